@@ -1,0 +1,8 @@
+//! From the bytes of a model file to tokens.
+//!
+//! Read [`transformer`] first: it is the forward pass, in the order of the paper. Everything
+//! around it serves it: [`model`] gives it weights, [`backend`] gives it arithmetic,
+//! [`tokenizer`] and [`sampler`] stand at its two ends, [`session`] turns it into a
+//! conversation, and [`runner`] answers the host's commands with it.
+
+pub mod host;

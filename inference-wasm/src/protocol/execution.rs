@@ -1,0 +1,101 @@
+//! What an engine says about how it ran: the raw material of a tier proof.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A backend, by the name that users know.
+///
+/// ```
+/// # use inference_wasm::protocol::BackendName;
+/// assert_eq!(serde_json::to_string(&BackendName::Webgpu).unwrap(), r#""webgpu""#);
+/// ```
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendName {
+    /// Compute shaders.
+    Webgpu,
+    /// Fragment passes over WebGL2.
+    Webgl,
+    /// CPU kernels in a page's worker.
+    Wasm,
+    /// The same CPU kernels, built natively.
+    Cpu,
+    /// Plain scalar f32 loops, the native oracle.
+    Reference,
+}
+
+impl BackendName {
+    /// Every backend, in the order of the fallback chain.
+    pub const ALL: [Self; 5] =
+        [Self::Webgpu, Self::Webgl, Self::Wasm, Self::Cpu, Self::Reference];
+
+    /// The name as it stands in TOML, on the command line and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webgpu => "webgpu",
+            Self::Webgl => "webgl",
+            Self::Wasm => "wasm",
+            Self::Cpu => "cpu",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+impl std::fmt::Display for BackendName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The widest vector instructions that the running code was compiled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SimdLevel {
+    /// None: every lane is a loop.
+    Scalar,
+    /// WebAssembly's fixed-width 128-bit SIMD.
+    Simd128,
+    /// Whatever the native compiler makes of the portable kernels.
+    Native,
+}
+
+/// The answer of the canary op: a dot product whose rounding shows the order of summation.
+///
+/// Each backend sums in another order by construction, so each gives another value; see
+/// `engine::canary`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Canary {
+    /// The bits of the f32 that the backend's own dot product returned.
+    pub bits: u32,
+}
+
+/// How a command was really executed, as the engine itself counted it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExecutionReport {
+    /// The backend that the host asked for.
+    pub requested: BackendName,
+    /// The backend object that ran.
+    pub actual: BackendName,
+    /// The architecture that the engine was compiled for: `wasm32`, `x86_64`, `aarch64`.
+    pub target: String,
+    /// The bundle that the page loaded (`base`), or `native`.
+    pub bundle: String,
+    /// Vector instructions of that build.
+    pub simd: SimdLevel,
+    /// Threads that did work, the calling one included; never the number that was hoped for.
+    pub effective_threads: u32,
+    /// Calls of matrix kernels on the CPU since the model was loaded.
+    pub kernel_calls: u64,
+    /// Dispatches or draws on the GPU since the model was loaded; 0 on a CPU backend.
+    pub gpu_dispatches: u64,
+    /// Adapter information or renderer string; `None` on a CPU backend.
+    pub adapter: Option<String>,
+    /// The adapter computes on the CPU (SwiftShader, llvmpipe, lavapipe).
+    pub adapter_is_software: Option<bool>,
+    /// SHA-256, in hex, of the adapter's features and limits; `None` on a CPU backend.
+    pub limits_sha256: Option<String>,
+    /// The canary op on the very backend object that ran.
+    pub canary: Canary,
+}
