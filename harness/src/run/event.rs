@@ -87,6 +87,8 @@ pub enum RunEventKind {
     CellFinished {
         /// The cell.
         cell: CellId,
+        /// What was expected of it, after its browser was probed.
+        disposition: Disposition,
         /// What it comes to.
         verdict: Verdict,
     },
