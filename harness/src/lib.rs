@@ -6,8 +6,11 @@
 //! attempts and linearises everything into [`run::event::RunEvent`]s, [`compare`] holds an answer
 //! against its [`golden`], [`outcome`] names what happened, and [`report`] tells it.
 
+pub mod browser;
 pub mod cell;
 pub mod compare;
 pub mod outcome;
+pub mod page;
 pub mod proof;
 pub mod run;
+pub mod server;

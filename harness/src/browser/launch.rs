@@ -1,0 +1,228 @@
+//! Launching browsers for a run: display, driver and session as one thing.
+//!
+//! Grouping and reuse are the schedule's business; a launcher only starts what it is asked for.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::display::Display;
+use super::driver::Start;
+use super::find::{Overrides, installation};
+use super::profile::LaunchProfile;
+use super::session::{DriverLink, Session, SessionLimits};
+use super::supervise::{Supervised, Supervisor};
+use super::trouble::{Trouble, TroubleKind};
+use super::vendor::{Launch, Vendor, vendor};
+
+/// How long a page may take to answer when it is asked whether it lives.
+const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);
+
+/// Starts browsers, and the display that they share.
+#[derive(Debug)]
+pub struct Launcher {
+    supervisor: Supervisor,
+    overrides: Overrides,
+    limits: SessionLimits,
+    logs: PathBuf,
+    display: Mutex<Option<Arc<Display>>>,
+    launches: AtomicU32,
+}
+
+impl Launcher {
+    /// A launcher that keeps the logs of drivers in a folder.
+    pub fn new(supervisor: Supervisor, overrides: Overrides, logs: PathBuf) -> Self {
+        Self {
+            supervisor,
+            overrides,
+            limits: SessionLimits::default(),
+            logs,
+            display: Mutex::new(None),
+            launches: AtomicU32::new(0),
+        }
+    }
+
+    /// With other deadlines.
+    #[must_use]
+    pub fn with_limits(self, limits: SessionLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Launches a browser under a profile: finds it, starts its driver, opens a session.
+    pub async fn launch(&self, profile: LaunchProfile) -> Result<Browser, Trouble> {
+        const FIND: &str = "find browser";
+        let installation = installation(profile.browser, &self.overrides)
+            .map_err(|error| Trouble::new(FIND, error))?;
+        let vendor = vendor(profile.browser).ok_or_else(|| {
+            let message = format!("`{}` is no browser", profile.browser);
+            Trouble::new(FIND, TroubleKind::Start { message })
+        })?;
+        let display = self.display(vendor, profile).await?;
+        let number = self.launches.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut start = Start {
+            vendor,
+            executable: installation.driver,
+            env: vendor.env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            without_env: Vec::new(),
+            log: self.logs.join(format!("{profile}-{number}.log")),
+            supervisor: &self.supervisor,
+        };
+        if let Some(display) = &display {
+            start.env.extend(display.env());
+            // GTK and Firefox would prefer the user's own.
+            start.without_env.push("WAYLAND_DISPLAY");
+        }
+        let driver = start.run().await?;
+        let link = DriverLink {
+            url: driver.url,
+            exit: driver.process.exit(),
+            log: driver.process.log().to_owned(),
+        };
+        let capabilities = (vendor.capabilities)(&Launch {
+            profile,
+            browser: installation.executable.as_deref(),
+            is_unsandboxed: is_unsandboxed(),
+        });
+        match Session::create(link, &capabilities, self.limits).await {
+            Ok(session) => {
+                Ok(Browser { profile, session, driver: driver.process, _display: display })
+            }
+            Err(trouble) => {
+                driver.process.shutdown().await;
+                Err(trouble)
+            }
+        }
+    }
+
+    /// The display for a launch: none, or the run's own, started again if it has died.
+    async fn display(
+        &self,
+        vendor: &Vendor,
+        profile: LaunchProfile,
+    ) -> Result<Option<Arc<Display>>, Trouble> {
+        if !cfg!(target_os = "linux") {
+            return Ok(None);
+        }
+        if profile.is_headed {
+            let has_display = ["DISPLAY", "WAYLAND_DISPLAY"]
+                .iter()
+                .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+            return if has_display {
+                Ok(None)
+            } else {
+                let message = "there is no display for `--headed`: neither `DISPLAY` nor \
+                               `WAYLAND_DISPLAY` is set\n  hint: leave `--headed` out"
+                    .to_owned();
+                Err(Trouble::new("start display", TroubleKind::Start { message }))
+            };
+        }
+        if !vendor.needs_display {
+            return Ok(None);
+        }
+        let mut shared = self.display.lock().await;
+        if let Some(display) = shared.as_ref().filter(|display| display.is_alive()) {
+            return Ok(Some(display.clone()));
+        }
+        let display = Arc::new(Display::start(&self.supervisor, &self.logs).await?);
+        *shared = Some(display.clone());
+        Ok(Some(display))
+    }
+
+    /// Ends the display. Browsers are closed before.
+    pub async fn shutdown(self) {
+        if let Some(display) = self.display.into_inner().and_then(Arc::into_inner) {
+            display.shutdown().await;
+        }
+    }
+}
+
+/// Root has no sandbox in Chromium, and neither have most containers.
+fn is_unsandboxed() -> bool {
+    nix::unistd::geteuid().is_root()
+        || ["/.dockerenv", "/run/.containerenv"].iter().any(|path| Path::new(path).exists())
+}
+
+/// What is known of a page that has gone silent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Diagnosis {
+    /// It answers: its main thread runs.
+    Alive,
+    /// Its main thread, or the browser, gives no answer.
+    Unresponsive {
+        /// What happened when it was asked.
+        message: String,
+    },
+    /// The page or the browser is gone.
+    Crashed {
+        /// What the driver says.
+        message: String,
+    },
+    /// The driver is gone, so nothing can be known.
+    DriverExited {
+        /// How it ended.
+        message: String,
+    },
+}
+
+/// A launched browser. Good for one page after the other, as long as it is healthy.
+///
+/// Dropping it kills it; [`close`](Self::close) does so in order.
+#[derive(Debug)]
+pub struct Browser {
+    profile: LaunchProfile,
+    session: Session,
+    driver: Supervised,
+    /// Must not end before the browser.
+    _display: Option<Arc<Display>>,
+}
+
+impl Browser {
+    /// What it was launched with.
+    pub fn profile(&self) -> LaunchProfile {
+        self.profile
+    }
+
+    /// Its session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The output of its driver.
+    pub fn log(&self) -> &Path {
+        self.driver.log()
+    }
+
+    /// The process whose descendants are the driver and the browser.
+    pub fn supervisor_id(&self) -> Option<u32> {
+        self.driver.supervisor_id()
+    }
+
+    /// Finds out why its page is silent.
+    pub async fn diagnose(&self) -> Diagnosis {
+        let Err(trouble) = self.session.is_alive(DIAGNOSIS_LIMIT).await else {
+            return Diagnosis::Alive;
+        };
+        let message = trouble.kind.to_string();
+        match trouble.kind {
+            TroubleKind::BrowserCrashed { message } => Diagnosis::Crashed { message },
+            TroubleKind::DriverExited { .. } => Diagnosis::DriverExited { message },
+            TroubleKind::NotFound(_)
+            | TroubleKind::Start { .. }
+            | TroubleKind::TimedOut { .. }
+            | TroubleKind::Script { .. }
+            | TroubleKind::Refused { .. }
+            | TroubleKind::Http { .. } => Diagnosis::Unresponsive { message },
+        }
+    }
+
+    /// Closes the session within its deadline, then ends the driver with its whole tree. Returns
+    /// what went wrong with the session; the tree is gone in any case.
+    pub async fn close(self) -> Result<(), Trouble> {
+        let closed = self.session.close().await;
+        self.driver.shutdown().await;
+        closed
+    }
+}

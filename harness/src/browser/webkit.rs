@@ -1,0 +1,54 @@
+//! WebKitGTK's MiniBrowser, by WebKitWebDriver: the engine of Safari, on Linux.
+
+use serde_json::{Value, json};
+
+use super::vendor::{Executable, Launch, Port, Vendor};
+use crate::cell::BrowserName;
+
+pub(crate) const VENDOR: Vendor = Vendor {
+    name: BrowserName::Webkit,
+    driver: Executable {
+        variable: "WEBKIT_WEBDRIVER",
+        names: &["WebKitWebDriver"],
+        well_known: &["/usr/libexec/webkit2gtk-4.*/WebKitWebDriver"],
+        is_well_known_first: false,
+    },
+    browser: Some(Executable {
+        variable: "WEBKIT_MINIBROWSER",
+        names: &["MiniBrowser"],
+        well_known: &[
+            "/usr/lib/*/webkitgtk-6.*/MiniBrowser",
+            "/usr/lib/*/webkit2gtk-4.*/MiniBrowser",
+            "/usr/libexec/webkitgtk-6.*/MiniBrowser",
+            "/usr/libexec/webkit2gtk-4.*/MiniBrowser",
+            "/usr/lib/webkitgtk-6.*/MiniBrowser",
+            "/usr/lib/webkit2gtk-4.*/MiniBrowser",
+        ],
+        is_well_known_first: false,
+    }),
+    // It takes `--port=0` for "no port given".
+    port: Port::Given { args: |port| vec![format!("--port={port}")] },
+    env: &[
+        // SharedArrayBuffer stays away by default, even where `crossOriginIsolated` is true, and
+        // threads with it.
+        ("JSC_useSharedArrayBuffer", "1"),
+    ],
+    needs_display: true,
+    max_sessions: None,
+    capabilities,
+};
+
+fn capabilities(launch: &Launch<'_>) -> Value {
+    let mut options = json!({
+        "args": [
+            // Without it the browser refuses to be driven.
+            "--automation",
+            // `navigator.storage` is absent without.
+            "--features=+StorageAPI,+StorageAPIEstimate",
+        ],
+    });
+    if let Some(binary) = launch.browser {
+        options["binary"] = json!(binary);
+    }
+    json!({ "webkitgtk:browserOptions": options })
+}

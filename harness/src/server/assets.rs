@@ -1,0 +1,55 @@
+//! The bundle's files, and the headers of every answer.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use tower_http::services::ServeDir;
+
+use super::Shared;
+
+/// Headers of every answer, with the reason for each.
+const HEADERS: [(HeaderName, &str); 5] = [
+    // Together these two make a page `crossOriginIsolated`: shared memory and fine timers.
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    // Every attempt fetches for itself: a cache of the browser's would be a hidden input.
+    (header::CACHE_CONTROL, "no-store"),
+    // A wrong MIME type must fail here as it would on a strict site.
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
+pub(super) async fn isolate(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+pub(super) async fn index(state: State<Arc<Shared>>, Path(token): Path<String>) -> Response {
+    file(state, Path((token, "index.html".to_owned()))).await
+}
+
+pub(super) async fn file(
+    State(shared): State<Arc<Shared>>,
+    Path((token, path)): Path<(String, String)>,
+) -> Response {
+    if shared.attempt(&token).is_none() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    // Whatever a URL can't hold is no name of a file of ours.
+    let Ok(request) = Request::get(format!("/{path}")).body(Body::empty()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut folder = ServeDir::new(&shared.bundle).append_index_html_on_directories(false);
+    match folder.try_call(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => {
+            tracing::error!("`{}/{path}` can't be read: {error}", shared.bundle.display());
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
