@@ -11,3 +11,4 @@ pub mod compare;
 pub mod outcome;
 pub mod proof;
 pub mod run;
+pub mod setup;
