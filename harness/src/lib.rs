@@ -14,3 +14,4 @@ pub mod page;
 pub mod proof;
 pub mod run;
 pub mod server;
+pub mod setup;

@@ -1,0 +1,237 @@
+//! What the table is held against: a view of this machine that a test can make up.
+//!
+//! Every question is cheap enough to ask before each run, for only those start a program that [`Machine`]
+//! says so of, and they are asked only where nothing cheaper answers.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use etcetera::BaseStrategy;
+
+/// The target that pages are compiled for.
+pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// Operating systems that the table tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum System {
+    Linux,
+    MacOs,
+    Other,
+}
+
+/// Package managers that the table has names for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PackageManager {
+    Apt,
+    Dnf,
+    Pacman,
+    Brew,
+}
+
+/// What does not change while a set-up goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Platform {
+    pub(crate) system: System,
+    /// As Rust names it: `x86_64`, `aarch64`, …
+    pub(crate) arch: String,
+    pub(crate) packages: Option<PackageManager>,
+    /// How to do what takes root.
+    pub(crate) privilege: Privilege,
+    /// The folder that `cargo install` fills, without its `bin`.
+    pub(crate) cargo_home: PathBuf,
+}
+
+/// How this user does what takes root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Privilege {
+    /// It is root.
+    Root,
+    /// Through `sudo`.
+    Sudo,
+    /// Not at all.
+    None,
+}
+
+/// What apt's lists say of a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Yes,
+    No,
+    /// A bare image has no lists before the first `apt-get update`.
+    NoLists,
+}
+
+/// A machine, as far as the table asks about it.
+pub(crate) trait Machine {
+    fn platform(&self) -> &Platform;
+    /// An environment variable; an empty one counts as absent.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// Where on `PATH` a program is.
+    fn on_path(&self, name: &str) -> Option<PathBuf>;
+    fn is_file(&self, path: &Path) -> bool;
+    /// The folder of the wasm target's standard library. May start `rustc`.
+    fn wasm_standard_library(&self) -> Option<PathBuf>;
+    /// A Python that can make a whole virtual environment. Starts `python3`.
+    fn python_with_venv(&self) -> Option<PathBuf>;
+    /// Whether apt can install the package. Starts `apt-cache`.
+    fn offer(&self, package: &str) -> Offer;
+}
+
+/// Where `setup-wasm.sh` keeps a toolchain of its own and the `env.sh` that selects it:
+/// `$WASM_TOOLCHAIN_DIR`, else `tierproof/wasm-toolchain` in the user's cache folder.
+///
+/// `env.sh` is there once a toolchain was set up; whoever compiles for the target sources it.
+pub fn wasm_toolchain_folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("WASM_TOOLCHAIN_DIR").filter(|value| !value.is_empty()) {
+        return folder.into();
+    }
+    etcetera::choose_base_strategy().map_or_else(
+        |_| PathBuf::from("target/wasm-toolchain"),
+        |folders| folders.cache_dir().join("tierproof/wasm-toolchain"),
+    )
+}
+
+/// The machine that this runs on.
+#[derive(Debug)]
+pub(crate) struct ThisMachine {
+    platform: Platform,
+}
+
+impl ThisMachine {
+    pub(crate) fn look() -> Self {
+        Self { platform: Platform::of_this_machine() }
+    }
+}
+
+impl Platform {
+    fn of_this_machine() -> Self {
+        let has = |name: &str| which::which(name).is_ok();
+        let system = match std::env::consts::OS {
+            "linux" => System::Linux,
+            "macos" => System::MacOs,
+            _ => System::Other,
+        };
+        let packages = [
+            ("apt-get", PackageManager::Apt),
+            ("dnf", PackageManager::Dnf),
+            ("pacman", PackageManager::Pacman),
+            ("brew", PackageManager::Brew),
+        ];
+        #[cfg(unix)]
+        let is_root = nix::unistd::geteuid().is_root();
+        #[cfg(not(unix))]
+        let is_root = false;
+        let privilege = match is_root {
+            true => Privilege::Root,
+            false if has("sudo") => Privilege::Sudo,
+            false => Privilege::None,
+        };
+        let cargo_home = std::env::var_os("CARGO_HOME")
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+            .or_else(|| Some(etcetera::home_dir().ok()?.join(".cargo")))
+            .unwrap_or_default();
+        Self {
+            system,
+            arch: std::env::consts::ARCH.to_owned(),
+            packages: packages.into_iter().find(|(name, _)| has(name)).map(|(_, manager)| manager),
+            privilege,
+            cargo_home,
+        }
+    }
+}
+
+impl Machine for ThisMachine {
+    fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
+    fn on_path(&self, name: &str) -> Option<PathBuf> {
+        which::which(name).ok()
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+
+    fn wasm_standard_library(&self) -> Option<PathBuf> {
+        // The folder of our own first: it takes no program to look into.
+        let own = own_sysroots().into_iter().map(|root| target_libraries(&root));
+        let rustup = || {
+            let output =
+                output_of("rustc", &["--print", "target-libdir", "--target", WASM_TARGET])?;
+            Some(PathBuf::from(output.trim()))
+        };
+        own.into_iter()
+            .find(|folder| has_standard_library(folder))
+            .or_else(|| rustup().filter(|folder| has_standard_library(folder)))
+    }
+
+    fn python_with_venv(&self) -> Option<PathBuf> {
+        // Debian's `python3` without `python3-venv` has the module, but not what it needs.
+        output_of("python3", &["-c", "import venv, ensurepip; import sys; print(sys.executable)"])
+            .map(|path| PathBuf::from(path.trim()))
+    }
+
+    fn offer(&self, package: &str) -> Offer {
+        let Some(text) = output_of("apt-cache", &["policy", package]) else { return Offer::No };
+        let candidate = text.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
+        match candidate {
+            Some(version) if version != "(none)" => Offer::Yes,
+            _ if has_lists() => Offer::No,
+            _ => Offer::NoLists,
+        }
+    }
+}
+
+fn has_lists() -> bool {
+    fs_err::read_dir("/var/lib/apt/lists").is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+    })
+}
+
+/// Whole toolchains that `setup-wasm.sh` left; empty before its `env.sh` is written.
+fn own_sysroots() -> Vec<PathBuf> {
+    let folder = wasm_toolchain_folder();
+    if !folder.join("env.sh").is_file() {
+        return Vec::new();
+    }
+    let Ok(entries) = fs_err::read_dir(folder) else { return Vec::new() };
+    let mut roots: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join(".unpacked").is_file())
+        .map(|path| path.join("usr"))
+        .collect();
+    roots.sort();
+    roots
+}
+
+fn target_libraries(sysroot: &Path) -> PathBuf {
+    sysroot.join("lib/rustlib").join(WASM_TARGET).join("lib")
+}
+
+fn has_standard_library(folder: &Path) -> bool {
+    fs_err::read_dir(folder).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("libstd-") && name.ends_with(".rlib")
+        })
+    })
+}
+
+/// What a quick question to a program prints; `None` where it fails.
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

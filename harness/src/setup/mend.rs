@@ -1,0 +1,79 @@
+//! How a missing part is had on a machine: the command that `doctor` prints and `setup` runs.
+//!
+//! Pure; [`super::plan`] puts the commands of many parts in order.
+
+use super::machine::{Machine, Offer, PackageManager, Platform, Privilege};
+use super::requirement::{Otherwise, Part};
+
+/// How one missing part is had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mend {
+    /// Packages of apt, which `setup` installs.
+    Apt(Vec<&'static str>),
+    /// `setup` runs `cargo install`.
+    CargoInstall { name: &'static str, version: &'static str },
+    /// `setup` runs `setup-wasm.sh`.
+    WasmToolchain,
+    /// Something for a person to do: a command, or a sentence.
+    ByHand(String),
+}
+
+/// Says how `part` is had.
+///
+/// Packages first, for somebody else keeps them up to date. Where apt has no lists yet, a part
+/// that has no other way is hoped for from apt; [`super::perform`] asks again once it has them.
+pub(crate) fn mend(machine: &dyn Machine, part: &Part) -> Mend {
+    let platform = machine.platform();
+    let otherwise = || match part.otherwise {
+        Otherwise::CargoInstall { name, version } => Mend::CargoInstall { name, version },
+        Otherwise::WasmToolchain => Mend::WasmToolchain,
+        Otherwise::ByHand(sentence) => Mend::ByHand(sentence.to_owned()),
+    };
+    let packages = match platform.packages {
+        Some(PackageManager::Apt) => part.packages.apt,
+        Some(PackageManager::Dnf) => part.packages.dnf,
+        Some(PackageManager::Pacman) => part.packages.pacman,
+        Some(PackageManager::Brew) => part.packages.brew,
+        None => &[],
+    };
+    match platform.packages {
+        Some(_) | None if packages.is_empty() => otherwise(),
+        Some(PackageManager::Apt) => {
+            let is_only_way = matches!(part.otherwise, Otherwise::ByHand(_));
+            let is_had = packages.iter().all(|package| match machine.offer(package) {
+                Offer::Yes => true,
+                Offer::No => false,
+                Offer::NoLists => is_only_way,
+            });
+            if is_had { Mend::Apt(packages.to_vec()) } else { otherwise() }
+        }
+        Some(manager) => Mend::ByHand(install_command(platform, manager, packages)),
+        None => otherwise(),
+    }
+}
+
+/// The line that a person types, `sudo` and all.
+fn install_command(platform: &Platform, manager: PackageManager, packages: &[&str]) -> String {
+    let (root, install) = match manager {
+        PackageManager::Apt => (true, "apt-get install --no-install-recommends"),
+        PackageManager::Dnf => (true, "dnf install"),
+        PackageManager::Pacman => (true, "pacman -S --needed"),
+        PackageManager::Brew => (false, "brew install"),
+    };
+    let sudo = if root && platform.privilege != Privilege::Root { "sudo " } else { "" };
+    format!("{sudo}{install} {}", packages.join(" "))
+}
+
+impl Mend {
+    /// The command that mends this one part, or what a person has to do.
+    pub(crate) fn describe(&self, platform: &Platform) -> String {
+        match self {
+            Self::Apt(packages) => install_command(platform, PackageManager::Apt, packages),
+            Self::CargoInstall { name, version } => {
+                format!("cargo install {name} --locked --version {version}")
+            }
+            Self::WasmToolchain => "harness/setup/setup-wasm.sh".to_owned(),
+            Self::ByHand(what) => what.clone(),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Runs the steps of a plan: output as it comes, each under its limit, looked at again after each.
+//!
+//! A step that fails does not keep the others from running: a browser that can't be had must not
+//! cost the rest.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command};
+
+use super::check::find;
+use super::machine::{Machine, Privilege};
+use super::plan::{Plan, Step, StepKind, package_lists};
+
+/// Why a set-up was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Something must be installed and nobody said yes.
+    #[error(
+        "{missing} must be installed, and nobody is there to ask\n  \
+         hint: pass `--yes`, or set CI=true"
+    )]
+    NotAsked {
+        /// The parts that are missing.
+        missing: String,
+    },
+    /// Somebody said no.
+    #[error("nothing was installed, {missing} stays missing\n  hint: `tierproof doctor` lists it")]
+    Declined {
+        /// The parts that are missing.
+        missing: String,
+    },
+    /// Ctrl-C.
+    #[error("interrupted while running `{0}`")]
+    Interrupted(String),
+    /// The terminal went away.
+    #[error("the answer could not be read")]
+    Prompt(#[from] dialoguer::Error),
+    /// Standard output or error went away.
+    #[error("the output could not be written")]
+    Output(#[from] std::io::Error),
+}
+
+/// How one step ended, other than well.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error("`{program}` could not be started: {error}")]
+    Start { program: String, error: std::io::Error },
+    #[error("it ended with {0}")]
+    Failed(std::process::ExitStatus),
+    #[error("it took longer than {} s", .0.as_secs())]
+    TooLong(Duration),
+    #[error("it ended well, but `{0}` is still not found")]
+    StillMissing(&'static str),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Runs every step and says how each went. Gives the lines of what failed.
+pub(crate) async fn perform(
+    machine: &dyn Machine,
+    plan: &Plan,
+    out: &mut dyn Write,
+) -> Result<Vec<String>, SetupError> {
+    let mut failures = Vec::new();
+    for step in &plan.steps {
+        writeln!(out, "\n> {}", step.line())?;
+        let started = Instant::now();
+        let mut result = run(machine, step).await;
+        // Lists of another day name files that are gone: fetch new ones, once.
+        if matches!(result, Err(StepError::Failed(_))) && step.kind == StepKind::Packages {
+            let lists = package_lists(machine.platform());
+            writeln!(out, "> that failed; once more, after: {}", lists.line())?;
+            if run(machine, &lists).await.is_ok() {
+                result = run(machine, step).await;
+            }
+        }
+        let seconds = started.elapsed().as_secs();
+        match result {
+            Ok(()) => writeln!(out, "> done in {seconds} s")?,
+            Err(StepError::Interrupted) => return Err(SetupError::Interrupted(step.line())),
+            Err(error) => {
+                writeln!(out, "> failed after {seconds} s: {error}")?;
+                failures.push(format!("`{}`: {error}", step.line()));
+            }
+        }
+    }
+    Ok(failures)
+}
+
+async fn run(machine: &dyn Machine, step: &Step) -> Result<(), StepError> {
+    let needs_root = step.kind != StepKind::User && machine.platform().privilege == Privilege::Sudo;
+    let mut child = start(step, needs_root)?;
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(step.limit, child.wait()) => ended,
+        _ = tokio::signal::ctrl_c() => {
+            stop(&mut child).await;
+            return Err(StepError::Interrupted);
+        }
+    };
+    let Ok(status) = ended else {
+        stop(&mut child).await;
+        return Err(StepError::TooLong(step.limit));
+    };
+    let program = step.command.first().cloned().unwrap_or_default();
+    let status = status.map_err(|error| StepError::Start { program, error })?;
+    if !status.success() {
+        return Err(StepError::Failed(status));
+    }
+    match step.mends.iter().find(|part| find(machine, part).is_none()) {
+        Some(part) => Err(StepError::StillMissing(part.name)),
+        None => Ok(()),
+    }
+}
+
+fn start(step: &Step, asks_password: bool) -> Result<Child, StepError> {
+    let (program, arguments) = step.command.split_first().unwrap_or((&NOTHING, &[]));
+    let mut command = Command::new(program);
+    command.args(arguments).kill_on_drop(true);
+    // Data goes to standard output, and a set-up has none.
+    command.stdout(std::io::stderr());
+    if !asks_password {
+        // A group of its own, so that what it starts can be stopped with it. With sudo that
+        // can't be: a background group may not read the password from the terminal.
+        command.stdin(Stdio::null());
+        #[cfg(unix)]
+        command.process_group(0);
+    }
+    command.spawn().map_err(|error| StepError::Start { program: program.clone(), error })
+}
+
+static NOTHING: String = String::new();
+
+/// Ends a step and what it started: politely, then not.
+async fn stop(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        use nix::sys::signal::{Signal, kill, killpg};
+        let id = nix::unistd::Pid::from_raw(id);
+        // Without a group of its own (sudo) there is only the child, which passes it on.
+        let _ = killpg(id, Signal::SIGTERM).or_else(|_| kill(id, Signal::SIGTERM));
+        if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_ok() {
+            return;
+        }
+        let _ = killpg(id, Signal::SIGKILL);
+    }
+    let _ = child.kill().await;
+}
