@@ -6,3 +6,5 @@
 //! conversation, and [`runner`] answers the host's commands with it.
 
 pub mod host;
+pub mod model;
+pub mod quant;

@@ -1,0 +1,14 @@
+//! A model file: its metadata, its hyper-parameters, and where its weights lie.
+//!
+//! Everything here borrows from the bytes of the file and checks before it believes; nothing
+//! computes. Turning weights into numbers is the business of [`quant`](super::quant), running
+//! them that of [`transformer`](super::transformer).
+
+mod cursor;
+mod error;
+mod gguf;
+mod metadata;
+
+pub use error::ModelError;
+pub use gguf::{Gguf, TensorInfo};
+pub use metadata::{FromValue, Metadata};
