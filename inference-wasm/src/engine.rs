@@ -8,3 +8,5 @@
 pub mod host;
 pub mod model;
 pub mod quant;
+pub mod sampler;
+pub mod tokenizer;
