@@ -88,6 +88,9 @@ pub struct GenerateRequest {
     /// How the next token is chosen; greedy when absent.
     #[serde(default)]
     pub sampling: Sampling,
+    /// Go on after a stop token; it then stays in the ids and out of the text.
+    #[serde(default)]
+    pub ignore_stop: bool,
     /// Strings that end the output; the string itself is not part of the text.
     #[serde(default)]
     pub stop: Vec<String>,
