@@ -8,6 +8,11 @@
 
 pub mod cell;
 pub mod compare;
+pub mod document;
+pub mod expectation;
+pub mod matrix;
 pub mod outcome;
+pub mod plan;
 pub mod proof;
 pub mod run;
+pub mod scenario;
