@@ -9,9 +9,14 @@
 pub mod browser;
 pub mod cell;
 pub mod compare;
+pub mod document;
+pub mod expectation;
+pub mod matrix;
 pub mod outcome;
 pub mod page;
+pub mod plan;
 pub mod proof;
 pub mod run;
+pub mod scenario;
 pub mod server;
 pub mod setup;

@@ -1,0 +1,215 @@
+//! Reading a TOML document that a person wrote: typed access, every problem collected, each with
+//! its place, so that one round of mending is enough.
+//!
+//! What a document means is not known here; [`crate::matrix`] and [`crate::scenario`] ask for
+//! their keys. Whatever was not asked for is an unknown key, so the readers can't forget to list
+//! one. Serde would stop at the first error.
+
+mod problem;
+mod value;
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+pub use problem::{InvalidConfiguration, InvalidDocument, Problem};
+pub(crate) use problem::{did_you_mean, names};
+pub(crate) use value::{FromValue, Unfit};
+
+/// Where problems go while a document is read.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(RefCell<Vec<Problem>>);
+
+impl Problems {
+    pub(crate) fn push(&self, problem: Problem) {
+        self.0.borrow_mut().push(problem);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// All of them, in the order of the document.
+    pub(crate) fn into_sorted(self) -> Vec<Problem> {
+        let mut problems = self.0.into_inner();
+        problems.sort_by_key(Problem::offset);
+        problems
+    }
+}
+
+/// Parses `text` and hands its top table to `read`. Mistakes of syntax and of meaning come back
+/// together, sorted by place; a value comes back only if there is none.
+pub(crate) fn read<T>(
+    name: &str,
+    text: &str,
+    read: impl FnOnce(&Table<'_>, &Problems) -> Option<T>,
+) -> Result<T, InvalidDocument> {
+    let problems = Problems::default();
+    let (root, syntax) = DeTable::parse_recoverable(text);
+    // What recovery makes of a broken file is guesswork: problems of meaning in it would be noise.
+    if !syntax.is_empty() {
+        for error in syntax {
+            let span = error.span().unwrap_or(0..0);
+            problems.push(Problem::at(span, error.message().trim().to_owned(), "here"));
+        }
+        return Err(InvalidDocument::new(name, text, problems.into_sorted()));
+    }
+    let table = Table::new("the document".to_owned(), root.get_ref(), root.span(), &problems);
+    let value = read(&table, &problems);
+    table.refuse_unknown_keys();
+    match value {
+        Some(value) if problems.is_empty() => Ok(value),
+        _ => Err(InvalidDocument::new(name, text, problems.into_sorted())),
+    }
+}
+
+/// One table of a document. Keys are known by having been asked for.
+pub(crate) struct Table<'d> {
+    /// How messages call it: `` `[timeouts]` ``.
+    called: String,
+    table: &'d DeTable<'d>,
+    span: Range<usize>,
+    problems: &'d Problems,
+    known: RefCell<Vec<&'static str>>,
+}
+
+impl<'d> Table<'d> {
+    fn new(
+        called: String,
+        table: &'d DeTable<'d>,
+        span: Range<usize>,
+        problems: &'d Problems,
+    ) -> Self {
+        Self { called, table, span, problems, known: RefCell::default() }
+    }
+
+    fn value(&self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
+        self.known.borrow_mut().push(key);
+        self.table.get(key)
+    }
+
+    fn convert<T: FromValue>(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Spanned<T>> {
+        match T::from_value(value.get_ref()) {
+            Ok(converted) => Some(Spanned::new(value.span(), converted)),
+            Err(unfit) => {
+                self.problems.push(unfit.into_problem(key, value));
+                None
+            }
+        }
+    }
+
+    /// The value of a key; `None` if it is absent or unfit (which is then reported).
+    pub(crate) fn optional<T: FromValue>(&self, key: &'static str) -> Option<Spanned<T>> {
+        self.value(key).and_then(|value| self.convert(key, value))
+    }
+
+    /// The value of a key that has to be there.
+    pub(crate) fn required<T: FromValue>(&self, key: &'static str) -> Option<Spanned<T>> {
+        self.require_any(key, T::EXPECTED);
+        self.optional(key)
+    }
+
+    /// The values of a key that holds a list; an empty list is a problem, since whoever wants
+    /// nothing leaves the key out.
+    pub(crate) fn list<T: FromValue>(&self, key: &'static str) -> Option<Vec<Spanned<T>>> {
+        let value = self.value(key)?;
+        let Some(array) = value.get_ref().as_array() else {
+            let unfit = Unfit::new(format!("a list of {}s", T::NOUN));
+            self.problems.push(unfit.into_problem(key, value));
+            return None;
+        };
+        if array.is_empty() {
+            let message = format!("`{key}` of {} is empty", self.called);
+            self.problems.push(Problem::at(value.span(), message, "at least one is needed"));
+        }
+        Some(array.iter().filter_map(|item| self.convert(key, item)).collect())
+    }
+
+    /// A list that has to be there.
+    pub(crate) fn required_list<T: FromValue>(&self, key: &'static str) -> Vec<Spanned<T>> {
+        self.require_any(key, &format!("a list of {}s", T::NOUN));
+        self.list(key).unwrap_or_default()
+    }
+
+    /// Reports a table that is missing, or a list of them.
+    pub(crate) fn require_table(&self, key: &'static str) {
+        self.require_any(key, "a table");
+    }
+
+    pub(crate) fn require_any(&self, key: &str, expected: &str) {
+        if !self.table.contains_key(key) {
+            let message = format!("missing key `{key}` in {}", self.called);
+            let problem = Problem::at(self.head(), message, "needs it");
+            self.problems.push(problem.hint(format!("`{key}` takes {expected}")));
+        }
+    }
+
+    /// A short place that stands for the table: its first line.
+    pub(crate) fn head(&self) -> Range<usize> {
+        self.span.start..self.span.end.min(self.span.start + 1)
+    }
+
+    /// The table under a key, read by `read`.
+    pub(crate) fn table<T>(
+        &self,
+        key: &'static str,
+        read: impl FnOnce(&Table<'d>) -> T,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        self.enter(key, format!("`{key}`"), value, read)
+    }
+
+    /// The tables of a list of tables, each read by `read`.
+    pub(crate) fn tables<T>(
+        &self,
+        key: &'static str,
+        mut read: impl FnMut(&Table<'d>) -> Option<T>,
+    ) -> Vec<Spanned<T>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(array) = value.get_ref().as_array() else {
+            let unfit = Unfit::new(format!("a list of tables, written `[[{key}]]`"));
+            self.problems.push(unfit.into_problem(key, value));
+            return Vec::new();
+        };
+        array
+            .iter()
+            .filter_map(|item| {
+                let read = self.enter(key, format!("`[[{key}]]`"), item, &mut read).flatten();
+                read.map(|read| Spanned::new(item.span(), read))
+            })
+            .collect()
+    }
+
+    fn enter<T>(
+        &self,
+        key: &str,
+        called: String,
+        value: &'d Spanned<DeValue<'d>>,
+        read: impl FnOnce(&Table<'d>) -> T,
+    ) -> Option<T> {
+        let Some(table) = value.get_ref().as_table() else {
+            self.problems.push(Unfit::new("a table".to_owned()).into_problem(key, value));
+            return None;
+        };
+        let table = Table::new(called, table, value.span(), self.problems);
+        let result = read(&table);
+        table.refuse_unknown_keys();
+        Some(result)
+    }
+
+    fn refuse_unknown_keys(&self) {
+        let known = self.known.borrow();
+        for key in self.table.keys() {
+            let found = key.get_ref().as_ref();
+            if known.contains(&found) {
+                continue;
+            }
+            let message = format!("unknown key `{found}` in {}", self.called);
+            let hint = did_you_mean(found, &known)
+                .unwrap_or_else(|| format!("the keys are {}", names(known.iter())));
+            self.problems.push(Problem::at(key.span(), message, "not a key here").hint(hint));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What only shows when the whole matrix is laid out: cells without a tolerance class, cells
+//! whose model has no prompts for the scenario, entries that match no cell at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::resolve::Origins;
+use super::{KnownFailure, Matrix};
+use crate::cell::CellId;
+use crate::document::{Problem, Problems, did_you_mean};
+use crate::expectation;
+use crate::plan;
+use crate::scenario::{Cases, Fixtures, PromptSet, Scenario};
+
+/// Reports them.
+pub(super) fn check(matrix: &Matrix, origins: &Origins, fixtures: &Fixtures, problems: &Problems) {
+    let expansion = plan::expand(matrix);
+    if expansion.cells.is_empty() {
+        let message = "no cell is left: everything is excluded".to_owned();
+        problems.push(Problem::whole(message));
+    }
+    excludes(matrix, origins, &expansion.excluded, problems);
+    known_failures(matrix, origins, &expansion.cells, problems);
+    tolerances(matrix, origins, &expansion.cells, problems);
+    prompts(matrix, origins, &expansion.cells, fixtures, problems);
+}
+
+fn excludes(matrix: &Matrix, origins: &Origins, excluded: &[plan::Excluded], problems: &Problems) {
+    for (exclude, span) in matrix.excludes.iter().zip(&origins.excludes) {
+        let matches = |cell: &CellId| exclude.when.matches(cell, matrix.weights(cell));
+        if !excluded.iter().any(|excluded| matches(&excluded.cell)) {
+            let message = "this `[[exclude]]` leaves no cell out".to_owned();
+            let hint = "correct its `when`, or remove it";
+            problems.push(Problem::at(head(span), message, "matches nothing").hint(hint));
+        }
+    }
+}
+
+fn known_failures(matrix: &Matrix, origins: &Origins, cells: &[CellId], problems: &Problems) {
+    for (known, span) in matrix.known_failures.iter().zip(&origins.known_failures) {
+        let KnownFailure { when, .. } = known;
+        if !cells.iter().any(|cell| when.matches(cell, matrix.weights(cell))) {
+            let message = "this `[[known-failure]]` matches no cell of the matrix".to_owned();
+            let hint = "correct its `when`, or remove it";
+            problems.push(Problem::at(head(span), message, "matches nothing").hint(hint));
+        }
+    }
+}
+
+/// Cells that can never run are spared: no measurement stands behind a class for them.
+fn tolerances(matrix: &Matrix, origins: &Origins, cells: &[CellId], problems: &Problems) {
+    let mut missing: BTreeMap<(&str, &str), Vec<&CellId>> = BTreeMap::new();
+    let can_run = cells.iter().filter(|cell| expectation::unsupported_pair(cell).is_none());
+    for cell in can_run.filter(|cell| matrix.tolerance(cell).is_none()) {
+        let key = (cell.backend.as_str(), matrix.weights(cell));
+        missing.entry(key).or_default().push(cell);
+    }
+    for ((backend, weights), cells) in missing {
+        let Some(first) = cells.first() else { continue };
+        let message = format!(
+            "no tolerance class for backend `{backend}` with weights `{weights}`: {} cells, first `{first}`",
+            cells.len()
+        );
+        let hint = format!(
+            "add a `[[tolerance]]` with `when = {{ backends = [\"{backend}\"], weights = [\"{weights}\"] }}`"
+        );
+        let span = origins.models.get(&first.model).cloned().unwrap_or_default();
+        problems.push(Problem::at(span, message, "this model").hint(hint));
+    }
+}
+
+fn prompts(
+    matrix: &Matrix,
+    origins: &Origins,
+    cells: &[CellId],
+    fixtures: &Fixtures,
+    problems: &Problems,
+) {
+    let pairs: BTreeSet<_> =
+        cells.iter().map(|cell| (cell.model.as_str(), cell.scenario.as_str())).collect();
+    let mut missing_sets = BTreeSet::new();
+    for (model, scenario) in pairs {
+        let (Some(facts), Some(scenario)) =
+            (matrix.models.get(model), fixtures.scenarios.get(scenario))
+        else {
+            continue;
+        };
+        let Some(set) = fixtures.prompts.get(&facts.prompts) else {
+            let is_new = missing_sets.insert(model);
+            if is_new && !fixtures.broken.contains(&facts.prompts) {
+                let path = format!("fixtures/prompts/{}.toml", facts.prompts);
+                let message = format!("the prompts of model `{model}` are missing: no `{path}`");
+                let span = origins.models.get(model).cloned().unwrap_or_default();
+                let known: Vec<_> = fixtures.prompts.keys().collect();
+                let hint = did_you_mean(&facts.prompts, &known);
+                problems.push(Problem::at(span, message, "this model").hint_if(hint));
+            }
+            continue;
+        };
+        if let Some(message) = missing_case(scenario, set) {
+            let span = origins.scenarios.get(&scenario.name).cloned().unwrap_or_default();
+            problems.push(Problem::at(
+                span,
+                format!("{message} (model `{model}`)"),
+                "this scenario",
+            ));
+        }
+    }
+}
+
+/// What a scenario asks of a prompt set that it hasn't.
+fn missing_case(scenario: &Scenario, set: &PromptSet) -> Option<String> {
+    let (name, key) = (&scenario.name, scenario.golden_key());
+    scenario.cases().find_map(|cases| match cases {
+        Cases::All | Cases::First => set.cases_of(key).next().is_none().then(|| {
+            format!("prompt set `{}` has no case for `{key}`, which `{name}` needs", set.name)
+        }),
+        Cases::Id(id) => (!set.cases_of(key).any(|case| case.id == *id)).then(|| {
+            format!(
+                "prompt set `{}` has no case `{id}` for `{key}`, which `{name}` needs",
+                set.name
+            )
+        }),
+    })
+}
+
+/// The first byte of an entry: its table can be many lines long.
+fn head(span: &std::ops::Range<usize>) -> std::ops::Range<usize> {
+    span.start..span.end.min(span.start + 1)
+}

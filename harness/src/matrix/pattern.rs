@@ -1,0 +1,70 @@
+//! Globs over names, and sets of them over the axes of a cell.
+//!
+//! One rule everywhere, in matrices and in filters: `*` takes any characters, a slash among them,
+//! so that `scenario=*greedy` finds `tokens/greedy`. `?`, `[ab]` and `{a,b}` work as usual; case
+//! counts.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::cell::CellId;
+
+/// One glob.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    text: String,
+    matcher: GlobMatcher,
+}
+
+impl Pattern {
+    /// Compiles a glob; the error is a sentence about it.
+    pub(crate) fn new(text: &str) -> Result<Self, String> {
+        let glob = GlobBuilder::new(text)
+            .literal_separator(false)
+            .backslash_escape(false)
+            .build()
+            .map_err(|error| error.kind().to_string())?;
+        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
+    }
+
+    /// Whether it takes the whole of a name.
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        self.matcher.is_match(name)
+    }
+
+    /// It has no special character: a plain name.
+    pub(crate) fn is_name(&self) -> bool {
+        !self.text.contains(['*', '?', '[', ']', '{', '}'])
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Which cells: globs for each axis. An empty axis takes every value.
+#[derive(Debug, Clone, Default)]
+pub struct When {
+    pub(super) browsers: Vec<Pattern>,
+    pub(super) backends: Vec<Pattern>,
+    pub(super) engines: Vec<Pattern>,
+    pub(super) models: Vec<Pattern>,
+    pub(super) scenarios: Vec<Pattern>,
+    pub(super) weights: Vec<Pattern>,
+}
+
+impl When {
+    /// Whether a cell matches on every axis; `weights` is the type of its model's weights.
+    pub fn matches(&self, cell: &CellId, weights: &str) -> bool {
+        let axes = [
+            (&self.browsers, cell.browser.as_str()),
+            (&self.backends, cell.backend.as_str()),
+            (&self.engines, cell.engine.as_str()),
+            (&self.models, cell.model.as_str()),
+            (&self.scenarios, cell.scenario.as_str()),
+            (&self.weights, weights),
+        ];
+        axes.iter().all(|(patterns, value)| {
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(value))
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! From the text of a matrix to [`MatrixSpec`]: shapes and types, nothing that needs a look-up.
+
+use toml::Spanned;
+
+use super::spec::{
+    EachSpec, ExcludeSpec, IncludeSpec, KnownFailureSpec, MatrixSpec, RequireSpec, TimeoutsSpec,
+    ToleranceSpec, WhenSpec,
+};
+use crate::document::Table;
+
+/// Reads the top table. `None` says that something is missing, which is then reported.
+pub(crate) fn matrix(table: &Table<'_>) -> Option<MatrixSpec> {
+    let browsers = table.required_list("browsers");
+    let backends = table.required_list("backends");
+    let engines = table.list("engines");
+    let models = table.required_list("models");
+    let scenarios = table.required_list("scenarios");
+    let retries = table.optional("retries");
+    let jobs = table.optional("jobs");
+    let include = table.tables("include", include);
+    let exclude = table.tables("exclude", exclude);
+    let require = table.table("require", require);
+    let timeouts = table.table("timeouts", timeouts);
+    let tolerance = table.tables("tolerance", tolerance);
+    let known_failure = table.tables("known-failure", known_failure);
+    Some(MatrixSpec {
+        browsers,
+        backends,
+        engines,
+        models,
+        scenarios,
+        include,
+        exclude,
+        require,
+        timeouts,
+        retries,
+        jobs,
+        tolerance,
+        known_failure,
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature that a list of tables asks for")]
+fn include(table: &Table<'_>) -> Option<IncludeSpec> {
+    Some(IncludeSpec {
+        browsers: table.list("browsers"),
+        backends: table.list("backends"),
+        engines: table.list("engines"),
+        models: table.list("models"),
+        scenarios: table.list("scenarios"),
+    })
+}
+
+fn when(table: &Table<'_>) -> WhenSpec {
+    WhenSpec {
+        browsers: table.list("browsers"),
+        backends: table.list("backends"),
+        engines: table.list("engines"),
+        models: table.list("models"),
+        scenarios: table.list("scenarios"),
+        weights: table.list("weights"),
+    }
+}
+
+fn required_when(table: &Table<'_>) -> Option<WhenSpec> {
+    table.require_table("when");
+    table.table("when", when)
+}
+
+fn exclude(table: &Table<'_>) -> Option<ExcludeSpec> {
+    let when = required_when(table);
+    let reason = table.required("reason").map(Spanned::into_inner);
+    Some(ExcludeSpec { when: when?, reason: reason? })
+}
+
+fn require(table: &Table<'_>) -> RequireSpec {
+    RequireSpec {
+        cells: table.optional("cells"),
+        each: table.table("each", |each| EachSpec {
+            browser: each.optional("browser"),
+            backend: each.optional("backend"),
+            model: each.optional("model"),
+            scenario: each.optional("scenario"),
+        }),
+    }
+}
+
+fn timeouts(table: &Table<'_>) -> TimeoutsSpec {
+    TimeoutsSpec {
+        launch: table.optional("launch"),
+        ready: table.optional("ready"),
+        probe: table.optional("probe"),
+        fetch: table.optional("fetch"),
+        prepare: table.optional("prepare"),
+        prefill: table.optional("prefill"),
+        decode: table.optional("decode"),
+        score: table.optional("score"),
+        release: table.optional("release"),
+        silence: table.optional("silence"),
+        attempt: table.optional("attempt"),
+    }
+}
+
+fn tolerance(table: &Table<'_>) -> Option<ToleranceSpec> {
+    let name = table.required("name");
+    let when = table.table("when", when);
+    let mean_kld = table.required("mean_kld");
+    let max_kld = table.required("max_kld");
+    let max_abs = table.required("max_abs").map(Spanned::into_inner);
+    let flip_margin = table.required("flip_margin").map(Spanned::into_inner);
+    let reason = table.required("reason").map(Spanned::into_inner);
+    Some(ToleranceSpec {
+        name: name?,
+        when,
+        mean_kld: mean_kld?,
+        max_kld: max_kld?,
+        max_abs: max_abs?,
+        flip_margin: flip_margin?,
+        reason: reason?,
+    })
+}
+
+fn known_failure(table: &Table<'_>) -> Option<KnownFailureSpec> {
+    let when = required_when(table);
+    let reason = table.required("reason").map(Spanned::into_inner);
+    let link = table.required("link");
+    let expires = table.required("expires");
+    Some(KnownFailureSpec { when: when?, reason: reason?, link: link?, expires: expires? })
+}

@@ -1,0 +1,331 @@
+//! From the matrix as written to the matrix as resolved: names looked up, globs expanded,
+//! defaults filled in. Problems are collected, none hides another.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::spec::{IncludeSpec, MatrixSpec, TimeoutsSpec, WhenSpec};
+use super::{
+    Block, ENGINES, Exclude, Floors, Known, KnownFailure, Matrix, Pattern, Timeouts, Tolerance,
+    When,
+};
+use crate::cell::BrowserName;
+use crate::document::{Problem, Problems, did_you_mean, names};
+use inference_wasm::protocol::BackendName;
+
+/// Weight types that a `when` may name although no model of the catalogue has them yet.
+const WEIGHTS: [&str; 5] = ["F32", "F16", "Q8_0", "Q4_0", "Q4_1"];
+
+/// Where the names and entries of a resolved matrix stand in its text.
+#[derive(Debug, Default)]
+pub(super) struct Origins {
+    /// The first mention of a model, as a name or through a glob.
+    pub(super) models: BTreeMap<String, Range<usize>>,
+    /// The same of a scenario.
+    pub(super) scenarios: BTreeMap<String, Range<usize>>,
+    /// In the order of [`Matrix::excludes`].
+    pub(super) excludes: Vec<Range<usize>>,
+    /// In the order of [`Matrix::known_failures`].
+    pub(super) known_failures: Vec<Range<usize>>,
+}
+
+/// Resolves a matrix. What can't be resolved is reported and left out.
+pub(super) fn matrix(
+    name: &str,
+    spec: &MatrixSpec,
+    known: &Known<'_>,
+    problems: &Problems,
+) -> (Matrix, Origins) {
+    let mut resolver =
+        Resolver { vocabulary: Vocabulary::new(known), problems, origins: Origins::default() };
+    let product = Block {
+        browsers: values(&spec.browsers),
+        backends: values(&spec.backends),
+        engines: spec.engines.as_ref().map_or_else(default_engines, |all| resolver.engines(all)),
+        models: resolver.models(&spec.models),
+        scenarios: resolver.scenarios(&spec.scenarios),
+    };
+    let includes = spec.include.iter().map(|include| resolver.include(include.get_ref(), &product));
+    let includes: Vec<_> = includes.collect();
+    resolver.origins.excludes = spec.exclude.iter().map(Spanned::span).collect();
+    resolver.origins.known_failures = spec.known_failure.iter().map(Spanned::span).collect();
+    let matrix = Matrix {
+        name: name.to_owned(),
+        blocks: std::iter::once(product).chain(includes).collect(),
+        excludes: resolver.excludes(spec),
+        floors: Floors::resolve(spec.require.as_ref(), problems),
+        timeouts: timeouts(spec.timeouts.as_ref(), problems),
+        retries: within(spec.retries.as_ref(), "retries", 0..=5, 1, problems),
+        jobs: within(spec.jobs.as_ref(), "jobs", 1..=64, 1, problems),
+        tolerances: resolver.tolerances(spec),
+        known_failures: resolver.known_failures(spec, known.today),
+        models: known.models.iter().map(|model| (model.name.clone(), model.clone())).collect(),
+    };
+    (matrix, resolver.origins)
+}
+
+fn default_engines() -> Vec<String> {
+    ENGINES.map(str::to_owned).to_vec()
+}
+
+fn values<T: Copy>(spanned: &[Spanned<T>]) -> Vec<T> {
+    spanned.iter().map(|value| *value.get_ref()).collect()
+}
+
+/// The names that may stand in each axis.
+struct Vocabulary {
+    browsers: Vec<String>,
+    backends: Vec<String>,
+    engines: Vec<String>,
+    models: Vec<String>,
+    scenarios: Vec<String>,
+    /// Scenarios that are there but broken; their own file says how.
+    broken: Vec<String>,
+    weights: Vec<String>,
+}
+
+impl Vocabulary {
+    fn new(known: &Known<'_>) -> Self {
+        let weights = known.models.iter().map(|model| model.weights.clone());
+        Self {
+            browsers: BrowserName::ALL.map(|name| name.to_string()).to_vec(),
+            backends: BackendName::ALL.map(|name| name.to_string()).to_vec(),
+            engines: default_engines(),
+            models: known.models.iter().map(|model| model.name.clone()).collect(),
+            scenarios: known.fixtures.scenarios.keys().cloned().collect(),
+            broken: known.fixtures.broken.iter().cloned().collect(),
+            weights: weights.chain(WEIGHTS.map(str::to_owned)).collect(),
+        }
+    }
+}
+
+struct Resolver<'a> {
+    vocabulary: Vocabulary,
+    problems: &'a Problems,
+    origins: Origins,
+}
+
+impl Resolver<'_> {
+    /// Compiles a glob and checks that it names something. `what` is the singular of the axis.
+    fn pattern(&self, what: &str, entry: &Spanned<String>, known: &[String]) -> Option<Pattern> {
+        let text = entry.get_ref();
+        let pattern = match Pattern::new(text) {
+            Ok(pattern) => pattern,
+            Err(reason) => {
+                let message = format!("`{text}` is not a glob: {reason}");
+                self.problems.push(Problem::at(entry.span(), message, "this glob"));
+                return None;
+            }
+        };
+        if !known.iter().any(|name| pattern.matches(name)) {
+            if self.vocabulary.broken.iter().any(|name| pattern.matches(name)) {
+                return None;
+            }
+            let (message, label) = if pattern.is_name() {
+                (format!("unknown {what} `{text}`"), "not known")
+            } else {
+                (format!("no {what} matches `{text}`"), "matches nothing")
+            };
+            let hint = did_you_mean(text, known)
+                .unwrap_or_else(|| format!("there are {}", names(known.iter())));
+            self.problems.push(Problem::at(entry.span(), message, label).hint(hint));
+            return None;
+        }
+        Some(pattern)
+    }
+
+    /// Expands names and globs of an axis, in the order of the list, each name once.
+    fn expand(
+        &self,
+        what: &str,
+        entries: &[Spanned<String>],
+        known: &[String],
+    ) -> Vec<(String, Range<usize>)> {
+        let mut expanded: Vec<(String, Range<usize>)> = Vec::new();
+        for entry in entries {
+            let Some(pattern) = self.pattern(what, entry, known) else { continue };
+            for name in known.iter().filter(|name| pattern.matches(name)) {
+                if !expanded.iter().any(|(earlier, _)| earlier == name) {
+                    expanded.push((name.clone(), entry.span()));
+                }
+            }
+        }
+        expanded
+    }
+
+    fn engines(&mut self, entries: &[Spanned<String>]) -> Vec<String> {
+        let expanded = self.expand("engine", entries, &self.vocabulary.engines);
+        expanded.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn models(&mut self, entries: &[Spanned<String>]) -> Vec<String> {
+        let expanded = self.expand("model", entries, &self.vocabulary.models);
+        remember(expanded, &mut self.origins.models)
+    }
+
+    fn scenarios(&mut self, entries: &[Spanned<String>]) -> Vec<String> {
+        let expanded = self.expand("scenario", entries, &self.vocabulary.scenarios);
+        remember(expanded, &mut self.origins.scenarios)
+    }
+
+    fn include(&mut self, spec: &IncludeSpec, product: &Block) -> Block {
+        Block {
+            browsers: spec.browsers.as_deref().map_or_else(|| product.browsers.clone(), values),
+            backends: spec.backends.as_deref().map_or_else(|| product.backends.clone(), values),
+            engines: match &spec.engines {
+                Some(entries) => self.engines(entries),
+                None => product.engines.clone(),
+            },
+            models: match &spec.models {
+                Some(entries) => self.models(entries),
+                None => product.models.clone(),
+            },
+            scenarios: match &spec.scenarios {
+                Some(entries) => self.scenarios(entries),
+                None => product.scenarios.clone(),
+            },
+        }
+    }
+
+    fn when(&self, spec: &WhenSpec) -> When {
+        let axis = |what: &str, entries: &Option<Vec<Spanned<String>>>, known: &[String]| {
+            let entries = entries.iter().flatten();
+            entries.filter_map(|entry| self.pattern(what, entry, known)).collect::<Vec<_>>()
+        };
+        let vocabulary = &self.vocabulary;
+        When {
+            browsers: axis("browser", &spec.browsers, &vocabulary.browsers),
+            backends: axis("backend", &spec.backends, &vocabulary.backends),
+            engines: axis("engine", &spec.engines, &vocabulary.engines),
+            models: axis("model", &spec.models, &vocabulary.models),
+            scenarios: axis("scenario", &spec.scenarios, &vocabulary.scenarios),
+            weights: axis("type of weights", &spec.weights, &vocabulary.weights),
+        }
+    }
+
+    fn excludes(&self, spec: &MatrixSpec) -> Vec<Exclude> {
+        let excludes = spec.exclude.iter().map(Spanned::get_ref);
+        excludes
+            .map(|exclude| Exclude {
+                when: self.when(&exclude.when),
+                reason: exclude.reason.clone(),
+            })
+            .collect()
+    }
+
+    fn tolerances(&self, spec: &MatrixSpec) -> Vec<Tolerance> {
+        let mut tolerances: Vec<Tolerance> = Vec::new();
+        for entry in &spec.tolerance {
+            let written = entry.get_ref();
+            let class = written.class();
+            if tolerances.iter().any(|earlier| earlier.class.name == class.name) {
+                let message = format!("two tolerance classes are called `{}`", class.name);
+                self.problems.push(Problem::at(written.name.span(), message, "the second one"));
+            }
+            if class.mean_kld > class.max_kld {
+                let message = format!(
+                    "`max_kld`: expected at least `mean_kld`, which is {}, found {}",
+                    class.mean_kld, class.max_kld
+                );
+                let label = "no row can be below the mean of all";
+                self.problems.push(Problem::at(written.max_kld.span(), message, label));
+            }
+            let when = written.when.as_ref().map(|when| self.when(when)).unwrap_or_default();
+            tolerances.push(Tolerance { when, class, reason: written.reason.clone() });
+        }
+        tolerances
+    }
+
+    fn known_failures(&self, spec: &MatrixSpec, today: jiff::civil::Date) -> Vec<KnownFailure> {
+        let entries = spec.known_failure.iter().map(Spanned::get_ref);
+        entries
+            .map(|written| {
+                let link = written.link.get_ref();
+                if !(link.starts_with("https://") || link.starts_with("http://")) {
+                    let message = format!("`link`: expected a web address, found `{link}`");
+                    self.problems.push(Problem::at(written.link.span(), message, "this"));
+                }
+                let expires = *written.expires.get_ref();
+                if expires < today {
+                    let message = format!("this known failure expired on {expires}");
+                    let hint = "look whether it still fails: then set a new date, else remove it";
+                    let problem = Problem::at(written.expires.span(), message, "in the past");
+                    self.problems.push(problem.hint(hint));
+                }
+                KnownFailure {
+                    when: self.when(&written.when),
+                    reason: written.reason.clone(),
+                    link: link.clone(),
+                    expires,
+                }
+            })
+            .collect()
+    }
+}
+
+fn remember(
+    expanded: Vec<(String, Range<usize>)>,
+    origins: &mut BTreeMap<String, Range<usize>>,
+) -> Vec<String> {
+    expanded
+        .into_iter()
+        .map(|(name, span)| {
+            origins.entry(name.clone()).or_insert(span);
+            name
+        })
+        .collect()
+}
+
+/// A number that has to be within a range.
+pub(super) fn within(
+    number: Option<&Spanned<u32>>,
+    key: &str,
+    range: std::ops::RangeInclusive<u32>,
+    default: u32,
+    problems: &Problems,
+) -> u32 {
+    let Some(number) = number else { return default };
+    let found = *number.get_ref();
+    if !range.contains(&found) {
+        let bounds = match (range.start(), range.end()) {
+            (start, &u32::MAX) => format!("at least {start}"),
+            (start, end) => format!("{start} to {end}"),
+        };
+        let message = format!("`{key}`: expected {bounds}, found {found}");
+        problems.push(Problem::at(number.span(), message, "this"));
+    }
+    found
+}
+
+fn timeouts(spec: Option<&TimeoutsSpec>, problems: &Problems) -> Timeouts {
+    let default = Timeouts::default();
+    let Some(spec) = spec else { return default };
+    let or = |written: &Option<Spanned<Duration>>, default: Duration| {
+        written.as_ref().map_or(default, |written| *written.get_ref())
+    };
+    let timeouts = Timeouts {
+        launch: or(&spec.launch, default.launch),
+        ready: or(&spec.ready, default.ready),
+        probe: or(&spec.probe, default.probe),
+        fetch: or(&spec.fetch, default.fetch),
+        prepare: or(&spec.prepare, default.prepare),
+        prefill: or(&spec.prefill, default.prefill),
+        decode: or(&spec.decode, default.decode),
+        score: or(&spec.score, default.score),
+        release: or(&spec.release, default.release),
+        silence: or(&spec.silence, default.silence),
+        attempt: or(&spec.attempt, default.attempt),
+    };
+    // The page's main thread sends a heartbeat every second; less than a few of them is noise.
+    const SHORTEST_SILENCE: Duration = Duration::from_secs(3);
+    if let Some(silence) = &spec.silence
+        && *silence.get_ref() < SHORTEST_SILENCE
+    {
+        let message = "`silence`: expected at least 3s, since a heartbeat comes every second";
+        problems.push(Problem::at(silence.span(), message.to_owned(), "this"));
+    }
+    timeouts
+}

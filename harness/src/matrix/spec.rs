@@ -1,0 +1,235 @@
+//! A matrix as it is written: the keys of the TOML file, with the places they stand at.
+//!
+//! Nothing is looked up here, that is [`super::resolve`]'s business. The doc comments are what an
+//! editor shows, by way of the JSON Schema that is made of these types; `matrices/default.toml`
+//! is the manual.
+
+use std::time::Duration;
+
+use inference_wasm::protocol::BackendName;
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use toml::Spanned;
+
+use crate::cell::BrowserName;
+use crate::compare::ToleranceClass;
+
+/// A matrix of tierproof: browsers × backends × engines × models × scenarios.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case", title = "tierproof matrix")]
+pub(crate) struct MatrixSpec {
+    /// The browsers to drive.
+    #[schemars(with = "Vec<BrowserName>")]
+    pub(crate) browsers: Vec<Spanned<BrowserName>>,
+    /// The backends to force, one at a time.
+    #[schemars(with = "Vec<BackendName>")]
+    pub(crate) backends: Vec<Spanned<BackendName>>,
+    /// The engines under test. Default: `["tierproof"]`, which is all there are.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) engines: Option<Vec<Spanned<String>>>,
+    /// Names of models in the catalogue, or globs over them.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) models: Vec<Spanned<String>>,
+    /// Names of scenarios, or globs over them.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) scenarios: Vec<Spanned<String>>,
+    /// Cells on top of the product; an axis that is left out is that of the matrix.
+    #[schemars(with = "Option<Vec<IncludeSpec>>")]
+    pub(crate) include: Vec<Spanned<IncludeSpec>>,
+    /// Cells to leave out.
+    #[schemars(with = "Option<Vec<ExcludeSpec>>")]
+    pub(crate) exclude: Vec<Spanned<ExcludeSpec>>,
+    /// What must have run for a run to count.
+    pub(crate) require: Option<RequireSpec>,
+    /// How long each phase may take.
+    pub(crate) timeouts: Option<TimeoutsSpec>,
+    /// How often a cell is tried again after trouble of the harness itself. Default: 1.
+    #[schemars(with = "Option<u32>", range(max = 5))]
+    pub(crate) retries: Option<Spanned<u32>>,
+    /// How many browsers run at a time. Default: 1.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 64))]
+    pub(crate) jobs: Option<Spanned<u32>>,
+    /// How much an answer may differ from the reference's; the first that matches a cell holds.
+    #[schemars(with = "Vec<ToleranceSpec>")]
+    pub(crate) tolerance: Vec<Spanned<ToleranceSpec>>,
+    /// Defects that are known and reported; one that is gone fails the run.
+    #[schemars(with = "Option<Vec<KnownFailureSpec>>")]
+    pub(crate) known_failure: Vec<Spanned<KnownFailureSpec>>,
+}
+
+/// `[[include]]`
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct IncludeSpec {
+    /// Browsers.
+    #[schemars(with = "Option<Vec<BrowserName>>")]
+    pub(crate) browsers: Option<Vec<Spanned<BrowserName>>>,
+    /// Backends.
+    #[schemars(with = "Option<Vec<BackendName>>")]
+    pub(crate) backends: Option<Vec<Spanned<BackendName>>>,
+    /// Engines.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) engines: Option<Vec<Spanned<String>>>,
+    /// Models, by name or glob.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) models: Option<Vec<Spanned<String>>>,
+    /// Scenarios, by name or glob.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) scenarios: Option<Vec<Spanned<String>>>,
+}
+
+/// Which cells: globs for each axis. An axis that is left out takes every value, and a cell has
+/// to match on all of them.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct WhenSpec {
+    /// Browsers.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) browsers: Option<Vec<Spanned<String>>>,
+    /// Backends.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) backends: Option<Vec<Spanned<String>>>,
+    /// Engines.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) engines: Option<Vec<Spanned<String>>>,
+    /// Models.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) models: Option<Vec<Spanned<String>>>,
+    /// Scenarios.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) scenarios: Option<Vec<Spanned<String>>>,
+    /// Types of the model's weights: `F16`, `Q8_0`, `Q4_*`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) weights: Option<Vec<Spanned<String>>>,
+}
+
+/// `[[exclude]]`
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct ExcludeSpec {
+    /// The cells to leave out.
+    pub(crate) when: WhenSpec,
+    /// Why, for a stranger.
+    pub(crate) reason: String,
+}
+
+/// `[require]`
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RequireSpec {
+    /// At least this many cells must be settled as expected. Default: 1.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(crate) cells: Option<Spanned<u32>>,
+    /// At least this many for each value of an axis that can run here.
+    pub(crate) each: Option<EachSpec>,
+}
+
+/// `[require.each]`
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct EachSpec {
+    /// For each browser.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(crate) browser: Option<Spanned<u32>>,
+    /// For each backend.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(crate) backend: Option<Spanned<u32>>,
+    /// For each model.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(crate) model: Option<Spanned<u32>>,
+    /// For each scenario.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(crate) scenario: Option<Spanned<u32>>,
+}
+
+/// `[timeouts]`: durations such as `"30s"` or `"2m 30s"`.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct TimeoutsSpec {
+    /// The driver is started and has opened a session. Default: 60s.
+    #[schemars(with = "Option<String>")]
+    pub(crate) launch: Option<Spanned<Duration>>,
+    /// The page's worker has said that it is ready. Default: 60s.
+    #[schemars(with = "Option<String>")]
+    pub(crate) ready: Option<Spanned<Duration>>,
+    /// The browser's capabilities are read. Default: 60s.
+    #[schemars(with = "Option<String>")]
+    pub(crate) probe: Option<Spanned<Duration>>,
+    /// Every shard has come. Default: 2m.
+    #[schemars(with = "Option<String>")]
+    pub(crate) fetch: Option<Spanned<Duration>>,
+    /// The model can run. Default: 2m.
+    #[schemars(with = "Option<String>")]
+    pub(crate) prepare: Option<Spanned<Duration>>,
+    /// A prompt is worked through. Default: 2m.
+    #[schemars(with = "Option<String>")]
+    pub(crate) prefill: Option<Spanned<Duration>>,
+    /// A generation has ended. Default: 5m.
+    #[schemars(with = "Option<String>")]
+    pub(crate) decode: Option<Spanned<Duration>>,
+    /// Given tokens are scored. Default: 5m.
+    #[schemars(with = "Option<String>")]
+    pub(crate) score: Option<Spanned<Duration>>,
+    /// A model is dropped. Default: 30s.
+    #[schemars(with = "Option<String>")]
+    pub(crate) release: Option<Spanned<Duration>>,
+    /// The longest time without any sign of life. Default: 30s.
+    #[schemars(with = "Option<String>")]
+    pub(crate) silence: Option<Spanned<Duration>>,
+    /// A whole attempt, from launch to the last step. Default: 15m.
+    #[schemars(with = "Option<String>")]
+    pub(crate) attempt: Option<Spanned<Duration>>,
+}
+
+/// `[[tolerance]]`
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct ToleranceSpec {
+    /// What reports call it.
+    #[schemars(with = "String")]
+    pub(crate) name: Spanned<String>,
+    /// The cells that it holds for. Default: all.
+    pub(crate) when: Option<WhenSpec>,
+    /// Mean over rows of KL(reference ‖ measured), in nats.
+    #[schemars(with = "f64", range(min = 0.0))]
+    pub(crate) mean_kld: Spanned<f64>,
+    /// The largest of any row, in nats.
+    #[schemars(with = "f64", range(min = 0.0))]
+    pub(crate) max_kld: Spanned<f64>,
+    /// The largest difference of a logit, after the mean of a row's differences is taken off.
+    #[schemars(with = "f64", range(min = 0.0))]
+    pub(crate) max_abs: f64,
+    /// A token may differ where the reference prefers its own by no more than this, in logits.
+    #[schemars(with = "f64", range(min = 0.0))]
+    pub(crate) flip_margin: f64,
+    /// Where the numbers come from.
+    pub(crate) reason: String,
+}
+
+impl ToleranceSpec {
+    pub(crate) fn class(&self) -> ToleranceClass {
+        ToleranceClass {
+            name: self.name.get_ref().clone(),
+            mean_kld: *self.mean_kld.get_ref(),
+            max_kld: *self.max_kld.get_ref(),
+            max_abs: self.max_abs,
+            flip_margin: self.flip_margin,
+        }
+    }
+}
+
+/// `[[known-failure]]`
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct KnownFailureSpec {
+    /// The cells that fail.
+    pub(crate) when: WhenSpec,
+    /// What is wrong with them, for a stranger.
+    pub(crate) reason: String,
+    /// Where the defect is reported.
+    #[schemars(with = "String", url)]
+    pub(crate) link: Spanned<String>,
+    /// The last day on which this is believed, `2027-01-31`; afterwards the matrix is refused.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub(crate) expires: Spanned<Date>,
+}

@@ -1,0 +1,313 @@
+//! The shipped matrices are read, and broken ones are told of well.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use jiff::civil::Date;
+
+use super::*;
+use crate::outcome::{Disposition, Verdict};
+use crate::plan;
+
+/// The workspace root, where the fixtures are.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
+}
+
+fn today() -> Date {
+    jiff::civil::date(2026, 11, 21)
+}
+
+/// The catalogue's facts, as far as matrices need them.
+pub(crate) fn models() -> Vec<ModelFacts> {
+    let model = |name: &str, weights: &str, prompts: &str, is_present: bool| ModelFacts {
+        name: name.to_owned(),
+        weights: weights.to_owned(),
+        prompts: prompts.to_owned(),
+        is_present,
+    };
+    vec![
+        model("scribe-low-F16", "F16", "scribe", true),
+        model("scribe-low-Q8_0", "Q8_0", "scribe", true),
+        model("scribe-low-Q4_0", "Q4_0", "scribe", true),
+        model("scribe-mid-Q8_0", "Q8_0", "scribe", true),
+        model("scribe-mid-Q4_0", "Q4_0", "scribe", true),
+        model("smollm2-135m", "Q4_1", "smollm2", false),
+    ]
+}
+
+/// A matrix out of its text, against the fixtures of the workspace.
+pub(crate) fn parse(text: &str) -> Result<Matrix, InvalidDocument> {
+    let (fixtures, invalid) = Fixtures::load(root());
+    assert!(invalid.is_empty(), "{invalid:?}");
+    Matrix::parse("m.toml", text, &Known { fixtures: &fixtures, models: &models(), today: today() })
+}
+
+/// The whole report without colours or links.
+pub(crate) fn plain(report: &dyn miette::Diagnostic) -> String {
+    let mut text = String::new();
+    miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
+        .with_links(false)
+        .with_width(100)
+        .without_syntax_highlighting()
+        .render_report(&mut text, report)
+        .expect("a string takes everything");
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn load(name: &str) -> Matrix {
+    let path = root().join("matrices").join(name);
+    match Matrix::load(&path, root(), &models(), today()) {
+        Ok((matrix, _)) => matrix,
+        Err(error) => panic!("{}", plain(&error)),
+    }
+}
+
+#[test]
+fn the_default_matrix_is_what_it_says() {
+    let matrix = load("default.toml");
+    let cells = plan::expand(&matrix).cells;
+    assert_eq!(cells.len(), 3 * 3 * 5 * 9);
+    assert_eq!(matrix.timeouts, Timeouts::default(), "the manual names the defaults");
+    assert_eq!((matrix.retries, matrix.jobs), (1, 1));
+    for (cell, class) in [
+        ("chrome/wasm/tierproof/scribe-low-F16/tokens/greedy", Some("float")),
+        ("webkit/wasm/tierproof/scribe-mid-Q4_0/load/missing-shard", Some("q8-activations")),
+        ("native/reference/tierproof/scribe-mid-Q4_0/tokens/greedy", Some("reference")),
+        ("chrome/webgpu/tierproof/scribe-low-F16/tokens/greedy", None),
+    ] {
+        let class_of = matrix.tolerance(&cell.parse().unwrap()).map(|class| class.name.as_str());
+        assert_eq!(class_of, class, "{cell}");
+    }
+}
+
+#[test]
+fn the_real_matrix_is_what_it_says() {
+    let matrix = load("real.toml");
+    assert_eq!(plan::expand(&matrix).cells.len(), 3 * 2);
+}
+
+#[test]
+fn the_examples_of_the_manual_hold() {
+    let text = fs_err::read_to_string(root().join("matrices/default.toml")).unwrap();
+    let examples = text.replace("\n#| ", "\n");
+    assert_ne!(examples, text, "the manual has examples");
+    let matrix = parse(&examples).map_err(|error| plain(&error)).unwrap();
+    assert_eq!(
+        (matrix.blocks.len(), matrix.excludes.len(), matrix.known_failures.len()),
+        (2, 1, 1)
+    );
+}
+
+/// Every key of the schema stands in the manual, so that the manual is whole.
+#[test]
+fn the_manual_names_every_key() {
+    fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {
+        match schema {
+            serde_json::Value::Object(object) => {
+                if let Some(serde_json::Value::Object(properties)) = object.get("properties") {
+                    found.extend(properties.keys().cloned());
+                }
+                object.values().for_each(|value| keys(value, found));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+            _ => {}
+        }
+    }
+    let text = fs_err::read_to_string(root().join("matrices/default.toml")).unwrap();
+    let mut found = Vec::new();
+    keys(schema().as_value(), &mut found);
+    assert!(found.contains(&"flip_margin".to_owned()));
+    for key in found {
+        assert!(text.contains(&key), "`{key}` is not in the manual");
+    }
+}
+
+/// `TIERPROOF_UPDATE_SCHEMA=1 cargo test -p tierproof schema` writes it anew.
+#[test]
+fn the_schema_is_up_to_date() {
+    let path = root().join("matrices/schema.json");
+    let fresh = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    if std::env::var_os("TIERPROOF_UPDATE_SCHEMA").is_some() {
+        fs_err::write(&path, &fresh).unwrap();
+    }
+    let committed = fs_err::read_to_string(&path).unwrap_or_default();
+    assert_eq!(committed, fresh, "regenerate it with TIERPROOF_UPDATE_SCHEMA=1");
+}
+
+/// A matrix that is right, to break in one place at a time.
+const GOOD: &str = r#"browsers = ["chrome", "native"]
+backends = ["wasm", "cpu"]
+models = ["scribe-low-Q8_0"]
+scenarios = ["tokens/greedy"]
+[[tolerance]]
+name = "q8"
+mean_kld = 1e-3
+max_kld = 1e-2
+max_abs = 0.2
+flip_margin = 0.3
+reason = "test"
+"#;
+
+/// Name, what is replaced in [`GOOD`], by what.
+const BROKEN: &[(&str, &str, &str)] = &[
+    ("syntax", "models = [", "models = "),
+    ("duplicate key", "browsers", "browsers = []\nbrowsers"),
+    ("unknown key", "browsers", "borwsers"),
+    ("unknown key without a neighbour", "backends", "zzz = 1\nbackends"),
+    ("unknown table", "[[tolerance]]", "[timeout]\nlaunch = \"1s\"\n[[tolerance]]"),
+    ("unknown browser", "\"chrome\"", "\"chrme\""),
+    ("browser nobody knows", "\"chrome\"", "\"lynx\""),
+    ("unknown backend", "\"cpu\"", "\"gpu\""),
+    ("unknown engine", "backends", "engines = [\"tierprof\"]\nbackends"),
+    ("unknown model", "scribe-low-Q8_0", "scribe-low-Q8"),
+    ("glob without a match", "scribe-low-Q8_0", "llama-*"),
+    ("broken glob", "tokens/greedy", "tokens/[greedy"),
+    ("unknown scenario", "tokens/greedy", "tokens/greed"),
+    ("not a list", "[\"tokens/greedy\"]", "\"tokens/greedy\""),
+    ("empty list", "[\"scribe-low-Q8_0\"]", "[]"),
+    ("wrong types", "[[tolerance]]", "retries = \"two\"\njobs = -1\n[[tolerance]]"),
+    ("out of range", "[[tolerance]]", "retries = 9\njobs = 0\n[[tolerance]]"),
+    (
+        "durations",
+        "[[tolerance]]",
+        "[timeouts]\nlaunch = 30\nready = \"soon\"\nprobe = \"0s\"\nsilence = \"1s\"\n[[tolerance]]",
+    ),
+    (
+        "floor of nothing",
+        "[[tolerance]]",
+        "[require]\ncells = 0\n[require.each]\nbrowsers = 1\n[[tolerance]]",
+    ),
+    ("missing keys of a tolerance", "max_kld = 1e-2\nmax_abs = 0.2\n", ""),
+    ("negative tolerance", "max_abs = 0.2", "max_abs = -0.2"),
+    ("tolerance that is no number", "max_abs = 0.2", "max_abs = nan"),
+    ("maximum below the mean", "max_kld = 1e-2", "max_kld = 1e-4"),
+    ("missing class", "mean_kld", "when = { weights = [\"F16\"] }\nmean_kld"),
+    ("unknown weights", "mean_kld", "when = { weights = [\"Q9_0\"] }\nmean_kld"),
+    (
+        "exclude without a reason",
+        "[[tolerance]]",
+        "[[exclude]]\nwhen = { models = [\"*\"] }\n[[tolerance]]",
+    ),
+    (
+        "exclude of nothing",
+        "[[tolerance]]",
+        "[[exclude]]\nwhen = { browsers = [\"firefox\"] }\nreason = \"r\"\n[[tolerance]]",
+    ),
+    (
+        "exclude of everything",
+        "[[tolerance]]",
+        "[[exclude]]\nwhen = {}\nreason = \"r\"\n[[tolerance]]",
+    ),
+    (
+        "expired known failure",
+        "[[tolerance]]",
+        "[[known-failure]]\nwhen = { browsers = [\"chrome\"] }\nreason = \"r\"\nlink = \"BUG-1\"\nexpires = 2026-11-20\n[[tolerance]]",
+    ),
+    (
+        "known failure with a wrong date",
+        "[[tolerance]]",
+        "[[known_failure]]\n[[known-failure]]\nwhen = { browser = [\"chrome\"] }\nreason = \"\"\nlink = \"https://x.y\"\nexpires = \"soon\"\n[[tolerance]]",
+    ),
+    (
+        "no prompts for the scenario",
+        "scribe-low-Q8_0\"]\nscenarios = [\"tokens/greedy",
+        "smollm2-135m\"]\nscenarios = [\"lifecycle/second-turn",
+    ),
+    (
+        "everything at once",
+        GOOD,
+        "browsers = [\"chrme\"]\nmodels = 1\nscenarios = [\"a\", \"tokens/*\"]\nfoo = 1\nretries = 6\n",
+    ),
+];
+
+#[test]
+fn broken_matrices_are_told_of() {
+    parse(GOOD).map_err(|error| plain(&error)).unwrap();
+    let mut reports = String::new();
+    for (name, from, to) in BROKEN {
+        assert!(GOOD.contains(from), "{name}");
+        let error = parse(&GOOD.replacen(from, to, 1)).expect_err(name);
+        writeln!(reports, "==== {name}\n{}\n", plain(&error)).unwrap();
+    }
+    insta::assert_snapshot!(reports);
+}
+
+#[test]
+fn a_matrix_that_is_not_there_is_told_of() {
+    let error = Matrix::load(Path::new("nowhere.toml"), root(), &models(), today()).unwrap_err();
+    let text = plain(&error);
+    assert!(text.contains("`nowhere.toml` can't be used"), "{text}");
+    assert!(text.contains("can't read it"), "{text}");
+}
+
+#[test]
+fn floors_count_what_ran_as_expected() {
+    let floors = Floors { cells: 3, each: vec![(Axis::Browser, 2)] };
+    let cell = |browser: &str, n: u32| -> CellId {
+        format!("{browser}/wasm/tierproof/m/tokens/s{n}").parse().unwrap()
+    };
+    let run = Disposition::Run;
+    let gone = Disposition::Unavailable { reason: "r".to_owned() };
+    let unsupported = Disposition::Unsupported { reason: "r".to_owned() };
+    let not_run = Verdict::NotRun { reason: "r".to_owned() };
+    let (good, bad) = (Verdict::Expected, Verdict::Unexpected);
+    type Settled<'a> = (&'a str, &'a Disposition, &'a Verdict);
+    let table: [(&str, &[Settled<'_>], bool, &[&str]); 6] = [
+        (
+            "nothing ran",
+            &[],
+            false,
+            &["the run: expected at least 3 cells settled as expected, found 0"],
+        ),
+        (
+            "nothing ran, narrowed",
+            &[("chrome", &unsupported, &not_run)],
+            true,
+            &["the run: expected at least 1 cells settled as expected, found 0"],
+        ),
+        (
+            "a browser that is not there is not held against the rest",
+            &[
+                ("chrome", &run, &good),
+                ("chrome", &run, &good),
+                ("chrome", &run, &good),
+                ("webkit", &gone, &not_run),
+            ],
+            false,
+            &[],
+        ),
+        (
+            "a browser that is there has to do its part",
+            &[
+                ("chrome", &run, &good),
+                ("chrome", &run, &good),
+                ("firefox", &run, &good),
+                ("firefox", &run, &not_run),
+            ],
+            false,
+            &["browser `firefox`: expected at least 2 cells settled as expected, found 1"],
+        ),
+        (
+            "failures do not count",
+            &[("chrome", &run, &good), ("chrome", &run, &good), ("chrome", &run, &bad)],
+            false,
+            &["the run: expected at least 3 cells settled as expected, found 2"],
+        ),
+        (
+            "narrowed to one",
+            &[("chrome", &run, &good), ("chrome", &unsupported, &not_run)],
+            true,
+            &[],
+        ),
+    ];
+    for (name, settled, is_narrowed, missed) in table {
+        let cells: Vec<_> =
+            settled.iter().zip(0..).map(|((browser, ..), n)| cell(browser, n)).collect();
+        let settled = cells
+            .iter()
+            .zip(settled)
+            .map(|(cell, (_, disposition, verdict))| (cell, *disposition, *verdict));
+        assert_eq!(floors.missed(settled, is_narrowed), missed, "{name}");
+    }
+}

@@ -1,0 +1,207 @@
+//! A scenario: what is done with a model in one page, step by step, and what each step has to
+//! come to. Declared in `fixtures/scenarios/`, so that a new one needs no code.
+//!
+//! Steps are carried out by [`crate::run`]; the prompts come from a model's prompt set, the
+//! answers from its golden.
+
+mod library;
+mod prompts;
+mod read;
+
+use inference_wasm::protocol::EngineErrorKind;
+
+pub use library::Fixtures;
+pub use prompts::{PromptCase, PromptSet};
+
+/// What is done in one page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// Where it lies under `fixtures/scenarios/`, without the ending: `tokens/greedy`.
+    pub name: String,
+    /// What it shows, on one line.
+    pub title: String,
+    /// The defects of real engines that it catches.
+    pub why: String,
+    /// The layer of conformance that it belongs to.
+    pub layer: Layer,
+    /// The scenario whose cases and golden it uses, if not its own.
+    pub golden: Option<String>,
+    /// Never empty; the first one loads.
+    pub steps: Vec<Step>,
+}
+
+impl Scenario {
+    /// The scenario part of the golden's key, which is also what a prompt case lists.
+    pub fn golden_key(&self) -> &str {
+        self.golden.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The case ids that steps name, and whether any step takes cases at all.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = &Cases> {
+        self.steps.iter().filter_map(Step::cases)
+    }
+}
+
+/// A layer of conformance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// Single ops against the scalar reference.
+    Ops,
+    /// Teacher-forced logits.
+    Logits,
+    /// Greedy tokens.
+    Tokens,
+    /// Accuracy on an eval set.
+    Tasks,
+    /// Load, cancel, reload, next turn.
+    Lifecycle,
+    /// Weights that do not arrive, or not whole.
+    Load,
+}
+
+impl Layer {
+    /// Every layer, lowest first.
+    pub const ALL: [Self; 6] =
+        [Self::Ops, Self::Logits, Self::Tokens, Self::Tasks, Self::Lifecycle, Self::Load];
+
+    /// The name as it stands in TOML.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ops => "ops",
+            Self::Logits => "logits",
+            Self::Tokens => "tokens",
+            Self::Tasks => "tasks",
+            Self::Lifecycle => "lifecycle",
+            Self::Load => "load",
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Load the cell's model.
+    Load(LoadStep),
+    /// Generate, greedily.
+    Generate(GenerateStep),
+    /// Teacher-forced logits of the golden's ids, against the golden's logits.
+    Score(ScoreStep),
+    /// Drop the model.
+    Release,
+}
+
+impl Step {
+    /// The name as it stands in TOML and in evidence.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Load(_) => "load",
+            Self::Generate(_) => "generate",
+            Self::Score(_) => "score",
+            Self::Release => "release",
+        }
+    }
+
+    /// The cases that it takes from the prompt set, if it takes any.
+    pub(crate) fn cases(&self) -> Option<&Cases> {
+        match self {
+            Self::Generate(step) if step.prompt_tokens.is_none() => Some(&step.cases),
+            Self::Score(step) => Some(&step.cases),
+            Self::Load(_) | Self::Generate(_) | Self::Release => None,
+        }
+    }
+}
+
+/// Load the cell's model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadStep {
+    /// Positions of the key-value cache; the model's own context when absent.
+    pub context_tokens: Option<u32>,
+    /// Size of a shard in bytes; the whole file is one shard when absent.
+    pub shard_bytes: Option<u32>,
+    /// What the server does wrong in this load alone.
+    pub server_fault: Option<ServerFault>,
+    /// How it has to end.
+    pub expect: LoadExpectation,
+}
+
+/// What the server does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerFault {
+    /// A shard in the middle answers 404.
+    MissingShard,
+    /// A shard in the middle breaks off half-way.
+    Truncated,
+    /// A shard in the middle answers 200 with a page of HTML, whole by its own `Content-Length`.
+    Html,
+}
+
+impl ServerFault {
+    /// Every fault.
+    pub const ALL: [Self; 3] = [Self::MissingShard, Self::Truncated, Self::Html];
+
+    /// The name as it stands in TOML.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingShard => "missing-shard",
+            Self::Truncated => "truncated",
+            Self::Html => "html",
+        }
+    }
+}
+
+/// How a load has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadExpectation {
+    /// The model is loaded.
+    Loaded,
+    /// With this error.
+    Error(EngineErrorKind),
+}
+
+/// Which cases of the prompt set a step runs, of those that list the scenario's golden key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cases {
+    /// All of them, one after the other.
+    All,
+    /// The first.
+    First,
+    /// The one with this id.
+    Id(String),
+}
+
+/// Generate, greedily.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerateStep {
+    /// What to continue.
+    pub cases: Cases,
+    /// The most tokens to generate; the case's own number when absent.
+    pub max_tokens: Option<u32>,
+    /// Go on after a stop token, so that the generation is long enough to be cancelled.
+    pub ignore_stop: bool,
+    /// Cancel when this many tokens have come.
+    pub cancel_after_tokens: Option<u32>,
+    /// At least this many of the prompt's tokens have to come out of the key-value cache.
+    pub reused_tokens_at_least: Option<u32>,
+    /// Instead of a case: a synthetic prompt of this many ids.
+    pub prompt_tokens: Option<u32>,
+    /// How it has to end.
+    pub expect: GenerateExpectation,
+}
+
+/// How a generation has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GenerateExpectation {
+    /// With the golden's tokens.
+    Tokens,
+    /// Cancelled, within one token of being told.
+    Cancelled,
+    /// With this error.
+    Error(EngineErrorKind),
+}
+
+/// Teacher-forced logits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoreStep {
+    /// The cases whose ids are fed. The logits have to be within the cell's tolerance class.
+    pub cases: Cases,
+}

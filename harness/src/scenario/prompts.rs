@@ -1,0 +1,104 @@
+//! A prompt set: the cases that goldens are made of, in `fixtures/prompts/`.
+//!
+//! A model's entry in the catalogue names its set. What a prompt looks like to the model is its
+//! chat template's business.
+
+use inference_wasm::protocol::{Message, Role};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::read::positive;
+use crate::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
+
+/// The cases of one set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptSet {
+    /// Name of the file, without the ending: `scribe`.
+    pub name: String,
+    /// In the order of the file; ids are unique.
+    pub cases: Vec<PromptCase>,
+}
+
+/// One conversation that a model is to continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptCase {
+    /// Its id, the key in goldens.
+    pub id: String,
+    /// The golden keys (names of scenarios) that it belongs to.
+    pub scenarios: Vec<String>,
+    /// The most tokens to generate.
+    pub max_tokens: u32,
+    /// The conversation; the last message is the user's.
+    pub messages: Vec<Message>,
+}
+
+impl PromptSet {
+    /// The cases of a golden key, in the order of the file.
+    pub fn cases_of<'s>(&'s self, golden_key: &'s str) -> impl Iterator<Item = &'s PromptCase> {
+        self.cases.iter().filter(move |case| case.scenarios.iter().any(|name| name == golden_key))
+    }
+}
+
+/// Reads one prompt set. `path` is for messages.
+pub(super) fn prompt_set(path: &str, name: &str, text: &str) -> Result<PromptSet, InvalidDocument> {
+    document::read(path, text, |table, problems| {
+        table.require_table("case");
+        let cases = table.tables("case", |case_table| case(case_table, problems));
+        for (index, case) in cases.iter().enumerate() {
+            let id = &case.get_ref().id;
+            if cases.iter().take(index).any(|earlier| earlier.get_ref().id == *id) {
+                let message = format!("two cases have the id `{id}`");
+                problems.push(Problem::at(case.span(), message, "the second one"));
+            }
+        }
+        let cases = cases.into_iter().map(Spanned::into_inner).collect();
+        Some(PromptSet { name: name.to_owned(), cases })
+    })
+}
+
+fn case(table: &Table<'_>, problems: &Problems) -> Option<PromptCase> {
+    let id = table.required("id").map(Spanned::into_inner);
+    let scenarios = table.required_list("scenarios");
+    table.require_any("max_tokens", u32::EXPECTED);
+    let max_tokens = positive(table, "max_tokens", problems);
+    let user: Option<Spanned<String>> = table.optional("user");
+    let messages = table.tables("messages", |message| {
+        let role = message.required("role").map(Spanned::into_inner);
+        let content = message.required("content").map(Spanned::into_inner);
+        Some(Message { role: role?, content: content? })
+    });
+    if user.is_some() != messages.is_empty() {
+        let message = "a case has either `user` or `messages`".to_owned();
+        problems.push(Problem::at(table.head(), message, "this case"));
+    }
+    if let Some(last) = messages.last()
+        && last.get_ref().role != Role::User
+    {
+        let message = "the last message has to be the user's".to_owned();
+        problems.push(Problem::at(last.span(), message, "nothing is left to answer"));
+    }
+    let messages = match user {
+        Some(user) => vec![Message { role: Role::User, content: user.into_inner() }],
+        None => messages.into_iter().map(Spanned::into_inner).collect(),
+    };
+    Some(PromptCase {
+        id: id?,
+        scenarios: scenarios.into_iter().map(Spanned::into_inner).collect(),
+        max_tokens: max_tokens?,
+        messages,
+    })
+}
+
+impl FromValue for Role {
+    const EXPECTED: &'static str = "a role";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let text = value.as_str().unwrap_or_default();
+        match text {
+            "system" => Ok(Self::System),
+            "user" => Ok(Self::User),
+            "assistant" => Ok(Self::Assistant),
+            _ => Err(Unfit::none_of(text, &["system", "user", "assistant"])),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! From the text of a scenario file to [`Scenario`], with what a step can't mean refused.
+
+use inference_wasm::protocol::EngineErrorKind;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::{
+    Cases, GenerateExpectation, GenerateStep, Layer, LoadExpectation, LoadStep, Scenario,
+    ScoreStep, ServerFault, Step,
+};
+use crate::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
+
+/// Reads one scenario file. `path` is for messages, `name` is what the file's place makes it.
+pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, InvalidDocument> {
+    document::read(path, text, |table, problems| {
+        let title = table.required("title").map(Spanned::into_inner);
+        let why = table.required("why").map(Spanned::into_inner);
+        let layer = table.required("layer").map(Spanned::into_inner);
+        let golden = table.optional("golden").map(Spanned::into_inner);
+        table.require_table("steps");
+        let steps = table.tables("steps", |step_table| step(step_table, problems));
+        if let Some(first) = steps.first()
+            && !matches!(first.get_ref(), Step::Load(_))
+        {
+            let message = "the first step has to load a model".to_owned();
+            problems.push(Problem::at(first.span(), message, "nothing is loaded here"));
+        }
+        let steps = steps.into_iter().map(Spanned::into_inner).collect();
+        Some(Scenario {
+            name: name.to_owned(),
+            title: title?,
+            why: why?,
+            layer: layer?,
+            golden,
+            steps,
+        })
+    })
+}
+
+/// What a step does.
+#[derive(Clone, Copy)]
+enum Do {
+    Load,
+    Generate,
+    Score,
+    Release,
+}
+
+fn step(table: &Table<'_>, problems: &Problems) -> Option<Step> {
+    Some(match table.required::<Do>("do")?.into_inner() {
+        Do::Load => Step::Load(load(table, problems)),
+        Do::Generate => Step::Generate(generate(table, problems)),
+        Do::Score => {
+            let cases = table.optional("cases").map_or(Cases::All, Spanned::into_inner);
+            let _: Option<Spanned<LogitsExpectation>> = table.optional("expect");
+            Step::Score(ScoreStep { cases })
+        }
+        Do::Release => Step::Release,
+    })
+}
+
+fn load(table: &Table<'_>, problems: &Problems) -> LoadStep {
+    let context_tokens = positive(table, "context_tokens", problems);
+    let shard_bytes = positive(table, "shard_bytes", problems);
+    let server_fault = table.optional("server_fault");
+    let expect = table.optional("expect");
+    let ends_well =
+        expect.as_ref().is_none_or(|expect| *expect.get_ref() == LoadExpectation::Loaded);
+    if let Some(fault) = &server_fault
+        && ends_well
+    {
+        let message = "a load with a `server_fault` can't be expected to succeed".to_owned();
+        let hint = "name the error, for instance `expect = \"shard-unavailable\"`";
+        problems.push(Problem::at(fault.span(), message, "this breaks the load").hint(hint));
+    }
+    LoadStep {
+        context_tokens,
+        shard_bytes,
+        server_fault: server_fault.map(Spanned::into_inner),
+        expect: expect.map_or(LoadExpectation::Loaded, Spanned::into_inner),
+    }
+}
+
+fn generate(table: &Table<'_>, problems: &Problems) -> GenerateStep {
+    let named_cases: Option<Spanned<Cases>> = table.optional("cases");
+    let max_tokens = positive(table, "max_tokens", problems);
+    let ignore_stop: Option<Spanned<bool>> = table.optional("ignore_stop");
+    let cancel_after_tokens = positive(table, "cancel_after_tokens", problems);
+    let reused_tokens_at_least = positive(table, "reused_tokens_at_least", problems);
+    let prompt_tokens = positive(table, "prompt_tokens", problems);
+    let expect: Option<Spanned<GenerateExpectation>> = table.optional("expect");
+    let expected = expect.as_ref().map_or(GenerateExpectation::Tokens, |expect| *expect.get_ref());
+    let ignores_stop = ignore_stop.as_ref().is_some_and(|flag| *flag.get_ref());
+    let place = expect.as_ref().map_or_else(|| table.head(), Spanned::span);
+
+    let refuse = |is_wrong: bool, message: &str| {
+        if is_wrong {
+            problems.push(Problem::at(place.clone(), message.to_owned(), "in this step"));
+        }
+    };
+    let is_cancelled = expected == GenerateExpectation::Cancelled;
+    refuse(
+        is_cancelled != cancel_after_tokens.is_some(),
+        "`expect = \"cancelled\"` and `cancel_after_tokens` belong together",
+    );
+    refuse(
+        ignores_stop && expected == GenerateExpectation::Tokens,
+        "with `ignore_stop` no golden has the tokens: expect something else",
+    );
+    refuse(
+        prompt_tokens.is_some() && expected == GenerateExpectation::Tokens,
+        "a synthetic prompt (`prompt_tokens`) has no golden: expect something else",
+    );
+    refuse(
+        prompt_tokens.is_some() && named_cases.is_some(),
+        "`prompt_tokens` makes up a prompt, `cases` takes one: only one of them fits",
+    );
+    GenerateStep {
+        cases: named_cases.map_or(Cases::All, Spanned::into_inner),
+        max_tokens,
+        ignore_stop: ignores_stop,
+        cancel_after_tokens,
+        reused_tokens_at_least,
+        prompt_tokens,
+        expect: expected,
+    }
+}
+
+/// A whole number above 0.
+pub(super) fn positive(table: &Table<'_>, key: &'static str, problems: &Problems) -> Option<u32> {
+    let number: Spanned<u32> = table.optional(key)?;
+    if *number.get_ref() == 0 {
+        let message = format!("`{key}`: expected a whole number above 0, found `0`");
+        problems.push(Problem::at(number.span(), message, "this"));
+    }
+    Some(number.into_inner())
+}
+
+/// Reads a name that stands for one of `all`.
+fn named<T: Copy>(
+    value: &DeValue<'_>,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, Unfit> {
+    let text = value.as_str().ok_or_else(|| Unfit::new("a string".to_owned()))?;
+    all.iter().copied().find(|item| name(*item) == text).ok_or_else(|| {
+        Unfit::none_of(text, &all.iter().map(|item| name(*item)).collect::<Vec<_>>())
+    })
+}
+
+impl FromValue for Layer {
+    const EXPECTED: &'static str = "a layer's name";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        named(value, &Self::ALL, Self::as_str)
+    }
+}
+
+impl FromValue for ServerFault {
+    const EXPECTED: &'static str = "the name of a server's fault";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        named(value, &Self::ALL, Self::as_str)
+    }
+}
+
+impl FromValue for Do {
+    const EXPECTED: &'static str = "what the step does";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let all = [Self::Load, Self::Generate, Self::Score, Self::Release];
+        named(value, &all, |step| match step {
+            Self::Load => "load",
+            Self::Generate => "generate",
+            Self::Score => "score",
+            Self::Release => "release",
+        })
+    }
+}
+
+impl FromValue for Cases {
+    const EXPECTED: &'static str = "`all`, `first` or a case's id";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        Ok(match String::from_value(value)?.as_str() {
+            "all" => Self::All,
+            "first" => Self::First,
+            id => Self::Id(id.to_owned()),
+        })
+    }
+}
+
+/// The errors that a command can end with, in the order of the protocol.
+const ERRORS: [EngineErrorKind; 11] = [
+    EngineErrorKind::ShardUnavailable,
+    EngineErrorKind::ShardTruncated,
+    EngineErrorKind::ShardCorrupt,
+    EngineErrorKind::InvalidModel,
+    EngineErrorKind::UnsupportedModel,
+    EngineErrorKind::ChatTemplate,
+    EngineErrorKind::ContextOverflow,
+    EngineErrorKind::BackendUnavailable,
+    EngineErrorKind::OutOfMemory,
+    EngineErrorKind::DeviceLost,
+    EngineErrorKind::InvalidRequest,
+];
+
+/// Reads one of the good ends or the name of an error.
+fn expectation<T: Copy>(
+    value: &DeValue<'_>,
+    good: &[(&'static str, T)],
+    error: impl Fn(EngineErrorKind) -> T,
+) -> Result<T, Unfit> {
+    let errors = ERRORS.map(|kind| (kind.as_str(), error(kind)));
+    let all: Vec<_> = good.iter().copied().chain(errors).collect();
+    let text = value.as_str().ok_or_else(|| Unfit::new("a string".to_owned()))?;
+    let known = all.iter().find(|(name, _)| *name == text);
+    known
+        .map(|(_, expectation)| *expectation)
+        .ok_or_else(|| Unfit::none_of(text, &all.iter().map(|(name, _)| *name).collect::<Vec<_>>()))
+}
+
+impl FromValue for LoadExpectation {
+    const EXPECTED: &'static str = "`loaded` or the name of an error";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        expectation(value, &[("loaded", Self::Loaded)], Self::Error)
+    }
+}
+
+impl FromValue for GenerateExpectation {
+    const EXPECTED: &'static str = "`tokens`, `cancelled` or the name of an error";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let good = [("tokens", Self::Tokens), ("cancelled", Self::Cancelled)];
+        expectation(value, &good, Self::Error)
+    }
+}
+
+/// All that a score can be expected to end with; written for the reader's sake.
+struct LogitsExpectation;
+
+impl FromValue for LogitsExpectation {
+    const EXPECTED: &'static str = "`logits`";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        named(value, &[()], |()| "logits").map(|()| Self)
+    }
+}
