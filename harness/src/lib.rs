@@ -8,6 +8,7 @@
 
 pub mod cell;
 pub mod compare;
+pub mod golden;
 pub mod outcome;
 pub mod proof;
 pub mod run;
