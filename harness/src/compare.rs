@@ -3,7 +3,13 @@
 //! Pure: values in, comparisons out. Where goldens come from is [`crate::golden`]'s business,
 //! which numbers are allowed is the matrix's.
 
+mod logits;
+mod tokens;
+
 use serde::{Deserialize, Serialize};
+
+pub use logits::compare_logits;
+pub use tokens::{Extent, MeasuredTokens, compare_tokens};
 
 /// The numbers that an answer may differ by, under a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

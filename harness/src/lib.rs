@@ -11,6 +11,7 @@ pub mod cell;
 pub mod compare;
 pub mod document;
 pub mod expectation;
+pub mod golden;
 pub mod matrix;
 pub mod outcome;
 pub mod page;
