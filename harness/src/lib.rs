@@ -10,4 +10,5 @@ pub mod cell;
 pub mod compare;
 pub mod outcome;
 pub mod proof;
+pub mod report;
 pub mod run;
