@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod page;
 pub mod plan;
 pub mod proof;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod server;

@@ -1,0 +1,176 @@
+//! The end of a run: grid, why cells did not run, what wants attention, where to look, counts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use inference_wasm::protocol::BackendName;
+use owo_colors::OwoColorize;
+
+use super::lines::{column, harmless, indented, style};
+use crate::cell::BrowserName;
+use crate::report::record::{CellRecord, RunRecord, Standing, Tally};
+use crate::report::wording::{
+    Tone, exit_code_meaning, first_line, headline, reason, rerun_command, spoken,
+};
+
+/// Cells that want attention are listed up to this number; the HTML report has them all.
+const LISTED: usize = 40;
+
+pub(super) fn of_run(record: &RunRecord, report_folder: Option<&Path>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut section = |block: Vec<String>| {
+        if !block.is_empty() {
+            lines.push(String::new());
+            lines.extend(block);
+        }
+    };
+    section(grid(&record.cells));
+    section(not_run(&record.cells));
+    section(attention(record));
+    section(pointers(record, report_folder));
+    section(conclusion(record));
+    lines
+}
+
+/// Browser × backend, a line for each way to stand.
+fn grid(cells: &[CellRecord]) -> Vec<String> {
+    let mut tallies: BTreeMap<(BrowserName, BackendName), Vec<&CellRecord>> = BTreeMap::new();
+    for cell in cells {
+        tallies.entry((cell.cell.browser, cell.cell.backend)).or_default().push(cell);
+    }
+    let has = |which: &dyn Fn(&(BrowserName, BackendName)) -> bool| tallies.keys().any(which);
+    let backends: Vec<_> =
+        BackendName::ALL.into_iter().filter(|backend| has(&|key| key.1 == *backend)).collect();
+    let mut lines = Vec::new();
+    if !backends.is_empty() {
+        let heads: String = backends.iter().map(|backend| format!("{backend:<20}")).collect();
+        lines.push(format!("{} {}", column(""), heads.trim_end()));
+    }
+    for browser in BrowserName::ALL.into_iter().filter(|browser| has(&|key| key.0 == *browser)) {
+        let columns: Vec<Vec<(Standing, u32)>> = backends
+            .iter()
+            .map(|backend| {
+                let cells = tallies.get(&(browser, *backend)).into_iter().flatten().copied();
+                Tally::of(cells).0.into_iter().collect()
+            })
+            .collect();
+        let height = columns.iter().map(Vec::len).max().unwrap_or(0);
+        for row in 0..height {
+            let name = if row == 0 { browser.as_str() } else { "" };
+            let mut line = format!("{} ", column(name).bold());
+            for parts in &columns {
+                let text = match (parts.get(row), row) {
+                    (Some((standing, count)), _) => {
+                        let text = format!("{:<20}", format!("{count} {}", standing.word()));
+                        text.style(style(*standing)).to_string()
+                    }
+                    (None, 0) => format!("{:<20}", "-"),
+                    (None, _) => " ".repeat(20),
+                };
+                line.push_str(&text);
+            }
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// Why cells did not run, one line a reason, the most frequent first.
+fn not_run(cells: &[CellRecord]) -> Vec<String> {
+    let mut groups: BTreeMap<(Standing, String), usize> = BTreeMap::new();
+    for cell in cells {
+        let standing = cell.standing();
+        if matches!(standing, Standing::Unsupported | Standing::NotRun) {
+            *groups.entry((standing, reason(cell))).or_default() += 1;
+        }
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|((standing, _), count)| (*standing, std::cmp::Reverse(*count)));
+    groups
+        .iter()
+        .flat_map(|((standing, reason), count)| {
+            let head = format!("{count} {}", standing.word());
+            let first = harmless(first_line(reason));
+            let first = format!("{} {first}", column(&head).style(style(*standing)));
+            std::iter::once(first).chain(indented(reason).skip(1))
+        })
+        .collect()
+}
+
+fn attention(record: &RunRecord) -> Vec<String> {
+    let mut cells: Vec<_> =
+        record.cells.iter().filter(|cell| cell.standing().wants_attention()).collect();
+    cells.sort_by_key(|cell| cell.standing());
+    let mut lines = Vec::new();
+    for cell in cells.iter().take(LISTED) {
+        let word = column(cell.standing().word());
+        lines.push(format!("{} {}", word.style(style(cell.standing())), cell.cell));
+        lines.extend(indented(first_line(&reason(cell))));
+        if cell.standing() != Standing::Unsettled {
+            let command = rerun_command(record, cell);
+            lines.push(format!("{} {}", column("again:").dimmed(), command.dimmed()));
+        }
+    }
+    if let Some(more) = cells.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        lines.push(format!("{} and {more} more", column("")));
+    }
+    lines
+}
+
+fn pointers(record: &RunRecord, report_folder: Option<&Path>) -> Vec<String> {
+    let wants = record.cells.iter().any(|cell| cell.standing().wants_attention());
+    let Some(folder) = report_folder else { return Vec::new() };
+    let page = folder.join("index.html");
+    let what = if wants { "look deeper:" } else { "report:" };
+    vec![format!("{} {}", column(what), page.display())]
+}
+
+fn conclusion(record: &RunRecord) -> Vec<String> {
+    let (tone, sentence) = headline(record);
+    let sentence = match tone {
+        Tone::Good => sentence.green().bold().to_string(),
+        Tone::Bad => sentence.red().bold().to_string(),
+        Tone::Doubtful => sentence.yellow().bold().to_string(),
+    };
+    let mut lines = Vec::new();
+    for floor in record.finished.iter().flat_map(|finished| &finished.missed_floors) {
+        lines.push(format!("{} {}", column("missed floor").red().bold(), harmless(floor)));
+    }
+    let code = match &record.finished {
+        Some(finished) => {
+            let code = finished.exit_code;
+            format!(" (exit code {code}: {})", exit_code_meaning(code))
+        }
+        None => String::new(),
+    };
+    lines.push(format!("{sentence}{}", code.dimmed()));
+    lines.push(counts(record));
+    lines
+}
+
+/// Always the same fields in the same order, so that it can be searched for.
+fn counts(record: &RunRecord) -> String {
+    let tally = record.tally();
+    let mut parts = vec![format!("{} ran", tally.ran())];
+    for standing in [
+        Standing::Expected,
+        Standing::Unexpected,
+        Standing::UnexpectedPass,
+        Standing::Flaky,
+        Standing::Inconclusive,
+        Standing::Unsupported,
+        Standing::NotRun,
+        Standing::Unsettled,
+    ] {
+        let count = tally.get(standing);
+        let part = format!("{count} {}", standing.word());
+        match (count, standing) {
+            // Only a log that breaks off has any.
+            (0, Standing::Unsettled) => {}
+            (0, _) => parts.push(part.dimmed().to_string()),
+            _ => parts.push(part.style(style(standing)).to_string()),
+        }
+    }
+    parts.push(spoken(record.duration()));
+    parts.join(" · ")
+}

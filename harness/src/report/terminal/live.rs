@@ -1,0 +1,158 @@
+//! What is running, below the lines: one line for each attempt with its phase, and a bar over
+//! all cells that are to run.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::lines::harmless;
+use crate::cell::CellId;
+use crate::outcome::Disposition;
+use crate::report::record::{RunRecord, Standing};
+use crate::run::event::{RunEvent, RunEventKind};
+
+const TICK: Duration = Duration::from_millis(120);
+
+pub(super) struct Live {
+    area: MultiProgress,
+    all: ProgressBar,
+    running: HashMap<CellId, Running>,
+    has_colour: bool,
+}
+
+struct Running {
+    line: ProgressBar,
+    attempt: u32,
+}
+
+impl Live {
+    pub(super) fn stdout() -> Self {
+        let choice = anstream::AutoStream::choice(&io::stdout());
+        Self::on(ProgressDrawTarget::stdout(), choice != anstream::ColorChoice::Never)
+    }
+
+    fn on(target: ProgressDrawTarget, has_colour: bool) -> Self {
+        let area = MultiProgress::with_draw_target(target);
+        let all = area.add(
+            ProgressBar::new(0)
+                .with_style(template("{elapsed_precise} [{bar:30}] {pos}/{len} cells {msg}")),
+        );
+        all.enable_steady_tick(Duration::from_secs(1));
+        Self { area, all, running: HashMap::new(), has_colour }
+    }
+
+    /// One line above what is running.
+    pub(super) fn print(&self, line: &str) -> io::Result<()> {
+        // An empty string would print nothing at all.
+        let line = if line.is_empty() { " " } else { line };
+        if self.has_colour {
+            self.area.println(line)
+        } else {
+            self.area.println(anstream::adapter::strip_str(line).to_string())
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &RunEvent, record: &RunRecord) {
+        match &event.kind {
+            RunEventKind::RunStarted { cells, .. } => {
+                let runs = |disposition: &Disposition| {
+                    matches!(disposition, Disposition::Run | Disposition::KnownFailure { .. })
+                };
+                let count = cells.iter().filter(|planned| runs(&planned.disposition)).count();
+                self.all.set_length(count as u64);
+            }
+            RunEventKind::AttemptStarted { cell, attempt } => {
+                let line = ProgressBar::new_spinner().with_style(template("{spinner} {msg}"));
+                let line = self.area.insert_before(&self.all, line);
+                line.enable_steady_tick(TICK);
+                let running = Running { line, attempt: *attempt };
+                running.show(cell, "starting");
+                if let Some(stale) = self.running.insert(cell.clone(), running) {
+                    stale.line.finish_and_clear();
+                }
+            }
+            RunEventKind::Progress { cell, phase } => {
+                if let Some(running) = self.running.get(cell) {
+                    running.show(cell, &harmless(phase));
+                }
+            }
+            RunEventKind::AttemptFinished { cell, .. } => self.remove(cell),
+            RunEventKind::CellFinished { cell, .. } => {
+                self.remove(cell);
+                let tally = record.tally();
+                let ran = tally.ran() + tally.get(Standing::Inconclusive);
+                self.all.set_position(u64::from(ran));
+                let red = tally.sum(|s| s.wants_attention() && s != Standing::Unsettled);
+                if red > 0 {
+                    self.all.set_message(format!("({red} not as expected)"));
+                }
+            }
+            RunEventKind::Probed { .. }
+            | RunEventKind::Note { .. }
+            | RunEventKind::RunFinished { .. } => {}
+        }
+    }
+
+    fn remove(&mut self, cell: &CellId) {
+        if let Some(running) = self.running.remove(cell) {
+            running.line.finish_and_clear();
+            self.area.remove(&running.line);
+        }
+    }
+
+    /// Takes away everything that is not a line.
+    pub(super) fn clear(&mut self) {
+        for (_, running) in self.running.drain() {
+            running.line.finish_and_clear();
+        }
+        self.all.finish_and_clear();
+    }
+}
+
+impl Running {
+    fn show(&self, cell: &CellId, phase: &str) {
+        let attempt = match self.attempt {
+            1 => String::new(),
+            number => format!(" (attempt {number})"),
+        };
+        self.line.set_message(format!("{cell}{attempt}: {phase}"));
+    }
+}
+
+/// A constant template; a broken one is noticed by the test below.
+fn template(text: &str) -> ProgressStyle {
+    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn attempts_come_and_go() {
+        let mut live = Live::on(ProgressDrawTarget::hidden(), true);
+        let mut record = RunRecord::default();
+        let mut most = 0;
+        for event in sample::mixed() {
+            record.event(&event);
+            live.event(&event, &record);
+            most = most.max(live.running.len());
+        }
+        assert_eq!(most, 1);
+        assert!(live.running.is_empty());
+        assert_eq!((live.all.position(), live.all.length()), (9, Some(9)));
+        assert_eq!(live.all.message(), "(6 not as expected)");
+        live.clear();
+        assert!(live.all.is_finished());
+    }
+
+    #[test]
+    fn templates_are_sound() {
+        for text in ["{elapsed_precise} [{bar:30}] {pos}/{len} cells {msg}", "{spinner} {msg}"] {
+            assert!(ProgressStyle::with_template(text).is_ok(), "{text}");
+        }
+    }
+}
