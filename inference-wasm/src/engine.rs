@@ -5,8 +5,11 @@
 //! [`tokenizer`] and [`sampler`] stand at its two ends, [`session`] turns it into a
 //! conversation, and [`runner`] answers the host's commands with it.
 
+pub mod backend;
 pub mod host;
+mod lanes;
 pub mod model;
 pub mod quant;
 pub mod sampler;
 pub mod tokenizer;
+pub mod transformer;

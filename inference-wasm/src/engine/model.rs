@@ -7,8 +7,12 @@
 mod cursor;
 mod error;
 mod gguf;
+mod hyper;
 mod metadata;
+mod weights;
 
-pub use error::ModelError;
+pub use error::{ModelError, Reason};
 pub use gguf::{Gguf, TensorInfo};
+pub use hyper::HyperParameters;
 pub use metadata::{FromValue, Metadata};
+pub use weights::{LayerWeights, Weights};

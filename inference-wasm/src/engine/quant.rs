@@ -9,6 +9,8 @@ mod q4_0;
 mod q4_1;
 mod q8_0;
 
+use super::backend::product::{BlockJob, FloatJob};
+
 /// Every format that this engine reads.
 static FORMATS: [&Format; 5] = [
     &f32::FORMAT,
@@ -33,6 +35,17 @@ pub struct Format {
     ///
     /// `blocks` holds a whole number of blocks, `weights` as many floats as they store.
     pub dequantize: fn(blocks: &[u8], weights: &mut [f32]),
+    /// Multiplies them as they are stored.
+    pub(crate) kernel: Kernel,
+}
+
+/// How the CPU kernels multiply a format.
+#[derive(Clone, Copy)]
+pub(crate) enum Kernel {
+    /// By activations in blocks of 8 bits.
+    Blocks(fn(BlockJob<'_>)),
+    /// By activations in `f32`.
+    Floats(fn(FloatJob<'_>)),
 }
 
 impl Format {

@@ -127,6 +127,13 @@ impl<'a> Metadata<'a> {
         self.entries.keys().copied()
     }
 
+    /// The value of a key, for an error message.
+    pub(crate) fn describe(&self, key: &str) -> String {
+        self.entries
+            .get(key)
+            .map_or("no such key".into(), |entry| describe(entry.value))
+    }
+
     /// Where the value of a key stands, in bytes from the start of the file.
     pub(crate) fn offset(&self, key: &str) -> Option<u64> {
         self.entries.get(key).map(|entry| entry.offset)

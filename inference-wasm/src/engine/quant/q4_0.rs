@@ -10,7 +10,9 @@
 
 use half::f16;
 
-use super::Format;
+use super::{Format, Kernel};
+use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::lanes::{I16x8, half_to_f32};
 
 const WEIGHTS: usize = 32;
 const BYTES: usize = 18;
@@ -21,6 +23,7 @@ pub(crate) static FORMAT: Format = Format {
     block_weights: WEIGHTS,
     block_bytes: BYTES,
     dequantize,
+    kernel: Kernel::Blocks(product::blocks::<Q40, BYTES>),
 };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
@@ -30,6 +33,22 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
         for (j, &pair) in block[2..].iter().enumerate() {
             weights[j] = scale * (f32::from(pair & 0x0f) - 8.0);
             weights[j + 16] = scale * (f32::from(pair >> 4) - 8.0);
+        }
+    }
+}
+
+/// The format, to the kernels.
+struct Q40;
+
+impl Blocks<BYTES> for Q40 {
+    #[inline(always)]
+    fn unpack(block: &[u8; BYTES]) -> Unpacked {
+        let [d0, d1, pairs @ ..] = block;
+        let q = I16x8::from_nibbles(pairs).map(|q| q.minus(8));
+        Unpacked {
+            q,
+            scale: half_to_f32([*d0, *d1]),
+            least: 0.0,
         }
     }
 }

@@ -11,7 +11,9 @@
 
 use half::f16;
 
-use super::Format;
+use super::{Format, Kernel};
+use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::lanes::{I16x8, half_to_f32};
 
 const WEIGHTS: usize = 32;
 const BYTES: usize = 20;
@@ -22,6 +24,7 @@ pub(crate) static FORMAT: Format = Format {
     block_weights: WEIGHTS,
     block_bytes: BYTES,
     dequantize,
+    kernel: Kernel::Blocks(product::blocks::<Q41, BYTES>),
 };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
@@ -32,6 +35,22 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
         for (j, &pair) in block[4..].iter().enumerate() {
             weights[j] = scale * f32::from(pair & 0x0f) + least;
             weights[j + 16] = scale * f32::from(pair >> 4) + least;
+        }
+    }
+}
+
+/// The format, to the kernels.
+struct Q41;
+
+impl Blocks<BYTES> for Q41 {
+    #[inline(always)]
+    fn unpack(block: &[u8; BYTES]) -> Unpacked {
+        let [d0, d1, m0, m1, pairs @ ..] = block;
+        let q = I16x8::from_nibbles(pairs);
+        Unpacked {
+            q,
+            scale: half_to_f32([*d0, *d1]),
+            least: half_to_f32([*m0, *m1]),
         }
     }
 }

@@ -9,7 +9,9 @@
 
 use half::f16;
 
-use super::Format;
+use super::{Format, Kernel};
+use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::lanes::{I16x8, half_to_f32};
 
 const WEIGHTS: usize = 32;
 const BYTES: usize = 34;
@@ -20,6 +22,7 @@ pub(crate) static FORMAT: Format = Format {
     block_weights: WEIGHTS,
     block_bytes: BYTES,
     dequantize,
+    kernel: Kernel::Blocks(product::blocks::<Q80, BYTES>),
 };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
@@ -30,4 +33,28 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             *weight = scale * f32::from(q as i8);
         }
     }
+}
+
+/// The format, to the kernels.
+struct Q80;
+
+impl Blocks<BYTES> for Q80 {
+    #[inline(always)]
+    fn unpack(block: &[u8; BYTES]) -> Unpacked {
+        let [d0, d1, q @ ..] = block;
+        let [low, high] = halves(q);
+        let ([a, b], [c, d]) = (I16x8::from_signed(low), I16x8::from_signed(high));
+        Unpacked {
+            q: [a, b, c, d],
+            scale: half_to_f32([*d0, *d1]),
+            least: 0.0,
+        }
+    }
+}
+
+/// The first and the last 16 of 32 bytes.
+#[inline(always)]
+fn halves(bytes: &[u8; WEIGHTS]) -> [&[u8; 16]; 2] {
+    let (halves, _) = bytes.as_chunks::<16>();
+    [&halves[0], &halves[1]]
 }
