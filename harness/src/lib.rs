@@ -6,6 +6,7 @@
 //! attempts and linearises everything into [`run::event::RunEvent`]s, [`compare`] holds an answer
 //! against its [`golden`], [`outcome`] names what happened, and [`report`] tells it.
 
+pub mod bundle;
 pub mod cell;
 pub mod compare;
 pub mod outcome;
