@@ -6,17 +6,14 @@
 //! conversation, and [`runner`] answers the host's commands with it.
 
 pub mod backend;
+pub mod canary;
+mod fault;
 pub mod host;
 mod lanes;
 pub mod model;
 pub mod quant;
+pub mod runner;
 pub mod sampler;
+pub mod session;
 pub mod tokenizer;
 pub mod transformer;
-pub mod canary {
-    //! Replaced by the engine's branch.
-    /// The bits that a backend's canary op must return.
-    pub fn expected(_: crate::protocol::BackendName) -> Option<u32> {
-        None
-    }
-}

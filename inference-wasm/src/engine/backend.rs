@@ -23,7 +23,7 @@ use crate::protocol::{BackendName, EngineError, EngineErrorKind};
 pub type ModelBytes = Arc<Vec<u8>>;
 
 /// Most rows that a tensor of activations ever has: the tokens of a prefill chunk.
-pub const CHUNK_ROWS: usize = 64;
+pub const CHUNK_ROWS: usize = 32;
 
 /// A thing that computes a forward pass.
 ///
@@ -44,7 +44,7 @@ pub trait Backend {
     /// The name of this very object, for the execution report.
     fn name(&self) -> BackendName;
 
-    /// What it has done since it was made.
+    /// What it has done since it was made, and what it holds.
     fn counters(&self) -> Counters;
 
     /// Takes a weight from the file.
@@ -129,13 +129,17 @@ pub struct Heads {
     pub first: usize,
 }
 
-/// What a backend has done since it was made.
+/// What a backend has done since it was made, and what it holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Matrix kernels called on the CPU.
     pub kernel_calls: u64,
     /// Dispatches or draws on the GPU.
     pub gpu_dispatches: u64,
+    /// Bytes of weights.
+    pub weight_bytes: u64,
+    /// Bytes of key-value caches.
+    pub cache_bytes: u64,
 }
 
 /// Room for `count` zeros, or an error that says what for.

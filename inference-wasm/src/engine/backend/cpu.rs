@@ -103,6 +103,7 @@ impl Backend for Cpu {
     }
 
     fn weight(&mut self, file: &ModelBytes, tensor: &TensorInfo) -> Result<Weight, EngineError> {
+        self.counters.weight_bytes += tensor.bytes.len() as u64;
         Ok(Weight {
             file: ModelBytes::clone(file),
             bytes: tensor.bytes.clone(),
@@ -134,6 +135,7 @@ impl Backend for Cpu {
         let count = positions.checked_mul(width);
         let keys = zeros(count, "the key-value cache")?;
         let values = zeros(count, "the key-value cache")?;
+        self.counters.cache_bytes += 2 * size_of_val(keys.as_slice()) as u64;
         if self.scores.len() < positions {
             self.scores = zeros(Some(positions), "attention scores")?;
         }

@@ -64,6 +64,7 @@ impl Backend for Reference {
     fn weight(&mut self, file: &ModelBytes, tensor: &TensorInfo) -> Result<Matrix, EngineError> {
         let mut values = zeros(Some(tensor.weights()), &tensor.name)?;
         (tensor.format.dequantize)(&file[tensor.bytes.clone()], &mut values);
+        self.counters.weight_bytes += size_of_val(values.as_slice()) as u64;
         Ok(Matrix {
             columns: tensor.columns(),
             values,
@@ -88,6 +89,7 @@ impl Backend for Reference {
         let count = positions.checked_mul(width);
         let keys = zeros(count, "the key-value cache")?;
         let values = zeros(count, "the key-value cache")?;
+        self.counters.cache_bytes += 2 * size_of_val(keys.as_slice()) as u64;
         Ok(Cache {
             width,
             keys,
