@@ -13,6 +13,7 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 
 use self::host::WebHost;
+use crate::engine::runner::Runner;
 use crate::protocol::{Command, EngineError, EngineErrorKind, PROTOCOL_VERSION, PageEventKind};
 
 thread_local! {
@@ -24,24 +25,6 @@ thread_local! {
     static IS_CANCELLED: Cell<bool> = const { Cell::new(false) };
     /// The runner with its model; taken out while it works.
     static RUNNER: RefCell<Option<Runner<WebHost>>> = const { RefCell::new(None) };
-}
-
-/// Stands in until the engine's runner is here: every command ends with an error.
-struct Runner<H>(H);
-
-impl<H: crate::engine::host::Host> Runner<H> {
-    fn new(host: H) -> Self {
-        Self(host)
-    }
-
-    async fn run(&mut self, command: Command) {
-        let error = EngineError {
-            kind: EngineErrorKind::BackendUnavailable,
-            message: "this bundle has no engine yet".into(),
-            hint: None,
-        };
-        self.0.send(Some(command.id), PageEventKind::Failed { error });
-    }
 }
 
 /// Prepares the engine. `base` is the page's address, which shards and logits are relative to;

@@ -74,10 +74,11 @@ impl Host for WebHost {
         &mut self,
         shard: &Shard,
         into: &mut Vec<u8>,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut dyn FnMut(&mut Self, usize),
     ) -> Result<(), EngineError> {
         let url = self.resolve(&shard.url)?;
-        shard::fetch(&self.scope, &url, shard, into, progress).await
+        let scope = self.scope.clone();
+        shard::fetch(&scope, &url, shard, into, &mut |bytes| progress(self, bytes)).await
     }
 
     fn now_ms(&self) -> f64 {
