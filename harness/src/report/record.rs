@@ -221,8 +221,10 @@ impl RunRecord {
                     duration: *duration,
                 });
             }
-            RunEventKind::CellFinished { cell, verdict } => {
-                self.cell_mut(cell).verdict = Some(verdict.clone());
+            RunEventKind::CellFinished { cell, disposition, verdict } => {
+                let cell = self.cell_mut(cell);
+                cell.disposition = disposition.clone();
+                cell.verdict = Some(verdict.clone());
             }
             RunEventKind::Note { message } => self.notes.push(message.clone()),
             RunEventKind::RunFinished {

@@ -93,7 +93,8 @@ pub(crate) fn stream(
         }
         let verdict = judge(disposition, &script.attempts);
         summary.count(disposition, &verdict);
-        clock.push(1, RunEventKind::CellFinished { cell: cell.clone(), verdict });
+        let (cell, disposition) = (cell.clone(), disposition.clone());
+        clock.push(1, RunEventKind::CellFinished { cell, disposition, verdict });
     }
     let exit_code = summary.exit_code(!missed_floors.is_empty(), is_interrupted);
     let duration = Duration::from_millis(clock.ms);
@@ -204,7 +205,7 @@ pub(crate) fn verdicts(events: &[RunEvent]) -> Vec<(CellId, Verdict)> {
     events
         .iter()
         .filter_map(|event| match &event.kind {
-            RunEventKind::CellFinished { cell, verdict } => Some((cell.clone(), verdict.clone())),
+            RunEventKind::CellFinished { cell, verdict, .. } => Some((cell.clone(), verdict.clone())),
             _ => None,
         })
         .collect()

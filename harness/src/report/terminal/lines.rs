@@ -49,7 +49,7 @@ pub(super) fn of_event(event: &RunEvent, record: &RunRecord, is_verbose: bool) -
                 .chain(trouble(&cell.to_string(), *attempt, outcome));
             attempt.collect()
         }
-        RunEventKind::CellFinished { cell, verdict } => match record.cell(cell) {
+        RunEventKind::CellFinished { cell, verdict, .. } => match record.cell(cell) {
             Some(record) if is_verbose || !matches!(verdict, Verdict::NotRun { .. }) => {
                 settled(record)
             }
