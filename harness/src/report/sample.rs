@@ -17,7 +17,6 @@ use crate::outcome::{Disposition, Outcome, Verdict, judge};
 use crate::proof::MissingProof;
 use crate::run::event::{LOG_VERSION, PlannedCell, RunEvent, RunEventKind, Summary};
 
-#[expect(unused_imports, reason = "soon")]
 pub(crate) use large::large;
 
 /// A cell with the outcomes of its attempts.
