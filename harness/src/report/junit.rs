@@ -139,7 +139,10 @@ fn test_case(record: &RunRecord, cell: &CellRecord) -> TestCase {
         case.add_property(Property::new("tierproof.attempts", cell.attempts.len().to_string()));
         case.add_property(Property::new("tierproof.rerun", rerun_command(record, cell)));
         if let Outcome::Pass { proof } = &attempt.outcome {
-            case.add_property(Property::new("tierproof.proof", super::html::proof_in_a_line(proof.execution())));
+            case.add_property(Property::new(
+                "tierproof.proof",
+                super::html::proof_in_a_line(proof.execution()),
+            ));
         }
         let tail = &attempt.evidence.driver_log_tail;
         if !tail.is_empty() {
@@ -235,7 +238,10 @@ mod tests {
                 Event::Start(element) | Event::Empty(element) => {
                     let attributes = element.attributes().map(|attribute| {
                         let attribute = attribute.unwrap();
-                        let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).unwrap().into_owned();
+                        let value = attribute
+                            .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                            .unwrap()
+                            .into_owned();
                         (String::from_utf8(attribute.key.as_ref().to_vec()).unwrap(), value)
                     });
                     let name = String::from_utf8(element.name().as_ref().to_vec()).unwrap();

@@ -4,11 +4,14 @@ use inference_wasm::protocol::{ExecutionReport, FinishReason, SimdLevel};
 use serde::Serialize;
 
 use super::comparison::{self, ComparisonView};
+use crate::compare::Comparison;
 use crate::outcome::{Disposition, Outcome};
 use crate::report::record::{AttemptRecord, CellRecord, RunRecord};
 use crate::report::wording::{first_line, reason, rerun_command, shortened, spoken};
 use crate::run::event::StepEvidence;
 
+/// Characters shown of an outcome's message.
+const MESSAGE_LIMIT: usize = 8000;
 /// Characters of text shown of a step.
 const TEXT_LIMIT: usize = 2000;
 /// The same for a step of an attempt that passed.
@@ -131,7 +134,7 @@ fn attempt(attempt: &AttemptRecord) -> AttemptView {
         outcome: outcome.name(),
         is_pass,
         is_infrastructure: outcome.is_infrastructure(),
-        message: shortened(&outcome.message(), 8000),
+        message: message(outcome),
         duration: spoken(attempt.duration),
         browser_version: evidence.browser_version.clone(),
         mismatch: mismatch.map(comparison::of),
@@ -148,6 +151,21 @@ fn attempt(attempt: &AttemptRecord) -> AttemptView {
         driver_log: evidence.driver_log.clone().filter(|path| is_beside(path)),
         driver_log_tail: if is_pass { Vec::new() } else { tail(&evidence.driver_log_tail) },
     }
+}
+
+/// Of a divergence only the first line: the rest is shown as a table and a diff.
+fn message(outcome: &Outcome) -> String {
+    let message = outcome.message();
+    match outcome {
+        Outcome::Mismatch(mismatch) if is_divergence(&mismatch.comparison) => {
+            first_line(&message).to_owned()
+        }
+        _ => shortened(&message, MESSAGE_LIMIT),
+    }
+}
+
+fn is_divergence(comparison: &Comparison) -> bool {
+    matches!(comparison, Comparison::Tokens(tokens) if tokens.divergence.is_some())
 }
 
 /// A path below the report, and no address that a browser would run or fetch.
