@@ -3,7 +3,7 @@
 //! Pure: values in, comparisons out. Where goldens come from is [`crate::golden`]'s business,
 //! which numbers are allowed is the matrix's.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The numbers that an answer may differ by, under a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -75,6 +75,7 @@ pub struct Flip {
     /// The engine's.
     pub measured: Candidate,
     /// How much the reference prefers its own, in logits.
+    #[serde(deserialize_with = "nan_if_null")]
     pub margin: f64,
     /// The margin is within the class's `flip_margin`.
     pub is_explained: bool,
@@ -88,12 +89,15 @@ pub struct LogitsComparison {
     /// The tolerance class, with the allowed values.
     pub class: ToleranceClass,
     /// Mean KL divergence, in nats.
+    #[serde(deserialize_with = "nan_if_null")]
     pub mean_kld: f64,
     /// The largest.
+    #[serde(deserialize_with = "nan_if_null")]
     pub max_kld: f64,
     /// Its row.
     pub max_kld_row: u32,
     /// The largest centred difference of a logit.
+    #[serde(deserialize_with = "nan_if_null")]
     pub max_abs: f64,
     /// Its row.
     pub max_abs_row: u32,
@@ -150,4 +154,9 @@ impl std::fmt::Display for Mismatch {
         }
         Ok(())
     }
+}
+
+/// JSON has no word for NaN and infinity and writes `null`; a log with them must still be read.
+fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

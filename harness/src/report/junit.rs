@@ -221,14 +221,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("junit.xml");
         let mut junit = Junit::new(&path);
-        events.iter().for_each(|event| junit.event(event).unwrap());
+        for event in events {
+            junit.event(event).unwrap();
+        }
         assert!(!path.exists(), "written before the end");
         junit.finish().unwrap();
         fs_err::read_to_string(path).unwrap()
     }
 
     /// The name of an element with the attributes `name`, `type` and `message`, by an XML parser
-    /// that knows nothing of JUnit.
+    /// that knows nothing of `JUnit`.
     fn elements(xml: &str) -> Vec<(String, BTreeMap<String, String>)> {
         use quick_xml::events::Event;
         let mut reader = quick_xml::Reader::from_str(xml);

@@ -98,7 +98,9 @@ fn owners(logs: &[Log]) -> HashMap<CellId, usize> {
         for event in &log.events {
             match &event.kind {
                 RunEventKind::RunStarted { cells, .. } => {
-                    cells.iter().for_each(|planned| claim(&planned.cell, 0, index));
+                    for planned in cells {
+                        claim(&planned.cell, 0, index);
+                    }
                 }
                 RunEventKind::CellFinished { cell, .. } => claim(cell, 1, index),
                 RunEventKind::AttemptFinished { cell, .. } => claim(cell, 2, index),
@@ -201,7 +203,7 @@ fn end(ends: &[&RunEvent], summary: Summary) -> Option<Dated> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::record::{RunRecord, Standing};
+    use crate::report::record::{CellRecord, RunRecord, Standing};
     use crate::report::sample;
 
     const A: &str = "chrome/wasm/tierproof/m/tokens/greedy";
@@ -212,7 +214,7 @@ mod tests {
     }
 
     fn standings(events: &[RunEvent]) -> Vec<Standing> {
-        RunRecord::of(events).cells.iter().map(|cell| cell.standing()).collect()
+        RunRecord::of(events).cells.iter().map(CellRecord::standing).collect()
     }
 
     #[test]

@@ -154,14 +154,15 @@ impl CellRecord {
             (None | Some(Verdict::NotRun { .. }), Disposition::Unsupported { .. }) => {
                 Standing::Unsupported
             }
-            (None, Disposition::Unavailable { .. }) => Standing::NotRun,
+            (None, Disposition::Unavailable { .. }) | (Some(Verdict::NotRun { .. }), _) => {
+                Standing::NotRun
+            }
             (None, _) => Standing::Unsettled,
             (Some(Verdict::Expected), _) => Standing::Expected,
             (Some(Verdict::Unexpected), _) => Standing::Unexpected,
             (Some(Verdict::UnexpectedPass), _) => Standing::UnexpectedPass,
             (Some(Verdict::Flaky), _) => Standing::Flaky,
             (Some(Verdict::Inconclusive), _) => Standing::Inconclusive,
-            (Some(Verdict::NotRun { .. }), _) => Standing::NotRun,
         }
     }
 

@@ -161,7 +161,9 @@ pub fn replay(paths: &[PathBuf], reporters: &mut Reporters) -> Result<Replayed, 
     let logs = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let is_finished = !logs.is_empty() && logs.iter().all(Log::is_finished);
     let events = merge(&logs);
-    events.iter().for_each(|event| reporters.event(event));
+    for event in &events {
+        reporters.event(event);
+    }
     let exit_code = events.iter().rev().find_map(|event| match &event.kind {
         RunEventKind::RunFinished { exit_code, .. } => Some(*exit_code),
         _ => None,

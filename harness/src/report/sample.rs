@@ -188,7 +188,7 @@ fn outcome(name: &str, cell: &CellId) -> Outcome {
         "device-lost" => Outcome::DeviceLost { reason: text("destroyed") },
         "out-of-memory" => Outcome::OutOfMemory { message: text("memory.grow failed at 2.0 GiB") },
         "hung" => Outcome::Hung { phase: text("decode"), silent_for: Duration::from_secs(20) },
-        "timed-out" => Outcome::TimedOut { phase: text("load"), limit: Duration::from_secs(60) },
+        "timed-out" => Outcome::TimedOut { phase: text("load"), limit: Duration::from_mins(1) },
         "browser-crashed" => Outcome::BrowserCrashed { message: text("the tab is gone: SIGSEGV") },
         "infrastructure" => Outcome::Infrastructure {
             phase: text("session"),

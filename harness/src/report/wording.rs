@@ -22,7 +22,7 @@ impl Standing {
         }
     }
 
-    /// The word as a key: in JUnit, in CSS classes.
+    /// The word as a key: in `JUnit`, in CSS classes.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Unexpected => "unexpected",

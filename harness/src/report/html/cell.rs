@@ -218,12 +218,11 @@ fn listed(ids: &[u32]) -> String {
 }
 
 fn proof(attempt: &AttemptRecord) -> Option<Proof> {
-    let (is_proof, execution) = match &attempt.outcome {
-        Outcome::Pass { proof } => (true, proof.execution()),
-        _ => {
-            let claimed = attempt.evidence.steps.iter().rev();
-            (false, claimed.filter_map(|step| step.execution.as_ref()).next()?)
-        }
+    let (is_proof, execution) = if let Outcome::Pass { proof } = &attempt.outcome {
+        (true, proof.execution())
+    } else {
+        let mut claimed = attempt.evidence.steps.iter().rev();
+        (false, claimed.find_map(|step| step.execution.as_ref())?)
     };
     Some(Proof { is_proof, rows: rows(execution) })
 }

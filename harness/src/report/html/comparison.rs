@@ -182,8 +182,8 @@ fn of_logits(logits: &LogitsComparison) -> ComparisonView {
 }
 
 fn bar(metric: &'static str, measured: f64, allowed: f64, place: String) -> Bar {
-    // Written so that a NaN is over: it is within nothing.
-    let is_over = !(measured <= allowed);
+    // A NaN is within nothing.
+    let is_over = measured.is_nan() || allowed.is_nan() || measured > allowed;
     let share = if allowed > 0.0 { measured / allowed } else { f64::from(u8::from(is_over)) };
     let percent = if share.is_finite() { (share * 100.0).clamp(0.0, 100.0) } else { 100.0 };
     Bar {

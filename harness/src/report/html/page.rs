@@ -26,7 +26,7 @@ pub(super) struct Page {
     expected: Vec<Group>,
     not_run: Vec<NotRun>,
     capabilities: Capabilities,
-    legend: Vec<Word>,
+    legend: Vec<Entry>,
     filters: Vec<Filter>,
     cells: usize,
 }
@@ -36,7 +36,7 @@ pub(super) struct Page {
 struct Count {
     key: &'static str,
     word: &'static str,
-    count: u32,
+    cells: u32,
     first: Option<String>,
 }
 
@@ -86,7 +86,7 @@ struct NotRunCell {
 }
 
 #[derive(Debug, Serialize)]
-struct Word {
+struct Entry {
     key: &'static str,
     word: &'static str,
     meaning: &'static str,
@@ -137,7 +137,7 @@ pub(super) fn of_run(record: &RunRecord) -> Page {
         capabilities: capability::of_probes(&record.probes),
         legend: Standing::ALL
             .into_iter()
-            .map(|s| Word { key: s.key(), word: s.word(), meaning: s.meaning() })
+            .map(|s| Entry { key: s.key(), word: s.word(), meaning: s.meaning() })
             .collect(),
         filters: filters(record),
         cells: cells.len(),
@@ -174,7 +174,7 @@ fn counts(cells: &[&Anchored<'_>]) -> Vec<Count> {
         .map(|(standing, count)| Count {
             key: standing.key(),
             word: standing.word(),
-            count,
+            cells: count,
             first: cells
                 .iter()
                 .find(|(_, cell)| cell.standing() == standing)

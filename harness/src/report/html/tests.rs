@@ -5,7 +5,9 @@ fn page(events: &[RunEvent]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index.html");
     let mut html = Html::new(&path);
-    events.iter().for_each(|event| html.event(event).unwrap());
+    for event in events {
+        html.event(event).unwrap();
+    }
     html.finish().unwrap();
     fs_err::read_to_string(path).unwrap()
 }
@@ -81,7 +83,9 @@ fn any_part_of_a_stream_makes_a_page() {
 fn sample_to_look_at() {
     let folder = PathBuf::from(std::env::var_os("REPORT_SAMPLE").expect("REPORT_SAMPLE is set"));
     let mut log = crate::report::jsonl::Jsonl::create(&folder.join("run.jsonl")).unwrap();
-    sample::large().iter().for_each(|event| log.event(event).unwrap());
+    for event in &sample::large() {
+        log.event(event).unwrap();
+    }
     for (name, events) in [("index.html", sample::large()), ("mixed.html", sample::mixed())] {
         fs_err::write(folder.join(name), page(&events)).unwrap();
     }

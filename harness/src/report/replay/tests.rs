@@ -34,7 +34,9 @@ fn a_replayed_run_makes_the_reports_of_the_live_one() {
         }
         let path = live.join("run.jsonl");
         let mut all = reporters(&live).with(Jsonl::create(&path).unwrap());
-        events.iter().for_each(|event| all.event(event));
+        for event in &events {
+            all.event(event);
+        }
         all.finish().unwrap();
 
         let mut all = reporters(&again);
@@ -107,4 +109,22 @@ fn a_missing_log_is_named_and_nothing_is_told() {
     let path = folder.path().join("shard-2.jsonl");
     let error = replay(&[path], &mut Reporters::new()).unwrap_err().to_string();
     assert!(error.contains("shard-2.jsonl"), "{error}");
+}
+
+#[test]
+fn a_measurement_that_is_no_number_survives_the_log() {
+    use crate::compare::Comparison;
+    use crate::outcome::Outcome;
+    let mut events = sample::run("chrome/wasm/tierproof/m/logits/teacher-forced: logits");
+    for event in &mut events {
+        let RunEventKind::AttemptFinished { outcome, .. } = &mut event.kind else { continue };
+        let Outcome::Mismatch(mismatch) = outcome else { panic!("no mismatch") };
+        let Comparison::Logits(logits) = &mut mismatch.comparison else { panic!("no logits") };
+        (logits.mean_kld, logits.max_kld, logits.max_abs) = (f64::NAN, f64::NAN, f64::INFINITY);
+        logits.flips[0].margin = f64::NAN;
+    }
+    let read = parsed(&log(&events)).unwrap();
+    assert!(read.is_finished() && !read.is_cut_off);
+    let text = format!("{:?}", read.events);
+    assert_eq!(text.matches("NaN").count(), 4, "{text}");
 }

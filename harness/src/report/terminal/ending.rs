@@ -43,8 +43,8 @@ fn grid(cells: &[CellRecord]) -> Vec<String> {
         BackendName::ALL.into_iter().filter(|backend| has(&|key| key.1 == *backend)).collect();
     let mut lines = Vec::new();
     if !backends.is_empty() {
-        let heads: String = backends.iter().map(|backend| format!("{backend:<20}")).collect();
-        lines.push(format!("{} {}", column(""), heads.trim_end()));
+        let heads: Vec<_> = backends.iter().map(|backend| format!("{backend:<19}")).collect();
+        lines.push(format!("{} {}", column(""), heads.join(" ").trim_end()));
     }
     for browser in BrowserName::ALL.into_iter().filter(|browser| has(&|key| key.0 == *browser)) {
         let columns: Vec<Vec<(Standing, u32)>> = backends

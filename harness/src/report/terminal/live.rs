@@ -104,9 +104,7 @@ impl Live {
 
     /// Takes away everything that is not a line.
     pub(super) fn clear(&mut self) {
-        for (_, running) in self.running.drain() {
-            running.line.finish_and_clear();
-        }
+        self.running.drain().for_each(|(_, running)| running.line.finish_and_clear());
         self.all.finish_and_clear();
     }
 }

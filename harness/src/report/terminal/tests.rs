@@ -27,7 +27,8 @@ fn printed(events: &[RunEvent], is_verbose: bool) -> String {
     terminal.finish().unwrap();
     let bytes = out.0.lock().unwrap().clone();
     let text = String::from_utf8(bytes).unwrap();
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
 }
 
 const ALL_GREEN: &str = "chrome/wasm/tierproof/scribe-low-Q8_0/tokens/greedy: pass
