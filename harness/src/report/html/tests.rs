@@ -68,7 +68,7 @@ fn a_failure_shows_its_evidence() {
 #[test]
 fn any_part_of_a_stream_makes_a_page() {
     let events = sample::mixed();
-    for to in 0..=events.len() {
+    for to in (0..=events.len()).step_by(3) {
         let html = page(&events[..to]);
         assert!(html.ends_with("</html>"), "after {to} events");
     }

@@ -134,3 +134,16 @@ fn a_reader_that_goes_away_is_no_trouble() {
     }
     terminal.finish().unwrap();
 }
+
+/// Plays a run on the terminal that it is called from: `cargo test -p tierproof --lib
+/// report::terminal::tests::live -- --ignored --nocapture`.
+#[test]
+#[ignore = "plays a run for people to look at"]
+fn live_to_look_at() {
+    let mut terminal = Terminal::stdout(TerminalOptions::default());
+    for event in &sample::mixed() {
+        terminal.event(event).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(60));
+    }
+    terminal.finish().unwrap();
+}
