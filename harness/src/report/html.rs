@@ -1,7 +1,7 @@
 //! `index.html`: one self-contained page with the grid, every cell, and its evidence.
 //!
 //! No network, no script needed to read it. What is shown is prepared as plain values in
-//! [`page`], [`cell`], [`comparison`] and [`capability`]; the template only lays it out and
+//! `page`, `cell`, `comparison` and `capability`; the template only lays it out and
 //! escapes all of it. A cell that passed carries little, so that large runs stay usable; the
 //! whole evidence is in `run.jsonl`.
 
