@@ -6,7 +6,7 @@
 mod logits;
 mod tokens;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use logits::compare_logits;
 pub use tokens::{Extent, MeasuredTokens, compare_tokens};
@@ -81,6 +81,7 @@ pub struct Flip {
     /// The engine's.
     pub measured: Candidate,
     /// How much the reference prefers its own, in logits.
+    #[serde(deserialize_with = "nan_if_null")]
     pub margin: f64,
     /// The margin is within the class's `flip_margin`.
     pub is_explained: bool,
@@ -94,12 +95,15 @@ pub struct LogitsComparison {
     /// The tolerance class, with the allowed values.
     pub class: ToleranceClass,
     /// Mean KL divergence, in nats.
+    #[serde(deserialize_with = "nan_if_null")]
     pub mean_kld: f64,
     /// The largest.
+    #[serde(deserialize_with = "nan_if_null")]
     pub max_kld: f64,
     /// Its row.
     pub max_kld_row: u32,
     /// The largest centred difference of a logit.
+    #[serde(deserialize_with = "nan_if_null")]
     pub max_abs: f64,
     /// Its row.
     pub max_abs_row: u32,
@@ -156,4 +160,9 @@ impl std::fmt::Display for Mismatch {
         }
         Ok(())
     }
+}
+
+/// JSON has no word for NaN and infinity and writes `null`; a log with them must still be read.
+fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

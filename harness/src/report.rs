@@ -11,12 +11,12 @@
 //! | `junit.xml` | [`junit`] | at the end, in one piece |
 //! | `index.html` | [`html`] | at the end, in one piece |
 
-//HTML
+pub mod html;
 pub mod jsonl;
-//JUNIT
-//MERGE
+pub mod junit;
+pub(crate) mod merge;
 pub(crate) mod record;
-//REPLAY
+pub mod replay;
 pub mod terminal;
 pub(crate) mod wording;
 

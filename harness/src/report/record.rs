@@ -150,16 +150,19 @@ impl Tally {
 impl CellRecord {
     pub(crate) fn standing(&self) -> Standing {
         match (&self.verdict, &self.disposition) {
+            // Known from the start, whatever became of the run.
+            (None | Some(Verdict::NotRun { .. }), Disposition::Unsupported { .. }) => {
+                Standing::Unsupported
+            }
+            (None, Disposition::Unavailable { .. }) | (Some(Verdict::NotRun { .. }), _) => {
+                Standing::NotRun
+            }
             (None, _) => Standing::Unsettled,
             (Some(Verdict::Expected), _) => Standing::Expected,
             (Some(Verdict::Unexpected), _) => Standing::Unexpected,
             (Some(Verdict::UnexpectedPass), _) => Standing::UnexpectedPass,
             (Some(Verdict::Flaky), _) => Standing::Flaky,
             (Some(Verdict::Inconclusive), _) => Standing::Inconclusive,
-            (Some(Verdict::NotRun { .. }), Disposition::Unsupported { .. }) => {
-                Standing::Unsupported
-            }
-            (Some(Verdict::NotRun { .. }), _) => Standing::NotRun,
         }
     }
 

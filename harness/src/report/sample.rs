@@ -17,7 +17,6 @@ use crate::outcome::{Disposition, Outcome, Verdict, judge};
 use crate::proof::MissingProof;
 use crate::run::event::{LOG_VERSION, PlannedCell, RunEvent, RunEventKind, Summary};
 
-#[expect(unused_imports, reason = "soon")]
 pub(crate) use large::large;
 
 /// A cell with the outcomes of its attempts.
@@ -190,7 +189,7 @@ fn outcome(name: &str, cell: &CellId) -> Outcome {
         "device-lost" => Outcome::DeviceLost { reason: text("destroyed") },
         "out-of-memory" => Outcome::OutOfMemory { message: text("memory.grow failed at 2.0 GiB") },
         "hung" => Outcome::Hung { phase: text("decode"), silent_for: Duration::from_secs(20) },
-        "timed-out" => Outcome::TimedOut { phase: text("load"), limit: Duration::from_secs(60) },
+        "timed-out" => Outcome::TimedOut { phase: text("load"), limit: Duration::from_mins(1) },
         "browser-crashed" => Outcome::BrowserCrashed { message: text("the tab is gone: SIGSEGV") },
         "infrastructure" => Outcome::Infrastructure {
             phase: text("session"),

@@ -61,11 +61,14 @@ impl Terminal {
     }
 
     fn print(&mut self, lines: &[String]) -> Result<(), ReportError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         let printed = match &mut self.screen {
             Screen::Plain(out) => {
                 lines.iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush())
             }
-            Screen::Live(live) => lines.iter().try_for_each(|line| live.print(line)),
+            Screen::Live(live) => live.print(lines),
             Screen::Closed => Ok(()),
         };
         match printed {

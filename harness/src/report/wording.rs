@@ -22,7 +22,7 @@ impl Standing {
         }
     }
 
-    /// The word as a key: in JUnit, in CSS classes.
+    /// The word as a key: in `JUnit`, in CSS classes.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Unexpected => "unexpected",
@@ -147,6 +147,9 @@ pub(crate) fn reason(cell: &CellRecord) -> String {
     let attempts = cell.attempts.len();
     let telling = || cell.telling_attempt().map(|a| a.outcome.message()).unwrap_or_default();
     match (&cell.verdict, &cell.disposition) {
+        (None, Disposition::Unsupported { reason } | Disposition::Unavailable { reason }) => {
+            reason.clone()
+        }
         (None, _) if attempts == 0 => "the log ends before it started".to_owned(),
         (None, _) => format!("the log ends after {attempts} of its attempts"),
         (Some(Verdict::Unexpected | Verdict::Inconclusive), _) => telling(),

@@ -43,8 +43,8 @@ fn grid(cells: &[CellRecord]) -> Vec<String> {
         BackendName::ALL.into_iter().filter(|backend| has(&|key| key.1 == *backend)).collect();
     let mut lines = Vec::new();
     if !backends.is_empty() {
-        let heads: String = backends.iter().map(|backend| format!("{backend:<20}")).collect();
-        lines.push(format!("{} {}", column(""), heads.trim_end()));
+        let heads: Vec<_> = backends.iter().map(|backend| format!("{backend:<19}")).collect();
+        lines.push(format!("{} {}", column(""), heads.join(" ").trim_end()));
     }
     for browser in BrowserName::ALL.into_iter().filter(|browser| has(&|key| key.0 == *browser)) {
         let columns: Vec<Vec<(Standing, u32)>> = backends
@@ -80,7 +80,7 @@ fn not_run(cells: &[CellRecord]) -> Vec<String> {
     let mut groups: BTreeMap<(Standing, String), usize> = BTreeMap::new();
     for cell in cells {
         let standing = cell.standing();
-        if matches!(standing, Standing::Unsupported | Standing::NotRun) {
+        if matches!(standing, Standing::Unsupported | Standing::NotRun | Standing::Unsettled) {
             *groups.entry((standing, reason(cell))).or_default() += 1;
         }
     }
@@ -98,18 +98,18 @@ fn not_run(cells: &[CellRecord]) -> Vec<String> {
 }
 
 fn attention(record: &RunRecord) -> Vec<String> {
-    let mut cells: Vec<_> =
-        record.cells.iter().filter(|cell| cell.standing().wants_attention()).collect();
+    // Nothing is known of a cell without a verdict; those are grouped with what did not run.
+    let is_listed =
+        |standing: Standing| standing.wants_attention() && standing != Standing::Unsettled;
+    let mut cells: Vec<_> = record.cells.iter().filter(|cell| is_listed(cell.standing())).collect();
     cells.sort_by_key(|cell| cell.standing());
     let mut lines = Vec::new();
     for cell in cells.iter().take(LISTED) {
         let word = column(cell.standing().word());
         lines.push(format!("{} {}", word.style(style(cell.standing())), cell.cell));
         lines.extend(indented(first_line(&reason(cell))));
-        if cell.standing() != Standing::Unsettled {
-            let command = rerun_command(record, cell);
-            lines.push(format!("{} {}", column("again:").dimmed(), command.dimmed()));
-        }
+        let command = rerun_command(record, cell);
+        lines.push(format!("{} {}", column("again:").dimmed(), command.dimmed()));
     }
     if let Some(more) = cells.len().checked_sub(LISTED).filter(|more| *more > 0) {
         lines.push(format!("{} and {more} more", column("")));

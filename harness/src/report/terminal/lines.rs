@@ -37,7 +37,6 @@ pub(super) fn of_event(event: &RunEvent, record: &RunRecord, is_verbose: bool) -
         RunEventKind::Progress { cell, phase } if is_verbose => {
             vec![format!("{} {cell}: {}", column("").dimmed(), harmless(phase))]
         }
-        RunEventKind::AttemptStarted { .. } | RunEventKind::Progress { .. } => Vec::new(),
         RunEventKind::AttemptFinished { cell, attempt, outcome, .. } => {
             let attempt = record
                 .cell(cell)
@@ -56,12 +55,15 @@ pub(super) fn of_event(event: &RunEvent, record: &RunRecord, is_verbose: bool) -
             _ => Vec::new(),
         },
         RunEventKind::Note { message } => {
-            let mut lines = vec![format!("{} {}", column("note").bold(), first_line(message))];
+            let mut lines =
+                vec![format!("{} {}", column("note").bold(), harmless(first_line(message)))];
             lines.extend(indented(message).skip(1));
             lines
         }
-        // Told at the end, which also comes where this event does not.
-        RunEventKind::RunFinished { .. } => Vec::new(),
+        // The end is told when the stream ends, with this event or without.
+        RunEventKind::AttemptStarted { .. }
+        | RunEventKind::Progress { .. }
+        | RunEventKind::RunFinished { .. } => Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! all cells that are to run.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,7 +19,7 @@ pub(super) struct Live {
     area: MultiProgress,
     all: ProgressBar,
     running: HashMap<CellId, Running>,
-    has_colour: bool,
+    out: Box<dyn Write + Send>,
 }
 
 struct Running {
@@ -29,29 +29,26 @@ struct Running {
 
 impl Live {
     pub(super) fn stdout() -> Self {
-        let choice = anstream::AutoStream::choice(&io::stdout());
-        Self::on(ProgressDrawTarget::stdout(), choice != anstream::ColorChoice::Never)
+        Self::on(ProgressDrawTarget::stdout(), anstream::AutoStream::auto(io::stdout()))
     }
 
-    fn on(target: ProgressDrawTarget, has_colour: bool) -> Self {
+    fn on(target: ProgressDrawTarget, out: impl Write + Send + 'static) -> Self {
         let area = MultiProgress::with_draw_target(target);
         let all = area.add(
             ProgressBar::new(0)
                 .with_style(template("{elapsed_precise} [{bar:30}] {pos}/{len} cells {msg}")),
         );
         all.enable_steady_tick(Duration::from_secs(1));
-        Self { area, all, running: HashMap::new(), has_colour }
+        Self { area, all, running: HashMap::new(), out: Box::new(out) }
     }
 
-    /// One line above what is running.
-    pub(super) fn print(&self, line: &str) -> io::Result<()> {
-        // An empty string would print nothing at all.
-        let line = if line.is_empty() { " " } else { line };
-        if self.has_colour {
-            self.area.println(line)
-        } else {
-            self.area.println(anstream::adapter::strip_str(line).to_string())
-        }
+    /// Lines above what is running. Written past the progress bars, which would pad each line to
+    /// the terminal's width and spoil it for copying.
+    pub(super) fn print(&mut self, lines: &[String]) -> io::Result<()> {
+        let out = &mut self.out;
+        self.area.suspend(|| {
+            lines.iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush())
+        })
     }
 
     pub(super) fn event(&mut self, event: &RunEvent, record: &RunRecord) {
@@ -104,9 +101,7 @@ impl Live {
 
     /// Takes away everything that is not a line.
     pub(super) fn clear(&mut self) {
-        for (_, running) in self.running.drain() {
-            running.line.finish_and_clear();
-        }
+        self.running.drain().for_each(|(_, running)| running.line.finish_and_clear());
         self.all.finish_and_clear();
     }
 }
@@ -133,7 +128,7 @@ mod tests {
 
     #[test]
     fn attempts_come_and_go() {
-        let mut live = Live::on(ProgressDrawTarget::hidden(), true);
+        let mut live = Live::on(ProgressDrawTarget::hidden(), io::sink());
         let mut record = RunRecord::default();
         let mut most = 0;
         for event in sample::mixed() {

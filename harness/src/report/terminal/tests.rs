@@ -27,7 +27,8 @@ fn printed(events: &[RunEvent], is_verbose: bool) -> String {
     terminal.finish().unwrap();
     let bytes = out.0.lock().unwrap().clone();
     let text = String::from_utf8(bytes).unwrap();
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
 }
 
 const ALL_GREEN: &str = "chrome/wasm/tierproof/scribe-low-Q8_0/tokens/greedy: pass
@@ -130,6 +131,19 @@ fn a_reader_that_goes_away_is_no_trouble() {
     let mut terminal = Terminal::plain(Broken, TerminalOptions::default());
     for event in &sample::mixed() {
         terminal.event(event).unwrap();
+    }
+    terminal.finish().unwrap();
+}
+
+/// Plays a run on the terminal that it is called from: `cargo test -p tierproof --lib
+/// report::terminal::tests::live -- --ignored --nocapture`.
+#[test]
+#[ignore = "plays a run for people to look at"]
+fn live_to_look_at() {
+    let mut terminal = Terminal::stdout(TerminalOptions::default());
+    for event in &sample::mixed() {
+        terminal.event(event).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(60));
     }
     terminal.finish().unwrap();
 }
