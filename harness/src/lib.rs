@@ -9,6 +9,7 @@
 pub mod cell;
 pub mod compare;
 pub mod golden;
+pub mod models;
 pub mod outcome;
 pub mod proof;
 pub mod run;
