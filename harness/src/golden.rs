@@ -4,7 +4,10 @@
 //! from `fixtures/reference/`, and from nothing else: never by an engine under test,
 //! and never in the course of a run. Comparing with one is [`crate::compare`]'s business.
 
+pub mod check;
+pub mod generate;
 mod logits;
+mod python;
 mod store;
 
 use std::collections::BTreeMap;
