@@ -4,7 +4,10 @@
 //! from `fixtures/reference/`, and from nothing else: never by an engine under test,
 //! and never in the course of a run. Comparing with one is [`crate::compare`]'s business.
 
+pub mod check;
+pub mod generate;
 mod logits;
+mod python;
 mod store;
 
 use std::collections::BTreeMap;
@@ -13,6 +16,7 @@ use inference_wasm::protocol::{FinishReason, Message};
 use serde::{Deserialize, Serialize};
 
 pub use logits::{LogitsGolden, Rows};
+pub(crate) use store::hex;
 pub use store::{GoldenError, Goldens};
 
 /// Raised whenever the format changes its shape or its meaning.

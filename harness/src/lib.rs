@@ -14,6 +14,7 @@ pub mod document;
 pub mod expectation;
 pub mod golden;
 pub mod matrix;
+pub mod models;
 pub mod outcome;
 pub mod page;
 pub mod plan;

@@ -209,29 +209,25 @@ fn explain(divergence: &Divergence, class: &ToleranceClass) -> String {
     lines.join("\n")
 }
 
-/// Both texts, word by word, as lines of `-` and `+`; empty where they are equal.
+/// Both texts on a line each, the words that differ in brackets; empty where they are equal.
 fn text_diff(reference: &str, measured: &str) -> String {
     if reference == measured {
         return String::new();
     }
     let diff = TextDiff::from_words(reference, measured);
-    let line = |sign: char, left_out: ChangeTag, marks: [char; 2]| {
-        let mut line = format!("{sign} ");
+    let line = |sign: char, left_out: ChangeTag| {
+        let (mut line, mut is_marked) = (format!("{sign} "), false);
         for change in diff.iter_all_changes().filter(|change| change.tag() != left_out) {
-            match change.tag() {
-                ChangeTag::Equal => line.push_str(change.value()),
-                ChangeTag::Delete | ChangeTag::Insert => {
-                    line.extend([marks[0]]);
-                    line.push_str(change.value());
-                    line.extend([marks[1]]);
-                }
+            if is_marked != (change.tag() != ChangeTag::Equal) {
+                line.push(if is_marked { ']' } else { '[' });
+                is_marked = !is_marked;
             }
+            line.push_str(change.value());
         }
+        line.extend(is_marked.then_some(']'));
         line.replace('\n', "\\n")
     };
-    let removed = line('-', ChangeTag::Insert, ['[', ']']);
-    let added = line('+', ChangeTag::Delete, ['[', ']']);
-    format!("{removed}\n{added}")
+    format!("{}\n{}", line('-', ChangeTag::Insert), line('+', ChangeTag::Delete))
 }
 
 #[cfg(test)]

@@ -59,8 +59,8 @@ fn the_same_flip_over_the_margin_is_a_mismatch() {
     measured chose 2 "c": reference logit 1.750000, measured logit 2.500000
     margin 0.250000, class `t` allows 0.2
     text, reference -, measured +:
-    - [b]
-    + [c][ ]b[ ][b]
+    - b
+    + [c b ]b
     "#);
 }
 

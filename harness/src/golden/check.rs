@@ -1,0 +1,133 @@
+//! Are the goldens that a set of matrices needs there, fresh and whole, and is nothing else there?
+
+use std::collections::BTreeSet;
+
+use super::{CaseRequest, GoldenError, Goldens, Rows};
+
+/// A golden that some cell of a matrix is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Name of the model in the catalogue.
+    pub model: String,
+    /// SHA-256 of its file, by the catalogue.
+    pub model_sha256: String,
+    /// Name of the scenario that the golden is filed under.
+    pub scenario: String,
+    /// The cases of the model's prompt set that name the scenario.
+    pub cases: Vec<CaseRequest>,
+    /// The scenario compares logits, so whole rows are needed.
+    pub needs_logits: bool,
+}
+
+/// Something that is wrong with the goldens.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A golden that is needed can't be used.
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+    /// A file that nothing is compared with.
+    #[error(
+        "`{0}` is in the folder of goldens, but no matrix needs it\n  \
+         (hint: remove it, or add the model or the scenario to a matrix)"
+    )]
+    Unreferenced(String),
+}
+
+/// Checks everything and reports all problems.
+///
+/// `wanted` is what *all* matrices need: a golden that only another matrix needs is no problem.
+/// `source_sha256` is that of the reference as it is now: a golden that another version of it made
+/// is stale, since nobody knows whether it would still come out.
+pub fn check(goldens: &Goldens, wanted: &[Wanted], source_sha256: &str) -> Vec<Problem> {
+    let (mut problems, mut referenced) = (Vec::new(), BTreeSet::new());
+    for wanted in wanted {
+        let name = format!("{}/{}", wanted.model, wanted.scenario);
+        referenced.insert(format!("{name}.json"));
+        if wanted.needs_logits {
+            referenced.insert(format!("{name}.safetensors"));
+        }
+        problems.extend(check_one(goldens, wanted, source_sha256).err().map(Problem::Golden));
+    }
+    match goldens.files() {
+        Err(error) => problems.push(error.into()),
+        Ok(files) => {
+            let left_over = files.into_iter().filter(|file| !referenced.contains(file));
+            problems.extend(left_over.map(Problem::Unreferenced));
+        }
+    }
+    problems
+}
+
+fn check_one(goldens: &Goldens, wanted: &Wanted, source_sha256: &str) -> Result<(), GoldenError> {
+    let Wanted { model, scenario, cases, .. } = wanted;
+    let golden = goldens.load_fresh((model, scenario), &wanted.model_sha256, cases)?;
+    let stale = |reason: String| {
+        Err(GoldenError::Stale { model: model.clone(), scenario: scenario.clone(), reason })
+    };
+    if golden.reference.source_sha256 != source_sha256 {
+        return stale("another version of `fixtures/reference/` made it".to_owned());
+    }
+    match goldens.logits(&golden)? {
+        None if wanted.needs_logits => return stale("it has no rows of logits".to_owned()),
+        None => {}
+        Some(logits) => {
+            for case in &golden.cases {
+                let (values, columns) = logits.case(&case.id, case.generated_ids.len())?;
+                let rows = Rows::new(&values, columns);
+                let is_whole =
+                    rows.is_some_and(|rows| rows.iter().flatten().all(|x| x.is_finite()));
+                if !is_whole {
+                    return stale(format!("case `{}` has logits that are no numbers", case.id));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::golden;
+    use super::*;
+
+    #[test]
+    fn missing_stale_and_unreferenced_goldens_are_all_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let goldens = Goldens::new(folder.path());
+        fs_err::create_dir_all(folder.path().join("m/tokens")).unwrap();
+        fs_err::write(folder.path().join("README.md"), "about").unwrap();
+        let write = |name: &str| {
+            let text = serde_json::to_string(&golden()).unwrap();
+            fs_err::write(folder.path().join("m/tokens").join(name), text).unwrap();
+        };
+        write("greedy.json");
+        let wanted = Wanted {
+            model: "m".to_owned(),
+            model_sha256: "ab".to_owned(),
+            scenario: "tokens/greedy".to_owned(),
+            cases: vec![golden().cases[0].request()],
+            needs_logits: false,
+        };
+        let problems = |wanted: &[Wanted], source: &str| -> Vec<String> {
+            let problems = check(&goldens, wanted, source);
+            problems.iter().map(|p| p.to_string().lines().next().unwrap().to_owned()).collect()
+        };
+        let stale = "the golden for scenario `tokens/greedy` on model `m` is stale: ";
+        assert!(problems(std::slice::from_ref(&wanted), "cd").is_empty());
+        assert_eq!(
+            problems(std::slice::from_ref(&wanted), "ee"),
+            [format!("{stale}another version of `fixtures/reference/` made it")]
+        );
+        let logits = Wanted { needs_logits: true, ..wanted.clone() };
+        assert_eq!(problems(&[logits], "cd"), [format!("{stale}it has no rows of logits")]);
+        write("old.json");
+        let other = Wanted { scenario: "a/b".to_owned(), ..wanted.clone() };
+        let found = problems(&[wanted, other], "cd");
+        assert!(found[0].starts_with("no golden for scenario `a/b` on model `m`"), "{found:?}");
+        assert_eq!(
+            found[1],
+            "`m/tokens/old.json` is in the folder of goldens, but no matrix needs it"
+        );
+        assert_eq!(found.len(), 2);
+    }
+}

@@ -1,0 +1,341 @@
+//! Goldens from the reference: run it, file its answers, or compare them with what is filed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::check::Wanted;
+use super::{
+    CaseRequest, GOLDEN_FORMAT, Golden, GoldenCase, GoldenError, Goldens, LogitsFile, LogitsGolden,
+    Reference, hex, python,
+};
+
+/// How far a regenerated logit or logsumexp in the JSON may be off: the file keeps nine decimals,
+/// and the order of a sum in float64 moves less than that.
+const STEP_TOLERANCE: f64 = 2e-8;
+/// How far a regenerated float32 logit may be off: one unit in the last place at 64.
+const ROW_TOLERANCE: f64 = 8e-6;
+
+/// Where the reference is, and where its environment may be made.
+#[derive(Debug, Clone)]
+pub struct Generator {
+    /// `fixtures/reference/`.
+    pub reference: PathBuf,
+    /// tierproof's cache folder.
+    pub cache: PathBuf,
+}
+
+/// Why no golden came out.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// Asked to write in CI.
+    #[error(
+        "goldens are not written in CI, and `CI` is set\n  \
+         (hint: `tierproof golden generate --check` compares without writing)"
+    )]
+    InCi,
+    /// No Python.
+    #[error(
+        "no `python3` on PATH, which the reference needs\n  (hint: install Python 3.11 or later; `tierproof setup` does it)"
+    )]
+    NoPython,
+    /// A command failed.
+    #[error("`{line}` failed:\n{stderr}")]
+    Command {
+        /// The command line.
+        line: String,
+        /// What it said.
+        stderr: String,
+    },
+    /// The reference's answer is not what was asked for.
+    #[error("the reference's answer for model `{model}`, scenario `{scenario}`: {reason}")]
+    Answer {
+        /// The model.
+        model: String,
+        /// The scenario.
+        scenario: String,
+        /// Expected, found.
+        reason: String,
+    },
+    /// The golden to compare with can't be read.
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+    /// The disk; the message names the file.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a Path,
+    logits: bool,
+    cases: &'a [CaseRequest],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    versions: std::collections::BTreeMap<String, String>,
+    cases: Vec<GoldenCase>,
+}
+
+/// A golden that is not filed yet.
+struct Fresh {
+    golden: Golden,
+    logits: Option<Vec<u8>>,
+}
+
+/// Whether `CI` says that nothing may be written: set, and not to nothing, `0` or `false`.
+fn is_ci(value: Option<&str>) -> bool {
+    value.is_some_and(|value| !matches!(value, "" | "0" | "false"))
+}
+
+impl Generator {
+    /// SHA-256 over the reference's sources as they are now.
+    pub fn source_sha256(&self) -> std::io::Result<String> {
+        python::source_sha256(&self.reference)
+    }
+
+    /// Makes a golden and files it, replacing what is there. Refuses in CI.
+    pub fn generate(
+        &self,
+        goldens: &Goldens,
+        wanted: &Wanted,
+        model_path: &Path,
+        progress: &mut dyn FnMut(String),
+    ) -> Result<PathBuf, GenerateError> {
+        if is_ci(std::env::var("CI").ok().as_deref()) {
+            return Err(GenerateError::InCi);
+        }
+        let fresh = self.run(wanted, model_path, progress)?;
+        let path = goldens.path(&wanted.model, &wanted.scenario);
+        if let (Some(file), Some(bytes)) = (&fresh.golden.logits, &fresh.logits) {
+            write(&path.with_file_name(&file.file), bytes)?;
+        }
+        let mut text = serde_json::to_string(&fresh.golden).map_err(std::io::Error::from)?;
+        text.push('\n');
+        write(&path, text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Makes a golden, writes nothing, and tells where it differs from the one that is filed.
+    pub fn differences(
+        &self,
+        goldens: &Goldens,
+        wanted: &Wanted,
+        model_path: &Path,
+        progress: &mut dyn FnMut(String),
+    ) -> Result<Vec<String>, GenerateError> {
+        let Wanted { model, scenario, cases, .. } = wanted;
+        let filed = goldens.load_fresh((model, scenario), &wanted.model_sha256, cases)?;
+        let fresh = self.run(wanted, model_path, progress)?;
+        let mut found = Vec::new();
+        for (old, new) in filed.cases.iter().zip(&fresh.golden.cases) {
+            found.extend(case_difference(old, new));
+        }
+        let (old, new) = (goldens.logits(&filed)?, fresh.logits);
+        match (old, new.map(|bytes| LogitsGolden::new(Path::new("the regenerated rows"), bytes))) {
+            (None, None) => {}
+            (Some(old), Some(new)) => {
+                for case in &filed.cases {
+                    let rows = case.generated_ids.len();
+                    let ((old, _), (new, _)) =
+                        (old.case(&case.id, rows)?, new.case(&case.id, rows)?);
+                    found.extend(rows_difference(&case.id, &old, &new));
+                }
+            }
+            (old, _) => {
+                let (filed, made) = if old.is_some() { ("some", "none") } else { ("none", "some") };
+                found.push(format!("rows of logits: filed {filed}, regenerated {made}"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Runs the reference in a folder of its own.
+    fn run(
+        &self,
+        wanted: &Wanted,
+        model_path: &Path,
+        progress: &mut dyn FnMut(String),
+    ) -> Result<Fresh, GenerateError> {
+        let python = python::interpreter(&self.cache, &self.reference, progress)?;
+        let folder = tempfile::tempdir()?;
+        let request =
+            Request { model: model_path, logits: wanted.needs_logits, cases: &wanted.cases };
+        let request = serde_json::to_vec(&request).map_err(std::io::Error::from)?;
+        progress(format!("computing {} on {}", wanted.scenario, wanted.model));
+        let mut command = Command::new(python);
+        command.arg(self.reference.join("reference.py")).arg(folder.path());
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A reference that died early says why on its standard error.
+            let _ = stdin.write_all(&request);
+        }
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(GenerateError::Command { line: format!("{command:?}"), stderr });
+        }
+        let answer = fs::read_to_string(folder.path().join("cases.json"))?;
+        let logits = match wanted.needs_logits {
+            true => Some(fs::read(folder.path().join("logits.safetensors"))?),
+            false => None,
+        };
+        let golden = self.assemble(wanted, &answer, logits.as_deref())?;
+        Ok(Fresh { golden, logits })
+    }
+
+    /// Makes a golden of the reference's answer.
+    fn assemble(
+        &self,
+        wanted: &Wanted,
+        answer: &str,
+        logits: Option<&[u8]>,
+    ) -> Result<Golden, GenerateError> {
+        let (model, scenario) = (wanted.model.clone(), wanted.scenario.clone());
+        let wrong = |reason: String| {
+            let (model, scenario) = (model.clone(), scenario.clone());
+            GenerateError::Answer { model, scenario, reason }
+        };
+        let answer: Answer =
+            serde_json::from_str(answer).map_err(|error| wrong(error.to_string()))?;
+        let file = scenario.rsplit('/').next().unwrap_or(&scenario);
+        let golden = Golden {
+            format: GOLDEN_FORMAT,
+            model: model.clone(),
+            model_sha256: wanted.model_sha256.clone(),
+            scenario: scenario.clone(),
+            reference: Reference {
+                name: "numpy-float64".to_owned(),
+                versions: answer.versions,
+                source_sha256: self.source_sha256()?,
+            },
+            cases: answer.cases,
+            logits: logits.map(|bytes| LogitsFile {
+                file: format!("{file}.safetensors"),
+                sha256: hex(&Sha256::digest(bytes)),
+            }),
+        };
+        let stale = super::store::staleness(&golden, &wanted.model_sha256, &wanted.cases);
+        match golden.inconsistency().or(stale) {
+            Some(reason) => Err(wrong(reason)),
+            None => Ok(golden),
+        }
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), GenerateError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    // Temporary files are for their owner alone; goldens are for everybody.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// The first difference of a case that is more than the last decimals.
+fn case_difference(old: &GoldenCase, new: &GoldenCase) -> Option<String> {
+    let id = &old.id;
+    if (&old.prompt_ids, &old.generated_ids) != (&new.prompt_ids, &new.generated_ids) {
+        return Some(format!(
+            "case `{id}`: filed ids {:?} {:?}, regenerated {:?} {:?}",
+            old.prompt_ids, old.generated_ids, new.prompt_ids, new.generated_ids
+        ));
+    }
+    if (&old.text, old.finish_reason) != (&new.text, new.finish_reason) {
+        return Some(format!("case `{id}`: filed text {:?}, regenerated {:?}", old.text, new.text));
+    }
+    for (number, (old, new)) in old.steps.iter().zip(&new.steps).enumerate() {
+        let is_off = |old: f64, new: f64| !((old - new).abs() <= STEP_TOLERANCE);
+        if is_off(old.logsumexp, new.logsumexp) {
+            let (old, new) = (old.logsumexp, new.logsumexp);
+            return Some(format!(
+                "case `{id}`: step {number}: filed logsumexp {old}, regenerated {new}"
+            ));
+        }
+        for token in &old.top {
+            let found = new.find(token.0).map(|token| token.1);
+            if found.is_none_or(|found| is_off(token.1, found)) {
+                return Some(format!(
+                    "case `{id}`: step {number}: token {}: filed logit {}, regenerated {found:?}",
+                    token.0, token.1
+                ));
+            }
+        }
+    }
+    None
+}
+
+fn rows_difference(id: &str, old: &[f32], new: &[f32]) -> Option<String> {
+    if old.len() != new.len() {
+        return Some(format!("case `{id}`: filed {} logits, regenerated {}", old.len(), new.len()));
+    }
+    let is_off = |(_, (old, new)): &(usize, (&f32, &f32))| {
+        !((f64::from(**old) - f64::from(**new)).abs() <= ROW_TOLERANCE)
+    };
+    let (at, (old, new)) = old.iter().zip(new).enumerate().find(is_off)?;
+    Some(format!("case `{id}`: logit {at} of all rows: filed {old}, regenerated {new}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::case;
+    use super::*;
+
+    #[test]
+    fn ci_is_told_by_its_variable() {
+        for (value, expected) in [
+            (None, false),
+            (Some(""), false),
+            (Some("false"), false),
+            (Some("true"), true),
+            (Some("1"), true),
+        ] {
+            assert_eq!(is_ci(value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn regenerated_goldens_may_differ_in_the_last_decimal_alone() {
+        let change = |change: fn(&mut GoldenCase)| {
+            let mut new = case();
+            change(&mut new);
+            case_difference(&case(), &new)
+        };
+        assert_eq!(change(|case| case.steps[0].top[0].1 += 1e-9), None);
+        for (found, expected) in [
+            (
+                change(|case| case.steps[1].top[0].1 += 1e-6),
+                "case `c`: step 1: token 3: filed logit 3, regenerated Some(3.000001)",
+            ),
+            (
+                change(|case| case.steps[0].logsumexp = f64::NAN),
+                "case `c`: step 0: filed logsumexp 2.1, regenerated NaN",
+            ),
+            (change(|case| case.text.push('x')), "case `c`: filed text \"b\", regenerated \"bx\""),
+            (
+                change(|case| case.generated_ids[0] = 0),
+                "case `c`: filed ids [0, 2] [1, 3], regenerated [0, 2] [0, 3]",
+            ),
+        ] {
+            assert_eq!(found.as_deref(), Some(expected));
+        }
+        assert_eq!(rows_difference("c", &[30.0], &[30.000_002]), None);
+        assert_eq!(
+            rows_difference("c", &[1.0, 2.0], &[1.0, 2.1]).as_deref(),
+            Some("case `c`: logit 1 of all rows: filed 2, regenerated 2.1")
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! One file over HTTP, resumable: what has arrived is kept in a `.part` file, and the next
+//! attempt, in this run or a later one, goes on where it ends.
+//!
+//! What the bytes should be is checked by the caller.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err as fs;
+use ureq::http::header::{CONTENT_RANGE, RANGE};
+use ureq::tls::{RootCerts, TlsConfig};
+
+/// Attempts that bring nothing new before a download is given up.
+const FRUITLESS_ATTEMPTS: u32 = 3;
+/// A connection that has not delivered everything by then is dropped and taken up again.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(600);
+
+/// Why a file could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The server said no.
+    #[error("`{url}`: expected status 200 or 206, found {status}")]
+    Status {
+        /// The address.
+        url: String,
+        /// What it answered.
+        status: u16,
+    },
+    /// The connection failed again and again.
+    #[error(
+        "`{url}` broke off at {got} of {expected} bytes: {reason}\n  (hint: run the same command again, it goes on from there)"
+    )]
+    Interrupted {
+        /// The address.
+        url: String,
+        /// Bytes that are there.
+        got: u64,
+        /// Bytes in all.
+        expected: u64,
+        /// The last error.
+        reason: String,
+    },
+    /// The server has more bytes than the file should have.
+    #[error("`{url}`: expected {expected} bytes, found more")]
+    TooLong {
+        /// The address.
+        url: String,
+        /// Bytes in all.
+        expected: u64,
+    },
+    /// The disk; the message names the file.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// What to do with an answer, given what is already there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Take {
+    /// Its bytes go on where the `.part` file ends.
+    Append,
+    /// It begins from the beginning: the server does not resume.
+    Restart,
+    /// It is no part of the file.
+    Refuse,
+}
+
+/// Decides what an answer to a request from byte `from` on is.
+fn take(from: u64, status: u16, content_range: Option<&str>) -> Take {
+    let starts_at =
+        |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
+    match status {
+        200 => Take::Restart,
+        206 if content_range.and_then(starts_at) == Some(from) => Take::Append,
+        _ => Take::Refuse,
+    }
+}
+
+/// Fetches `expected` bytes into the file `part`, which may have a beginning of them.
+pub(super) fn download(
+    url: &str,
+    part: &Path,
+    expected: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), DownloadError> {
+    if let Some(path) = local_path(url) {
+        fs::copy(path, part)?;
+        progress(expected);
+        return Ok(());
+    }
+    let agent = agent();
+    let mut fruitless = 0;
+    loop {
+        let got = size(part)?;
+        progress(got);
+        if got == expected {
+            return Ok(());
+        }
+        if got > expected {
+            fs::remove_file(part)?;
+            return Err(DownloadError::TooLong { url: url.to_owned(), expected });
+        }
+        let reason = match attempt(&agent, url, part, got, progress) {
+            Ok(()) => "the connection was closed early".to_owned(),
+            Err(Attempt::Connection(reason)) => reason,
+            Err(Attempt::Final(error)) => return Err(error),
+        };
+        let now = size(part)?;
+        fruitless = if now > got { 0 } else { fruitless + 1 };
+        if fruitless == FRUITLESS_ATTEMPTS {
+            return Err(DownloadError::Interrupted {
+                url: url.to_owned(),
+                got: now,
+                expected,
+                reason,
+            });
+        }
+    }
+}
+
+/// Why one attempt ended before the file did.
+enum Attempt {
+    /// Worth another attempt.
+    Connection(String),
+    /// Not worth one.
+    Final(DownloadError),
+}
+
+impl From<std::io::Error> for Attempt {
+    fn from(error: std::io::Error) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+fn attempt(
+    agent: &ureq::Agent,
+    url: &str,
+    part: &Path,
+    from: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), Attempt> {
+    // A compressed answer would have other offsets.
+    let mut request = agent.get(url).header("accept-encoding", "identity");
+    if from > 0 {
+        request = request.header(RANGE, format!("bytes={from}-"));
+    }
+    let answer = request.call().map_err(|error| Attempt::Connection(error.to_string()))?;
+    let status = answer.status().as_u16();
+    let range = answer.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let (mut file, mut got) = match take(from, status, range) {
+        Take::Append => (fs::OpenOptions::new().append(true).open(part)?, from),
+        Take::Restart => (fs::File::create(part)?, 0),
+        Take::Refuse if status >= 500 => {
+            return Err(Attempt::Connection(format!("status {status}")));
+        }
+        Take::Refuse => {
+            let url = url.to_owned();
+            return Err(Attempt::Final(DownloadError::Status { url, status }));
+        }
+    };
+    let (mut body, mut buffer) = (answer.into_body().into_reader(), vec![0; 1 << 16]);
+    loop {
+        let count =
+            body.read(&mut buffer).map_err(|error| Attempt::Connection(error.to_string()))?;
+        let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else { break };
+        file.write_all(chunk)?;
+        got += count as u64;
+        progress(got);
+    }
+    file.sync_all()?;
+    Ok(())
+}
+
+/// Proxies come from the environment, certificates from the system.
+fn agent() -> ureq::Agent {
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    let config = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .timeout_connect(Some(Duration::from_secs(30)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_recv_body(Some(ATTEMPT_LIMIT))
+        .build();
+    ureq::Agent::new_with_config(config)
+}
+
+fn size(path: &Path) -> std::io::Result<u64> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// The path of a `file://` address: pip's answer where the user keeps wheels in a folder.
+fn local_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("file://")?;
+    let mut bytes = Vec::new();
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        let decoded = match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            byte => byte,
+        };
+        bytes.push(decoded);
+    }
+    String::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+#[cfg(test)]
+#[path = "download_tests.rs"]
+mod tests;

@@ -1,0 +1,135 @@
+//! Model files on disk: are they there, and are they what the catalogue says?
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{Catalogue, Source};
+use crate::golden::hex;
+
+/// Why a file is not the one that was meant.
+#[derive(Debug, thiserror::Error)]
+pub enum FileProblem {
+    /// It is not there.
+    #[error("`{0}` is not there")]
+    Missing(PathBuf),
+    /// It has another size.
+    #[error("`{path}`: expected {expected} bytes, found {found}")]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// Bytes by the catalogue.
+        expected: u64,
+        /// Bytes on disk.
+        found: u64,
+    },
+    /// It has other bytes.
+    #[error("`{path}`: expected SHA-256 `{expected}`, found `{found}`")]
+    Hash {
+        /// The file.
+        path: PathBuf,
+        /// By the catalogue, in hex.
+        expected: String,
+        /// On disk, in hex.
+        found: String,
+    },
+    /// It can't be read; the message names it.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Checks a file's size, then its SHA-256. `progress` is told the number of bytes read so far.
+pub fn check_file(
+    path: &Path,
+    bytes: u64,
+    sha256: &str,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), FileProblem> {
+    let mut file = match fs_err::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(FileProblem::Missing(path.to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let found = file.metadata()?.len();
+    if found != bytes {
+        return Err(FileProblem::Size { path: path.to_owned(), expected: bytes, found });
+    }
+    let (mut hasher, mut buffer, mut done) = (Sha256::new(), vec![0; 1 << 20], 0);
+    loop {
+        let count = file.read(&mut buffer)?;
+        let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else { break };
+        hasher.update(chunk);
+        done += count as u64;
+        progress(done);
+    }
+    let found = hex(&hasher.finalize());
+    if found != sha256 {
+        let expected = sha256.to_owned();
+        return Err(FileProblem::Hash { path: path.to_owned(), expected, found });
+    }
+    Ok(())
+}
+
+/// The catalogue as a table: name, weights, size, licence, and whether the file is there.
+pub fn table(catalogue: &Catalogue, cache: &Path) -> String {
+    let width = catalogue.entries().iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let mut text = format!("{:width$}  weights       size  licence     file\n", "name");
+    for entry in catalogue.entries() {
+        let is_there = catalogue.path_of(entry, cache).is_file();
+        let state = match (is_there, &entry.source) {
+            (true, _) => "present".to_owned(),
+            (false, Source::File(_)) => "missing from the repository".to_owned(),
+            (false, Source::Pypi(_)) => format!("`tierproof models fetch {}`", entry.name),
+        };
+        let size = format!("{:.1} MB", entry.bytes as f64 / 1e6);
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            text,
+            "{:width$}  {:7}  {size:>9}  {:10}  {state}",
+            entry.name, entry.weights, entry.licence
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_and_hash_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.gguf");
+        fs_err::write(&path, "abc").unwrap();
+        // The SHA-256 of `abc` from FIPS 180-2.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let mut told = 0;
+        check_file(&path, 3, abc, &mut |bytes| told = bytes).unwrap();
+        assert_eq!(told, 3);
+        let check =
+            |path: &Path, bytes, hash| check_file(path, bytes, hash, &mut |_| {}).unwrap_err();
+        assert!(matches!(check(&path, 4, abc), FileProblem::Size { found: 3, .. }));
+        assert!(matches!(check(&path, 3, "ab"), FileProblem::Hash { .. }));
+        assert!(matches!(check(&folder.path().join("x"), 3, abc), FileProblem::Missing(_)));
+    }
+
+    #[test]
+    fn the_table_says_how_to_get_what_is_missing() {
+        let text = include_str!("../../../fixtures/models/catalogue.toml");
+        let catalogue = Catalogue::parse(text, Path::new("nowhere/catalogue.toml")).unwrap();
+        insta::assert_snapshot!(table(&catalogue, Path::new("nowhere")), @r"
+        name                  weights       size  licence     file
+        scribe-low-F16        F16         2.8 MB  CC0-1.0     missing from the repository
+        scribe-low-Q8_0       Q8_0        1.5 MB  CC0-1.0     missing from the repository
+        scribe-low-Q4_0       Q4_0        1.1 MB  CC0-1.0     missing from the repository
+        scribe-mid-Q8_0       Q8_0        4.6 MB  CC0-1.0     missing from the repository
+        scribe-mid-Q4_0       Q4_0        3.0 MB  CC0-1.0     missing from the repository
+        scribe-flagship-Q8_0  Q8_0       11.3 MB  CC0-1.0     missing from the repository
+        smollm2-135m          Q4_1       98.4 MB  Apache-2.0  `tierproof models fetch smollm2-135m`
+        ");
+    }
+}
