@@ -7,6 +7,7 @@
 //! against its [`golden`], [`outcome`] names what happened, and [`report`] tells it.
 
 pub mod browser;
+pub mod capability;
 pub mod cell;
 pub mod compare;
 pub mod outcome;

@@ -153,3 +153,6 @@ fn token() -> std::io::Result<String> {
         text
     }))
 }
+
+#[cfg(test)]
+mod tests;

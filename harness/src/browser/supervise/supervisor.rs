@@ -236,8 +236,11 @@ impl Output {
     /// the pipes open, so this waits only a moment.
     fn drain(&self) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_millis(200);
-        let is_done =
-            || self.pumps.lock().is_ok_and(|pumps| pumps.iter().all(|pump| pump.is_finished()));
+        let is_done = || {
+            self.pumps
+                .lock()
+                .is_ok_and(|pumps| pumps.iter().all(std::thread::JoinHandle::is_finished))
+        };
         while !is_done() && std::time::Instant::now() < deadline {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
