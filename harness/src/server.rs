@@ -118,6 +118,11 @@ pub struct PageHandle {
 }
 
 impl PageHandle {
+    /// Replaces what the page is served, for a scenario that loads more than once.
+    pub fn serve(&self, setup: PageSetup) {
+        self.attempt.serve(setup);
+    }
+
     /// The logits that a command has delivered, row after row; once.
     pub fn take_logits(&self, command: u32) -> Option<Vec<f32>> {
         self.attempt.take_logits(command)

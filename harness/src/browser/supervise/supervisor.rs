@@ -62,12 +62,12 @@ struct Order {
 }
 
 impl Order {
-    /// `--log PATH --scratch PATH -- PROGRAM ARGS…`, nothing else: only we call it.
+    /// `--log PATH --scratch PATH PROGRAM ARGS…`, nothing else: only we call it.
     fn parse(args: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let args: Vec<_> = args.into_iter().collect();
         match args.as_slice() {
-            [log_option, log, scratch_option, scratch, end, program, args @ ..]
-                if log_option == "--log" && scratch_option == "--scratch" && end == "--" =>
+            [log_option, log, scratch_option, scratch, program, args @ ..]
+                if log_option == "--log" && scratch_option == "--scratch" =>
             {
                 Some(Self {
                     log: log.into(),
@@ -255,7 +255,7 @@ mod tests {
     fn only_our_own_command_line_is_understood() {
         let parse = |line: &str| Order::parse(line.split(' ').map(OsString::from));
         assert_eq!(
-            parse("--log l --scratch s -- p -a --log"),
+            parse("--log l --scratch s p -a --log"),
             Some(Order {
                 log: "l".into(),
                 scratch: "s".into(),
@@ -263,9 +263,7 @@ mod tests {
                 args: vec!["-a".into(), "--log".into()],
             })
         );
-        for broken in
-            ["", "--log", "--log l -- p", "--scratch s --log l -- p", "--log l --scratch s --"]
-        {
+        for broken in ["", "--log", "--log l p", "--scratch s --log l p", "--log l --scratch s"] {
             assert_eq!(parse(broken), None, "{broken}");
         }
     }
