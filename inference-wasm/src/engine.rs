@@ -5,11 +5,15 @@
 //! [`tokenizer`] and [`sampler`] stand at its two ends, [`session`] turns it into a
 //! conversation, and [`runner`] answers the host's commands with it.
 
+pub mod backend;
+pub mod canary;
+mod fault;
 pub mod host;
-pub mod canary {
-    //! Replaced by the engine's branch.
-    /// The bits that a backend's canary op must return.
-    pub fn expected(_: crate::protocol::BackendName) -> Option<u32> {
-        None
-    }
-}
+mod lanes;
+pub mod model;
+pub mod quant;
+pub mod runner;
+pub mod sampler;
+pub mod session;
+pub mod tokenizer;
+pub mod transformer;

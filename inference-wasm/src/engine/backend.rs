@@ -1,0 +1,158 @@
+//! What a transformer needs from the thing that computes, and the things that compute.
+//!
+//! A [`Backend`] owns its tensors; the forward pass only passes handles around, so that weights
+//! and activations can live on a GPU. Work is queued in order and a result is seen only through
+//! [`Backend::read`], which is `async` because a browser can't wait for a GPU.
+//!
+//! A backend never hands work to another one.
+
+mod cpu;
+mod reference;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use cpu::Cpu;
+pub(crate) use cpu::product;
+pub use reference::Reference;
+
+use super::model::TensorInfo;
+use crate::protocol::{BackendName, EngineError, EngineErrorKind};
+
+/// The bytes of a model file, shared by all who read weights from it in place.
+pub type ModelBytes = Arc<Vec<u8>>;
+
+/// Most rows that a tensor of activations ever has: the tokens of a prefill chunk.
+pub const CHUNK_ROWS: usize = 32;
+
+/// A thing that computes a forward pass.
+///
+/// Tensors are `[rows × columns]` of `f32`, a row for each token. An op that writes a tensor
+/// gives it the rows of its input, whatever it held before.
+#[expect(
+    async_fn_in_trait,
+    reason = "an engine runs on one thread; only this crate implements it"
+)]
+pub trait Backend {
+    /// A matrix or a vector of weights, in whatever form the backend keeps it.
+    type Weight;
+    /// Activations.
+    type Tensor;
+    /// Keys and values of one layer, by position.
+    type Cache;
+
+    /// The name of this very object, for the execution report.
+    fn name(&self) -> BackendName;
+
+    /// What it has done since it was made, and what it holds.
+    fn counters(&self) -> Counters;
+
+    /// Takes a weight from the file.
+    fn weight(
+        &mut self,
+        file: &ModelBytes,
+        tensor: &TensorInfo,
+    ) -> Result<Self::Weight, EngineError>;
+
+    /// A tensor with room for `rows` rows of `columns` floats, and no rows yet.
+    fn tensor(&mut self, rows: usize, columns: usize) -> Result<Self::Tensor, EngineError>;
+
+    /// A tensor with these values, row after row.
+    fn constant(&mut self, columns: usize, values: &[f32]) -> Result<Self::Tensor, EngineError>;
+
+    /// An empty cache for `positions` keys and as many values of `width` floats each.
+    fn cache(&mut self, positions: usize, width: usize) -> Result<Self::Cache, EngineError>;
+
+    /// `out[r] = table[ids[r]]`. Ids are below the table's rows.
+    fn embed(&mut self, table: &Self::Weight, ids: &[u32], out: &mut Self::Tensor);
+
+    /// `out[r] = x[r] / √(mean(x[r]²) + epsilon) · scale`, element by element.
+    fn rms_norm(
+        &mut self,
+        x: &Self::Tensor,
+        scale: &Self::Weight,
+        epsilon: f32,
+        out: &mut Self::Tensor,
+    );
+
+    /// `out[r] = matrix · x[r]`: as many columns as the matrix has rows.
+    fn matmul(&mut self, matrix: &Self::Weight, x: &Self::Tensor, out: &mut Self::Tensor);
+
+    /// Turns each pair `(x[2i], x[2i+1])` of each head by the angle of its position.
+    ///
+    /// `angles` is `[positions × head_size]`: cosine and sine of pair `i` at columns `2i` and
+    /// `2i + 1`. Row `r` of `x` is at position `first + r`.
+    fn rope(&mut self, x: &mut Self::Tensor, angles: &Self::Tensor, first: usize);
+
+    /// Writes the rows of `keys` and `values` at positions `first` and up.
+    fn append(
+        &mut self,
+        cache: &mut Self::Cache,
+        keys: &Self::Tensor,
+        values: &Self::Tensor,
+        first: usize,
+    );
+
+    /// For each row and head: softmax over `query · key / √head_size` of all positions up to the
+    /// row's own, and the sum of the values by those weights.
+    fn attention(
+        &mut self,
+        queries: &Self::Tensor,
+        cache: &Self::Cache,
+        heads: Heads,
+        out: &mut Self::Tensor,
+    );
+
+    /// `gate ← silu(gate) · up`, element by element, with `silu(x) = x / (1 + e⁻ˣ)`.
+    fn swiglu(&mut self, gate: &mut Self::Tensor, up: &Self::Tensor);
+
+    /// `x ← x + y`.
+    fn add(&mut self, x: &mut Self::Tensor, y: &Self::Tensor);
+
+    /// `out ← x[rows]`.
+    fn rows(&mut self, x: &Self::Tensor, rows: Range<usize>, out: &mut Self::Tensor);
+
+    /// Waits for all that is queued and appends the tensor's values to `into`, row after row.
+    async fn read(&mut self, x: &Self::Tensor, into: &mut Vec<f32>) -> Result<(), EngineError>;
+}
+
+/// How attention's heads lie in a row, and where the rows are.
+#[derive(Debug, Clone, Copy)]
+pub struct Heads {
+    /// Query heads.
+    pub queries: usize,
+    /// Key and value heads; query head `h` attends to head `h · kv / queries`.
+    pub kv: usize,
+    /// Floats of a head.
+    pub size: usize,
+    /// Position of the first row.
+    pub first: usize,
+}
+
+/// What a backend has done since it was made, and what it holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Matrix kernels called on the CPU.
+    pub kernel_calls: u64,
+    /// Dispatches or draws on the GPU.
+    pub gpu_dispatches: u64,
+    /// Bytes of weights.
+    pub weight_bytes: u64,
+    /// Bytes of key-value caches.
+    pub cache_bytes: u64,
+}
+
+/// Room for `count` zeros, or an error that says what for.
+fn zeros(count: Option<usize>, what: &str) -> Result<Vec<f32>, EngineError> {
+    let mut values = Vec::new();
+    let count = count.unwrap_or(usize::MAX);
+    if values.try_reserve_exact(count).is_err() {
+        return Err(EngineError {
+            kind: EngineErrorKind::OutOfMemory,
+            message: format!("no memory for {what}: {count} floats of 4 bytes"),
+            hint: Some("ask for a smaller context with `context_tokens`".into()),
+        });
+    }
+    values.resize(count, 0.0);
+    Ok(values)
+}

@@ -1,0 +1,296 @@
+//! Backends `wasm` and `cpu`: the same kernels, in a page and natively.
+//!
+//! Weights stay as they are stored, in the bytes of the file; activations are quantized once for
+//! each row, and matrix products run on integers. Formats of plain floats are multiplied by plain
+//! floats. One thread.
+
+pub(crate) mod product;
+pub(crate) mod q8;
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use product::{BlockJob, FloatJob};
+use q8::Q8Block;
+
+use super::{Backend, Counters, Heads, ModelBytes, zeros};
+use crate::engine::lanes::{F32x4, dot};
+use crate::engine::model::TensorInfo;
+use crate::engine::quant::{Format, Kernel};
+use crate::protocol::{BackendName, EngineError};
+
+/// The kernels' backend.
+#[derive(Debug, Default)]
+pub struct Cpu {
+    counters: Counters,
+    /// Attention's weights of one head: as many as there are positions.
+    scores: Vec<f32>,
+}
+
+/// Weights as the file stores them.
+#[derive(Debug)]
+pub struct Weight {
+    file: ModelBytes,
+    bytes: Range<usize>,
+    format: &'static Format,
+    rows: usize,
+    columns: usize,
+}
+
+/// `[rows × columns]` in row order, and the same in 8 bits once a product has needed it.
+#[derive(Debug)]
+pub struct Tensor {
+    columns: usize,
+    values: Vec<f32>,
+    q8: RefCell<Vec<Q8Block>>,
+}
+
+/// Keys and values of a layer: `[positions × width]` each.
+#[derive(Debug)]
+pub struct Cache {
+    width: usize,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Weight {
+    fn bytes(&self) -> &[u8] {
+        &self.file[self.bytes.clone()]
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.columns / self.format.block_weights * self.format.block_bytes
+    }
+}
+
+impl Tensor {
+    fn rows(&self) -> usize {
+        self.values.len() / self.columns
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.columns..(row + 1) * self.columns]
+    }
+
+    /// All values, to be written: forgets the 8-bit form.
+    fn write(&mut self) -> &mut [f32] {
+        self.q8.get_mut().clear();
+        &mut self.values
+    }
+
+    /// The same, with another number of rows.
+    fn resize(&mut self, rows: usize) -> &mut [f32] {
+        self.values.resize(rows * self.columns, 0.0);
+        self.write()
+    }
+}
+
+impl Backend for Cpu {
+    type Weight = Weight;
+    type Tensor = Tensor;
+    type Cache = Cache;
+
+    fn name(&self) -> BackendName {
+        if cfg!(target_arch = "wasm32") {
+            BackendName::Wasm
+        } else {
+            BackendName::Cpu
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn weight(&mut self, file: &ModelBytes, tensor: &TensorInfo) -> Result<Weight, EngineError> {
+        self.counters.weight_bytes += tensor.bytes.len() as u64;
+        Ok(Weight {
+            file: ModelBytes::clone(file),
+            bytes: tensor.bytes.clone(),
+            format: tensor.format,
+            rows: tensor.rows(),
+            columns: tensor.columns(),
+        })
+    }
+
+    fn tensor(&mut self, rows: usize, columns: usize) -> Result<Tensor, EngineError> {
+        let mut values = zeros(rows.checked_mul(columns), "activations")?;
+        values.clear();
+        Ok(Tensor {
+            columns,
+            values,
+            q8: RefCell::default(),
+        })
+    }
+
+    fn constant(&mut self, columns: usize, values: &[f32]) -> Result<Tensor, EngineError> {
+        Ok(Tensor {
+            columns,
+            values: values.to_vec(),
+            q8: RefCell::default(),
+        })
+    }
+
+    fn cache(&mut self, positions: usize, width: usize) -> Result<Cache, EngineError> {
+        let count = positions.checked_mul(width);
+        let keys = zeros(count, "the key-value cache")?;
+        let values = zeros(count, "the key-value cache")?;
+        self.counters.cache_bytes += 2 * size_of_val(keys.as_slice()) as u64;
+        if self.scores.len() < positions {
+            self.scores = zeros(Some(positions), "attention scores")?;
+        }
+        Ok(Cache {
+            width,
+            keys,
+            values,
+        })
+    }
+
+    fn embed(&mut self, table: &Weight, ids: &[u32], out: &mut Tensor) {
+        let row_bytes = table.row_bytes();
+        let columns = table.columns;
+        let rows = out.resize(ids.len()).chunks_exact_mut(columns);
+        for (&id, row) in ids.iter().zip(rows) {
+            let start = id as usize * row_bytes;
+            (table.format.dequantize)(&table.bytes()[start..start + row_bytes], row);
+        }
+    }
+
+    fn rms_norm(&mut self, x: &Tensor, scale: &Weight, epsilon: f32, out: &mut Tensor) {
+        let columns = x.columns;
+        for (row, out) in out.resize(x.rows()).chunks_exact_mut(columns).enumerate() {
+            let x = x.row(row);
+            let inverse = 1.0 / (dot(x, x) / columns as f32 + epsilon).sqrt();
+            (scale.format.dequantize)(scale.bytes(), out);
+            for (out, x) in out.iter_mut().zip(x) {
+                *out *= x * inverse;
+            }
+        }
+    }
+
+    fn matmul(&mut self, matrix: &Weight, x: &Tensor, out: &mut Tensor) {
+        self.counters.kernel_calls += 1;
+        let (weights, outputs, columns) = (matrix.bytes(), matrix.rows, matrix.columns);
+        let out = out.resize(x.rows());
+        match matrix.format.kernel {
+            Kernel::Blocks(multiply) => {
+                let mut blocks = x.q8.borrow_mut();
+                if blocks.is_empty() {
+                    for row in x.values.chunks_exact(columns) {
+                        q8::quantize_row(row, &mut blocks);
+                    }
+                }
+                let row_blocks = columns / q8::BLOCK;
+                multiply(BlockJob {
+                    weights,
+                    x: &blocks,
+                    row_blocks,
+                    out,
+                    outputs,
+                });
+            }
+            Kernel::Floats(multiply) => {
+                multiply(FloatJob {
+                    weights,
+                    x: &x.values,
+                    columns,
+                    out,
+                    outputs,
+                });
+            }
+        }
+    }
+
+    fn rope(&mut self, x: &mut Tensor, angles: &Tensor, first: usize) {
+        let columns = x.columns;
+        for (row, values) in x.write().chunks_exact_mut(columns).enumerate() {
+            let angles = angles.row(first + row);
+            for head in values.chunks_exact_mut(angles.len()) {
+                let pairs = head.as_chunks_mut::<2>().0;
+                for (pair, [cos, sin]) in pairs.iter_mut().zip(angles.as_chunks::<2>().0) {
+                    let [a, b] = *pair;
+                    *pair = [a * cos - b * sin, a * sin + b * cos];
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, cache: &mut Cache, keys: &Tensor, values: &Tensor, first: usize) {
+        let start = first * cache.width;
+        let end = start + keys.values.len();
+        cache.keys[start..end].copy_from_slice(&keys.values);
+        cache.values[start..end].copy_from_slice(&values.values);
+    }
+
+    fn attention(&mut self, queries: &Tensor, cache: &Cache, heads: Heads, out: &mut Tensor) {
+        let columns = queries.columns;
+        for (row, out) in out
+            .resize(queries.rows())
+            .chunks_exact_mut(columns)
+            .enumerate()
+        {
+            let scores = &mut self.scores[..=heads.first + row];
+            let per_head = queries.row(row).chunks_exact(heads.size);
+            for (head, (query, out)) in per_head.zip(out.chunks_exact_mut(heads.size)).enumerate() {
+                let start = head * heads.kv / heads.queries * heads.size;
+                attend(query, cache, start, scores, out);
+            }
+        }
+    }
+
+    fn swiglu(&mut self, gate: &mut Tensor, up: &Tensor) {
+        for (gate, up) in gate.write().iter_mut().zip(&up.values) {
+            *gate = *gate / (1.0 + (-*gate).exp()) * up;
+        }
+    }
+
+    fn add(&mut self, x: &mut Tensor, y: &Tensor) {
+        for (x, y) in x.write().iter_mut().zip(&y.values) {
+            *x += y;
+        }
+    }
+
+    fn rows(&mut self, x: &Tensor, rows: Range<usize>, out: &mut Tensor) {
+        let values = &x.values[rows.start * x.columns..rows.end * x.columns];
+        out.resize(rows.len()).copy_from_slice(values);
+    }
+
+    async fn read(&mut self, x: &Tensor, into: &mut Vec<f32>) -> Result<(), EngineError> {
+        into.extend_from_slice(&x.values);
+        Ok(())
+    }
+}
+
+/// One head of one row: `out = Σ softmax(query · key / √size) · value` over the positions that
+/// `scores` has room for. The head begins at `start` in each position's keys and values.
+fn attend(query: &[f32], cache: &Cache, start: usize, scores: &mut [f32], out: &mut [f32]) {
+    let head = start..start + query.len();
+    let scale = 1.0 / (query.len() as f32).sqrt();
+    let mut greatest = f32::NEG_INFINITY;
+    for (score, keys) in scores.iter_mut().zip(cache.keys.chunks_exact(cache.width)) {
+        *score = dot(query, &keys[head.clone()]) * scale;
+        greatest = greatest.max(*score);
+    }
+    let mut sum = 0.0;
+    for score in scores.iter_mut() {
+        *score = (*score - greatest).exp();
+        sum += *score;
+    }
+    out.fill(0.0);
+    for (score, values) in scores.iter().zip(cache.values.chunks_exact(cache.width)) {
+        add_scaled(out, &values[head.clone()], score / sum);
+    }
+}
+
+/// `out += scale · x`.
+fn add_scaled(out: &mut [f32], x: &[f32], scale: f32) {
+    let (out_lanes, out_rest) = out.as_chunks_mut::<4>();
+    let (x_lanes, x_rest) = x.as_chunks::<4>();
+    let lanes = F32x4::splat(scale);
+    for (out, x) in out_lanes.iter_mut().zip(x_lanes) {
+        F32x4::load(out).add(F32x4::load(x).mul(lanes)).store(out);
+    }
+    for (out, x) in out_rest.iter_mut().zip(x_rest) {
+        *out += x * scale;
+    }
+}

@@ -1,0 +1,108 @@
+//! The canary op: one dot product whose rounding shows who added it up.
+//!
+//! `f32` addition is not associative, so the bits of a sum tell the order in which it was taken.
+//! Each backend has an order of its own, by construction of its matrix product:
+//!
+//! | backend | order of the 64 products `p[i]` |
+//! |---|---|
+//! | `reference` | one sum, first to last |
+//! | `cpu`, `wasm` | four lanes, lane `j` sums `p[j], p[j+4], …`; then `(l0 + l1) + (l2 + l3)` |
+//!
+//! The two vectors mix magnitudes so that every addition rounds. The op goes through the
+//! backend's own [`matmul`](super::backend::Backend::matmul) on its own weights and activations,
+//! so no constant and no other backend can stand in for it. [`expected`] is worked out apart from
+//! any kernel.
+
+use super::backend::{Backend, ModelBytes};
+use super::model::TensorInfo;
+use super::quant::Format;
+use crate::protocol::{BackendName, Canary, EngineError};
+
+const LENGTH: usize = 64;
+
+/// GGUF's number of `F32`.
+const F32: u32 = 0;
+
+/// Value `i` of the two vectors: magnitudes from 2⁻⁶ to 2⁷ with signs and fractions that never
+/// line up.
+fn vectors(i: usize) -> (f32, f32) {
+    let sign = if i % 3 == 0 { -1.0 } else { 1.0 };
+    let a = sign * (1.0 + i as f32 / 97.0) * 2_f32.powi((i * 5 % 14) as i32 - 6);
+    let b = 1.0 / (1.0 + i as f32 * 7.0 % 11.0);
+    (a, b)
+}
+
+/// Runs the op on a backend.
+pub async fn run<B: Backend>(backend: &mut B) -> Result<Canary, EngineError> {
+    let (a, b): (Vec<f32>, Vec<f32>) = (0..LENGTH).map(vectors).unzip();
+    let bytes: Vec<u8> = a.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let tensor = TensorInfo {
+        name: "canary".into(),
+        dimensions: vec![LENGTH, 1],
+        format: Format::of(F32).expect("`F32` is in the table of formats"),
+        bytes: 0..bytes.len(),
+        entry_offset: 0,
+    };
+    let weight = backend.weight(&ModelBytes::new(bytes), &tensor)?;
+    let x = backend.constant(LENGTH, &b)?;
+    let mut out = backend.tensor(1, 1)?;
+    backend.matmul(&weight, &x, &mut out);
+    let mut result = Vec::new();
+    backend.read(&out, &mut result).await?;
+    Ok(Canary {
+        bits: result.first().copied().unwrap_or(f32::NAN).to_bits(),
+    })
+}
+
+/// The bits that a backend's order of summation gives; `None` for one that there is not yet.
+pub fn expected(backend: BackendName) -> Option<u32> {
+    let products = (0..LENGTH).map(vectors).map(|(a, b)| a * b);
+    let sum = match backend {
+        BackendName::Reference => products.fold(0.0, |sum, product| sum + product),
+        BackendName::Cpu | BackendName::Wasm => {
+            let mut lanes = [0.0_f32; 4];
+            for (i, product) in products.enumerate() {
+                lanes[i % 4] += product;
+            }
+            (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+        }
+        BackendName::Webgpu | BackendName::Webgl => return None,
+    };
+    Some(sum.to_bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::engine::backend::{Cpu, Reference};
+
+    #[test]
+    fn kernels_give_what_their_order_of_summation_says() {
+        let reference = block_on(run(&mut Reference::default())).unwrap();
+        assert_eq!(Some(reference.bits), expected(BackendName::Reference));
+        let cpu = block_on(run(&mut Cpu::default())).unwrap();
+        assert_eq!(Some(cpu.bits), expected(BackendName::Cpu));
+    }
+
+    #[test]
+    fn orders_can_be_told_apart() {
+        let reference = expected(BackendName::Reference);
+        assert_ne!(reference, expected(BackendName::Cpu));
+        // Backends to come sum in trees and in other numbers of lanes.
+        let mut tree: Vec<f32> = (0..LENGTH).map(vectors).map(|(a, b)| a * b).collect();
+        while tree.len() > 1 {
+            let half = tree.len() / 2;
+            tree = (0..half).map(|i| tree[i] + tree[i + half]).collect();
+        }
+        let exact: f64 = (0..LENGTH)
+            .map(vectors)
+            .map(|(a, b)| f64::from(a * b))
+            .sum();
+        for other in [tree[0], exact as f32] {
+            assert_ne!(reference, Some(other.to_bits()));
+            assert_ne!(expected(BackendName::Cpu), Some(other.to_bits()));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Seeded faults: known defects that a test build carries, to show that a run catches them.
+//!
+//! Everything about them is here; the engine has one line at each hook. A build without the
+//! feature `seeded-faults` refuses the request and has nothing in the hooks.
+
+use super::model::{TensorInfo, Weights};
+use crate::protocol::{EngineError, EngineErrorKind, ExecutionReport, SeededFault};
+
+/// The faults of a loaded model: at most one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    #[cfg(feature = "seeded-faults")]
+    fault: Option<SeededFault>,
+}
+
+#[cfg(not(feature = "seeded-faults"))]
+#[expect(clippy::unused_self, reason = "hooks of the build that has them")]
+impl Faults {
+    /// Refuses every fault.
+    pub(crate) fn new(fault: Option<SeededFault>) -> Result<Self, EngineError> {
+        match fault {
+            None => Ok(Self::default()),
+            Some(fault) => Err(EngineError {
+                kind: EngineErrorKind::InvalidRequest,
+                message: format!(
+                    "fault `{}` was asked for, but this build carries no seeded faults",
+                    fault.as_str()
+                ),
+                hint: Some("build the bundle with the feature `seeded-faults`".into()),
+            }),
+        }
+    }
+
+    pub(crate) fn on_weights(self, _file: &mut [u8], _weights: &Weights<TensorInfo>) {}
+
+    pub(crate) fn on_logits(self, _logits: &mut [f32]) {}
+
+    pub(crate) fn on_first_token(self) {}
+
+    pub(crate) fn on_report(self, _report: &mut ExecutionReport) {}
+}
+
+#[cfg(feature = "seeded-faults")]
+impl Faults {
+    /// Takes a fault on.
+    #[expect(clippy::unnecessary_wraps, reason = "the build without faults refuses")]
+    pub(crate) fn new(fault: Option<SeededFault>) -> Result<Self, EngineError> {
+        Ok(Self { fault })
+    }
+
+    /// Spoils the weights in the file before a backend takes them.
+    pub(crate) fn on_weights(self, file: &mut [u8], weights: &Weights<TensorInfo>) {
+        match self.fault {
+            Some(SeededFault::WrongNibbleOrder) => {
+                weights.each(&mut |tensor| swap_nibbles(file, tensor));
+            }
+            Some(SeededFault::ZeroedLayer) => {
+                // In every format that there is, all-zero bytes are all-zero weights.
+                if let Some(layer) = weights.layers.get(weights.layers.len() / 2) {
+                    file[layer.down.bytes.clone()].fill(0);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Halves the logits: the greatest stays the greatest, and the distribution is another.
+    pub(crate) fn on_logits(self, logits: &mut [f32]) {
+        if self.fault == Some(SeededFault::RightTextWrongLogits) {
+            for logit in logits {
+                *logit *= 0.5;
+            }
+        }
+    }
+
+    /// Hangs or panics.
+    pub(crate) fn on_first_token(self) {
+        match self.fault {
+            Some(SeededFault::HangInDecode) => loop {
+                std::hint::spin_loop();
+            },
+            Some(SeededFault::PanicInDecode) => panic!("seeded fault `panic-in-decode`"),
+            _ => {}
+        }
+    }
+
+    /// Claims the backend that was asked for with the evidence of another one.
+    pub(crate) fn on_report(self, report: &mut ExecutionReport) {
+        use crate::protocol::BackendName::{Cpu, Reference};
+        if self.fault == Some(SeededFault::LyingBackend) {
+            let other = if report.actual == Reference {
+                Cpu
+            } else {
+                Reference
+            };
+            report.kernel_calls = 0;
+            report.canary.bits = super::canary::expected(other).unwrap_or(0);
+        }
+    }
+}
+
+/// Swaps the nibbles of a tensor's packed weights; leaves other formats and the scales alone.
+#[cfg(feature = "seeded-faults")]
+fn swap_nibbles(file: &mut [u8], tensor: &TensorInfo) {
+    let header_bytes = match tensor.format.name {
+        "Q4_0" => 2,
+        "Q4_1" => 4,
+        _ => return,
+    };
+    for block in file[tensor.bytes.clone()].chunks_exact_mut(tensor.format.block_bytes) {
+        for pair in &mut block[header_bytes..] {
+            *pair = pair.rotate_left(4);
+        }
+    }
+}

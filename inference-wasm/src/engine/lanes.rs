@@ -1,0 +1,75 @@
+//! Eight `i16`, four `i32`, four `f32` at a time: all that the CPU kernels need of a processor.
+//!
+//! Two implementations of one contract, chosen when the crate is compiled: WebAssembly's SIMD128,
+//! and portable Rust for everything else. Both give the same bits, since integers are exact and
+//! every `f32` operation is a single IEEE one with its place in the order fixed here: no fused
+//! multiply-add, no reordering.
+//!
+//! Order of a horizontal sum: `(l0 + l1) + (l2 + l3)`.
+
+// Portable lanes are compiled in tests of a SIMD build, too, to hold one against the other.
+#[cfg(any(test, not(target_feature = "simd128")))]
+mod portable;
+#[cfg(target_feature = "simd128")]
+mod simd128;
+
+#[cfg(not(target_feature = "simd128"))]
+pub(crate) use portable::{F32x4, I16x8, I32x4};
+#[cfg(target_feature = "simd128")]
+pub(crate) use simd128::{F32x4, I16x8, I32x4};
+
+use crate::protocol::SimdLevel;
+
+/// Which of the two this build has.
+pub(crate) const LEVEL: SimdLevel = if cfg!(target_feature = "simd128") {
+    SimdLevel::Simd128
+} else if cfg!(target_arch = "wasm32") {
+    SimdLevel::Scalar
+} else {
+    SimdLevel::Native
+};
+
+/// A little-endian half-precision number. Without a branch: scales are read for every block.
+///
+/// Exponent and mantissa move to their places in an `f32`; the product with 2^112 corrects the
+/// exponent's bias and is exact, subnormals included. Infinity and NaN, whose exponent is all
+/// ones, get all ones again.
+#[inline(always)]
+pub(crate) fn half_to_f32(bytes: [u8; 2]) -> f32 {
+    let half = u32::from(u16::from_le_bytes(bytes));
+    let magnitude = (half & 0x7fff) << 13;
+    let special = if magnitude >= 0x0f80_0000 {
+        0x7f80_0000
+    } else {
+        0
+    };
+    let value = f32::from_bits(magnitude) * f32::from_bits(0x7780_0000);
+    f32::from_bits(value.to_bits() | special | (half & 0x8000) << 16)
+}
+
+/// Dot product in four lanes; the rest of a length that is no multiple of four is padded with
+/// zeros.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a_lanes, a_rest) = a.as_chunks::<4>();
+    let (b_lanes, b_rest) = b.as_chunks::<4>();
+    let mut sum = F32x4::splat(0.0);
+    for (a, b) in a_lanes.iter().zip(b_lanes) {
+        sum = sum.add(F32x4::load(a).mul(F32x4::load(b)));
+    }
+    if !a_rest.is_empty() {
+        sum = sum.add(F32x4::load(&padded(a_rest)).mul(F32x4::load(&padded(b_rest))));
+    }
+    sum.sum()
+}
+
+/// Up to four values with zeros after them.
+pub(crate) fn padded(rest: &[f32]) -> [f32; 4] {
+    let mut lanes = [0.0; 4];
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane = *value;
+    }
+    lanes
+}
+
+#[cfg(test)]
+mod tests;

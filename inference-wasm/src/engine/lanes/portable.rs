@@ -1,0 +1,115 @@
+//! Lanes as arrays: plain Rust in a shape that compilers turn into vector instructions.
+
+use half::f16;
+
+/// Eight `i16`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct I16x8([i16; 8]);
+
+/// Four `i32`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct I32x4([i32; 4]);
+
+/// Four `f32`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct F32x4([f32; 4]);
+
+impl I16x8 {
+    #[inline(always)]
+    pub(crate) fn load(values: &[i16; 8]) -> Self {
+        Self(*values)
+    }
+
+    /// 16 bytes as signed numbers, in order.
+    #[inline(always)]
+    pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
+        let at = |i: usize| i16::from(bytes[i] as i8);
+        [
+            Self(std::array::from_fn(at)),
+            Self(std::array::from_fn(|i| at(i + 8))),
+        ]
+    }
+
+    /// The low nibbles of 16 bytes in order, then the high ones.
+    #[inline(always)]
+    pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 4] {
+        let low = |i: usize| i16::from(bytes[i] & 0x0f);
+        let high = |i: usize| i16::from(bytes[i] >> 4);
+        [
+            Self(std::array::from_fn(low)),
+            Self(std::array::from_fn(|i| low(i + 8))),
+            Self(std::array::from_fn(high)),
+            Self(std::array::from_fn(|i| high(i + 8))),
+        ]
+    }
+
+    /// `self − value` in every lane.
+    #[inline(always)]
+    pub(crate) fn minus(self, value: i16) -> Self {
+        Self(self.0.map(|lane| lane.wrapping_sub(value)))
+    }
+
+    /// Products of 16 by 16 bits; lane `j` holds `a[2j]·b[2j] + a[2j+1]·b[2j+1]`.
+    #[inline(always)]
+    pub(crate) fn dot(self, other: Self) -> I32x4 {
+        let product = |i: usize| i32::from(self.0[i]) * i32::from(other.0[i]);
+        I32x4(std::array::from_fn(|j| {
+            product(2 * j).wrapping_add(product(2 * j + 1))
+        }))
+    }
+}
+
+impl I32x4 {
+    #[inline(always)]
+    pub(crate) fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].wrapping_add(other.0[i])))
+    }
+
+    /// Rounds to nearest, ties to even.
+    #[inline(always)]
+    pub(crate) fn to_f32(self) -> F32x4 {
+        F32x4(self.0.map(|lane| lane as f32))
+    }
+}
+
+impl F32x4 {
+    #[inline(always)]
+    pub(crate) fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(values: &[f32; 4]) -> Self {
+        Self(*values)
+    }
+
+    #[inline(always)]
+    pub(crate) fn store(self, to: &mut [f32; 4]) {
+        *to = self.0;
+    }
+
+    /// Four little-endian half-precision numbers.
+    #[inline(always)]
+    pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
+        Self(std::array::from_fn(|i| {
+            f16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]]).to_f32()
+        }))
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    pub(crate) fn mul(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+    }
+
+    /// `(l0 + l1) + (l2 + l3)`.
+    #[inline(always)]
+    pub(crate) fn sum(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        (a + b) + (c + d)
+    }
+}

@@ -1,0 +1,138 @@
+//! Lanes as WebAssembly's 128-bit vectors. The only unsafe code of the engine: loads and stores,
+//! each from a reference to an array of exactly 16 (or 8) bytes.
+
+#![expect(unsafe_code, reason = "vector loads and stores take raw pointers")]
+
+use core::arch::wasm32 as wasm;
+use core::arch::wasm32::v128;
+
+/// Eight `i16`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct I16x8(v128);
+
+/// Four `i32`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct I32x4(v128);
+
+/// Four `f32`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct F32x4(v128);
+
+#[inline(always)]
+fn load<T>(from: &T) -> v128 {
+    const { assert!(size_of::<T>() == 16) };
+    // SAFETY: `from` is valid for 16 bytes by the assertion, and `v128_load` asks no alignment.
+    unsafe { wasm::v128_load(std::ptr::from_ref(from).cast()) }
+}
+
+impl I16x8 {
+    #[inline(always)]
+    pub(crate) fn load(values: &[i16; 8]) -> Self {
+        Self(load(values))
+    }
+
+    /// 16 bytes as signed numbers, in order.
+    #[inline(always)]
+    pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
+        let bytes = load(bytes);
+        [
+            Self(wasm::i16x8_extend_low_i8x16(bytes)),
+            Self(wasm::i16x8_extend_high_i8x16(bytes)),
+        ]
+    }
+
+    /// The low nibbles of 16 bytes in order, then the high ones.
+    #[inline(always)]
+    pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 4] {
+        let bytes = load(bytes);
+        let low = wasm::v128_and(bytes, wasm::u8x16_splat(0x0f));
+        let high = wasm::u8x16_shr(bytes, 4);
+        [
+            Self(wasm::u16x8_extend_low_u8x16(low)),
+            Self(wasm::u16x8_extend_high_u8x16(low)),
+            Self(wasm::u16x8_extend_low_u8x16(high)),
+            Self(wasm::u16x8_extend_high_u8x16(high)),
+        ]
+    }
+
+    /// `self − value` in every lane.
+    #[inline(always)]
+    pub(crate) fn minus(self, value: i16) -> Self {
+        Self(wasm::i16x8_sub(self.0, wasm::i16x8_splat(value)))
+    }
+
+    /// Products of 16 by 16 bits; lane `j` holds `a[2j]·b[2j] + a[2j+1]·b[2j+1]`.
+    #[inline(always)]
+    pub(crate) fn dot(self, other: Self) -> I32x4 {
+        I32x4(wasm::i32x4_dot_i16x8(self.0, other.0))
+    }
+}
+
+impl I32x4 {
+    #[inline(always)]
+    pub(crate) fn add(self, other: Self) -> Self {
+        Self(wasm::i32x4_add(self.0, other.0))
+    }
+
+    /// Rounds to nearest, ties to even.
+    #[inline(always)]
+    pub(crate) fn to_f32(self) -> F32x4 {
+        F32x4(wasm::f32x4_convert_i32x4(self.0))
+    }
+}
+
+impl F32x4 {
+    #[inline(always)]
+    pub(crate) fn splat(value: f32) -> Self {
+        Self(wasm::f32x4_splat(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(values: &[f32; 4]) -> Self {
+        Self(load(values))
+    }
+
+    #[inline(always)]
+    pub(crate) fn store(self, to: &mut [f32; 4]) {
+        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` asks no alignment.
+        unsafe { wasm::v128_store(to.as_mut_ptr().cast(), self.0) }
+    }
+
+    /// Four little-endian half-precision numbers.
+    ///
+    /// Exponent and mantissa move to their places in an `f32`; the product with 2^112 corrects
+    /// the exponent's bias and is exact, subnormals included. Infinity and NaN, whose exponent
+    /// is all ones, get all ones again.
+    #[inline(always)]
+    pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
+        // SAFETY: `bytes` is valid for 8 bytes, and `v128_load64_zero` asks no alignment.
+        let halves = unsafe { wasm::v128_load64_zero(bytes.as_ptr().cast()) };
+        let wide = wasm::u32x4_extend_low_u16x8(halves);
+        let magnitude = wasm::u32x4_shl(wasm::v128_and(wide, wasm::u32x4_splat(0x7fff)), 13);
+        let sign = wasm::u32x4_shl(wasm::v128_and(wide, wasm::u32x4_splat(0x8000)), 16);
+        let special = wasm::u32x4_ge(magnitude, wasm::u32x4_splat(0x0f80_0000));
+        let value = wasm::f32x4_mul(magnitude, wasm::f32x4_splat(f32::from_bits(0x7780_0000)));
+        let ones = wasm::v128_and(special, wasm::u32x4_splat(0x7f80_0000));
+        Self(wasm::v128_or(wasm::v128_or(value, ones), sign))
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(self, other: Self) -> Self {
+        Self(wasm::f32x4_add(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn mul(self, other: Self) -> Self {
+        Self(wasm::f32x4_mul(self.0, other.0))
+    }
+
+    /// `(l0 + l1) + (l2 + l3)`.
+    #[inline(always)]
+    pub(crate) fn sum(self) -> f32 {
+        let a = wasm::f32x4_extract_lane::<0>(self.0);
+        let b = wasm::f32x4_extract_lane::<1>(self.0);
+        let c = wasm::f32x4_extract_lane::<2>(self.0);
+        let d = wasm::f32x4_extract_lane::<3>(self.0);
+        (a + b) + (c + d)
+    }
+}

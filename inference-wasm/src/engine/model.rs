@@ -1,0 +1,18 @@
+//! A model file: its metadata, its hyper-parameters, and where its weights lie.
+//!
+//! Everything here borrows from the bytes of the file and checks before it believes; nothing
+//! computes. Turning weights into numbers is the business of [`quant`](super::quant), running
+//! them that of [`transformer`](super::transformer).
+
+mod cursor;
+mod error;
+mod gguf;
+mod hyper;
+mod metadata;
+mod weights;
+
+pub use error::{ModelError, Reason};
+pub use gguf::{Gguf, TensorInfo};
+pub use hyper::HyperParameters;
+pub use metadata::{FromValue, Metadata};
+pub use weights::{LayerWeights, Weights};

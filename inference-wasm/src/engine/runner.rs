@@ -1,0 +1,178 @@
+//! Carries out the host's commands, one at a time.
+//!
+//! Every command ends in exactly one `Finished` or `Failed`. All effects go through the
+//! [`Host`]; what a command does to the model is in `load`, `generate` and `score`. The runner never
+//! replaces a backend by another: one that is not there is an error.
+
+mod generate;
+mod load;
+mod score;
+
+use super::backend::{Backend, Cpu, Reference};
+use super::host::Host;
+use super::lanes;
+use super::session::{Session, invalid};
+use crate::protocol::{
+    Action, BackendName, Command, EngineError, ExecutionReport, Finished, PageEventKind, Phase,
+};
+
+/// Carries out commands on a host, and keeps the loaded model between them.
+pub struct Runner<H: Host> {
+    host: H,
+    loaded: Option<Loaded>,
+}
+
+/// What `load` left.
+struct Loaded {
+    requested: BackendName,
+    model: Model,
+}
+
+/// A loaded model, by the backend that runs it.
+enum Model {
+    Reference(Box<Session<Reference>>),
+    Cpu(Box<Session<Cpu>>),
+}
+
+/// Runs an expression with the session of whichever backend is loaded.
+macro_rules! on_session {
+    ($model:expr, $session:ident => $run:expr) => {
+        match $model {
+            Model::Reference($session) => $run,
+            Model::Cpu($session) => $run,
+        }
+    };
+}
+
+impl<H: Host> Runner<H> {
+    /// A runner without a model.
+    pub fn new(host: H) -> Self {
+        Self { host, loaded: None }
+    }
+
+    /// The host.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// The host, to be changed between commands.
+    pub fn host_mut(&mut self) -> &mut H {
+        &mut self.host
+    }
+
+    /// Carries out one command: its events, and then `Finished` or `Failed`.
+    pub async fn run(&mut self, command: Command) {
+        let id = command.id;
+        let last = match self.carry_out(id, command.action).await {
+            Ok(result) => PageEventKind::Finished { result },
+            Err(error) => PageEventKind::Failed { error },
+        };
+        self.host.send(Some(id), last);
+    }
+
+    async fn carry_out(&mut self, id: u32, action: Action) -> Result<Finished, EngineError> {
+        match action {
+            Action::Probe => {
+                self.enter(id, Phase::Probe);
+                Ok(Finished::Probe(Box::new(self.host.probe().await?)))
+            }
+            Action::Load(request) => {
+                // Before anything is fetched: there is no room for two.
+                self.loaded = None;
+                let requested = request.backend;
+                let mut job = Job {
+                    host: &mut self.host,
+                    id,
+                    requested,
+                };
+                let (model, loaded) = load::load(&mut job, &request).await?;
+                self.loaded = Some(Loaded { requested, model });
+                Ok(Finished::Load(loaded))
+            }
+            Action::Generate(request) => {
+                let (mut job, model) = self.job(id)?;
+                let generated =
+                    on_session!(model, s => generate::generate(&mut job, s, &request).await?);
+                Ok(Finished::Generate(generated))
+            }
+            Action::Score(request) => {
+                let (mut job, model) = self.job(id)?;
+                let scored = on_session!(model, s => score::score(&mut job, s, &request).await?);
+                Ok(Finished::Score(scored))
+            }
+            Action::Release => {
+                self.enter(id, Phase::Release);
+                self.loaded = None;
+                Ok(Finished::Release)
+            }
+        }
+    }
+
+    fn enter(&mut self, id: u32, phase: Phase) {
+        self.host.send(Some(id), PageEventKind::Phase { phase });
+    }
+
+    /// A job on the loaded model, and the model.
+    fn job(&mut self, id: u32) -> Result<(Job<'_, H>, &mut Model), EngineError> {
+        let Some(Loaded { requested, model }) = &mut self.loaded else {
+            return Err(nothing_loaded());
+        };
+        let requested = *requested;
+        Ok((
+            Job {
+                host: &mut self.host,
+                id,
+                requested,
+            },
+            model,
+        ))
+    }
+}
+
+/// A command at work on a model: who asked, and for which backend.
+struct Job<'h, H: Host> {
+    host: &'h mut H,
+    id: u32,
+    requested: BackendName,
+}
+
+impl<H: Host> Job<'_, H> {
+    fn send(&mut self, kind: PageEventKind) {
+        self.host.send(Some(self.id), kind);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.send(PageEventKind::Phase { phase });
+    }
+
+    /// What is true of the backend object that ran; of the request, only what was asked for.
+    async fn report<B: Backend>(
+        &self,
+        session: &mut Session<B>,
+    ) -> Result<ExecutionReport, EngineError> {
+        let counters = session.backend().counters();
+        let mut report = ExecutionReport {
+            requested: self.requested,
+            actual: session.backend().name(),
+            target: std::env::consts::ARCH.to_string(),
+            bundle: self.host.bundle().to_string(),
+            simd: lanes::LEVEL,
+            effective_threads: 1,
+            kernel_calls: counters.kernel_calls,
+            gpu_dispatches: counters.gpu_dispatches,
+            adapter: None,
+            adapter_is_software: None,
+            limits_sha256: None,
+            canary: session.canary().await?,
+        };
+        session.faults().on_report(&mut report);
+        Ok(report)
+    }
+}
+
+fn nothing_loaded() -> EngineError {
+    invalid("no model is loaded, expected a `load` that finished before".into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! The command `load`: fetch, check, prepare.
+
+use sha2::{Digest, Sha256};
+
+use super::{Job, Model};
+use crate::engine::backend::{Backend, Cpu, Reference};
+use crate::engine::fault::Faults;
+use crate::engine::host::Host;
+use crate::engine::session::{Session, invalid};
+use crate::protocol::{
+    BackendName, EngineError, EngineErrorKind, LoadRequest, Loaded, ModelManifest, PageEventKind,
+    Phase, Shard,
+};
+
+/// Loads a model on the backend that was asked for, or says why not.
+pub(super) async fn load<H: Host>(
+    job: &mut Job<'_, H>,
+    request: &LoadRequest,
+) -> Result<(Model, Loaded), EngineError> {
+    let start = job.host.now_ms();
+    check_backend(request.backend)?;
+    let faults = Faults::new(request.fault)?;
+    check_manifest(&request.model)?;
+
+    job.enter(Phase::Fetch);
+    let file = fetch(job, &request.model).await?;
+    let fetched = job.host.now_ms();
+
+    job.enter(Phase::Prepare);
+    let positions = request.context_tokens;
+    let (model, mut loaded) = if request.backend == BackendName::Reference {
+        let session = Session::load_with(Reference::default(), file, positions, faults)?;
+        let loaded = describe(&session);
+        (Model::Reference(Box::new(session)), loaded)
+    } else {
+        let session = Session::load_with(Cpu::default(), file, positions, faults)?;
+        let loaded = describe(&session);
+        (Model::Cpu(Box::new(session)), loaded)
+    };
+    loaded.fetch_ms = fetched - start;
+    loaded.prepare_ms = job.host.now_ms() - fetched;
+    Ok((model, loaded))
+}
+
+/// Refuses a backend that this build of the engine does not have.
+fn check_backend(backend: BackendName) -> Result<(), EngineError> {
+    let in_page = cfg!(target_arch = "wasm32");
+    let (message, hint) = match backend {
+        BackendName::Reference => return Ok(()),
+        BackendName::Wasm if in_page => return Ok(()),
+        BackendName::Cpu if !in_page => return Ok(()),
+        BackendName::Wasm => (
+            "backend `wasm` runs in a page only",
+            "natively the same kernels are `cpu`",
+        ),
+        BackendName::Cpu => (
+            "backend `cpu` runs natively only",
+            "in a page the same kernels are `wasm`",
+        ),
+        BackendName::Webgpu => ("this engine has no `webgpu` backend yet", "use `wasm`"),
+        BackendName::Webgl => ("this engine has no `webgl` backend yet", "use `wasm`"),
+    };
+    Err(EngineError {
+        kind: EngineErrorKind::BackendUnavailable,
+        message: message.into(),
+        hint: Some(hint.into()),
+    })
+}
+
+fn check_manifest(model: &ModelManifest) -> Result<(), EngineError> {
+    let sum = model
+        .shards
+        .iter()
+        .try_fold(0_u64, |sum, shard| sum.checked_add(shard.bytes));
+    if sum == Some(model.bytes) && model.bytes > 0 {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "the manifest of `{}` names {} bytes, expected the sum of its {} shards and more than 0",
+        model.name,
+        model.bytes,
+        model.shards.len(),
+    )))
+}
+
+/// Fetches all shards into one buffer and checks each, and the whole.
+async fn fetch<H: Host>(
+    job: &mut Job<'_, H>,
+    model: &ModelManifest,
+) -> Result<Vec<u8>, EngineError> {
+    let mut file = Vec::new();
+    let size = usize::try_from(model.bytes).ok();
+    if size.is_none_or(|size| file.try_reserve_exact(size).is_err()) {
+        return Err(EngineError {
+            kind: EngineErrorKind::OutOfMemory,
+            message: format!(
+                "no memory for the {} bytes of `{}`",
+                model.bytes, model.name
+            ),
+            hint: Some("use a smaller model".into()),
+        });
+    }
+    let mut progress = Progress {
+        id: job.id,
+        bytes: 0,
+        sent: 0,
+        total: model.bytes,
+    };
+    for shard in &model.shards {
+        let start = file.len();
+        let host = &mut *job.host;
+        host.fetch_shard(shard, &mut file, &mut |host, bytes| {
+            progress.add(host, bytes)
+        })
+        .await?;
+        check_shard(shard, file.get(start..).unwrap_or_default())?;
+    }
+    let found = hex_sha256(&file);
+    if !found.eq_ignore_ascii_case(&model.sha256) {
+        return Err(corrupt(
+            &format!("model `{}`", model.name),
+            &model.sha256,
+            &found,
+        ));
+    }
+    Ok(file)
+}
+
+fn check_shard(shard: &Shard, bytes: &[u8]) -> Result<(), EngineError> {
+    if (bytes.len() as u64) < shard.bytes {
+        return Err(EngineError {
+            kind: EngineErrorKind::ShardTruncated,
+            message: format!(
+                "shard `{}`: expected {} bytes, found {}",
+                shard.url,
+                shard.bytes,
+                bytes.len()
+            ),
+            hint: Some("load it again".into()),
+        });
+    }
+    let found = hex_sha256(bytes);
+    if bytes.len() as u64 == shard.bytes && found.eq_ignore_ascii_case(&shard.sha256) {
+        return Ok(());
+    }
+    Err(corrupt(
+        &format!("shard `{}`", shard.url),
+        &shard.sha256,
+        &found,
+    ))
+}
+
+fn corrupt(what: &str, expected: &str, found: &str) -> EngineError {
+    EngineError {
+        kind: EngineErrorKind::ShardCorrupt,
+        message: format!("{what}: expected SHA-256 {expected}, found {found}"),
+        hint: Some("what the server sends is not the file of the manifest".into()),
+    }
+}
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+/// Sends progress in steps of a percent, and at the end.
+struct Progress {
+    id: u32,
+    bytes: u64,
+    sent: u64,
+    total: u64,
+}
+
+impl Progress {
+    fn add<H: Host>(&mut self, host: &mut H, bytes: usize) {
+        self.bytes += bytes as u64;
+        let is_step = self.bytes - self.sent >= self.total.div_ceil(100);
+        if is_step || (self.bytes == self.total && self.sent != self.total) {
+            self.sent = self.bytes;
+            let (bytes, total_bytes) = (self.bytes, self.total);
+            host.send(
+                Some(self.id),
+                PageEventKind::LoadProgress { bytes, total_bytes },
+            );
+        }
+    }
+}
+
+fn describe<B: Backend>(session: &Session<B>) -> Loaded {
+    let counters = session.backend().counters();
+    Loaded {
+        architecture: session.architecture().to_string(),
+        parameters: session.parameters(),
+        vocabulary: session.hyper().vocabulary as u32,
+        context_tokens: session.positions() as u32,
+        weight_bytes: counters.weight_bytes,
+        cache_bytes: counters.cache_bytes,
+        has_chat_template: session.tokenizer().has_chat_template(),
+        fetch_ms: 0.0,
+        prepare_ms: 0.0,
+    }
+}

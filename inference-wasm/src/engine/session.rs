@@ -1,0 +1,261 @@
+//! A loaded model and the conversation in its cache.
+//!
+//! Decides which tokens have to be fed and which are in the cache already. What to do with the
+//! logits, when to stop, and what to tell the host is for [`runner`](super::runner).
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::backend::{Backend, CHUNK_ROWS, ModelBytes};
+use super::canary;
+use super::fault::Faults;
+use super::model::{Gguf, HyperParameters, TensorInfo, Weights};
+use super::tokenizer::Tokenizer;
+use super::transformer::Transformer;
+use crate::protocol::{Canary, EngineError, EngineErrorKind};
+
+/// What a model file says, read and checked; not yet on a backend.
+pub(crate) struct Prepared {
+    pub(crate) architecture: String,
+    pub(crate) hyper: HyperParameters,
+    pub(crate) weights: Weights<TensorInfo>,
+    pub(crate) tokenizer: Tokenizer,
+    /// Number of weights in the file.
+    pub(crate) parameters: u64,
+}
+
+impl Prepared {
+    /// Reads a model file.
+    pub(crate) fn read(file: &[u8]) -> Result<Self, EngineError> {
+        let gguf = Gguf::open(file)?;
+        let hyper = HyperParameters::read(&gguf)?;
+        let weights = Weights::find(&gguf, &hyper)?;
+        let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
+        if tokenizer.vocabulary() > hyper.vocabulary {
+            return Err(EngineError {
+                kind: EngineErrorKind::InvalidModel,
+                message: format!(
+                    "the tokenizer has {} tokens, expected at most {}, the rows of \
+                     `token_embd.weight`",
+                    tokenizer.vocabulary(),
+                    hyper.vocabulary
+                ),
+                hint: None,
+            });
+        }
+        let architecture: &str = gguf.metadata.require("general.architecture")?;
+        let parameters = gguf
+            .tensors
+            .values()
+            .map(|tensor| tensor.weights() as u64)
+            .sum();
+        Ok(Self {
+            architecture: architecture.into(),
+            hyper,
+            weights,
+            tokenizer,
+            parameters,
+        })
+    }
+}
+
+/// A model on a backend.
+pub struct Session<B: Backend> {
+    backend: B,
+    transformer: Transformer<B>,
+    /// Shared with the text streams of running generations.
+    tokenizer: Rc<Tokenizer>,
+    faults: Faults,
+    architecture: String,
+    parameters: u64,
+    /// Positions that the cache holds.
+    positions: usize,
+    /// The tokens whose keys and values are in the cache, from position 0.
+    cached: Vec<u32>,
+    /// Rows of the last chunk that was fed.
+    fed_rows: usize,
+}
+
+impl<B: Backend> Session<B> {
+    /// Loads a model file, with a cache for `positions` tokens or for its whole context.
+    pub fn load(backend: B, file: Vec<u8>, positions: Option<u32>) -> Result<Self, EngineError> {
+        Self::load_with(backend, file, positions, Faults::default())
+    }
+
+    pub(crate) fn load_with(
+        mut backend: B,
+        mut file: Vec<u8>,
+        positions: Option<u32>,
+        faults: Faults,
+    ) -> Result<Self, EngineError> {
+        let Prepared {
+            architecture,
+            hyper,
+            weights,
+            tokenizer,
+            parameters,
+        } = Prepared::read(&file)?;
+        let positions = positions.map_or(hyper.context, |positions| positions as usize);
+        if !(1..=hyper.context).contains(&positions) {
+            return Err(invalid(format!(
+                "`context_tokens` is {positions}, expected 1 to {}, the model's context",
+                hyper.context
+            )));
+        }
+        faults.on_weights(&mut file, &weights);
+        let file = ModelBytes::new(file);
+        let transformer = Transformer::load(&mut backend, &file, hyper, &weights, positions)?;
+        Ok(Self {
+            backend,
+            transformer,
+            tokenizer: Rc::new(tokenizer),
+            faults,
+            architecture,
+            parameters,
+            positions,
+            cached: Vec::with_capacity(positions),
+            fed_rows: 0,
+        })
+    }
+
+    /// The backend that runs it.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Rc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// The numbers that the model is built from.
+    pub fn hyper(&self) -> &HyperParameters {
+        self.transformer.hyper()
+    }
+
+    /// Positions that the cache holds.
+    pub fn positions(&self) -> usize {
+        self.positions
+    }
+
+    /// Tokens in the cache.
+    pub fn cached(&self) -> usize {
+        self.cached.len()
+    }
+
+    pub(crate) fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
+    pub(crate) fn parameters(&self) -> u64 {
+        self.parameters
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        self.faults
+    }
+
+    /// Forgets the conversation.
+    pub fn clear(&mut self) {
+        self.cached.clear();
+        self.fed_rows = 0;
+    }
+
+    /// Gets ready to continue `prompt` by up to `max_tokens`, and says how many of its tokens
+    /// are in the cache and need not be fed: the longest common beginning, less the last token,
+    /// since someone has to make the logits.
+    ///
+    /// Fails with `context-overflow` if it could not all fit, and with `invalid-request` on an
+    /// empty prompt or an id that the model does not have.
+    pub fn begin(&mut self, prompt: &[u32], max_tokens: u32) -> Result<usize, EngineError> {
+        let Some((_, all_but_last)) = prompt.split_last() else {
+            return Err(invalid(
+                "the prompt has no tokens, expected 1 or more".into(),
+            ));
+        };
+        let vocabulary = self.hyper().vocabulary;
+        if let Some((at, id)) = (0..)
+            .zip(prompt)
+            .find(|&(_, &id)| id as usize >= vocabulary)
+        {
+            let at: usize = at;
+            return Err(invalid(format!(
+                "token {at} of the prompt is {id}, expected an id below {vocabulary}"
+            )));
+        }
+        let needed = prompt.len() as u64 + u64::from(max_tokens);
+        if needed > self.positions as u64 {
+            return Err(EngineError {
+                kind: EngineErrorKind::ContextOverflow,
+                message: format!(
+                    "{} prompt tokens and {max_tokens} to generate need {needed} positions, \
+                     expected at most {}, which is what the context holds",
+                    prompt.len(),
+                    self.positions
+                ),
+                hint: Some("shorten the prompt or ask for fewer tokens".into()),
+            });
+        }
+        let common = self
+            .cached
+            .iter()
+            .zip(all_but_last)
+            .take_while(|(a, b)| a == b)
+            .count();
+        self.cached.truncate(common);
+        Ok(common)
+    }
+
+    /// Feeds the first tokens of `ids`, up to a chunk, behind those in the cache, and says how
+    /// many. [`begin`](Self::begin) has checked that they fit.
+    pub fn feed(&mut self, ids: &[u32]) -> usize {
+        let chunk = &ids[..ids.len().min(CHUNK_ROWS)];
+        self.transformer
+            .forward(&mut self.backend, chunk, self.cached.len());
+        self.cached.extend_from_slice(chunk);
+        self.fed_rows = chunk.len();
+        chunk.len()
+    }
+
+    /// Appends the logits after some rows of the last chunk to `into`.
+    pub async fn logits(
+        &mut self,
+        rows: Range<usize>,
+        into: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        let floats = rows.len().saturating_mul(self.hyper().vocabulary);
+        if into.try_reserve(floats).is_err() {
+            return Err(EngineError {
+                kind: EngineErrorKind::OutOfMemory,
+                message: format!("no memory for {} rows of logits", rows.len()),
+                hint: Some("ask for fewer rows".into()),
+            });
+        }
+        let start = into.len();
+        self.transformer
+            .logits(&mut self.backend, rows, into)
+            .await?;
+        self.faults.on_logits(&mut into[start..]);
+        Ok(())
+    }
+
+    /// Appends the logits after the last token that was fed to `into`.
+    pub async fn last_logits(&mut self, into: &mut Vec<f32>) -> Result<(), EngineError> {
+        let last = self.fed_rows.saturating_sub(1);
+        self.logits(last..self.fed_rows, into).await
+    }
+
+    /// The canary op on this session's own backend.
+    pub async fn canary(&mut self) -> Result<Canary, EngineError> {
+        canary::run(&mut self.backend).await
+    }
+}
+
+/// An error for a command that makes no sense.
+pub(crate) fn invalid(message: String) -> EngineError {
+    EngineError {
+        kind: EngineErrorKind::InvalidRequest,
+        message,
+        hint: None,
+    }
+}

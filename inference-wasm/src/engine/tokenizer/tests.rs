@@ -1,0 +1,163 @@
+//! The rules around the merges, on a vocabulary small enough to work out by hand. Ids on real
+//! vocabularies are checked against other implementations in `tests/tokenizer.rs`.
+
+use super::byte_level::char_of;
+use super::*;
+
+const BOS: u32 = 256;
+const EOS: u32 = 257;
+const USER: u32 = 258;
+const ADDED: u32 = 259;
+const AB: u32 = 260;
+
+/// All bytes at their own numbers, then three control tokens, an added one, and one merge.
+fn vocabulary() -> Vocabulary {
+    let mut tokens: Vec<String> = (0..=u8::MAX)
+        .map(|byte| char_of(byte).to_string())
+        .collect();
+    tokens.extend(["<bos>", "<|im_end|>", "<user>", "[ADDED]", "ab"].map(str::to_owned));
+    let mut types = vec![1; 256];
+    types.extend([3, 3, 3, 4, 1]);
+    Vocabulary {
+        model: "gpt2".into(),
+        pre: "gpt-2".into(),
+        tokens,
+        types,
+        merges: vec!["a b".into()],
+        bos: Some(BOS),
+        eos: Some(EOS),
+        add_bos: true,
+        chat_template: Some(
+            "{{ bos_token }}{% for m in messages %}<user>{{ m.content }}{% endfor %}".into(),
+        ),
+        ..Vocabulary::default()
+    }
+}
+
+fn tokenizer(change: impl FnOnce(&mut Vocabulary)) -> Tokenizer {
+    let mut vocabulary = vocabulary();
+    change(&mut vocabulary);
+    Tokenizer::from_vocabulary(&vocabulary).unwrap()
+}
+
+fn bytes(text: &str) -> Vec<u32> {
+    text.bytes().map(u32::from).collect()
+}
+
+#[test]
+fn control_tokens_are_recognised_only_when_asked() {
+    let tokenizer = tokenizer(|_| ());
+    assert_eq!(tokenizer.encode("ab<user>", true), [AB, USER]);
+    assert_eq!(
+        tokenizer.encode("ab<user>", false),
+        [&[AB], bytes("<user>").as_slice()].concat()
+    );
+    // An added token is not a control token: it is never cut.
+    assert_eq!(
+        tokenizer.encode("x[ADDED]", false),
+        [u32::from(b'x'), ADDED]
+    );
+    assert_eq!(tokenizer.encode("", true), [0; 0]);
+}
+
+#[test]
+fn the_beginning_stands_there_once() {
+    let text = |text: &str| Prompt::Text(text.into());
+    let raw = |text: &str| Prompt::Raw(text.into());
+    let with = tokenizer(|_| ());
+    let without = tokenizer(|v| v.add_bos = false);
+    let silent = tokenizer(|v| v.chat_template = Some("<user>{{ messages[0].content }}".into()));
+    let plain = tokenizer(|v| v.chat_template = None);
+    let a = u32::from(b'a');
+    let cases: [(&Tokenizer, Prompt, &[u32]); 8] = [
+        (&with, text("a"), &[BOS, USER, a]),
+        (&without, text("a"), &[BOS, USER, a]),
+        (&silent, text("a"), &[BOS, USER, a]),
+        (&plain, text("a"), &[BOS, a]),
+        (&with, raw("a"), &[BOS, a]),
+        (&with, raw("<bos>a"), &[BOS, a]),
+        (&without, raw("a"), &[a]),
+        (&with, Prompt::Ids(vec![a, AB]), &[a, AB]),
+    ];
+    for (tokenizer, prompt, ids) in cases {
+        assert_eq!(tokenizer.prompt_ids(&prompt).unwrap(), ids, "{prompt:?}");
+    }
+}
+
+#[test]
+fn the_end_goes_to_raw_text_only() {
+    let tokenizer = tokenizer(|v| v.add_eos = true);
+    let ids = |prompt| tokenizer.prompt_ids(&prompt).unwrap();
+    assert_eq!(ids(Prompt::Raw("ab".into())), [BOS, AB, EOS]);
+    assert_eq!(ids(Prompt::Raw("ab<|im_end|>".into())), [BOS, AB, EOS]);
+    assert_eq!(ids(Prompt::Text("ab".into())), [BOS, USER, AB]);
+}
+
+#[test]
+fn wrong_prompts_are_errors() {
+    let tokenizer = tokenizer(|v| {
+        v.chat_template = None;
+        v.add_bos = false;
+    });
+    let error = |prompt| tokenizer.prompt_ids(&prompt).unwrap_err();
+    let cases = [
+        (
+            Prompt::Ids(vec![1, 261]),
+            EngineErrorKind::InvalidRequest,
+            "prompt id 261 at position 1 is not in the vocabulary of 261 tokens",
+        ),
+        (
+            Prompt::Ids(vec![]),
+            EngineErrorKind::InvalidRequest,
+            "the prompt has no tokens",
+        ),
+        (
+            Prompt::Raw(String::new()),
+            EngineErrorKind::InvalidRequest,
+            "the prompt has no tokens",
+        ),
+        (
+            Prompt::Messages(vec![]),
+            EngineErrorKind::ChatTemplate,
+            "the model has no `tokenizer.chat_template`",
+        ),
+    ];
+    for (prompt, kind, message) in cases {
+        let error = error(prompt);
+        assert_eq!((error.kind, error.message.as_str()), (kind, message));
+    }
+}
+
+#[test]
+fn stop_tokens_are_the_named_and_the_known() {
+    let named = tokenizer(|v| {
+        v.eos = Some(USER);
+        v.eot = Some(BOS);
+    });
+    // `<|im_end|>` (257) is known by its text, the others are named by the file.
+    let stop: Vec<u32> = (0..261).filter(|id| named.is_stop(*id)).collect();
+    assert_eq!(stop, [BOS, EOS, USER]);
+    // As ordinary text it is nothing special.
+    let ordinary = tokenizer(|v| {
+        v.types.clear();
+        v.eos = None;
+    });
+    assert!((0..261).all(|id| !ordinary.is_stop(id)));
+}
+
+#[test]
+fn a_stream_shows_text_and_no_control_tokens() {
+    let tokenizer = tokenizer(|_| ());
+    let mut stream = TextStream::new(&tokenizer, &["\n\n".into()]).unwrap();
+    let mut ids = bytes("é!");
+    ids.insert(1, USER);
+    ids.extend([ADDED, u32::from(b'\n'), EOS]);
+    let shown: Vec<String> = ids.iter().map(|id| stream.push(*id)).collect();
+    assert_eq!(shown, ["", "", "é", "!", "[ADDED]", "", ""]);
+    assert!(!stream.is_stopped());
+    assert_eq!(stream.finish(), "\n");
+    assert_eq!(tokenizer.decode(&ids), "é![ADDED]\n");
+
+    let error = TextStream::new(&tokenizer, &[String::new()]).unwrap_err();
+    assert_eq!(error.kind, EngineErrorKind::InvalidRequest);
+}
