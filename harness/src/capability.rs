@@ -25,7 +25,7 @@ const TELLING_LIMITS: [&str; 5] = [
 
 /// What a browser can do under a launch profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Probed {
+pub struct Probe {
     /// The profile.
     pub profile: LaunchProfile,
     /// Version of the browser, as its driver tells.
@@ -55,32 +55,34 @@ pub fn path(report: &Path, profile: LaunchProfile) -> PathBuf {
     report.join("probe").join(format!("{profile}.json"))
 }
 
-/// Writes a probe into a report folder, whole or not at all.
-pub fn store(report: &Path, probed: &Probed) -> std::io::Result<PathBuf> {
-    let path = path(report, probed.profile);
-    let folder = path.parent().unwrap_or(report);
-    fs_err::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, probed)?;
-    file.write_all(b"\n")?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(path)
-}
+impl Probe {
+    /// Writes it into a report folder, whole or not at all.
+    pub fn store(&self, report: &Path) -> std::io::Result<PathBuf> {
+        let path = path(report, self.profile);
+        let folder = path.parent().unwrap_or(report);
+        fs_err::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(path)
+    }
 
-/// Reads the probe of a profile; `None` when there is none.
-pub fn load(report: &Path, profile: LaunchProfile) -> Result<Option<Probed>, LoadError> {
-    let path = path(report, profile);
-    let bytes = match fs_err::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| LoadError::Format { path, error })
+    /// Reads that of a profile; `None` when there is none.
+    pub fn load(report: &Path, profile: LaunchProfile) -> Result<Option<Self>, LoadError> {
+        let path = path(report, profile);
+        let bytes = match fs_err::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| LoadError::Format { path, error })
+    }
 }
 
 /// A probe as a table for people.
-pub fn render(probed: &Probed) -> String {
-    let Probed { profile, version, report } = probed;
+pub fn render(probe: &Probe) -> String {
+    let Probe { profile, version, report } = probe;
     let mut table = Table(format!(
         "{} {}, profile `{}`\n",
         profile.browser,
@@ -216,7 +218,7 @@ mod tests {
     use super::*;
     use crate::cell::BrowserName;
 
-    fn probed() -> Probed {
+    fn probe() -> Probe {
         let adapter = WebGpuAdapter {
             vendor: "google".to_owned(),
             architecture: "swiftshader".to_owned(),
@@ -225,7 +227,7 @@ mod tests {
             limits: [("maxBufferSize".to_owned(), 1_073_741_824.0), ("x".to_owned(), 1.0)].into(),
             ..WebGpuAdapter::default()
         };
-        Probed {
+        Probe {
             profile: LaunchProfile::new(BrowserName::Chrome, false),
             version: "156.0.8078.79".to_owned(),
             report: CapabilityReport {
@@ -253,27 +255,27 @@ mod tests {
 
     #[test]
     fn a_probe_is_readable() {
-        insta::assert_snapshot!(render(&probed()));
+        insta::assert_snapshot!(render(&probe()));
     }
 
     #[test]
     fn a_bare_probe_is_readable() {
         let report = CapabilityReport::default();
-        insta::assert_snapshot!(render(&Probed { report, ..probed() }));
+        insta::assert_snapshot!(render(&Probe { report, ..probe() }));
     }
 
     #[test]
     fn a_stored_probe_comes_back() {
         let folder = tempfile::tempdir().unwrap();
-        let probed = probed();
-        assert!(load(folder.path(), probed.profile).unwrap().is_none());
-        let path = store(folder.path(), &probed).unwrap();
+        let probe = probe();
+        assert!(Probe::load(folder.path(), probe.profile).unwrap().is_none());
+        let path = probe.store(folder.path()).unwrap();
         assert!(path.ends_with("probe/chrome-default.json"));
-        assert_eq!(load(folder.path(), probed.profile).unwrap(), Some(probed.clone()));
+        assert_eq!(Probe::load(folder.path(), probe.profile).unwrap(), Some(probe.clone()));
         // Nothing else is left in the folder.
         assert_eq!(fs_err::read_dir(folder.path().join("probe")).unwrap().count(), 1);
         fs_err::write(&path, "{").unwrap();
-        let error = load(folder.path(), probed.profile).unwrap_err().to_string();
+        let error = Probe::load(folder.path(), probe.profile).unwrap_err().to_string();
         assert!(error.contains("tierproof probe"), "{error}");
     }
 }

@@ -4,6 +4,7 @@
 //! whoever executes an attempt can't tell them apart. What a signal means is decided there.
 
 mod browser;
+mod native;
 
 use std::future::Future;
 
@@ -11,6 +12,7 @@ use inference_wasm::protocol::{Command, PageEvent};
 use tokio::time::Instant;
 
 pub use browser::BrowserPage;
+pub use native::NativePage;
 
 use crate::browser::{Diagnosis, Trouble};
 use crate::server::PageSetup;

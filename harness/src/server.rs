@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub(crate) use fault::Sent;
 pub use fault::ServerFault;
 pub use model::{DEFAULT_SHARD_BYTES, ModelShelf, ServedModel};
 
