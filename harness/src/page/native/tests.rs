@@ -97,7 +97,7 @@ async fn a_cancelled_command_ends_and_a_second_one_has_to_wait() {
     let setup = served(None);
     let mut page = NativePage::open(setup.clone()).unwrap();
     run(&mut page, 1, load(&setup)).await;
-    page.submit(&Command { id: 2, action: generate(1000) }).await.unwrap();
+    page.submit(&Command { id: 2, action: generate(400) }).await.unwrap();
     let refused = page.submit(&Command { id: 3, action: Action::Release }).await.unwrap_err();
     assert!(refused.to_string().ends_with("command 2 is still at work"), "{refused}");
     page.cancel().await.unwrap();
