@@ -15,7 +15,9 @@ use inference_wasm::protocol::{
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tierproof::browser::supervise::Supervisor;
-use tierproof::browser::{Browser, Diagnosis, LaunchProfile, Launcher, Overrides, installation};
+use tierproof::browser::{
+    Browser, Diagnosis, LaunchProfile, Launcher, Overrides, TroubleKind, installation,
+};
 use tierproof::cell::BrowserName;
 use tierproof::page::{BrowserPage, Page, PageSignal};
 use tierproof::server::{PageSetup, ServedModel, Server};

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
 /// A living process.
-pub struct Found {
-    pub pid: u32,
-    pub parent: Option<u32>,
-    pub command: String,
+pub(crate) struct Found {
+    pub(crate) pid: u32,
+    pub(crate) parent: Option<u32>,
+    pub(crate) command: String,
 }
 
 /// Every living process.
-pub fn living() -> Vec<Found> {
+pub(crate) fn living() -> Vec<Found> {
     let mut system = System::new().expect("processes can be listed");
     let kind = ProcessRefreshKind::nothing().without_tasks().with_cmd(UpdateKind::Always);
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
@@ -35,7 +35,7 @@ pub fn living() -> Vec<Found> {
 }
 
 /// All that descend from a process.
-pub fn descendants(root: u32) -> Vec<Found> {
+pub(crate) fn descendants(root: u32) -> Vec<Found> {
     let all = living();
     let mut family = BTreeSet::from([root]);
     loop {
@@ -54,7 +54,7 @@ pub fn descendants(root: u32) -> Vec<Found> {
 }
 
 /// Waits until something holds; the limit is generous, since a loaded machine is no defect.
-pub async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
