@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod bundle;
+pub mod capability;
 pub mod cell;
 pub mod compare;
 pub mod document;

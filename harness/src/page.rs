@@ -4,6 +4,7 @@
 //! whoever executes an attempt can't tell them apart. What a signal means is decided there.
 
 mod browser;
+mod native;
 
 use std::future::Future;
 
@@ -11,8 +12,10 @@ use inference_wasm::protocol::{Command, PageEvent};
 use tokio::time::Instant;
 
 pub use browser::BrowserPage;
+pub use native::NativePage;
 
 use crate::browser::{Diagnosis, Trouble};
+use crate::server::PageSetup;
 
 /// Something that a page said, or said wrongly.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +28,9 @@ pub enum PageSignal {
 
 /// An engine that takes commands, wherever it runs.
 pub trait Page {
+    /// Sets what the page finds when it next fetches a model.
+    fn serve(&mut self, setup: PageSetup);
+
     /// Hands a command over. What it comes to arrives as signals.
     fn submit(&mut self, command: &Command) -> impl Future<Output = Result<(), Trouble>> + Send;
 

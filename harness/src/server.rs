@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub(crate) use fault::Sent;
 pub use fault::ServerFault;
 pub use model::{DEFAULT_SHARD_BYTES, ModelShelf, ServedModel};
 
@@ -118,6 +119,11 @@ pub struct PageHandle {
 }
 
 impl PageHandle {
+    /// Replaces what the page is served, for a scenario that loads more than once.
+    pub fn serve(&self, setup: PageSetup) {
+        self.attempt.serve(setup);
+    }
+
     /// The logits that a command has delivered, row after row; once.
     pub fn take_logits(&self, command: u32) -> Option<Vec<f32>> {
         self.attempt.take_logits(command)
@@ -153,3 +159,6 @@ fn token() -> std::io::Result<String> {
         text
     }))
 }
+
+#[cfg(test)]
+mod tests;

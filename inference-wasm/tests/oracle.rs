@@ -27,7 +27,7 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Step {
-    /// Ids and logits of the eight most probable tokens, the most probable first.
+    /// Ids and logits of the eight tokens that are the most probable to exact activations.
     top: Vec<(usize, f64)>,
     logsumexp: f64,
 }
@@ -71,10 +71,12 @@ fn distances<B: Backend>(backend: B, model: &str, vectors: &str) -> (Vec<f64>, V
             let best = (0..row.len())
                 .max_by(|&a, &b| row[a].total_cmp(&row[b]))
                 .unwrap();
-            if best as u32 != token {
-                let margin = expected.top[0].1 - expected.top[1].1;
+            let mut ranked = expected.top.clone();
+            ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+            if best != ranked[0].0 {
+                let margin = ranked[0].1 - ranked[1].1;
                 flips.push(format!(
-                    "{} step {step}: {best} for {token}, margin {margin}",
+                    "{} step {step}: {best}, margin {margin}",
                     answer.id
                 ));
             }

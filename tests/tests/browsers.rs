@@ -2,6 +2,9 @@
 //!
 //! Ignored unless asked for: `cargo test -p tierproof-tests --test browsers -- --ignored`.
 
+#[path = "support/processes.rs"]
+mod processes;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +12,12 @@ use std::time::Duration;
 use inference_wasm::protocol::{
     Action, BackendName, Command, Finished, GenerateRequest, LoadRequest, PageEventKind, Prompt,
 };
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tierproof::browser::supervise::Supervisor;
-use tierproof::browser::{Browser, Diagnosis, LaunchProfile, Launcher, Overrides, installation};
+use tierproof::browser::{
+    Browser, Diagnosis, LaunchProfile, Launcher, Overrides, TroubleKind, installation,
+};
 use tierproof::cell::BrowserName;
 use tierproof::page::{BrowserPage, Page, PageSignal};
 use tierproof::server::{PageSetup, ServedModel, Server};
@@ -112,6 +119,83 @@ async fn browser_converses(name: BrowserName) {
     converse(&server, &browser, &model).await;
     browser.close().await.expect("the session closes");
     launcher.shutdown().await;
+}
+
+/// A page whose process is killed is a crash of the browser, not of the driver; a driver that is
+/// killed is told too, and takes the browser along.
+async fn browser_dies(name: BrowserName, page_process: &str, driver: &str) {
+    if let Err(missing) = installation(name, &Overrides::default()) {
+        println!("skipped: {missing}");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(fake_page()).await.expect("a port");
+    let launcher = Launcher::new(supervisor(), Overrides::default(), folder.path().join("logs"));
+    let profile = LaunchProfile::new(name, false);
+
+    let browser = launcher.launch(profile).await.expect("the browser starts");
+    let handle = server.open(PageSetup::default()).expect("randomness");
+    let mut page = BrowserPage::open(&browser, handle).await.expect("the page opens");
+    next(&mut page).await;
+    let root = browser.supervisor_id().expect("it runs");
+    assert_ne!(kill_those(root, page_process), 0, "no `{page_process}` to kill");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let diagnosis = loop {
+        match page.diagnose().await {
+            // The death of a process takes a moment to be noticed.
+            Diagnosis::Alive if Instant::now() < deadline => {}
+            diagnosis => break diagnosis,
+        }
+    };
+    println!("{name}, page killed: {diagnosis:?}");
+    assert!(matches!(diagnosis, Diagnosis::Crashed { .. }), "{diagnosis:?}");
+    // Whatever the driver makes of it, nothing may be left.
+    let _ = browser.close().await;
+    assert_eq!(processes::descendants(root).len(), 0);
+
+    let browser = launcher.launch(profile).await.expect("the browser starts again");
+    let root = browser.supervisor_id().expect("it runs");
+    let family = processes::descendants(root);
+    assert_ne!(kill_those(root, driver), 0, "no `{driver}` to kill");
+    let trouble = browser.session().goto("about:blank").await.expect_err("the driver is dead");
+    println!("{name}, driver killed: {trouble}");
+    assert!(matches!(trouble.kind, TroubleKind::DriverExited { .. }), "{trouble}");
+    assert!(matches!(browser.diagnose().await, Diagnosis::DriverExited { .. }));
+    drop(browser);
+    processes::until("the browser is gone", || {
+        let living = processes::living();
+        family.iter().all(|old| {
+            !living.iter().any(|found| found.pid == old.pid && found.command == old.command)
+        })
+    })
+    .await;
+    launcher.shutdown().await;
+}
+
+/// Kills the descendants whose command line has a text in it, and says how many those were.
+fn kill_those(root: u32, text: &str) -> usize {
+    let found = processes::descendants(root).into_iter();
+    let pids = found.filter(|found| found.command.contains(text)).map(|found| found.pid);
+    let killed = pids.map(|pid| kill(Pid::from_raw(pid as i32), Signal::SIGKILL));
+    killed.filter(Result::is_ok).count()
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
+async fn browser_chrome_dies() {
+    browser_dies(BrowserName::Chrome, "--type=renderer", "chromedriver").await;
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_firefox`"]
+async fn browser_firefox_dies() {
+    browser_dies(BrowserName::Firefox, "-contentproc", "geckodriver").await;
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_webkit`"]
+async fn browser_webkit_dies() {
+    browser_dies(BrowserName::Webkit, "WebKitWebProcess", "WebKitWebDriver").await;
 }
 
 #[tokio::test]

@@ -177,7 +177,7 @@ impl<'a> Search<'a> {
     }
 
     /// A path that a person named is used or refused, never passed over in silence.
-    fn named(&mut self, place: String, path: &Path, hint: &str) -> Result<(), NotFound> {
+    fn named(&mut self, place: &str, path: &Path, hint: &str) -> Result<(), NotFound> {
         if is_executable(path) {
             self.found.get_or_insert_with(|| path.to_owned());
             return Ok(());
@@ -191,7 +191,7 @@ impl<'a> Search<'a> {
         match self.surroundings.variables.get(&OsString::from(name)) {
             Some(path) if !path.is_empty() => {
                 let path = PathBuf::from(path);
-                self.named(format!("variable `{name}`"), &path, "correct or unset the variable")
+                self.named(&format!("variable `{name}`"), &path, "correct or unset the variable")
             }
             _ => {
                 self.looked_at.push(format!("variable `{name}`: not set"));
@@ -208,7 +208,7 @@ impl<'a> Search<'a> {
             self.looked_at.push(format!("option `--driver {browser}=PATH`: not given"));
             return Ok(());
         };
-        self.named(format!("option `--driver {browser}=…`"), path, "correct the option")
+        self.named(&format!("option `--driver {browser}=…`"), path, "correct the option")
     }
 
     fn places(mut self, executable: &Executable) -> Result<PathBuf, NotFound> {
@@ -289,3 +289,6 @@ fn is_executable(path: &Path) -> bool {
     fs_err::metadata(path)
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,10 @@ use super::vendor::{Launch, Vendor, vendor};
 /// How long a page may take to answer when it is asked whether it lives.
 const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);
 
+/// How often a page is asked that answers with an error, and the pause in between.
+const DIAGNOSIS_ATTEMPTS: u32 = 5;
+const DIAGNOSIS_PAUSE: Duration = Duration::from_millis(300);
+
 /// Starts browsers, and the display that they share.
 #[derive(Debug)]
 pub struct Launcher {
@@ -202,7 +206,18 @@ impl Browser {
 
     /// Finds out why its page is silent.
     pub async fn diagnose(&self) -> Diagnosis {
-        let Err(trouble) = self.session.is_alive(DIAGNOSIS_LIMIT).await else {
+        let mut answer = self.session.is_alive(DIAGNOSIS_LIMIT).await;
+        for _ in 1..DIAGNOSIS_ATTEMPTS {
+            // The script can't fail by itself, so the page is in the middle of something. WebKit
+            // answers so until it has noticed that the page's process is gone.
+            if !matches!(&answer, Err(trouble) if matches!(trouble.kind, TroubleKind::Refused { .. }))
+            {
+                break;
+            }
+            tokio::time::sleep(DIAGNOSIS_PAUSE).await;
+            answer = self.session.is_alive(DIAGNOSIS_LIMIT).await;
+        }
+        let Err(trouble) = answer else {
             return Diagnosis::Alive;
         };
         let message = trouble.kind.to_string();

@@ -40,7 +40,7 @@ impl Default for SessionLimits {
         Self {
             // Firefox takes 5 s on a quiet machine with two cores.
             new_session: Duration::from_secs(90),
-            navigate: Duration::from_secs(60),
+            navigate: Duration::from_mins(1),
             request: Duration::from_secs(30),
             close: Duration::from_secs(5),
         }
@@ -191,3 +191,6 @@ impl DriverLink {
 async fn death(exit: &mut watch::Receiver<Option<Exit>>) -> Option<Exit> {
     exit.wait_for(Option::is_some).await.ok()?.clone()
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,7 @@ impl Supervisor {
         let scratch = tempfile::Builder::new().prefix("tierproof-").tempdir()?;
         let mut command = Command::new(&self.executable);
         command.arg(SUBCOMMAND).arg("--log").arg(&program.log);
-        command.arg("--scratch").arg(scratch.path()).arg("--");
+        command.arg("--scratch").arg(scratch.path());
         command.arg(&program.path).args(&program.args);
         command.envs(program.env.iter().map(|(name, value)| (name, value)));
         command.env("TMPDIR", scratch.path());

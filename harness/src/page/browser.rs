@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Page, PageSignal};
 use crate::browser::{Browser, Diagnosis, Trouble, TroubleKind};
-use crate::server::PageHandle;
+use crate::server::{PageHandle, PageSetup};
 
 /// One page in a browser that others may use after it.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ impl<'b> BrowserPage<'b> {
 }
 
 impl Page for BrowserPage<'_> {
+    fn serve(&mut self, setup: PageSetup) {
+        self.handle.serve(setup);
+    }
+
     async fn submit(&mut self, command: &Command) -> Result<(), Trouble> {
         const PHASE: &str = "submit command";
         // As text, since WebDriver has its own ideas about numbers and empty lists.

@@ -1,5 +1,6 @@
 //! The bundle's files, and the headers of every answer.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -47,6 +48,9 @@ pub(super) async fn file(
     let mut folder = ServeDir::new(&shared.bundle).append_index_html_on_directories(false);
     match folder.try_call(request).await {
         Ok(response) => response.map(Body::new),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            StatusCode::NOT_FOUND.into_response()
+        }
         Err(error) => {
             tracing::error!("`{}/{path}` can't be read: {error}", shared.bundle.display());
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

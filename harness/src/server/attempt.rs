@@ -12,7 +12,7 @@ use crate::page::PageSignal;
 
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    pub(super) setup: PageSetup,
+    setup: Mutex<PageSetup>,
     sequence: Mutex<Sequence>,
     signals: mpsc::UnboundedSender<PageSignal>,
     logits: Mutex<BTreeMap<u32, Bytes>>,
@@ -20,7 +20,17 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     pub(super) fn new(setup: PageSetup, signals: mpsc::UnboundedSender<PageSignal>) -> Self {
+        let setup = Mutex::new(setup);
         Self { setup, sequence: Mutex::default(), signals, logits: Mutex::default() }
+    }
+
+    /// What the page is served now.
+    pub(super) fn setup(&self) -> PageSetup {
+        lock(&self.setup).clone()
+    }
+
+    pub(super) fn serve(&self, setup: PageSetup) {
+        *lock(&self.setup) = setup;
     }
 
     /// Takes a batch of events in and passes on what is new in it.

@@ -36,6 +36,9 @@ pub(crate) const HTML: &str = "<!doctype html>\n<html lang=en><title>App</title>
     <body><div id=root></div><script src=/app.js></script></body></html>\n";
 
 impl ServerFault {
+    /// Every fault.
+    pub const ALL: [Self; 3] = [Self::MissingShard, Self::Truncated, Self::Html];
+
     /// The name as it stands in scenarios.
     pub fn as_str(self) -> &'static str {
         match self {

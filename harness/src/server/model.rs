@@ -123,9 +123,10 @@ pub(super) async fn shard(
     headers: HeaderMap,
 ) -> Response {
     let found = shared.attempt(&token).and_then(|attempt| {
-        let model = attempt.setup.model.clone()?;
+        let setup = attempt.setup();
+        let model = setup.model?;
         let index = model.index_of(&format!("models/{name}"))?;
-        Some((model, index, attempt.setup.fault))
+        Some((model, index, setup.fault))
     });
     let Some((model, index, fault)) = found else {
         return StatusCode::NOT_FOUND.into_response();

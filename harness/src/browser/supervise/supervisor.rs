@@ -4,11 +4,13 @@
 //! It shares nothing with the rest of tierproof and takes no decision beyond that one.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, PipeReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -62,12 +64,12 @@ struct Order {
 }
 
 impl Order {
-    /// `--log PATH --scratch PATH -- PROGRAM ARGS…`, nothing else: only we call it.
+    /// `--log PATH --scratch PATH PROGRAM ARGS…`, nothing else: only we call it.
     fn parse(args: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let args: Vec<_> = args.into_iter().collect();
         match args.as_slice() {
-            [log_option, log, scratch_option, scratch, end, program, args @ ..]
-                if log_option == "--log" && scratch_option == "--scratch" && end == "--" =>
+            [log_option, log, scratch_option, scratch, program, args @ ..]
+                if log_option == "--log" && scratch_option == "--scratch" =>
             {
                 Some(Self {
                     log: log.into(),
@@ -112,15 +114,16 @@ fn run(order: &Order) -> std::io::Result<ExitCode> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut tree = Tree::of(std::process::id())?;
-        let mut program = Command::new(&order.program)
+        // One pipe for both, so that the log keeps the order in which things were said.
+        let (reader, writer) = std::io::pipe()?;
+        let program = Command::new(&order.program)
             .args(&order.args)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
             .process_group(0)
             .spawn()?;
-        let output = Output::new(log.into_file());
-        output.pump(&mut program);
+        let pump = std::thread::spawn(move || pump(BufReader::new(reader), log.into_file()));
         let pid = Pid::from_raw(program.id() as i32);
         let (asked, mut asking) = mpsc::channel(1);
         std::thread::spawn(move || {
@@ -128,7 +131,7 @@ fn run(order: &Order) -> std::io::Result<ExitCode> {
             let _ = std::io::stdin().read(&mut [0]);
             let _ = asked.blocking_send(());
         });
-        let mut observe = tokio::time::interval(std::time::Duration::from_secs(1));
+        let mut observe = tokio::time::interval(Duration::from_secs(1));
         let mut code = ExitCode::SUCCESS;
         loop {
             tokio::select! {
@@ -138,7 +141,7 @@ fn run(order: &Order) -> std::io::Result<ExitCode> {
                 _ = hangup.recv() => break,
                 _ = deaths.recv() => {
                     if let Some(status) = reap(pid).status {
-                        output.drain();
+                        drain(&pump);
                         Notice::Exited(&status.to_string()).send();
                         code = ExitCode::from(status.code().map_or(1, |code| code as u8));
                         break;
@@ -183,64 +186,28 @@ fn reap(program: Pid) -> Reaped {
     }
 }
 
-/// The program's output on its way to the log and to the parent.
-#[derive(Clone)]
-struct Output {
-    state: Arc<Mutex<OutputState>>,
-    pumps: Arc<Mutex<Vec<std::thread::JoinHandle<()>>>>,
+/// Copies the program's output to the log, and its first lines to the parent.
+fn pump(mut pipe: BufReader<PipeReader>, mut log: File) {
+    let mut line = Vec::new();
+    let mut forwarded = 0;
+    while let Ok(1..) = pipe.read_until(b'\n', &mut line) {
+        // A full disk must not stop the browser.
+        let _ = log.write_all(&line);
+        if forwarded < FORWARDED_LINES {
+            forwarded += 1;
+            line.truncate(FORWARDED_BYTES);
+            Notice::Line(String::from_utf8_lossy(&line).trim_end()).send();
+        }
+        line.clear();
+    }
 }
 
-struct OutputState {
-    log: std::fs::File,
-    forwarded: usize,
-}
-
-impl Output {
-    fn new(log: std::fs::File) -> Self {
-        Self {
-            state: Arc::new(Mutex::new(OutputState { log, forwarded: 0 })),
-            pumps: Arc::default(),
-        }
-    }
-
-    fn pump(&self, program: &mut Child) {
-        let pipes = [
-            program.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-            program.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-        ];
-        for pipe in pipes.into_iter().flatten() {
-            let output = self.clone();
-            let pump = std::thread::spawn(move || output.copy(BufReader::new(pipe)));
-            if let Ok(mut pumps) = self.pumps.lock() {
-                pumps.push(pump);
-            }
-        }
-    }
-
-    fn copy(&self, mut pipe: BufReader<Box<dyn Read + Send>>) {
-        let mut line = Vec::new();
-        while let Ok(1..) = pipe.read_until(b'\n', &mut line) {
-            let Ok(mut state) = self.state.lock() else { return };
-            // A full disk must not stop the browser.
-            let _ = state.log.write_all(&line);
-            if state.forwarded < FORWARDED_LINES {
-                state.forwarded += 1;
-                line.truncate(FORWARDED_BYTES);
-                Notice::Line(String::from_utf8_lossy(&line).trim_end()).send();
-            }
-            line.clear();
-        }
-    }
-
-    /// Lets the last words of a dead program arrive before its end is told. Descendants may hold
-    /// the pipes open, so this waits only a moment.
-    fn drain(&self) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_millis(200);
-        let is_done =
-            || self.pumps.lock().is_ok_and(|pumps| pumps.iter().all(|pump| pump.is_finished()));
-        while !is_done() && std::time::Instant::now() < deadline {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+/// Lets the last words of a dead program arrive before its end is told. Descendants may hold the
+/// pipe open, so this waits only a moment.
+fn drain(pump: &JoinHandle<()>) {
+    let deadline = Instant::now() + Duration::from_millis(200);
+    while !pump.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -252,7 +219,7 @@ mod tests {
     fn only_our_own_command_line_is_understood() {
         let parse = |line: &str| Order::parse(line.split(' ').map(OsString::from));
         assert_eq!(
-            parse("--log l --scratch s -- p -a --log"),
+            parse("--log l --scratch s p -a --log"),
             Some(Order {
                 log: "l".into(),
                 scratch: "s".into(),
@@ -260,9 +227,7 @@ mod tests {
                 args: vec!["-a".into(), "--log".into()],
             })
         );
-        for broken in
-            ["", "--log", "--log l -- p", "--scratch s --log l -- p", "--log l --scratch s --"]
-        {
+        for broken in ["", "--log", "--log l p", "--scratch s --log l p", "--log l --scratch s"] {
             assert_eq!(parse(broken), None, "{broken}");
         }
     }

@@ -31,7 +31,7 @@ async function load(id, model) {
 
 async function probe(id) {
   const threads = typeof SharedArrayBuffer !== "undefined" && crossOriginIsolated;
-  const canvas = new OffscreenCanvas(1, 1).getContext("webgl2") !== null;
+  const canvas = document.createElement("canvas").getContext("webgl2") !== null;
   const result = {
     of: "probe",
     user_agent: navigator.userAgent,

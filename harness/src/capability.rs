@@ -1,0 +1,281 @@
+//! Capability reports at rest: one file for each launch profile, and the same as a table.
+//!
+//! What a page reports is made there; what it means for a cell is decided when cells get their
+//! disposition.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use inference_wasm::protocol::{
+    CapabilityReport, StorageReport, WasmReport, WebGl2Report, WebGpuReport,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::browser::LaunchProfile;
+
+/// Limits of a WebGPU adapter that decide which model fits; the file has all of them.
+const TELLING_LIMITS: [&str; 5] = [
+    "maxBufferSize",
+    "maxStorageBufferBindingSize",
+    "maxComputeWorkgroupStorageSize",
+    "maxComputeInvocationsPerWorkgroup",
+    "maxStorageBuffersPerShaderStage",
+];
+
+/// What a browser can do under a launch profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The profile.
+    pub profile: LaunchProfile,
+    /// Version of the browser, as its driver tells.
+    pub version: String,
+    /// What its page found.
+    pub report: CapabilityReport,
+}
+
+/// A probe file that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It can't be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// It is no probe.
+    #[error("`{}`: {error}\n  hint: `tierproof probe` writes it again", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+}
+
+/// Where the probe of a profile lies in a report folder.
+pub fn path(report: &Path, profile: LaunchProfile) -> PathBuf {
+    report.join("probe").join(format!("{profile}.json"))
+}
+
+impl Probe {
+    /// Writes it into a report folder, whole or not at all.
+    pub fn store(&self, report: &Path) -> std::io::Result<PathBuf> {
+        let path = path(report, self.profile);
+        let folder = path.parent().unwrap_or(report);
+        fs_err::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(path)
+    }
+
+    /// Reads that of a profile; `None` when there is none.
+    pub fn load(report: &Path, profile: LaunchProfile) -> Result<Option<Self>, LoadError> {
+        let path = path(report, profile);
+        let bytes = match fs_err::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| LoadError::Format { path, error })
+    }
+}
+
+/// A probe as a table for people.
+pub fn render(probe: &Probe) -> String {
+    let Probe { profile, version, report } = probe;
+    let mut table = Table(format!(
+        "{} {}, profile `{}`\n",
+        profile.browser,
+        printable(version),
+        profile.name()
+    ));
+    table.row("user agent", &report.user_agent);
+    table.list(
+        "page",
+        &[
+            ("secure context", report.secure_context),
+            ("cross-origin isolated", report.cross_origin_isolated),
+        ],
+    );
+    let memory = report.device_memory_gib.map(|gib| format!("{gib} GiB of memory or more"));
+    let threads = report.hardware_concurrency.map(|count| format!("{count} threads"));
+    table.row("machine", &join(threads.into_iter().chain(memory)));
+    wasm(&mut table, &report.wasm);
+    webgpu(&mut table, &report.webgpu);
+    webgl2(&mut table, &report.webgl2);
+    storage(&mut table, &report.storage);
+    table.0
+}
+
+/// Lines of a name and what there is.
+struct Table(String);
+
+impl Table {
+    fn row(&mut self, name: &str, value: &str) {
+        let value = if value.is_empty() { "-".to_owned() } else { printable(value) };
+        // Writing into a string can't fail.
+        let _ = writeln!(self.0, "  {name:<18} {value}");
+    }
+
+    /// What there is, and after it what there is not.
+    fn list(&mut self, name: &str, parts: &[(&str, bool)]) {
+        let names = |has: bool| {
+            let names = parts.iter().filter(move |part| part.1 == has);
+            names.map(|part| part.0).collect::<Vec<_>>().join(", ")
+        };
+        let (present, absent) = (names(true), names(false));
+        self.row(
+            name,
+            &match (present.is_empty(), absent.is_empty()) {
+                (_, true) => present,
+                (true, false) => format!("no {absent}"),
+                (false, false) => format!("{present}; no {absent}"),
+            },
+        );
+    }
+}
+
+fn wasm(table: &mut Table, report: &WasmReport) {
+    if !report.present {
+        return table.row("wasm", "absent");
+    }
+    let parts = [
+        ("simd128", report.simd128),
+        ("relaxed-simd", report.relaxed_simd),
+        ("threads", report.threads),
+        ("exceptions", report.exceptions),
+        ("memory64", report.memory64),
+    ];
+    table.list("wasm", &parts);
+}
+
+fn webgpu(table: &mut Table, report: &WebGpuReport) {
+    let Some(adapter) = &report.adapter else {
+        let presence = if report.present { "no adapter" } else { "absent" };
+        let reason = report.reason.as_deref().filter(|reason| *reason != presence);
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        return table.row("webgpu", &format!("{presence}{reason}"));
+    };
+    let parts = [&adapter.vendor, &adapter.architecture, &adapter.device, &adapter.description];
+    let name = parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>();
+    let name =
+        if name.is_empty() { "an adapter without a name".to_owned() } else { name.join(" ") };
+    let software = match adapter.is_fallback {
+        Some(true) => "; software adapter",
+        Some(false) => "; not a fallback adapter",
+        None => "",
+    };
+    table.row("webgpu", &format!("{name}{software}"));
+    table.row("  features", &adapter.features.join(", "));
+    let limits = TELLING_LIMITS
+        .iter()
+        .filter_map(|name| Some(format!("{name} {}", adapter.limits.get(*name)?)));
+    table.row("  limits", &join(limits));
+}
+
+fn webgl2(table: &mut Table, report: &WebGl2Report) {
+    if !report.present {
+        let reason = report.reason.as_deref().map(|reason| format!(": {reason}"));
+        return table.row("webgl2", &format!("absent{}", reason.unwrap_or_default()));
+    }
+    table.row("webgl2", &report.renderer);
+    table.list(
+        "  can",
+        &[("R32F readback", report.float_readback), ("run in a worker", report.in_worker)],
+    );
+    let precision = report.highp_bits.map(|bits| format!("highp has {bits} bits"));
+    let texture = report.max_texture_size.map(|texels| format!("textures of {texels} texels"));
+    table.row("  limits", &join(precision.into_iter().chain(texture)));
+    table.row("  extensions", &format!("{}", report.extensions.len()));
+}
+
+fn storage(table: &mut Table, report: &StorageReport) {
+    let parts = [
+        ("OPFS", report.opfs),
+        ("Cache", report.cache),
+        ("IndexedDB", report.indexed_db),
+        ("persisted", report.persisted == Some(true)),
+    ];
+    table.list("storage", &parts);
+    if let Some(bytes) = report.quota_bytes {
+        table.row("  quota", &format!("{:.1} GiB", bytes / f64::from(1 << 30)));
+    }
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// A browser's strings go to a terminal: no control characters of theirs.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use inference_wasm::protocol::WebGpuAdapter;
+
+    use super::*;
+    use crate::cell::BrowserName;
+
+    fn probe() -> Probe {
+        let adapter = WebGpuAdapter {
+            vendor: "google".to_owned(),
+            architecture: "swiftshader".to_owned(),
+            is_fallback: Some(true),
+            features: vec!["subgroups".to_owned(), "timestamp-query".to_owned()],
+            limits: [("maxBufferSize".to_owned(), 1_073_741_824.0), ("x".to_owned(), 1.0)].into(),
+            ..WebGpuAdapter::default()
+        };
+        Probe {
+            profile: LaunchProfile::new(BrowserName::Chrome, false),
+            version: "156.0.8078.79".to_owned(),
+            report: CapabilityReport {
+                user_agent: "Mozilla/5.0\u{1b}[31m".to_owned(),
+                secure_context: true,
+                cross_origin_isolated: true,
+                hardware_concurrency: Some(2),
+                device_memory_gib: Some(16.0),
+                wasm: WasmReport { present: true, simd128: true, ..WasmReport::default() },
+                webgpu: WebGpuReport { present: true, adapter: Some(adapter), reason: None },
+                webgl2: WebGl2Report {
+                    reason: Some("getContext() is null".to_owned()),
+                    ..WebGl2Report::default()
+                },
+                storage: StorageReport {
+                    opfs: true,
+                    cache: true,
+                    indexed_db: true,
+                    quota_bytes: Some(10_737_418_240.0),
+                    persisted: Some(false),
+                },
+            },
+        }
+    }
+
+    #[test]
+    fn a_probe_is_readable() {
+        insta::assert_snapshot!(render(&probe()));
+    }
+
+    #[test]
+    fn a_bare_probe_is_readable() {
+        let report = CapabilityReport::default();
+        insta::assert_snapshot!(render(&Probe { report, ..probe() }));
+    }
+
+    #[test]
+    fn a_stored_probe_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let probe = probe();
+        assert!(Probe::load(folder.path(), probe.profile).unwrap().is_none());
+        let path = probe.store(folder.path()).unwrap();
+        assert!(path.ends_with("probe/chrome-default.json"));
+        assert_eq!(Probe::load(folder.path(), probe.profile).unwrap(), Some(probe.clone()));
+        // Nothing else is left in the folder.
+        assert_eq!(fs_err::read_dir(folder.path().join("probe")).unwrap().count(), 1);
+        fs_err::write(&path, "{").unwrap();
+        let error = Probe::load(folder.path(), probe.profile).unwrap_err().to_string();
+        assert!(error.contains("tierproof probe"), "{error}");
+    }
+}
