@@ -241,6 +241,8 @@ fn a_matrix_that_is_not_there_is_told_of() {
     assert!(text.contains("can't read it"), "{text}");
 }
 
+type Settled<'a> = (&'a str, &'a Disposition, &'a Verdict);
+
 #[test]
 fn floors_count_what_ran_as_expected() {
     let floors = Floors { cells: 3, each: vec![(Axis::Browser, 2)] };
@@ -252,7 +254,6 @@ fn floors_count_what_ran_as_expected() {
     let unsupported = Disposition::Unsupported { reason: "r".to_owned() };
     let not_run = Verdict::NotRun { reason: "r".to_owned() };
     let (good, bad) = (Verdict::Expected, Verdict::Unexpected);
-    type Settled<'a> = (&'a str, &'a Disposition, &'a Verdict);
     let table: [(&str, &[Settled<'_>], bool, &[&str]); 6] = [
         (
             "nothing ran",
