@@ -1,10 +1,12 @@
 //! The plan as a function: expansion, filters, rendering.
 
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::cell::BrowserName;
-use crate::matrix::tests::{parse, plain};
+use crate::matrix::tests::{load, parse, plain};
 use inference_wasm::protocol::BackendName;
 
 const MATRIX: &str = r#"
@@ -75,6 +77,13 @@ fn the_plan_is_drawn_as_a_tree() {
 }
 
 #[test]
+fn the_default_plan_fits_on_a_screen() {
+    let plan = Plan::new(&load("default.toml"), &[], &Facts::default()).unwrap();
+    assert_eq!(plan.runnable().count(), 3 * 45);
+    insta::assert_snapshot!(render(&plan, Detail::Grouped));
+}
+
+#[test]
 fn filters_take_cells_away() {
     let cells = expand(&matrix()).cells;
     for (expression, left) in [
@@ -111,12 +120,12 @@ fn broken_filters_are_told_of() {
         "model==x browser=é*",
     ] {
         match Filter::parse(expression) {
-            Ok(_) => reports.push_str(&format!("==== {expression}\nfine\n\n")),
-            Err(error) => reports.push_str(&format!("==== {expression}\n{}\n\n", plain(&error))),
+            Ok(_) => writeln!(reports, "==== {expression}\nfine\n").unwrap(),
+            Err(error) => writeln!(reports, "==== {expression}\n{}\n", plain(&error)).unwrap(),
         }
     }
     let option = Filter::of_option(Axis::Browser, &["chrome".to_owned(), "safary".to_owned()]);
-    reports.push_str(&format!("==== --browser\n{}\n", plain(&option.unwrap_err())));
+    writeln!(reports, "==== --browser\n{}", plain(&option.unwrap_err())).unwrap();
     insta::assert_snapshot!(reports);
 }
 
