@@ -8,7 +8,7 @@
 mod problem;
 mod value;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -56,7 +56,7 @@ pub(crate) fn read<T>(
         }
         return Err(InvalidDocument::new(name, text, problems.into_sorted()));
     }
-    let table = Table::new("the document".to_owned(), root.get_ref(), root.span(), &problems);
+    let table = Table::new("at the top level".to_owned(), root.get_ref(), root.span(), &problems);
     let value = read(&table, &problems);
     table.refuse_unknown_keys();
     match value {
@@ -67,27 +67,35 @@ pub(crate) fn read<T>(
 
 /// One table of a document. Keys are known by having been asked for.
 pub(crate) struct Table<'d> {
-    /// How messages call it: `` `[timeouts]` ``.
+    /// Where it is, for messages: `` in `timeouts` ``.
     called: String,
-    table: &'d DeTable<'d>,
+    entries: &'d DeTable<'d>,
     span: Range<usize>,
     problems: &'d Problems,
     known: RefCell<Vec<&'static str>>,
+    accepts_any_key: Cell<bool>,
 }
 
 impl<'d> Table<'d> {
     fn new(
         called: String,
-        table: &'d DeTable<'d>,
+        entries: &'d DeTable<'d>,
         span: Range<usize>,
         problems: &'d Problems,
     ) -> Self {
-        Self { called, table, span, problems, known: RefCell::default() }
+        Self {
+            called,
+            entries,
+            span,
+            problems,
+            known: RefCell::default(),
+            accepts_any_key: Cell::default(),
+        }
     }
 
     fn value(&self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.known.borrow_mut().push(key);
-        self.table.get(key)
+        self.entries.get(key)
     }
 
     fn convert<T: FromValue>(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Spanned<T>> {
@@ -121,7 +129,7 @@ impl<'d> Table<'d> {
             return None;
         };
         if array.is_empty() {
-            let message = format!("`{key}` of {} is empty", self.called);
+            let message = format!("`{key}` {} is empty", self.called);
             self.problems.push(Problem::at(value.span(), message, "at least one is needed"));
         }
         Some(array.iter().filter_map(|item| self.convert(key, item)).collect())
@@ -133,14 +141,19 @@ impl<'d> Table<'d> {
         self.list(key).unwrap_or_default()
     }
 
-    /// Reports a table that is missing, or a list of them.
-    pub(crate) fn require_table(&self, key: &'static str) {
-        self.require_any(key, "a table");
+    /// Reports a list of tables that is missing.
+    pub(crate) fn require_tables(&self, key: &'static str) {
+        self.require_any(key, &format!("tables, each under `[[{key}]]`"));
+    }
+
+    /// Takes every key for known: what the table may hold depends on something that is broken.
+    pub(crate) fn accept_any_key(&self) {
+        self.accepts_any_key.set(true);
     }
 
     pub(crate) fn require_any(&self, key: &str, expected: &str) {
-        if !self.table.contains_key(key) {
-            let message = format!("missing key `{key}` in {}", self.called);
+        if !self.entries.contains_key(key) {
+            let message = format!("missing key `{key}` {}", self.called);
             let problem = Problem::at(self.head(), message, "needs it");
             self.problems.push(problem.hint(format!("`{key}` takes {expected}")));
         }
@@ -158,7 +171,7 @@ impl<'d> Table<'d> {
         read: impl FnOnce(&Table<'d>) -> T,
     ) -> Option<T> {
         let value = self.value(key)?;
-        self.enter(key, format!("`{key}`"), value, read)
+        self.enter(key, format!("in `{key}`"), value, read)
     }
 
     /// The tables of a list of tables, each read by `read`.
@@ -176,7 +189,7 @@ impl<'d> Table<'d> {
         array
             .iter()
             .filter_map(|item| {
-                let read = self.enter(key, format!("`[[{key}]]`"), item, &mut read).flatten();
+                let read = self.enter(key, format!("in `[[{key}]]`"), item, &mut read).flatten();
                 read.map(|read| Spanned::new(item.span(), read))
             })
             .collect()
@@ -200,13 +213,16 @@ impl<'d> Table<'d> {
     }
 
     fn refuse_unknown_keys(&self) {
+        if self.accepts_any_key.get() {
+            return;
+        }
         let known = self.known.borrow();
-        for key in self.table.keys() {
+        for key in self.entries.keys() {
             let found = key.get_ref().as_ref();
             if known.contains(&found) {
                 continue;
             }
-            let message = format!("unknown key `{found}` in {}", self.called);
+            let message = format!("unknown key `{found}` {}", self.called);
             let hint = did_you_mean(found, &known)
                 .unwrap_or_else(|| format!("the keys are {}", names(known.iter())));
             self.problems.push(Problem::at(key.span(), message, "not a key here").hint(hint));

@@ -11,8 +11,8 @@
 //! 5. the matrix lists it as a known failure;
 //! 6. it runs.
 //!
-//! What no command can mend comes before what a command can, and both before what only a change
-//! of code can: nobody shall install a browser for a cell that still won't run.
+//! What no command can mend comes before what a command can: nobody shall install a browser for a
+//! cell that still won't run.
 
 use std::collections::BTreeMap;
 
@@ -117,4 +117,186 @@ fn unavailable(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Option<String> 
     });
     let reasons: Vec<_> = browser.into_iter().chain(model).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use inference_wasm::protocol::{WasmReport, WebGl2Report, WebGpuReport};
+
+    use super::*;
+    use crate::matrix::tests::parse;
+
+    /// Everything is taken away at once, then given back piece by piece, so that the table shows
+    /// which reason hides which.
+    #[test]
+    fn the_first_reason_that_applies_decides() {
+        let matrix = parse(
+            r#"
+browsers = ["chrome", "firefox", "webkit", "safari", "native"]
+backends = ["webgpu", "webgl", "wasm", "cpu", "reference"]
+models = ["scribe-low-F16", "smollm2-135m"]
+scenarios = ["tokens/greedy", "load/*"]
+known-failure = [{ when = { scenarios = ["load/*"] }, reason = "leaks", link = "https://x.y/1", expires = 2027-01-01 }]
+tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin = 1, reason = "test" }]
+"#,
+        )
+        .unwrap();
+        let capable = CapabilityReport {
+            wasm: WasmReport { present: true, simd128: true, ..WasmReport::default() },
+            ..CapabilityReport::default()
+        };
+        let mut scalar = capable.clone();
+        scalar.wasm.simd128 = false;
+        let bare = Facts::default();
+        let missing = Facts {
+            missing_browsers: BrowserName::ALL
+                .map(|name| (name, format!("tierproof setup --browser {name}")))
+                .into(),
+            ..Facts::default()
+        };
+        let probed = |report: &CapabilityReport| Facts {
+            reports: BrowserName::ALL.map(|name| (name, report.clone())).into(),
+            ..Facts::default()
+        };
+        let nothing =
+            Facts { reports: probed(&CapabilityReport::default()).reports, ..missing.clone() };
+        let mac = Facts { is_macos: true, ..Facts::default() };
+        let (able, scalar) = (probed(&capable), probed(&scalar));
+
+        for (cell, facts, expected) in [
+            ("chrome/wasm/F16/tokens", &bare, "run"),
+            ("chrome/wasm/F16/tokens", &able, "run"),
+            ("native/cpu/F16/tokens", &missing, "run"),
+            ("native/reference/F16/tokens", &nothing, "run"),
+            ("safari/wasm/F16/tokens", &mac, "run"),
+            ("chrome/wasm/F16/load", &able, "known failure: leaks https://x.y/1"),
+            (
+                "chrome/wasm/F16/load",
+                &missing,
+                "unavailable: chrome can't be driven: run `tierproof setup --browser chrome`",
+            ),
+            (
+                "chrome/wasm/smollm2/tokens",
+                &able,
+                "unavailable: model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+            ),
+            (
+                "native/cpu/smollm2/load",
+                &missing,
+                "unavailable: model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+            ),
+            (
+                "firefox/wasm/smollm2/load",
+                &missing,
+                "unavailable: firefox can't be driven: run `tierproof setup --browser firefox`; model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+            ),
+            (
+                "chrome/wasm/smollm2/load",
+                &nothing,
+                "unsupported: the probe found no WebAssembly in this browser",
+            ),
+            (
+                "chrome/wasm/F16/load",
+                &scalar,
+                "unsupported: the probe found no WebAssembly SIMD in this browser",
+            ),
+            (
+                "chrome/webgpu/smollm2/load",
+                &nothing,
+                "unsupported: engine `tierproof` has no `webgpu` backend yet",
+            ),
+            (
+                "firefox/webgl/F16/tokens",
+                &able,
+                "unsupported: engine `tierproof` has no `webgl` backend yet",
+            ),
+            ("webkit/webgpu/F16/tokens", &missing, "unsupported: WebKitGTK has no WebGPU"),
+            (
+                "webkit/webgl/F16/tokens",
+                &bare,
+                "unsupported: engine `tierproof` has no `webgl` backend yet",
+            ),
+            (
+                "safari/webgpu/F16/tokens",
+                &mac,
+                "unsupported: engine `tierproof` has no `webgpu` backend yet",
+            ),
+            (
+                "safari/wasm/F16/load",
+                &nothing,
+                "unsupported: Safari exists on macOS only; `webkit` is its engine on Linux",
+            ),
+            (
+                "safari/cpu/F16/tokens",
+                &bare,
+                "unsupported: Safari exists on macOS only; `webkit` is its engine on Linux",
+            ),
+            (
+                "native/wasm/F16/tokens",
+                &bare,
+                "unsupported: `native` is no page: `wasm` exists in browsers only",
+            ),
+            (
+                "native/webgpu/F16/tokens",
+                &bare,
+                "unsupported: `native` is no page: `webgpu` exists in browsers only",
+            ),
+            (
+                "chrome/cpu/F16/tokens",
+                &bare,
+                "unsupported: `cpu` exists natively only: use browser `native`",
+            ),
+            (
+                "webkit/reference/F16/load",
+                &missing,
+                "unsupported: `reference` exists natively only: use browser `native`",
+            ),
+        ] {
+            let id = cell
+                .replace("/F16/", "/tierproof/scribe-low-F16/")
+                .replace("/smollm2/", "/tierproof/smollm2-135m/")
+                .replace("/tokens", "/tokens/greedy")
+                .replace("/load", "/load/missing-shard");
+            let found = match disposition(&id.parse().unwrap(), &matrix, facts) {
+                Disposition::Run => "run".to_owned(),
+                Disposition::KnownFailure { reason, link } => {
+                    format!("known failure: {reason} {link}")
+                }
+                Disposition::Unsupported { reason } => format!("unsupported: {reason}"),
+                Disposition::Unavailable { reason } => format!("unavailable: {reason}"),
+            };
+            assert_eq!(found, expected, "{cell}");
+        }
+    }
+
+    /// The engine has no GPU backend yet, so no disposition shows these.
+    #[test]
+    fn a_probe_report_tells_of_missing_gpus() {
+        let mut report = CapabilityReport {
+            webgpu: WebGpuReport {
+                reason: Some("adapter-null".to_owned()),
+                ..WebGpuReport::default()
+            },
+            webgl2: WebGl2Report {
+                reason: Some("no context".to_owned()),
+                ..WebGl2Report::default()
+            },
+            ..CapabilityReport::default()
+        };
+        let reason =
+            |backend, report: &CapabilityReport| unsupported_by_report(backend, Some(report));
+        assert_eq!(
+            reason(BackendName::Webgpu, &report).unwrap(),
+            "the probe found no WebGPU adapter in this browser: adapter-null"
+        );
+        assert_eq!(
+            reason(BackendName::Webgl, &report).unwrap(),
+            "the probe found no WebGL2 in this browser: no context"
+        );
+        report.webgpu.adapter = Some(inference_wasm::protocol::WebGpuAdapter::default());
+        report.webgl2.present = true;
+        assert_eq!(reason(BackendName::Webgpu, &report), None);
+        assert_eq!(reason(BackendName::Webgl, &report), None);
+        assert_eq!(unsupported_by_report(BackendName::Wasm, None), None);
+    }
 }

@@ -219,7 +219,7 @@ impl Matrix {
     /// Everything that is wrong with it, with places.
     pub fn parse(name: &str, text: &str, known: &Known<'_>) -> Result<Self, InvalidDocument> {
         document::read(name, text, |table, problems| {
-            let spec = read::matrix(table)?;
+            let spec = read::matrix(table);
             let (matrix, origins) = resolve::matrix(name, &spec, known, problems);
             // With an axis half resolved, every check of the whole would tell of phantoms.
             if problems.is_empty() {

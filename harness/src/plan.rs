@@ -5,6 +5,8 @@
 
 mod filter;
 mod render;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -7,6 +7,8 @@
 mod library;
 mod prompts;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use inference_wasm::protocol::EngineErrorKind;
 

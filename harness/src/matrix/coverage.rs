@@ -57,7 +57,7 @@ fn tolerances(matrix: &Matrix, origins: &Origins, cells: &[CellId], problems: &P
     for ((backend, weights), cells) in missing {
         let Some(first) = cells.first() else { continue };
         let message = format!(
-            "no tolerance class for backend `{backend}` with weights `{weights}`: {} cells, first `{first}`",
+            "no tolerance class for backend `{backend}` with weights `{weights}`, which {} cell(s) need, first `{first}`",
             cells.len()
         );
         let hint = format!(
@@ -110,17 +110,17 @@ fn prompts(
 /// What a scenario asks of a prompt set that it hasn't.
 fn missing_case(scenario: &Scenario, set: &PromptSet) -> Option<String> {
     let (name, key) = (&scenario.name, scenario.golden_key());
-    scenario.cases().find_map(|cases| match cases {
-        Cases::All | Cases::First => set.cases_of(key).next().is_none().then(|| {
-            format!("prompt set `{}` has no case for `{key}`, which `{name}` needs", set.name)
-        }),
-        Cases::Id(id) => (!set.cases_of(key).any(|case| case.id == *id)).then(|| {
-            format!(
-                "prompt set `{}` has no case `{id}` for `{key}`, which `{name}` needs",
-                set.name
-            )
-        }),
-    })
+    let case = scenario.cases().find_map(|cases| match cases {
+        Cases::All | Cases::First => {
+            set.cases_of(key).next().is_none().then(|| "no case".to_owned())
+        }
+        Cases::Id(id) => {
+            let is_there = set.cases_of(key).any(|case| case.id == *id);
+            (!is_there).then(|| format!("no case `{id}`"))
+        }
+    })?;
+    let user = if name == key { String::new() } else { format!(", whose golden `{name}` uses") };
+    Some(format!("prompt set `{}` has {case} for `{key}`{user}", set.name))
 }
 
 /// The first byte of an entry: its table can be many lines long.

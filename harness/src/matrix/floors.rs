@@ -115,7 +115,7 @@ impl Floors {
         if whole.expected < floor {
             let found = whole.expected;
             missed.push(format!(
-                "the run: expected at least {floor} cells settled as expected, found {found}"
+                "the run: at least {floor} cell(s) must be settled as expected, found {found}"
             ));
         }
         for ((axis, value), count) in &each {
@@ -125,7 +125,7 @@ impl Floors {
             if count.expected < floor {
                 let found = count.expected;
                 missed.push(format!(
-                    "{axis} `{value}`: expected at least {floor} cells settled as expected, found {found}"
+                    "{axis} `{value}`: at least {floor} cell(s) must be settled as expected, found {found}"
                 ));
             }
         }

@@ -8,8 +8,8 @@ use super::spec::{
 };
 use crate::document::Table;
 
-/// Reads the top table. `None` says that something is missing, which is then reported.
-pub(crate) fn matrix(table: &Table<'_>) -> Option<MatrixSpec> {
+/// Reads the top table. What is missing or unfit is reported and left empty.
+pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
     let browsers = table.required_list("browsers");
     let backends = table.required_list("backends");
     let engines = table.list("engines");
@@ -23,7 +23,7 @@ pub(crate) fn matrix(table: &Table<'_>) -> Option<MatrixSpec> {
     let timeouts = table.table("timeouts", timeouts);
     let tolerance = table.tables("tolerance", tolerance);
     let known_failure = table.tables("known-failure", known_failure);
-    Some(MatrixSpec {
+    MatrixSpec {
         browsers,
         backends,
         engines,
@@ -37,7 +37,7 @@ pub(crate) fn matrix(table: &Table<'_>) -> Option<MatrixSpec> {
         jobs,
         tolerance,
         known_failure,
-    })
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature that a list of tables asks for")]
@@ -63,7 +63,7 @@ fn when(table: &Table<'_>) -> WhenSpec {
 }
 
 fn required_when(table: &Table<'_>) -> Option<WhenSpec> {
-    table.require_table("when");
+    table.require_any("when", "a table of globs, such as `{ browsers = [\"webkit\"] }`");
     table.table("when", when)
 }
 

@@ -300,6 +300,9 @@ pub(super) fn within(
     found
 }
 
+/// The page's main thread sends a heartbeat every second; fewer than three missing ones are noise.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(3);
+
 fn timeouts(spec: Option<&TimeoutsSpec>, problems: &Problems) -> Timeouts {
     let default = Timeouts::default();
     let Some(spec) = spec else { return default };
@@ -319,8 +322,6 @@ fn timeouts(spec: Option<&TimeoutsSpec>, problems: &Problems) -> Timeouts {
         silence: or(&spec.silence, default.silence),
         attempt: or(&spec.attempt, default.attempt),
     };
-    // The page's main thread sends a heartbeat every second; less than a few of them is noise.
-    const SHORTEST_SILENCE: Duration = Duration::from_secs(3);
     if let Some(silence) = &spec.silence
         && *silence.get_ref() < SHORTEST_SILENCE
     {

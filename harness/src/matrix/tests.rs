@@ -55,7 +55,8 @@ pub(crate) fn plain(report: &dyn miette::Diagnostic) -> String {
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-fn load(name: &str) -> Matrix {
+/// A shipped matrix.
+pub(crate) fn load(name: &str) -> Matrix {
     let path = root().join("matrices").join(name);
     match Matrix::load(&path, root(), &models(), today()) {
         Ok((matrix, _)) => matrix,
@@ -241,6 +242,8 @@ fn a_matrix_that_is_not_there_is_told_of() {
     assert!(text.contains("can't read it"), "{text}");
 }
 
+type Settled<'a> = (&'a str, &'a Disposition, &'a Verdict);
+
 #[test]
 fn floors_count_what_ran_as_expected() {
     let floors = Floors { cells: 3, each: vec![(Axis::Browser, 2)] };
@@ -252,19 +255,18 @@ fn floors_count_what_ran_as_expected() {
     let unsupported = Disposition::Unsupported { reason: "r".to_owned() };
     let not_run = Verdict::NotRun { reason: "r".to_owned() };
     let (good, bad) = (Verdict::Expected, Verdict::Unexpected);
-    type Settled<'a> = (&'a str, &'a Disposition, &'a Verdict);
     let table: [(&str, &[Settled<'_>], bool, &[&str]); 6] = [
         (
             "nothing ran",
             &[],
             false,
-            &["the run: expected at least 3 cells settled as expected, found 0"],
+            &["the run: at least 3 cell(s) must be settled as expected, found 0"],
         ),
         (
             "nothing ran, narrowed",
             &[("chrome", &unsupported, &not_run)],
             true,
-            &["the run: expected at least 1 cells settled as expected, found 0"],
+            &["the run: at least 1 cell(s) must be settled as expected, found 0"],
         ),
         (
             "a browser that is not there is not held against the rest",
@@ -286,13 +288,13 @@ fn floors_count_what_ran_as_expected() {
                 ("firefox", &run, &not_run),
             ],
             false,
-            &["browser `firefox`: expected at least 2 cells settled as expected, found 1"],
+            &["browser `firefox`: at least 2 cell(s) must be settled as expected, found 1"],
         ),
         (
             "failures do not count",
             &[("chrome", &run, &good), ("chrome", &run, &good), ("chrome", &run, &bad)],
             false,
-            &["the run: expected at least 3 cells settled as expected, found 2"],
+            &["the run: at least 3 cell(s) must be settled as expected, found 2"],
         ),
         (
             "narrowed to one",

@@ -178,6 +178,8 @@ fn pattern(
     let text = slice(expression, &span);
     if text.is_empty() {
         let hint = "names or globs, with commas between them and no spaces";
+        // What stands before it is `=` or a comma: something for the caret to point at.
+        let span = span.start.saturating_sub(1)..span.end;
         return Err(error(expression, span, "a glob is missing".to_owned(), Some(hint.to_owned())));
     }
     let pattern = Pattern::new(text).map_err(|reason| {

@@ -115,9 +115,12 @@ fn counts(plan: &Plan) -> String {
             Disposition::Unavailable { .. } => &mut unavailable,
         } += 1;
     }
-    let all = plan.cells.len();
+    let all = match plan.cells.len() {
+        1 => "1 cell".to_owned(),
+        many => format!("{many} cells"),
+    };
     let mut out = format!(
-        "{all} cells: {run} run, {known} known failures, {unsupported} unsupported, {unavailable} unavailable"
+        "{all}: {run} run, {known} known failures, {unsupported} unsupported, {unavailable} unavailable"
     );
     if !plan.excluded.is_empty() {
         let _ = write!(out, "; {} excluded by the matrix", plan.excluded.len());

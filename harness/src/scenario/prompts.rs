@@ -42,7 +42,7 @@ impl PromptSet {
 /// Reads one prompt set. `path` is for messages.
 pub(super) fn prompt_set(path: &str, name: &str, text: &str) -> Result<PromptSet, InvalidDocument> {
     document::read(path, text, |table, problems| {
-        table.require_table("case");
+        table.require_tables("case");
         let cases = table.tables("case", |case_table| case(case_table, problems));
         for (index, case) in cases.iter().enumerate() {
             let id = &case.get_ref().id;

@@ -17,7 +17,7 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
         let why = table.required("why").map(Spanned::into_inner);
         let layer = table.required("layer").map(Spanned::into_inner);
         let golden = table.optional("golden").map(Spanned::into_inner);
-        table.require_table("steps");
+        table.require_tables("steps");
         let steps = table.tables("steps", |step_table| step(step_table, problems));
         if let Some(first) = steps.first()
             && !matches!(first.get_ref(), Step::Load(_))
@@ -47,7 +47,11 @@ enum Do {
 }
 
 fn step(table: &Table<'_>, problems: &Problems) -> Option<Step> {
-    Some(match table.required::<Do>("do")?.into_inner() {
+    let Some(does) = table.required::<Do>("do") else {
+        table.accept_any_key();
+        return None;
+    };
+    Some(match does.into_inner() {
         Do::Load => Step::Load(load(table, problems)),
         Do::Generate => Step::Generate(generate(table, problems)),
         Do::Score => {
