@@ -15,10 +15,7 @@ pub struct Sampler {
 #[derive(Debug)]
 enum Rule {
     Greedy,
-    Seeded {
-        filters: Filters,
-        generator: Box<ChaCha12Rng>,
-    },
+    Seeded { filters: Filters, generator: Box<ChaCha12Rng> },
 }
 
 /// The parameters of a seeded draw, checked.
@@ -33,28 +30,11 @@ struct Filters {
 impl Sampler {
     /// Checks the parameters; a value out of its range is an `invalid-request`.
     pub fn new(sampling: &Sampling) -> Result<Self, EngineError> {
-        let Sampling::Seeded {
-            seed,
-            temperature,
-            top_k,
-            top_p,
-            min_p,
-        } = *sampling
-        else {
+        let Sampling::Seeded { seed, temperature, top_k, top_p, min_p } = *sampling else {
             return Ok(Self { rule: Rule::Greedy });
         };
-        check(
-            "temperature",
-            temperature,
-            "above 0",
-            temperature.is_finite() && temperature > 0.0,
-        )?;
-        check(
-            "top_p",
-            top_p,
-            "above 0 and at most 1",
-            top_p > 0.0 && top_p <= 1.0,
-        )?;
+        check("temperature", temperature, "above 0", temperature.is_finite() && temperature > 0.0)?;
+        check("top_p", top_p, "above 0 and at most 1", top_p > 0.0 && top_p <= 1.0)?;
         check("min_p", min_p, "from 0 to 1", (0.0..=1.0).contains(&min_p))?;
         let filters = Filters {
             temperature: temperature.into(),
@@ -64,9 +44,7 @@ impl Sampler {
         };
         // ChaCha is specified to the bit, so the draws are the same on every tier.
         let generator = Box::new(ChaCha12Rng::seed_from_u64(seed));
-        Ok(Self {
-            rule: Rule::Seeded { filters, generator },
-        })
+        Ok(Self { rule: Rule::Seeded { filters, generator } })
     }
 
     /// The next id for one row of logits.
@@ -125,9 +103,7 @@ fn broken(message: &str) -> EngineError {
 /// Ids and probabilities that are left after all filters, the most probable first, the lower id
 /// first among equals. The probabilities sum to 1.
 fn candidates(logits: &[f32], filters: &Filters) -> Vec<(u32, f64)> {
-    let mut left: Vec<(u32, f64)> = (0..)
-        .zip(logits.iter().map(|&logit| logit.into()))
-        .collect();
+    let mut left: Vec<(u32, f64)> = (0..).zip(logits.iter().map(|&logit| logit.into())).collect();
     left.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     if filters.top_k > 0 {
         left.truncate(filters.top_k);
@@ -189,22 +165,11 @@ mod tests {
     use super::*;
 
     fn seeded(seed: u64, temperature: f32, top_k: u32, top_p: f32, min_p: f32) -> Sampling {
-        Sampling::Seeded {
-            seed,
-            temperature,
-            top_k,
-            top_p,
-            min_p,
-        }
+        Sampling::Seeded { seed, temperature, top_k, top_p, min_p }
     }
 
     fn filters(temperature: f64, top_k: usize, top_p: f64, min_p: f64) -> Filters {
-        Filters {
-            temperature,
-            top_k,
-            top_p,
-            min_p,
-        }
+        Filters { temperature, top_k, top_p, min_p }
     }
 
     #[test]
@@ -225,18 +190,9 @@ mod tests {
     #[test]
     fn broken_logits_are_never_chosen() {
         let cases: [(&[f32], &str); 4] = [
-            (
-                &[9.0, f32::NAN, 1.0],
-                "no token can be chosen: the logit of token 1 is NaN",
-            ),
-            (
-                &[f32::INFINITY, 1.0],
-                "no token can be chosen: the logit of token 0 is inf",
-            ),
-            (
-                &[f32::NEG_INFINITY; 2],
-                "no token can be chosen: every logit is -inf",
-            ),
+            (&[9.0, f32::NAN, 1.0], "no token can be chosen: the logit of token 1 is NaN"),
+            (&[f32::INFINITY, 1.0], "no token can be chosen: the logit of token 0 is inf"),
+            (&[f32::NEG_INFINITY; 2], "no token can be chosen: every logit is -inf"),
             (&[], "no token can be chosen: there are no logits"),
         ];
         for sampling in [Sampling::Greedy, seeded(1, 1.0, 0, 1.0, 0.0)] {
@@ -256,43 +212,24 @@ mod tests {
         let cases: [(Filters, &[(u32, f64)]); 9] = [
             (
                 filters(1.0, 0, 1.0, 0.0),
-                &[
-                    (3, 9.0 / 16.0),
-                    (1, 4.0 / 16.0),
-                    (2, 2.0 / 16.0),
-                    (0, 1.0 / 16.0),
-                ],
+                &[(3, 9.0 / 16.0), (1, 4.0 / 16.0), (2, 2.0 / 16.0), (0, 1.0 / 16.0)],
             ),
             // Half the temperature squares the weights: 81, 16, 4, 1 of 102.
             (
                 filters(0.5, 0, 1.0, 0.0),
-                &[
-                    (3, 81.0 / 102.0),
-                    (1, 16.0 / 102.0),
-                    (2, 4.0 / 102.0),
-                    (0, 1.0 / 102.0),
-                ],
+                &[(3, 81.0 / 102.0), (1, 16.0 / 102.0), (2, 4.0 / 102.0), (0, 1.0 / 102.0)],
             ),
-            (
-                filters(1.0, 2, 1.0, 0.0),
-                &[(3, 9.0 / 13.0), (1, 4.0 / 13.0)],
-            ),
+            (filters(1.0, 2, 1.0, 0.0), &[(3, 9.0 / 13.0), (1, 4.0 / 13.0)]),
             // More than there are.
             (filters(2.0, 1, 1.0, 0.0), &[(3, 1.0)]),
             // 9/16 is below 0.6, with 4/16 more it is not.
-            (
-                filters(1.0, 0, 0.6, 0.0),
-                &[(3, 9.0 / 13.0), (1, 4.0 / 13.0)],
-            ),
+            (filters(1.0, 0, 0.6, 0.0), &[(3, 9.0 / 13.0), (1, 4.0 / 13.0)]),
             // Reached by the first alone.
             (filters(1.0, 0, 0.5, 0.0), &[(3, 1.0)]),
             // After top-k the shares are of 13: 9/13 alone reaches 0.69, unlike 9/16.
             (filters(1.0, 2, 0.69, 0.0), &[(3, 1.0)]),
             // 4/9 and 2/9 of the most probable; 1/9 is too little.
-            (
-                filters(1.0, 0, 1.0, 0.2),
-                &[(3, 9.0 / 15.0), (1, 4.0 / 15.0), (2, 2.0 / 15.0)],
-            ),
+            (filters(1.0, 0, 1.0, 0.2), &[(3, 9.0 / 15.0), (1, 4.0 / 15.0), (2, 2.0 / 15.0)]),
             (filters(1.0, 0, 1.0, 1.0), &[(3, 1.0)]),
         ];
         for (filters, expected) in cases {
@@ -301,10 +238,7 @@ mod tests {
             for (left, expected) in left.iter().zip(expected) {
                 assert_eq!(left.0, expected.0, "{filters:?}");
                 // The logarithms were rounded to f32: 2^-24 relative, times their size.
-                assert!(
-                    (left.1 - expected.1).abs() < 1e-6,
-                    "{filters:?}: {left:?} {expected:?}"
-                );
+                assert!((left.1 - expected.1).abs() < 1e-6, "{filters:?}: {left:?} {expected:?}");
             }
         }
     }
@@ -315,7 +249,7 @@ mod tests {
         for (point, id) in [(0.0, 7), (0.4999, 7), (0.5, 3), (0.75, 5), (0.9999, 5)] {
             assert_eq!(draw(&candidates, point), Some(id), "{point}");
         }
-        assert_eq!(unit(0), 0.0);
+        assert_eq!(unit(0).to_bits(), 0);
         assert!(unit(u64::MAX) < 1.0);
     }
 
@@ -342,36 +276,21 @@ mod tests {
         for (count, weight) in counts.iter().zip([1.0, 4.0, 2.0, 9.0]) {
             let share: f64 = weight / 16.0;
             let deviation = (1000.0 * share * (1.0 - share)).sqrt();
-            assert!(
-                (count - 1000.0 * share).abs() < 4.0 * deviation,
-                "{counts:?}"
-            );
+            assert!((count - 1000.0 * share).abs() < 4.0 * deviation, "{counts:?}");
         }
     }
 
     #[test]
     fn parameters_out_of_range_are_refused() {
         let cases = [
-            (
-                seeded(0, 0.0, 0, 1.0, 0.0),
-                "sampling `temperature` is 0, expected above 0",
-            ),
-            (
-                seeded(0, f32::NAN, 0, 1.0, 0.0),
-                "sampling `temperature` is NaN, expected above 0",
-            ),
-            (
-                seeded(0, 1.0, 0, 0.0, 0.0),
-                "sampling `top_p` is 0, expected above 0 and at most 1",
-            ),
+            (seeded(0, 0.0, 0, 1.0, 0.0), "sampling `temperature` is 0, expected above 0"),
+            (seeded(0, f32::NAN, 0, 1.0, 0.0), "sampling `temperature` is NaN, expected above 0"),
+            (seeded(0, 1.0, 0, 0.0, 0.0), "sampling `top_p` is 0, expected above 0 and at most 1"),
             (
                 seeded(0, 1.0, 0, 1.5, 0.0),
                 "sampling `top_p` is 1.5, expected above 0 and at most 1",
             ),
-            (
-                seeded(0, 1.0, 0, 1.0, -0.5),
-                "sampling `min_p` is -0.5, expected from 0 to 1",
-            ),
+            (seeded(0, 1.0, 0, 1.0, -0.5), "sampling `min_p` is -0.5, expected from 0 to 1"),
         ];
         for (sampling, message) in cases {
             let error = Sampler::new(&sampling).unwrap_err();

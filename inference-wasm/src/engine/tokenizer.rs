@@ -24,14 +24,8 @@ use crate::protocol::{EngineError, EngineErrorKind, Message, Prompt, Role};
 
 /// Control tokens that end an answer wherever they come up, besides those that the file names:
 /// files often name only one of two. The list is that of `llama.cpp` for byte-level vocabularies.
-const STOP_TEXTS: [&str; 6] = [
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-];
+const STOP_TEXTS: [&str; 6] =
+    ["<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>"];
 
 /// A tokenizer that is ready for use.
 pub struct Tokenizer {
@@ -54,9 +48,7 @@ pub struct Tokenizer {
 
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokenizer")
-            .field("vocabulary", &self.bytes.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Tokenizer").field("vocabulary", &self.bytes.len()).finish_non_exhaustive()
     }
 }
 
@@ -74,25 +66,16 @@ impl Tokenizer {
     pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         let merges = vocabulary.check()?;
         let pre_tokenizer = pre_tokenizer::pre_tokenizer(&vocabulary.pre)?;
-        let ids = vocabulary
-            .tokens
-            .iter()
-            .cloned()
-            .zip(0..)
-            .collect::<Vec<(String, u32)>>();
+        let ids = vocabulary.tokens.iter().cloned().zip(0..).collect::<Vec<(String, u32)>>();
         let bpe = BPE::builder()
-            .vocab_and_merges(
-                ids.into_iter().collect::<tokenizers::models::bpe::Vocab>(),
-                merges,
-            )
+            .vocab_and_merges(ids.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
             // The crate's cache belongs to the thread and outlives the model; prompts are short.
             .cache_capacity(0)
             .build()
             .map_err(|error| invalid(format!("the vocabulary can't be used: {error}")))?;
 
         let text_of = |id: Option<u32>| {
-            id.and_then(|id| vocabulary.tokens.get(id as usize))
-                .map_or("", String::as_str)
+            id.and_then(|id| vocabulary.tokens.get(id as usize)).map_or("", String::as_str)
         };
         let chat_template = vocabulary
             .chat_template
@@ -103,11 +86,7 @@ impl Tokenizer {
             .transpose()?;
         Ok(Self {
             user_defined: added(vocabulary, &bpe, &[TokenType::UserDefined])?,
-            with_control: added(
-                vocabulary,
-                &bpe,
-                &[TokenType::UserDefined, TokenType::Control],
-            )?,
+            with_control: added(vocabulary, &bpe, &[TokenType::UserDefined, TokenType::Control])?,
             bytes: shown_bytes(vocabulary),
             stop: stop_ids(vocabulary),
             bos: vocabulary.bos,
@@ -141,11 +120,7 @@ impl Tokenizer {
     /// they are ordinary text. A byte that has no token in the vocabulary is left out, as every
     /// implementation of byte-level BPE does.
     pub fn encode(&self, text: &str, special: bool) -> Vec<u32> {
-        let added = if special {
-            &self.with_control
-        } else {
-            &self.user_defined
-        };
+        let added = if special { &self.with_control } else { &self.user_defined };
         let mut pieces = added.extract_and_normalize(None::<&NormalizerWrapper>, text);
         self.pre_tokenizer
             .pre_tokenize(&mut pieces)
@@ -158,10 +133,8 @@ impl Tokenizer {
 
     /// The text of ids as it would be shown: without control tokens, U+FFFD for broken UTF-8.
     pub fn decode(&self, ids: &[u32]) -> String {
-        let bytes: Vec<u8> = ids
-            .iter()
-            .flat_map(|id| self.token_bytes(*id).iter().copied())
-            .collect();
+        let bytes: Vec<u8> =
+            ids.iter().flat_map(|id| self.token_bytes(*id).iter().copied()).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -199,10 +172,7 @@ impl Tokenizer {
             Prompt::Raw(text) => self.raw(text),
             Prompt::Messages(messages) => self.with_bos(&self.render_chat(messages, true)?),
             Prompt::Text(text) if self.has_chat_template() => {
-                let message = Message {
-                    role: Role::User,
-                    content: text.clone(),
-                };
+                let message = Message { role: Role::User, content: text.clone() };
                 self.with_bos(&self.render_chat(&[message], true)?)
             }
             Prompt::Text(text) => self.raw(text),
@@ -219,11 +189,7 @@ impl Tokenizer {
     }
 
     fn checked(&self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
-        match ids
-            .iter()
-            .enumerate()
-            .find(|(_, id)| **id as usize >= self.vocabulary())
-        {
+        match ids.iter().enumerate().find(|(_, id)| **id as usize >= self.vocabulary()) {
             Some((at, id)) => Err(invalid_request(format!(
                 "prompt id {id} at position {at} is not in the vocabulary of {} tokens",
                 self.vocabulary()
@@ -258,17 +224,11 @@ fn added(
     bpe: &BPE,
     types: &[TokenType],
 ) -> Result<AddedVocabulary, EngineError> {
-    let tokens = vocabulary
-        .tokens
-        .iter()
-        .enumerate()
-        .filter_map(|(id, token)| {
-            let kind = vocabulary.token_type(id);
-            let special = kind == TokenType::Control;
-            types
-                .contains(&kind)
-                .then(|| AddedToken::from(token.as_str(), special).normalized(false))
-        });
+    let tokens = vocabulary.tokens.iter().enumerate().filter_map(|(id, token)| {
+        let kind = vocabulary.token_type(id);
+        let special = kind == TokenType::Control;
+        types.contains(&kind).then(|| AddedToken::from(token.as_str(), special).normalized(false))
+    });
     let mut added = AddedVocabulary::new();
     added
         .add_tokens(tokens, bpe, None::<&NormalizerWrapper>)
@@ -292,30 +252,19 @@ fn stop_ids(vocabulary: &Vocabulary) -> Vec<u32> {
         vocabulary.token_type(*id as usize) == TokenType::Control
             && STOP_TEXTS.contains(&token.as_str())
     });
-    let mut stop: Vec<u32> = known
-        .map(|(id, _)| id)
-        .chain(vocabulary.eos)
-        .chain(vocabulary.eot)
-        .collect();
+    let mut stop: Vec<u32> =
+        known.map(|(id, _)| id).chain(vocabulary.eos).chain(vocabulary.eot).collect();
     stop.sort_unstable();
     stop.dedup();
     stop
 }
 
 fn invalid(message: String) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::InvalidModel,
-        message,
-        hint: None,
-    }
+    EngineError { kind: EngineErrorKind::InvalidModel, message, hint: None }
 }
 
 fn invalid_request(message: String) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::InvalidRequest,
-        message,
-        hint: None,
-    }
+    EngineError { kind: EngineErrorKind::InvalidRequest, message, hint: None }
 }
 
 #[cfg(test)]

@@ -28,13 +28,7 @@ pub enum BackendName {
 
 impl BackendName {
     /// Every backend, in the order of the fallback chain.
-    pub const ALL: [Self; 5] = [
-        Self::Webgpu,
-        Self::Webgl,
-        Self::Wasm,
-        Self::Cpu,
-        Self::Reference,
-    ];
+    pub const ALL: [Self; 5] = [Self::Webgpu, Self::Webgl, Self::Wasm, Self::Cpu, Self::Reference];
 
     /// The name as it stands in TOML, on the command line and in JSON.
     pub fn as_str(self) -> &'static str {

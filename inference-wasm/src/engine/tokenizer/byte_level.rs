@@ -6,14 +6,11 @@
 /// The bytes that a token of the vocabulary stands for. A token with a character outside the
 /// alphabet is plain text, as added tokens are.
 pub(super) fn token_bytes(token: &str) -> Vec<u8> {
-    token
-        .chars()
-        .map(byte_of)
-        .collect::<Option<Vec<u8>>>()
-        .unwrap_or_else(|| token.into())
+    token.chars().map(byte_of).collect::<Option<Vec<u8>>>().unwrap_or_else(|| token.into())
 }
 
 /// The character that a byte is written as.
+#[cfg(test)]
 pub(super) fn char_of(byte: u8) -> char {
     if stands_for_itself(byte) {
         return char::from(byte);
@@ -51,13 +48,7 @@ mod tests {
     /// The characters that are known by sight from GPT-2's vocabulary.
     #[test]
     fn known_characters() {
-        for (byte, c) in [
-            (b' ', 'Ġ'),
-            (b'\n', 'Ċ'),
-            (b'\t', 'ĉ'),
-            (0, 'Ā'),
-            (0xad, 'Ń'),
-        ] {
+        for (byte, c) in [(b' ', 'Ġ'), (b'\n', 'Ċ'), (b'\t', 'ĉ'), (0, 'Ā'), (0xad, 'Ń')] {
             assert_eq!(char_of(byte), c);
         }
     }

@@ -36,11 +36,7 @@ impl ChatTemplate {
         environment
             .add_template_owned(NAME, source.to_owned())
             .map_err(|error| failed("can't be parsed", &error))?;
-        Ok(Self {
-            environment,
-            bos: bos.to_owned(),
-            eos: eos.to_owned(),
-        })
+        Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned() })
     }
 
     /// The conversation as text. `add_generation_prompt` opens the model's next turn.
@@ -49,10 +45,8 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, EngineError> {
-        let template = self
-            .environment
-            .get_template(NAME)
-            .map_err(|error| failed("is gone", &error))?;
+        let template =
+            self.environment.get_template(NAME).map_err(|error| failed("is gone", &error))?;
         template
             .render(context! {
                 messages => messages.iter().cloned().map(Value::from_object).collect::<Value>(),
@@ -109,9 +103,7 @@ fn to_json(value: &Value) -> Result<Value, minijinja::Error> {
     value
         .serialize(&mut serializer)
         .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-    Ok(Value::from_safe_string(
-        String::from_utf8_lossy(&out).into_owned(),
-    ))
+    Ok(Value::from_safe_string(String::from_utf8_lossy(&out).into_owned()))
 }
 
 /// The separators of Python's `json.dumps`.
@@ -122,22 +114,14 @@ impl serde_json::ser::Formatter for PythonSpaces {
     where
         W: ?Sized + std::io::Write,
     {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
+        if first { Ok(()) } else { writer.write_all(b", ") }
     }
 
     fn begin_object_key<W>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()>
     where
         W: ?Sized + std::io::Write,
     {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
+        if first { Ok(()) } else { writer.write_all(b", ") }
     }
 
     fn begin_object_value<W>(&mut self, writer: &mut W) -> std::io::Result<()>
@@ -149,13 +133,8 @@ impl serde_json::ser::Formatter for PythonSpaces {
 }
 
 fn failed(what: &str, error: &minijinja::Error) -> EngineError {
-    let place = error
-        .line()
-        .map(|line| format!(" in line {line}"))
-        .unwrap_or_default();
-    let why = error
-        .detail()
-        .map_or_else(|| error.kind().to_string(), str::to_owned);
+    let place = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
+    let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     EngineError {
         kind: EngineErrorKind::ChatTemplate,
         message: format!("the chat template {what}{place}: {why}"),
@@ -168,10 +147,7 @@ mod tests {
     use super::*;
 
     fn message(role: Role, content: &str) -> Message {
-        Message {
-            role,
-            content: content.into(),
-        }
+        Message { role, content: content.into() }
     }
 
     fn render(source: &str, messages: &[Message]) -> Result<String, EngineError> {
@@ -183,11 +159,7 @@ mod tests {
         let source = "{{ bos_token }}\n{% for m in messages %}\n    {% if m.role == 'user' %}\n\
                       U: {{ m['content'] }}\n    {% endif %}\n{% endfor %}\n\
                       {% if add_generation_prompt %}A:{% endif %}";
-        let text = render(
-            source,
-            &[message(Role::User, "a"), message(Role::User, "b")],
-        )
-        .unwrap();
+        let text = render(source, &[message(Role::User, "a"), message(Role::User, "b")]).unwrap();
         assert_eq!(text, "<s>\nU: a\nU: b\nA:");
     }
 
@@ -195,10 +167,7 @@ mod tests {
     fn python_methods_and_namespaces_work() {
         let source = "{% set ns = namespace(n=0) %}{% for m in messages %}\
                       {% set ns.n = ns.n + 1 %}{{ m.content.strip().upper() }}{% endfor %}{{ ns.n }}";
-        assert_eq!(
-            render(source, &[message(Role::User, " hi ")]).unwrap(),
-            "HI1"
-        );
+        assert_eq!(render(source, &[message(Role::User, " hi ")]).unwrap(), "HI1");
     }
 
     #[test]
@@ -210,27 +179,17 @@ mod tests {
     #[test]
     fn errors_name_the_line() {
         let cases = [
-            (
-                "a\n{% for %}",
-                "the chat template can't be parsed in line 2: ",
-            ),
+            ("a\n{% for %}", "the chat template can't be parsed in line 2: "),
             (
                 "a\n\n{{ raise_exception('no system role') }}",
                 "the chat template failed in line 3: no system role",
             ),
-            (
-                "{{ messages[0].content.nope() }}",
-                "the chat template failed in line 1: ",
-            ),
+            ("{{ messages[0].content.nope() }}", "the chat template failed in line 1: "),
         ];
         for (source, message_start) in cases {
             let error = render(source, &[message(Role::User, "x")]).unwrap_err();
             assert_eq!(error.kind, EngineErrorKind::ChatTemplate);
-            assert!(
-                error.message.starts_with(message_start),
-                "{}",
-                error.message
-            );
+            assert!(error.message.starts_with(message_start), "{}", error.message);
         }
     }
 

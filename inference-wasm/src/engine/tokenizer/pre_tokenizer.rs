@@ -46,10 +46,7 @@ mod tests {
     #[test]
     fn digits_stay_together_or_not() {
         assert_eq!(words("gpt-2", "in 2024 it's"), ["in", "Ġ2024", "Ġit", "'s"]);
-        assert_eq!(
-            words("smollm", "in 2024 it's"),
-            ["in", "Ġ", "2", "0", "2", "4", "Ġit", "'s"]
-        );
+        assert_eq!(words("smollm", "in 2024 it's"), ["in", "Ġ", "2", "0", "2", "4", "Ġit", "'s"]);
     }
 
     #[test]
@@ -59,9 +56,6 @@ mod tests {
         }
         let error = pre_tokenizer("llama-bpe").unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::UnsupportedModel);
-        assert_eq!(
-            error.hint.as_deref(),
-            Some("expected one of: `gpt-2`, `smollm`")
-        );
+        assert_eq!(error.hint.as_deref(), Some("expected one of: `gpt-2`, `smollm`"));
     }
 }

@@ -12,9 +12,7 @@ const AB: u32 = 260;
 
 /// All bytes at their own numbers, then three control tokens, an added one, and one merge.
 fn vocabulary() -> Vocabulary {
-    let mut tokens: Vec<String> = (0..=u8::MAX)
-        .map(|byte| char_of(byte).to_string())
-        .collect();
+    let mut tokens: Vec<String> = (0..=u8::MAX).map(|byte| char_of(byte).to_string()).collect();
     tokens.extend(["<bos>", "<|im_end|>", "<user>", "[ADDED]", "ab"].map(str::to_owned));
     let mut types = vec![1; 256];
     types.extend([3, 3, 3, 4, 1]);
@@ -48,15 +46,9 @@ fn bytes(text: &str) -> Vec<u32> {
 fn control_tokens_are_recognised_only_when_asked() {
     let tokenizer = tokenizer(|_| ());
     assert_eq!(tokenizer.encode("ab<user>", true), [AB, USER]);
-    assert_eq!(
-        tokenizer.encode("ab<user>", false),
-        [&[AB], bytes("<user>").as_slice()].concat()
-    );
+    assert_eq!(tokenizer.encode("ab<user>", false), [&[AB], bytes("<user>").as_slice()].concat());
     // An added token is not a control token: it is never cut.
-    assert_eq!(
-        tokenizer.encode("x[ADDED]", false),
-        [u32::from(b'x'), ADDED]
-    );
+    assert_eq!(tokenizer.encode("x[ADDED]", false), [u32::from(b'x'), ADDED]);
     assert_eq!(tokenizer.encode("", true), [0; 0]);
 }
 
@@ -106,16 +98,8 @@ fn wrong_prompts_are_errors() {
             EngineErrorKind::InvalidRequest,
             "prompt id 261 at position 1 is not in the vocabulary of 261 tokens",
         ),
-        (
-            Prompt::Ids(vec![]),
-            EngineErrorKind::InvalidRequest,
-            "the prompt has no tokens",
-        ),
-        (
-            Prompt::Raw(String::new()),
-            EngineErrorKind::InvalidRequest,
-            "the prompt has no tokens",
-        ),
+        (Prompt::Ids(vec![]), EngineErrorKind::InvalidRequest, "the prompt has no tokens"),
+        (Prompt::Raw(String::new()), EngineErrorKind::InvalidRequest, "the prompt has no tokens"),
         (
             Prompt::Messages(vec![]),
             EngineErrorKind::ChatTemplate,

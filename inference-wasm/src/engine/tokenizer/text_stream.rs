@@ -26,11 +26,7 @@ impl<'t> TextStream<'t> {
                 hint: Some("leave it out: an empty string is everywhere".into()),
             });
         }
-        Ok(Self {
-            tokenizer,
-            decoder: Utf8Decoder::default(),
-            stop: StopScanner::new(stop),
-        })
+        Ok(Self { tokenizer, decoder: Utf8Decoder::default(), stop: StopScanner::new(stop) })
     }
 
     /// The text that this id completes; empty for control tokens, while a character is open,
@@ -109,11 +105,7 @@ struct StopScanner {
 
 impl StopScanner {
     fn new(stop: &[String]) -> Self {
-        Self {
-            stop: stop.to_vec(),
-            held: String::new(),
-            stopped: false,
-        }
+        Self { stop: stop.to_vec(), held: String::new(), stopped: false }
     }
 
     /// The part of the text that can't belong to a stop string any more.
@@ -128,10 +120,7 @@ impl StopScanner {
                 break;
             }
             self.held.push(c);
-            let found = self
-                .stop
-                .iter()
-                .filter(|stop| self.held.ends_with(stop.as_str()));
+            let found = self.stop.iter().filter(|stop| self.held.ends_with(stop.as_str()));
             if let Some(length) = found.map(String::len).max() {
                 shown.push_str(&self.held[..self.held.len() - length]);
                 self.held.clear();
@@ -169,10 +158,7 @@ mod tests {
         let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         places.extend([0, bytes.len()]);
         places.sort_unstable();
-        places
-            .windows(2)
-            .map(|pair| &bytes[pair[0]..pair[1]])
-            .collect()
+        places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
     }
 
     /// Bytes in which characters are often right, cut short, or followed by nonsense.
@@ -248,14 +234,8 @@ mod tests {
     #[test]
     fn only_what_may_become_a_stop_string_is_held() {
         let mut scanner = StopScanner::new(&["\n\nUser:".into(), "END".into()]);
-        let steps = [
-            ("a\n", "a"),
-            ("\nU", ""),
-            ("se", ""),
-            ("e", "\n\nUsee"),
-            ("E", ""),
-            ("N", ""),
-        ];
+        let steps =
+            [("a\n", "a"), ("\nU", ""), ("se", ""), ("e", "\n\nUsee"), ("E", ""), ("N", "")];
         for (text, shown) in steps {
             assert_eq!(scanner.push(text), shown);
         }

@@ -62,13 +62,9 @@ impl Vocabulary {
         let id = |name: &str| metadata.get::<u32>(&format!("tokenizer.ggml.{name}_token_id"));
         Ok(Self {
             model: metadata.require::<&str>("tokenizer.ggml.model")?.to_owned(),
-            pre: metadata
-                .get_or::<&str>("tokenizer.ggml.pre", "")?
-                .to_owned(),
+            pre: metadata.get_or::<&str>("tokenizer.ggml.pre", "")?.to_owned(),
             tokens: strings("tokenizer.ggml.tokens")?,
-            types: metadata
-                .get("tokenizer.ggml.token_type")?
-                .unwrap_or_default(),
+            types: metadata.get("tokenizer.ggml.token_type")?.unwrap_or_default(),
             merges: strings("tokenizer.ggml.merges")?,
             bos: id("bos")?,
             eos: id("eos")?,
@@ -76,9 +72,7 @@ impl Vocabulary {
             pad: id("padding")?,
             add_bos: metadata.get_or("tokenizer.ggml.add_bos_token", false)?,
             add_eos: metadata.get_or("tokenizer.ggml.add_eos_token", false)?,
-            chat_template: metadata
-                .get::<&str>("tokenizer.chat_template")?
-                .map(str::to_owned),
+            chat_template: metadata.get::<&str>("tokenizer.chat_template")?.map(str::to_owned),
         })
     }
 
@@ -97,16 +91,10 @@ impl Vocabulary {
         for (key, id) in self.named_ids() {
             if id.is_some_and(|id| id as usize >= self.tokens.len()) {
                 let (id, count) = (id.unwrap_or_default(), self.tokens.len());
-                return Err(invalid(format!(
-                    "`{key}` is {id}, but there are {count} tokens"
-                )));
+                return Err(invalid(format!("`{key}` is {id}, but there are {count} tokens")));
             }
         }
-        self.merges
-            .iter()
-            .enumerate()
-            .map(|(at, merge)| pair(at, merge, &ids))
-            .collect()
+        self.merges.iter().enumerate().map(|(at, merge)| pair(at, merge, &ids)).collect()
     }
 
     /// The type of an id that [`check`](Self::check) has seen.
@@ -121,9 +109,7 @@ impl Vocabulary {
     /// Id of each text.
     fn ids(&self) -> Result<HashMap<&str, u32>, EngineError> {
         if self.tokens.is_empty() {
-            return Err(invalid(
-                "`tokenizer.ggml.tokens` is missing or empty".into(),
-            ));
+            return Err(invalid("`tokenizer.ggml.tokens` is missing or empty".into()));
         }
         let mut ids = HashMap::with_capacity(self.tokens.len());
         for (id, token) in self.tokens.iter().enumerate() {
@@ -146,12 +132,7 @@ impl Vocabulary {
                  {tokens} tokens"
             )));
         }
-        match self
-            .types
-            .iter()
-            .enumerate()
-            .find(|(_, kind)| !(1..=6).contains(*kind))
-        {
+        match self.types.iter().enumerate().find(|(_, kind)| !(1..=6).contains(*kind)) {
             Some((id, kind)) => Err(invalid(format!(
                 "`tokenizer.ggml.token_type` of token {id} is {kind}, expected 1 to 6"
             ))),
@@ -171,30 +152,18 @@ impl Vocabulary {
 
 /// The two sides of one merge. Both sides and what they make must be tokens.
 fn pair(at: usize, merge: &str, ids: &HashMap<&str, u32>) -> Result<(String, String), EngineError> {
-    let wrong = |why: &str| {
-        invalid(format!(
-            "merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"
-        ))
-    };
-    let (left, right) = merge
-        .split_once(' ')
-        .ok_or_else(|| wrong("expected `left right`"))?;
+    let wrong =
+        |why: &str| invalid(format!("merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"));
+    let (left, right) = merge.split_once(' ').ok_or_else(|| wrong("expected `left right`"))?;
     let whole = format!("{left}{right}");
-    match [left, right, &whole]
-        .into_iter()
-        .find(|token| !ids.contains_key(token))
-    {
+    match [left, right, &whole].into_iter().find(|token| !ids.contains_key(token)) {
         Some(missing) => Err(wrong(&format!("`{missing}` is not a token"))),
         None => Ok((left.into(), right.into())),
     }
 }
 
 fn invalid(message: String) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::InvalidModel,
-        message,
-        hint: None,
-    }
+    EngineError { kind: EngineErrorKind::InvalidModel, message, hint: None }
 }
 
 #[cfg(test)]
@@ -224,30 +193,15 @@ mod tests {
     fn each_broken_rule_has_its_message() {
         type Break = fn(&mut Vocabulary);
         let cases: [(Break, &str); 9] = [
-            (
-                |v| v.model = "llama".into(),
-                "unknown `tokenizer.ggml.model`: `llama`",
-            ),
-            (
-                |v| v.tokens.clear(),
-                "`tokenizer.ggml.tokens` is missing or empty",
-            ),
-            (
-                |v| v.tokens[2] = "a".into(),
-                "`tokenizer.ggml.tokens` has `a` twice, as 1 and as 2",
-            ),
+            (|v| v.model = "llama".into(), "unknown `tokenizer.ggml.model`: `llama`"),
+            (|v| v.tokens.clear(), "`tokenizer.ggml.tokens` is missing or empty"),
+            (|v| v.tokens[2] = "a".into(), "`tokenizer.ggml.tokens` has `a` twice, as 1 and as 2"),
             (
                 |v| v.types.truncate(2),
                 "`tokenizer.ggml.token_type` has 2 entries, expected one for each of 4 tokens",
             ),
-            (
-                |v| v.types[1] = 9,
-                "`tokenizer.ggml.token_type` of token 1 is 9, expected 1 to 6",
-            ),
-            (
-                |v| v.bos = Some(4),
-                "`tokenizer.ggml.bos_token_id` is 4, but there are 4 tokens",
-            ),
+            (|v| v.types[1] = 9, "`tokenizer.ggml.token_type` of token 1 is 9, expected 1 to 6"),
+            (|v| v.bos = Some(4), "`tokenizer.ggml.bos_token_id` is 4, but there are 4 tokens"),
             (
                 |v| v.merges[0] = "ab".into(),
                 "merge 0 of `tokenizer.ggml.merges`, `ab`: expected `left right`",

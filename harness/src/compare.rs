@@ -1,0 +1,153 @@
+//! What an answer came to against its golden: the measured value beside the allowed one.
+//!
+//! Pure: values in, comparisons out. Where goldens come from is [`crate::golden`]'s business,
+//! which numbers are allowed is the matrix's.
+
+use serde::{Deserialize, Serialize};
+
+/// The numbers that an answer may differ by, under a name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToleranceClass {
+    /// The class's name in the matrix.
+    #[serde(default)]
+    pub name: String,
+    /// Mean over rows of KL(reference ‖ measured), in nats.
+    pub mean_kld: f64,
+    /// The largest KL(reference ‖ measured) of any row, in nats.
+    pub max_kld: f64,
+    /// The largest difference of any logit, after the mean of a row's differences is taken off
+    /// (a shift of a whole row changes no probability).
+    pub max_abs: f64,
+    /// A token may differ from the reference's where the reference itself prefers its own by no
+    /// more than this, in logits.
+    pub flip_margin: f64,
+}
+
+/// A token that could have come next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its id.
+    pub id: u32,
+    /// Its text.
+    pub text: String,
+    /// The reference's logit for it; `None` where it is below what the golden keeps.
+    pub reference_logit: Option<f64>,
+    /// The engine's logit for it, where logits were asked for.
+    pub measured_logit: Option<f64>,
+}
+
+/// The first step at which an engine chose another token than the reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// The step, from 0.
+    pub step: u32,
+    /// What the reference chose; `None` where it had stopped.
+    pub reference: Option<Candidate>,
+    /// What the engine chose; `None` where it had stopped.
+    pub measured: Option<Candidate>,
+    /// How much the reference prefers its own, in logits.
+    pub margin: Option<f64>,
+    /// The margin is within the class's `flip_margin`: a near tie, not an error.
+    pub is_explained: bool,
+    /// A diff of the two texts, reference first.
+    pub text_diff: String,
+}
+
+/// Greedy tokens against the reference's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokensComparison {
+    /// Number of steps that the reference took.
+    pub reference_steps: u32,
+    /// Number of steps on which both agree before they part.
+    pub matching_steps: u32,
+    /// Where they part.
+    pub divergence: Option<Divergence>,
+}
+
+/// A row on which the engine's highest logit is another than the reference's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flip {
+    /// The row, from 0.
+    pub row: u32,
+    /// The reference's choice.
+    pub reference: Candidate,
+    /// The engine's.
+    pub measured: Candidate,
+    /// How much the reference prefers its own, in logits.
+    pub margin: f64,
+    /// The margin is within the class's `flip_margin`.
+    pub is_explained: bool,
+}
+
+/// Teacher-forced logits against the reference's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogitsComparison {
+    /// Number of rows.
+    pub rows: u32,
+    /// The tolerance class, with the allowed values.
+    pub class: ToleranceClass,
+    /// Mean KL divergence, in nats.
+    pub mean_kld: f64,
+    /// The largest.
+    pub max_kld: f64,
+    /// Its row.
+    pub max_kld_row: u32,
+    /// The largest centred difference of a logit.
+    pub max_abs: f64,
+    /// Its row.
+    pub max_abs_row: u32,
+    /// Its token id.
+    pub max_abs_id: u32,
+    /// Rows on which both have the same highest logit.
+    pub top1_agreement: u32,
+    /// The rows on which they have not.
+    pub flips: Vec<Flip>,
+}
+
+/// Any comparison that a step of a scenario makes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "kebab-case")]
+pub enum Comparison {
+    /// Greedy tokens.
+    Tokens(TokensComparison),
+    /// Teacher-forced logits.
+    Logits(LogitsComparison),
+    /// The end of a command: an error kind, a finish reason, a count.
+    Expectation {
+        /// What is compared.
+        what: String,
+        /// What the scenario expects.
+        expected: String,
+        /// What came.
+        measured: String,
+    },
+}
+
+/// A comparison that failed: where, by which metric, measured, allowed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mismatch {
+    /// The step of the scenario and the case, ready to print: `step 2 (generate), case fix-002`.
+    pub place: String,
+    /// The metric that failed: `token at step 7`, `mean KLD`, `finish reason`, …
+    pub metric: String,
+    /// What was measured, ready to print.
+    pub measured: String,
+    /// What is allowed, ready to print.
+    pub allowed: String,
+    /// More lines for people: both candidates with logits and margin, a diff.
+    pub detail: String,
+    /// The whole comparison.
+    pub comparison: Comparison,
+}
+
+impl std::fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { place, metric, measured, allowed, detail, .. } = self;
+        write!(f, "{place}: {metric}: measured {measured}, allowed {allowed}")?;
+        if !detail.is_empty() {
+            write!(f, "\n{}", detail.trim_end())?;
+        }
+        Ok(())
+    }
+}

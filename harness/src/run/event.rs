@@ -1,0 +1,206 @@
+//! The one stream of a run, from which every report is made.
+//!
+//! These types are the contract between the dispatcher, which owns the stream, and the reporters,
+//! which are functions of it. One JSON object a line makes `run.jsonl`; replaying it gives the
+//! same reports. What a reporter does with an event is not decided here.
+
+use std::time::Duration;
+
+use inference_wasm::protocol::{CapabilityReport, ExecutionReport, FinishReason, Timings};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{BrowserName, CellId};
+use crate::compare::Comparison;
+use crate::outcome::{Disposition, Outcome, Verdict};
+
+/// Raised whenever an event changes its shape or its meaning. Readers refuse newer logs.
+pub const LOG_VERSION: u32 = 1;
+
+/// One thing that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunEvent {
+    /// Counts from 0 without gaps.
+    pub seq: u64,
+    /// Wall-clock time.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: RunEventKind,
+}
+
+/// What can happen in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum RunEventKind {
+    /// Always first.
+    RunStarted {
+        /// The log's format.
+        log_version: u32,
+        /// Version of tierproof.
+        version: String,
+        /// Path of the matrix as given.
+        matrix: String,
+        /// The filter expressions and options that narrowed it, as given.
+        narrowed_by: Vec<String>,
+        /// Every cell of the plan with what is expected of it.
+        cells: Vec<PlannedCell>,
+    },
+    /// A browser was probed, once for each launch profile.
+    Probed {
+        /// The browser.
+        browser: BrowserName,
+        /// Its launch profile.
+        profile: String,
+        /// Version of the browser, as its driver tells.
+        version: String,
+        /// What it can do.
+        report: Box<CapabilityReport>,
+    },
+    /// An attempt begins.
+    AttemptStarted {
+        /// The cell.
+        cell: CellId,
+        /// Counts from 1.
+        attempt: u32,
+    },
+    /// An attempt came to another phase; for live views.
+    Progress {
+        /// The cell.
+        cell: CellId,
+        /// The phase, with what it works on.
+        phase: String,
+    },
+    /// An attempt ended.
+    AttemptFinished {
+        /// The cell.
+        cell: CellId,
+        /// Counts from 1.
+        attempt: u32,
+        /// What it came to.
+        outcome: Outcome,
+        /// What was seen on the way.
+        evidence: Box<Evidence>,
+        /// How long it took.
+        duration: Duration,
+    },
+    /// A cell is settled. Exactly once for each planned cell.
+    CellFinished {
+        /// The cell.
+        cell: CellId,
+        /// What was expected of it, after its browser was probed.
+        disposition: Disposition,
+        /// What it comes to.
+        verdict: Verdict,
+    },
+    /// Something that a person should know and that belongs to no cell.
+    Note {
+        /// What.
+        message: String,
+    },
+    /// Always last.
+    RunFinished {
+        /// The count of verdicts.
+        summary: Summary,
+        /// The floors of the matrix that were missed, ready to print.
+        missed_floors: Vec<String>,
+        /// The user stopped the run.
+        interrupted: bool,
+        /// The exit code.
+        exit_code: u8,
+        /// How long the run took.
+        duration: Duration,
+    },
+}
+
+/// A cell of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCell {
+    /// The cell.
+    pub cell: CellId,
+    /// What is expected of it.
+    pub disposition: Disposition,
+}
+
+/// What was seen in an attempt.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// A record for each step of the scenario that ended, a step with several cases as several.
+    pub steps: Vec<StepEvidence>,
+    /// Version of the browser.
+    pub browser_version: Option<String>,
+    /// Path of the driver's log, relative to the report.
+    pub driver_log: Option<String>,
+    /// The last lines of the driver's log, where the outcome is not a pass.
+    pub driver_log_tail: Vec<String>,
+    /// Messages of the page: errors, rejections, console lines that the page forwarded.
+    pub page_messages: Vec<String>,
+}
+
+/// What was seen in one step of a scenario, for one case.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct StepEvidence {
+    /// The step: its number from 1 and what it does, `2 generate`.
+    pub step: String,
+    /// The case of the golden, if the step has one.
+    pub case: Option<String>,
+    /// The prompt, as the model saw it.
+    pub prompt_ids: Vec<u32>,
+    /// The ids that were generated.
+    pub generated_ids: Vec<u32>,
+    /// The text of them.
+    pub text: Option<String>,
+    /// Why the generation ended.
+    pub finish_reason: Option<FinishReason>,
+    /// Timings.
+    pub timings: Option<Timings>,
+    /// How it was executed.
+    pub execution: Option<ExecutionReport>,
+    /// What the comparisons came to.
+    pub comparisons: Vec<Comparison>,
+    /// Anything else worth saying, a line each: `reused 14 tokens`, `loaded 1.5 MB in 80 ms`.
+    pub notes: Vec<String>,
+}
+
+/// The count of verdicts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// As expected.
+    pub expected: u32,
+    /// Failures that nobody announced.
+    pub unexpected: u32,
+    /// Known failures that passed.
+    pub unexpected_passes: u32,
+    /// Failed and passed.
+    pub flaky: u32,
+    /// Only infrastructure trouble.
+    pub inconclusive: u32,
+    /// Unsupported, with a reason.
+    pub unsupported: u32,
+    /// Not installed, not fetched, or never reached.
+    pub not_run: u32,
+}
+
+impl Summary {
+    /// Cells that ran to an outcome of the product.
+    pub fn ran(&self) -> u32 {
+        self.expected + self.unexpected + self.unexpected_passes + self.flaky
+    }
+
+    /// Counts one settled cell.
+    pub fn count(&mut self, disposition: &Disposition, verdict: &Verdict) {
+        let counter = match verdict {
+            Verdict::Expected => &mut self.expected,
+            Verdict::Unexpected => &mut self.unexpected,
+            Verdict::UnexpectedPass => &mut self.unexpected_passes,
+            Verdict::Flaky => &mut self.flaky,
+            Verdict::Inconclusive => &mut self.inconclusive,
+            Verdict::NotRun { .. } => match disposition {
+                Disposition::Unsupported { .. } => &mut self.unsupported,
+                Disposition::Run
+                | Disposition::KnownFailure { .. }
+                | Disposition::Unavailable { .. } => &mut self.not_run,
+            },
+        };
+        *counter += 1;
+    }
+}

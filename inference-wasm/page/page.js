@@ -1,0 +1,149 @@
+// The page's main thread: numbers and delivers every event, takes commands from the host, and
+// stays alive while the worker computes. It runs no model code itself.
+
+import { Outbox } from "./outbox.js";
+import { probe } from "./probe.js";
+
+// What a page without WebAssembly says. One with it says what its bundle was built with; a test
+// of the bundle builder compares the two.
+const PROTOCOL = 1;
+
+const outbox = new Outbox(new URL("events", document.baseURI));
+// The id of the command at work.
+let current = null;
+// Why no command can be taken: still starting, or the worker is dead.
+let unavailable = "the page is not ready yet";
+// Why the engine can't run in this browser; the page itself can still be asked to probe.
+let withoutEngine = null;
+
+function show(text) {
+  document.getElementById("state").textContent = text;
+}
+
+function send(command, kind, ends = false) {
+  outbox.add(command, JSON.stringify(kind));
+  if (ends) current = null;
+}
+
+function describe(value) {
+  return value instanceof Error ? `${value.name}: ${value.message}` : String(value);
+}
+
+function pageError(message, source) {
+  send(current, { type: "page-error", message: String(message), source });
+}
+
+function place(event) {
+  return `${event.filename ?? ""}:${event.lineno ?? 0}:${event.colno ?? 0}`;
+}
+
+addEventListener("error", (event) => {
+  // A resource that fails to load raises an `error` without a message.
+  pageError(event.message ?? `could not load ${event.target?.src ?? "a resource"}`, place(event));
+});
+addEventListener("unhandledrejection", (event) => {
+  send(current, { type: "unhandled-rejection", reason: describe(event.reason) });
+});
+
+function ready(protocol) {
+  unavailable = null;
+  send(null, {
+    type: "ready",
+    protocol,
+    user_agent: navigator.userAgent,
+    cross_origin_isolated: globalThis.crossOriginIsolated === true,
+  });
+  // A timer of this thread: it goes on while the worker computes or hangs.
+  setInterval(() => send(null, { type: "heartbeat" }), 1000);
+  show(withoutEngine ? `ready, without an engine: ${withoutEngine}` : "ready");
+}
+
+// After an uncaught error the module's memory is in no known state: nothing more runs in it.
+function dead(why) {
+  unavailable = `the worker is dead: ${why}`;
+  current = null;
+  show(unavailable);
+}
+
+const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+
+worker.addEventListener("message", ({ data }) => {
+  switch (data.type) {
+    case "ready":
+      ready(data.protocol);
+      break;
+    case "without-engine":
+      withoutEngine = data.reason;
+      ready(PROTOCOL);
+      break;
+    case "event":
+      // Already JSON: parsed here, 64-bit counters would lose their last digits.
+      outbox.add(data.command, data.kind);
+      if (data.fate === "ends") current = null;
+      if (data.fate === "dies") dead("the engine panicked");
+      break;
+    case "error":
+      pageError(data.message, data.source);
+      dead(data.message);
+      break;
+    case "rejection":
+      send(current, { type: "unhandled-rejection", reason: data.reason });
+      dead(data.reason);
+      break;
+  }
+});
+// Only what the worker can't say itself: that its script can't be loaded or read.
+worker.addEventListener("error", (event) => {
+  event.preventDefault();
+  const message = event.message ?? "the worker's script could not be loaded";
+  pageError(message, place(event));
+  dead(message);
+});
+worker.addEventListener("messageerror", () => {
+  pageError("a message of the worker could not be read", "worker.js");
+});
+worker.postMessage({ type: "start", base: document.baseURI });
+
+async function runProbe(command) {
+  send(command, { type: "phase", phase: "probe" });
+  const report = await probe();
+  send(command, { type: "finished", result: { of: "probe", ...report } }, true);
+}
+
+// What the host calls over WebDriver. Everything returns at once; results come as events.
+globalThis.tierproof = Object.freeze({
+  version: PROTOCOL,
+
+  // Takes a command as JSON text. Returns null, or why the command was not taken.
+  submit(text) {
+    if (unavailable !== null) return unavailable;
+    if (current !== null) return `command ${current} is still at work`;
+    let command;
+    try {
+      command = JSON.parse(text);
+    } catch (error) {
+      return `the command is not JSON: ${error.message}`;
+    }
+    const id = command?.id;
+    if (!Number.isInteger(id) || id < 0 || id > 0xffffffff) {
+      return `the command's \`id\` is ${JSON.stringify(id)}, expected an unsigned 32-bit integer`;
+    }
+    current = id;
+    if (command.action?.do === "probe") {
+      runProbe(id);
+    } else if (withoutEngine) {
+      const message = `the engine can't run in this browser: ${withoutEngine}`;
+      const error = { kind: "backend-unavailable", message, hint: null };
+      send(id, { type: "failed", error }, true);
+    } else {
+      worker.postMessage({ type: "submit", id, text });
+    }
+    return null;
+  },
+
+  // Asks the command at work to end. It does so at the next token.
+  cancel() {
+    worker.postMessage({ type: "cancel" });
+    return null;
+  },
+});

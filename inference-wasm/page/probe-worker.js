@@ -1,0 +1,15 @@
+// Answers the probe's two questions that only a worker can answer.
+
+function hasWebgl2() {
+  try {
+    return new OffscreenCanvas(1, 1).getContext("webgl2") !== null;
+  } catch {
+    return false;
+  }
+}
+
+addEventListener("message", ({ data: { memory } }) => {
+  const hasWritten = memory !== null;
+  if (hasWritten) Atomics.add(new Int32Array(memory.buffer), 0, 1);
+  postMessage({ webgl2: hasWebgl2(), hasWritten });
+});

@@ -1,0 +1,189 @@
+// What this browser can do, in the shape of the protocol's `CapabilityReport`. Asks and reports;
+// what follows from it is decided elsewhere. Every question that a browser may leave unanswered
+// has a time limit, and no answer is a "no" with a reason where the report has room for one.
+
+import { webgl2 } from "./probe-webgl2.js";
+
+const ADAPTER_MS = 10000;
+const STORAGE_MS = 3000;
+const WORKER_MS = 5000;
+
+export async function probe() {
+  const worker = askWorker();
+  return {
+    user_agent: navigator.userAgent,
+    secure_context: isSecureContext,
+    cross_origin_isolated: globalThis.crossOriginIsolated === true,
+    hardware_concurrency: navigator.hardwareConcurrency ?? null,
+    device_memory_gib: navigator.deviceMemory ?? null,
+    wasm: await wasm(worker),
+    webgpu: await webgpu(),
+    webgl2: { ...webgl2(), in_worker: (await worker).webgl2 },
+    storage: await storage(),
+  };
+}
+
+// The promise's value, or an error after `ms`.
+function within(ms, what, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not settle in ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+// What only a worker can say: whether it gets a WebGL2 context, and whether it sees a memory
+// that is shared with it. A worker that does not answer can do neither.
+async function askWorker() {
+  let worker;
+  try {
+    worker = new Worker(new URL("./probe-worker.js", import.meta.url), { type: "module" });
+    const answer = new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = (event) => {
+        // A "no", not an error of the page.
+        event.preventDefault();
+        reject(new Error("the probe's worker failed"));
+      };
+    });
+    const memory = sharedMemory();
+    try {
+      worker.postMessage({ memory });
+    } catch {
+      // Not to be shared, then; the other question still stands.
+      worker.postMessage({ memory: null });
+    }
+    const { webgl2, hasWritten } = await within(WORKER_MS, "the probe's worker", answer);
+    const arrived = memory !== null && new Int32Array(memory.buffer)[0] === 1;
+    return { webgl2, sharesMemory: hasWritten && arrived };
+  } catch {
+    return { webgl2: false, sharesMemory: false };
+  } finally {
+    worker?.terminate();
+  }
+}
+
+function sharedMemory() {
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  } catch {
+    return null;
+  }
+}
+
+// Each module is the smallest that uses its proposal.
+const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+const TYPE_VOID = [0x01, 0x04, 0x01, 0x60, 0x00, 0x00];
+const TYPE_V128 = [0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b];
+const ONE_FUNCTION = [0x03, 0x02, 0x01, 0x00];
+const SPLAT_0 = [0x41, 0x00, 0xfd, 0x0f]; // i32.const 0, i8x16.splat
+
+function code(...instructions) {
+  const body = [0x00, ...instructions, 0x0b];
+  return [0x0a, body.length + 2, 0x01, body.length, ...body];
+}
+
+const MODULES = {
+  simd128: [...TYPE_V128, ...ONE_FUNCTION, ...code(...SPLAT_0)],
+  // i8x16.relaxed_swizzle
+  relaxed_simd: [
+    ...TYPE_V128, ...ONE_FUNCTION, ...code(...SPLAT_0, ...SPLAT_0, 0xfd, 0x80, 0x02),
+  ],
+  // A shared memory of one page, and i32.atomic.load of its first word.
+  threads: [
+    ...TYPE_VOID, ...ONE_FUNCTION, 0x05, 0x04, 0x01, 0x03, 0x01, 0x01,
+    ...code(0x41, 0x00, 0xfe, 0x10, 0x02, 0x00, 0x1a),
+  ],
+  // A tag, and throw of it: the same in both generations of the proposal.
+  exceptions: [
+    ...TYPE_VOID, ...ONE_FUNCTION, 0x0d, 0x03, 0x01, 0x00, 0x00, ...code(0x08, 0x00),
+  ],
+  // A memory with 64-bit addresses.
+  memory64: [0x05, 0x03, 0x01, 0x04, 0x01],
+};
+
+async function wasm(worker) {
+  const present = typeof WebAssembly !== "undefined";
+  const has = (name) =>
+    present && WebAssembly.validate(new Uint8Array([...HEADER, ...MODULES[name]]));
+  return {
+    present,
+    simd128: has("simd128"),
+    relaxed_simd: has("relaxed_simd"),
+    threads: has("threads") && (await worker).sharesMemory,
+    exceptions: has("exceptions"),
+    memory64: has("memory64"),
+  };
+}
+
+async function webgpu() {
+  if (!navigator.gpu) return { present: false, adapter: null, reason: "absent" };
+  try {
+    const request = navigator.gpu.requestAdapter();
+    const adapter = await within(ADAPTER_MS, "requestAdapter()", request);
+    if (!adapter) return { present: true, adapter: null, reason: "adapter-null" };
+    return { present: true, adapter: describeAdapter(adapter), reason: null };
+  } catch (error) {
+    return { present: true, adapter: null, reason: String(error?.message ?? error) };
+  }
+}
+
+function describeAdapter(adapter) {
+  const info = adapter.info ?? {};
+  const limits = {};
+  // The limits are getters of the prototype, which `Object.entries` does not see.
+  for (const name in adapter.limits) {
+    const value = adapter.limits[name];
+    if (typeof value === "number") limits[name] = value;
+  }
+  return {
+    vendor: info.vendor ?? "",
+    architecture: info.architecture ?? "",
+    device: info.device ?? "",
+    description: info.description ?? "",
+    // It moved from the adapter to its info.
+    is_fallback: info.isFallbackAdapter ?? adapter.isFallbackAdapter ?? null,
+    features: [...adapter.features].sort(),
+    limits,
+  };
+}
+
+async function storage() {
+  const answers = (what, ask) =>
+    within(STORAGE_MS, what, Promise.resolve().then(ask)).then(() => true, () => false);
+  const value = (what, ask) =>
+    within(STORAGE_MS, what, Promise.resolve().then(ask)).catch(() => null);
+  const estimate = await value("estimate()", () => navigator.storage.estimate());
+  return {
+    opfs: await answers("OPFS", tryOpfs),
+    cache: await answers("the Cache API", tryCache),
+    indexed_db: await answers("IndexedDB", tryIndexedDb),
+    quota_bytes: estimate?.quota ?? null,
+    // Not persist(): Firefox asks the user first, and never settles.
+    persisted: (await value("persisted()", () => navigator.storage.persisted())) ?? null,
+  };
+}
+
+const NAME = "tierproof-probe";
+
+async function tryOpfs() {
+  const root = await navigator.storage.getDirectory();
+  await root.getFileHandle(NAME, { create: true });
+  await root.removeEntry(NAME);
+}
+
+async function tryCache() {
+  const cache = await caches.open(NAME);
+  await cache.match("/");
+  await caches.delete(NAME);
+}
+
+async function tryIndexedDb() {
+  const settled = (request) =>
+    new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  (await settled(indexedDB.open(NAME))).close();
+  await settled(indexedDB.deleteDatabase(NAME));
+}

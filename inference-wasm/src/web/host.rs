@@ -1,0 +1,133 @@
+//! The browser's side of [`Host`]: fetching, clock, events and cancellation in a worker.
+
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::{JsCast, JsError, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{MessageChannel, Performance, RequestInit, Response, WorkerGlobalScope};
+
+use super::{IS_CANCELLED, emit_event, shard};
+use crate::engine::host::Host;
+use crate::protocol::{CapabilityReport, EngineError, EngineErrorKind, PageEventKind, Shard};
+
+/// How often logits are sent before giving up. Sending them twice does no harm: they replace
+/// each other.
+const LOGITS_ATTEMPTS: u32 = 3;
+
+/// A worker as the engine's surroundings.
+pub(super) struct WebHost {
+    scope: WorkerGlobalScope,
+    performance: Performance,
+    /// The page's address.
+    base: String,
+    /// Leads from here to here: a message through it is a turn of the event loop.
+    turn: MessageChannel,
+}
+
+impl WebHost {
+    pub(super) fn new(base: &str) -> Result<Self, JsError> {
+        let scope: WorkerGlobalScope = js_sys::global()
+            .dyn_into()
+            .map_err(|_| JsError::new("the engine runs in a worker, and this is none"))?;
+        let performance =
+            scope.performance().ok_or_else(|| JsError::new("this worker has no `performance`"))?;
+        let turn = MessageChannel::new().map_err(|error| JsError::new(&text_of(&error)))?;
+        Ok(Self { scope, performance, base: base.to_owned(), turn })
+    }
+
+    /// An address that is written relative to the page.
+    fn resolve(&self, url: &str) -> Result<String, EngineError> {
+        web_sys::Url::new_with_base(url, &self.base).map(|url| url.href()).map_err(|_| {
+            EngineError {
+                kind: EngineErrorKind::ShardUnavailable,
+                message: format!("`{url}` is not an address, relative to `{}`", self.base),
+                hint: None,
+            }
+        })
+    }
+
+    /// Waits until the event loop has been around once. A message does it at once; a timer would
+    /// be held back for milliseconds, and a promise would not let other messages in.
+    async fn event_loop_turn(&self) {
+        let (sender, receiver) = (self.turn.port1(), self.turn.port2());
+        let promise = Promise::new(&mut |resolve, _| {
+            receiver.set_onmessage(Some(&resolve));
+            // Null can always be posted.
+            let _ = sender.post_message(&JsValue::NULL);
+        });
+        let _ = JsFuture::from(promise).await;
+    }
+
+    async fn post(&self, url: &str, body: &[u8]) -> Result<(), String> {
+        let request = RequestInit::new();
+        request.set_method("POST");
+        request.set_body(&Uint8Array::new_from_slice(body));
+        let response: Response = JsFuture::from(self.scope.fetch_with_str_and_init(url, &request))
+            .await
+            .map_err(|error| text_of(&error))?
+            .unchecked_into();
+        if response.ok() { Ok(()) } else { Err(format!("HTTP {}", response.status())) }
+    }
+}
+
+impl Host for WebHost {
+    async fn fetch_shard(
+        &mut self,
+        shard: &Shard,
+        into: &mut Vec<u8>,
+        progress: &mut dyn FnMut(&mut Self, usize),
+    ) -> Result<(), EngineError> {
+        let url = self.resolve(&shard.url)?;
+        let scope = self.scope.clone();
+        shard::fetch(&scope, &url, shard, into, &mut |bytes| progress(self, bytes)).await
+    }
+
+    fn now_ms(&self) -> f64 {
+        self.performance.now()
+    }
+
+    fn send(&mut self, command: Option<u32>, kind: PageEventKind) {
+        emit_event(command, &kind);
+    }
+
+    async fn send_logits(&mut self, command: u32, rows: &[f32]) -> Result<(), EngineError> {
+        let url = self.resolve(&format!("logits/{command}"))?;
+        let mut why = String::new();
+        for _ in 0..LOGITS_ATTEMPTS {
+            // WebAssembly is little-endian, as the protocol is.
+            match self.post(&url, bytemuck::cast_slice(rows)).await {
+                Ok(()) => return Ok(()),
+                Err(error) => why = error,
+            }
+        }
+        Err(EngineError {
+            kind: EngineErrorKind::InvalidRequest,
+            message: format!("the host did not take the logits at `{url}`: {why}"),
+            hint: None,
+        })
+    }
+
+    async fn is_cancelled(&mut self) -> bool {
+        self.event_loop_turn().await;
+        IS_CANCELLED.get()
+    }
+
+    async fn probe(&mut self) -> Result<CapabilityReport, EngineError> {
+        Err(EngineError {
+            kind: EngineErrorKind::InvalidRequest,
+            message: "a worker can't probe: the page's main thread answers that command".into(),
+            hint: None,
+        })
+    }
+
+    fn bundle(&self) -> &str {
+        if cfg!(feature = "seeded-faults") { "base+seeded-faults" } else { "base" }
+    }
+}
+
+/// A JavaScript value as text: an error's own message where it is one.
+pub(super) fn text_of(value: &JsValue) -> String {
+    match value.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => value.as_string().unwrap_or_else(|| format!("{value:?}")),
+    }
+}
