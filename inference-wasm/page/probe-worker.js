@@ -9,7 +9,7 @@ function hasWebgl2() {
 }
 
 addEventListener("message", ({ data: { memory } }) => {
-  const hasWritten = memory instanceof WebAssembly.Memory;
+  const hasWritten = memory !== null;
   if (hasWritten) Atomics.add(new Int32Array(memory.buffer), 0, 1);
   postMessage({ webgl2: hasWebgl2(), hasWritten });
 });

@@ -40,7 +40,11 @@ async function askWorker() {
     worker = new Worker(new URL("./probe-worker.js", import.meta.url), { type: "module" });
     const answer = new Promise((resolve, reject) => {
       worker.onmessage = ({ data }) => resolve(data);
-      worker.onerror = () => reject(new Error("the probe's worker failed"));
+      worker.onerror = (event) => {
+        // A "no", not an error of the page.
+        event.preventDefault();
+        reject(new Error("the probe's worker failed"));
+      };
     });
     const memory = sharedMemory();
     try {

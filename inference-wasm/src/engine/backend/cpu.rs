@@ -294,3 +294,6 @@ fn add_scaled(out: &mut [f32], x: &[f32], scale: f32) {
         *out += x * scale;
     }
 }
+
+#[cfg(test)]
+mod tests;
