@@ -100,7 +100,7 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
                     .into_iter()
                     .chain(packages),
             ),
-            limit: Duration::from_secs(20 * 60),
+            limit: Duration::from_mins(20),
             mends: packaged,
         });
     }
@@ -116,7 +116,7 @@ pub(crate) fn package_lists(platform: &Platform) -> Step {
     Step {
         kind: StepKind::PackageLists,
         command: as_root(platform, ["apt-get", "update", "-q"]),
-        limit: Duration::from_secs(5 * 60),
+        limit: Duration::from_mins(5),
         mends: Vec::new(),
     }
 }
@@ -138,7 +138,7 @@ fn cargo_install(platform: &Platform, name: &str, version: &str, part: &'static 
         .collect();
     // Where the table looks for it, whatever cargo's own configuration says.
     command.extend(["--root".to_owned(), platform.cargo_home.display().to_string()]);
-    Step { kind: StepKind::User, command, limit: Duration::from_secs(20 * 60), mends: vec![part] }
+    Step { kind: StepKind::User, command, limit: Duration::from_mins(20), mends: vec![part] }
 }
 
 fn wasm_toolchain(root: &Path, part: &'static Part) -> Step {
@@ -147,7 +147,7 @@ fn wasm_toolchain(root: &Path, part: &'static Part) -> Step {
     Step {
         kind: StepKind::User,
         command: vec!["bash".to_owned(), script, "--dir".to_owned(), folder],
-        limit: Duration::from_secs(15 * 60),
+        limit: Duration::from_mins(15),
         mends: vec![part],
     }
 }
