@@ -10,6 +10,8 @@
 
 pub(crate) mod check;
 mod command;
+#[cfg(test)]
+mod fake;
 pub(crate) mod machine;
 pub(crate) mod mend;
 pub(crate) mod perform;

@@ -92,3 +92,81 @@ fn expand(machine: &dyn Machine, place: &str) -> PathBuf {
         .replace("{cargo-home}", &platform.cargo_home.to_string_lossy())
         .into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::Fake;
+    use super::*;
+
+    fn part(name: &str) -> &'static Part {
+        let parts = requirements().iter().flat_map(|requirement| requirement.parts);
+        parts.into_iter().find(|part| part.name == name).expect("the table has it")
+    }
+
+    #[test]
+    fn a_program_is_looked_for_in_the_documented_order() {
+        let places = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
+        for (machine, expected) in [
+            (Fake::debian(), None),
+            (Fake::debian().file(places), Some(places)),
+            (Fake::debian().file(places).program("MiniBrowser"), Some("/usr/bin/MiniBrowser")),
+            (
+                Fake::debian()
+                    .program("MiniBrowser")
+                    .file("/opt/mine")
+                    .variable("WEBKIT_MINIBROWSER", "/opt/mine"),
+                Some("/opt/mine"),
+            ),
+            // Named, but not there: no silent second choice.
+            (
+                Fake::debian().program("MiniBrowser").variable("WEBKIT_MINIBROWSER", "/opt/gone"),
+                None,
+            ),
+        ] {
+            let found = find(&machine, part("MiniBrowser"));
+            assert_eq!(found.as_deref(), expected.map(std::path::Path::new), "{machine:?}");
+        }
+    }
+
+    #[test]
+    fn what_cargo_installed_is_found_off_the_path() {
+        let machine = Fake::debian().file("/cargo/bin/geckodriver");
+        let found = find(&machine, part("geckodriver"));
+        assert_eq!(found.as_deref(), Some(std::path::Path::new("/cargo/bin/geckodriver")));
+    }
+
+    #[test]
+    fn a_browser_of_another_system_is_impossible_and_not_missing() {
+        for (machine, impossible) in
+            [(Fake::debian(), vec!["safari"]), (Fake::macos(), vec!["webkit", "display", "vulkan"])]
+        {
+            let findings = check(&machine, &[Purpose::Run]);
+            let found: Vec<_> = findings
+                .iter()
+                .filter(|finding| matches!(finding.state, State::Impossible(_)))
+                .inspect(|finding| assert!(!finding.is_wanting(Purpose::Run)))
+                .map(|finding| finding.requirement.id)
+                .collect();
+            assert_eq!(found, impossible);
+        }
+    }
+
+    #[test]
+    fn the_optional_and_what_only_goldens_need_are_not_wanting_for_a_run() {
+        let findings = check(&Fake::debian(), &[Purpose::Run, Purpose::Reference]);
+        let wanting: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding.is_wanting(Purpose::Run))
+            .map(|finding| finding.requirement.id)
+            .collect();
+        assert_eq!(wanting, ["linker", "wasm32", "chrome", "firefox", "webkit", "display"]);
+    }
+
+    #[test]
+    fn half_a_browser_is_a_missing_browser() {
+        let findings = check(&Fake::debian().program("firefox"), &[Purpose::Run]);
+        let firefox = findings.iter().find(|finding| finding.requirement.id == "firefox");
+        let missing: Vec<_> = firefox.expect("it is checked").missing().map(|p| p.name).collect();
+        assert_eq!(missing, ["geckodriver"]);
+    }
+}

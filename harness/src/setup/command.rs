@@ -27,6 +27,7 @@ pub struct DoctorArgs {
 
 /// `tierproof setup`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SetupArgs {
     /// What for.
     #[arg(long = "for", value_name = "PURPOSE", default_value = "run")]
@@ -145,9 +146,10 @@ fn summarise(
     }
     let missing: Vec<_> =
         findings.iter().flat_map(Finding::missing).map(|part| part.name).collect();
-    match missing.is_empty() {
-        true => writeln!(out, "everything is here for `{}`", purpose.name()),
-        false => writeln!(out, "still missing: {}", missing.join(", ")),
+    if missing.is_empty() {
+        writeln!(out, "everything is here for `{}`", purpose.name())
+    } else {
+        writeln!(out, "still missing: {}", missing.join(", "))
     }
 }
 

@@ -121,10 +121,12 @@ impl Platform {
         let is_root = nix::unistd::geteuid().is_root();
         #[cfg(not(unix))]
         let is_root = false;
-        let privilege = match is_root {
-            true => Privilege::Root,
-            false if has("sudo") => Privilege::Sudo,
-            false => Privilege::None,
+        let privilege = if is_root {
+            Privilege::Root
+        } else if has("sudo") {
+            Privilege::Sudo
+        } else {
+            Privilege::None
         };
         let cargo_home = std::env::var_os("CARGO_HOME")
             .filter(|value| !value.is_empty())

@@ -14,8 +14,8 @@ use super::requirement::Part;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
-    /// What only a person can do: part and sentence.
-    pub(crate) by_hand: Vec<(&'static str, String)>,
+    /// What only a person can do, and for which parts.
+    pub(crate) by_hand: Vec<(String, Vec<&'static str>)>,
 }
 
 /// One command.
@@ -41,6 +41,15 @@ pub(crate) enum StepKind {
     User,
 }
 
+impl Plan {
+    fn leave_to_a_person(&mut self, what: String, part: &Part) {
+        match self.by_hand.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, names)) => names.push(part.name),
+            None => self.by_hand.push((what, vec![part.name])),
+        }
+    }
+}
+
 impl Step {
     /// The line that a person would type.
     pub(crate) fn line(&self) -> String {
@@ -56,10 +65,12 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
     let mut last = Vec::new();
     for part in findings.iter().flat_map(Finding::missing) {
         match mend(machine, part) {
-            Mend::Apt(_) if platform.privilege == Privilege::None => {
-                let what = mend(machine, part).describe(platform);
-                plan.by_hand
-                    .push((part.name, format!("as root, run: {}", what.replace("sudo ", ""))));
+            Mend::Apt(names) if platform.privilege == Privilege::None => {
+                let install = "apt-get install --no-install-recommends";
+                plan.leave_to_a_person(
+                    format!("as root, run: {install} {}", names.join(" ")),
+                    part,
+                );
             }
             Mend::Apt(names) => {
                 packages.extend(
@@ -71,7 +82,7 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
                 last.push(cargo_install(platform, name, version, part));
             }
             Mend::WasmToolchain => last.push(wasm_toolchain(root, part)),
-            Mend::ByHand(what) => plan.by_hand.push((part.name, what)),
+            Mend::ByHand(what) => plan.leave_to_a_person(what, part),
         }
     }
     let wants_lists = platform.packages == Some(PackageManager::Apt)
@@ -89,7 +100,7 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
                     .into_iter()
                     .chain(packages),
             ),
-            limit: Duration::from_secs(20 * 60),
+            limit: Duration::from_mins(20),
             mends: packaged,
         });
     }
@@ -105,7 +116,7 @@ pub(crate) fn package_lists(platform: &Platform) -> Step {
     Step {
         kind: StepKind::PackageLists,
         command: as_root(platform, ["apt-get", "update", "-q"]),
-        limit: Duration::from_secs(5 * 60),
+        limit: Duration::from_mins(5),
         mends: Vec::new(),
     }
 }
@@ -127,7 +138,7 @@ fn cargo_install(platform: &Platform, name: &str, version: &str, part: &'static 
         .collect();
     // Where the table looks for it, whatever cargo's own configuration says.
     command.extend(["--root".to_owned(), platform.cargo_home.display().to_string()]);
-    Step { kind: StepKind::User, command, limit: Duration::from_secs(20 * 60), mends: vec![part] }
+    Step { kind: StepKind::User, command, limit: Duration::from_mins(20), mends: vec![part] }
 }
 
 fn wasm_toolchain(root: &Path, part: &'static Part) -> Step {
@@ -136,7 +147,108 @@ fn wasm_toolchain(root: &Path, part: &'static Part) -> Step {
     Step {
         kind: StepKind::User,
         command: vec!["bash".to_owned(), script, "--dir".to_owned(), folder],
-        limit: Duration::from_secs(15 * 60),
+        limit: Duration::from_mins(15),
         mends: vec![part],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::check;
+    use super::super::fake::Fake;
+    use super::super::requirement::Purpose;
+    use super::*;
+
+    /// The plan as lines, with the folder of this machine's cache taken out.
+    fn lines(machine: &Fake, purpose: Purpose) -> String {
+        let mut findings = check(machine, &[purpose]);
+        findings.retain(|finding| !finding.requirement.optional);
+        let plan = plan(machine, &findings, Path::new("/checkout"));
+        let folder = super::super::machine::wasm_toolchain_folder().display().to_string();
+        let steps = plan.steps.iter().map(|step| step.line().replace(&folder, "CACHE"));
+        let by_hand = plan
+            .by_hand
+            .iter()
+            .map(|(what, names)| format!("by hand, {}: {what}", names.join(", ")));
+        steps.chain(by_hand).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_bare_debian_as_root() {
+        insta::assert_snapshot!(lines(&Fake::debian().without_lists(), Purpose::Test), @r"
+        env DEBIAN_FRONTEND=noninteractive apt-get update -q
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 gcc libc6-dev chromium chromium-driver firefox-esr webkit2gtk-driver xvfb
+        bash /checkout/harness/setup/setup-wasm.sh --dir CACHE
+        cargo install geckodriver --locked --version 0.37.1 --root /cargo
+        ");
+    }
+
+    #[test]
+    fn a_user_goes_through_sudo_and_only_what_is_missing_is_installed() {
+        let machine = Fake::debian()
+            .user()
+            .programs(&["cc", "chromium", "chromedriver", "firefox", "geckodriver"])
+            .with_wasm();
+        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 webkit2gtk-driver xvfb");
+    }
+
+    #[test]
+    fn without_root_and_sudo_packages_are_left_to_somebody_else() {
+        let machine = Fake::debian().without_sudo().programs(&["cc", "Xvfb"]).with_wasm();
+        insta::assert_snapshot!(lines(&machine, Purpose::Run), @r"
+        cargo install geckodriver --locked --version 0.37.1 --root /cargo
+        by hand, chromium: as root, run: apt-get install --no-install-recommends chromium
+        by hand, chromedriver: as root, run: apt-get install --no-install-recommends chromium-driver
+        by hand, firefox: as root, run: apt-get install --no-install-recommends firefox-esr
+        by hand, WebKitWebDriver, MiniBrowser: as root, run: apt-get install --no-install-recommends webkit2gtk-driver
+        ");
+    }
+
+    #[test]
+    fn a_package_that_apt_does_not_have_is_no_dead_end() {
+        // Ubuntu has these as snaps only.
+        let machine = Fake::debian()
+            .lacks(&["chromium", "chromium-driver", "firefox-esr"])
+            .programs(&["cc", "Xvfb", "geckodriver"])
+            .with_wasm();
+        insta::assert_snapshot!(lines(&machine, Purpose::Run), @r"
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 webkit2gtk-driver
+        by hand, chromium, chromedriver: install Chrome or Chromium and the chromedriver of the same version (Ubuntu: `sudo snap install chromium`), or name them in `CHROME` and `CHROMEDRIVER`
+        by hand, firefox: install Firefox (Ubuntu: `sudo snap install firefox`), or name it in `FIREFOX`
+        ");
+    }
+
+    #[test]
+    fn a_packaged_geckodriver_is_preferred() {
+        let machine = Fake::debian()
+            .has_package("geckodriver")
+            .programs(&["cc", "chromium", "chromedriver", "firefox", "Xvfb", "WebKitWebDriver"])
+            .with_wasm();
+        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 geckodriver webkit2gtk-driver");
+    }
+
+    #[test]
+    fn other_systems_are_told_what_to_type() {
+        insta::assert_snapshot!(lines(&Fake::macos().programs(&["cc"]).with_wasm(), Purpose::Run), @r"
+        by hand, chromium: brew install --cask google-chrome
+        by hand, chromedriver: brew install --cask chromedriver
+        by hand, firefox: brew install --cask firefox
+        by hand, geckodriver: brew install geckodriver
+        by hand, safaridriver: it comes with macOS; allow it once with `sudo safaridriver --enable`
+        ");
+        insta::assert_snapshot!(lines(&Fake::fedora().programs(&["cc"]).with_wasm(), Purpose::Run), @r"
+        cargo install geckodriver --locked --version 0.37.1 --root /cargo
+        by hand, chromium: sudo dnf install chromium
+        by hand, chromedriver: sudo dnf install chromedriver
+        by hand, firefox: sudo dnf install firefox
+        by hand, WebKitWebDriver, MiniBrowser: install your system's build of WebKitGTK with `WebKitWebDriver` and `MiniBrowser`, or name them in `WEBKIT_WEBDRIVER` and `WEBKIT_MINIBROWSER`
+        by hand, Xvfb: sudo dnf install xorg-x11-server-Xvfb
+        ");
+    }
+
+    #[test]
+    fn nothing_missing_is_nothing_to_do() {
+        let machine = Fake::debian().without_lists().with_python();
+        assert_eq!(lines(&machine, Purpose::Reference), "");
     }
 }

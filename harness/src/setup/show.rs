@@ -160,8 +160,8 @@ pub(crate) fn print_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     if !plan.by_hand.is_empty() {
         writeln!(out, "{}", "this is left to you:".bold())?;
     }
-    for (name, what) in &plan.by_hand {
-        writeln!(out, "  {name}: {what}")?;
+    for (what, names) in &plan.by_hand {
+        writeln!(out, "  {}: {what}", names.join(", "))?;
     }
     Ok(())
 }
