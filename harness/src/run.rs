@@ -1,5 +1,109 @@
 //! From a plan to verdicts: attempts, retries, deadlines, and the one stream of events.
+//!
+//! [`run`] is the whole of it: workers take groups of cells, the dispatcher turns what they say
+//! into events, and a stop by the user ends them in order.
 
+mod conversation;
 pub(crate) mod dispatcher;
 pub mod event;
+mod executor;
 pub mod exit;
+mod prepare;
+mod schedule;
+mod worker;
+
+use std::future::Future;
+
+use futures::StreamExt;
+use inference_wasm::protocol::SeededFault;
+use tokio::sync::{mpsc, watch};
+
+use crate::browser::Launcher;
+use crate::expectation::Facts;
+use crate::plan::Plan;
+use crate::server::{ModelShelf, Server};
+use dispatcher::Dispatcher;
+use event::{LOG_VERSION, RunEvent, RunEventKind};
+use exit::Exit;
+use worker::Shop;
+
+pub(crate) use conversation::{Conversation, End, Watch, unexpected_error};
+pub use prepare::{Inputs, ModelFile, UnusableGoldens, requests};
+pub(crate) use worker::probe;
+
+/// What a run is made of.
+pub struct Run<'a> {
+    /// The cells.
+    pub plan: &'a Plan,
+    /// What they are judged by.
+    pub inputs: &'a Inputs<'a>,
+    /// What is known of this machine.
+    pub facts: &'a Facts,
+    /// Serves the pages.
+    pub server: &'a Server,
+    /// Launches browsers.
+    pub launcher: &'a Launcher,
+    /// Browsers have windows.
+    pub is_headed: bool,
+    /// Groups at work at a time.
+    pub jobs: usize,
+    /// A defect to build into every load.
+    pub fault: Option<SeededFault>,
+}
+
+/// Runs a plan to its end and says how the command ends. Every event goes to `sink`, in order.
+///
+/// `interrupt` resolves when the user stops the run: browsers are closed then, and what is open
+/// is settled as not run.
+pub async fn run(
+    run: &Run<'_>,
+    interrupt: impl Future<Output = ()>,
+    sink: &mut dyn FnMut(&RunEvent),
+) -> Exit {
+    let started = RunEventKind::RunStarted {
+        log_version: LOG_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        matrix: run.inputs.matrix().name.clone(),
+        narrowed_by: run.plan.narrowed_by.clone(),
+        cells: run.plan.cells.clone(),
+    };
+    let mut dispatcher = Dispatcher::start(&run.plan.cells, started, sink);
+    let (messages, mut inbox) = mpsc::unbounded_channel();
+    let (stopper, stop) = watch::channel(false);
+    let shelf = ModelShelf::default();
+    let shop = Shop {
+        inputs: run.inputs,
+        facts: run.facts,
+        server: run.server,
+        launcher: run.launcher,
+        shelf: &shelf,
+        fault: run.fault,
+        messages,
+        stop,
+    };
+    let groups = schedule::groups(run.plan.runnable().map(|planned| &planned.cell), run.is_headed);
+    let workers = futures::stream::iter(groups)
+        .for_each_concurrent(run.jobs.max(1), |group| worker::work(&shop, group));
+    tokio::pin!(workers, interrupt);
+    let mut is_interrupted = false;
+    loop {
+        tokio::select! {
+            biased;
+            Some(message) = inbox.recv() => dispatcher.handle(message),
+            () = &mut interrupt, if !is_interrupted => {
+                is_interrupted = true;
+                stopper.send_replace(true);
+            }
+            () = &mut workers => break,
+        }
+    }
+    while let Ok(message) = inbox.try_recv() {
+        dispatcher.handle(message);
+    }
+    let floors = &run.inputs.matrix().floors;
+    let is_narrowed = !run.plan.narrowed_by.is_empty();
+    dispatcher.finish(is_interrupted, |settled| {
+        let settled = settled.iter().map(|(cell, expected, verdict)| (cell, expected, verdict));
+        floors.missed(settled, is_narrowed)
+    })
+}

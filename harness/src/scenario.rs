@@ -12,6 +12,7 @@ mod tests;
 
 use inference_wasm::protocol::EngineErrorKind;
 
+pub use crate::server::ServerFault;
 pub use library::Fixtures;
 pub use prompts::{PromptCase, PromptSet};
 
@@ -124,31 +125,6 @@ pub struct LoadStep {
     pub server_fault: Option<ServerFault>,
     /// How it has to end.
     pub expect: LoadExpectation,
-}
-
-/// What the server does wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerFault {
-    /// A shard in the middle answers 404.
-    MissingShard,
-    /// A shard in the middle breaks off half-way.
-    Truncated,
-    /// A shard in the middle answers 200 with a page of HTML, whole by its own `Content-Length`.
-    Html,
-}
-
-impl ServerFault {
-    /// Every fault.
-    pub const ALL: [Self; 3] = [Self::MissingShard, Self::Truncated, Self::Html];
-
-    /// The name as it stands in TOML.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingShard => "missing-shard",
-            Self::Truncated => "truncated",
-            Self::Html => "html",
-        }
-    }
 }
 
 /// How a load has to end.

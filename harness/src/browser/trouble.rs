@@ -75,6 +75,23 @@ pub enum TroubleKind {
 }
 
 impl Trouble {
+    /// There is no browser, since it was closed after earlier trouble.
+    pub(crate) fn not_launched() -> Self {
+        let message = "no browser is running".to_owned();
+        Self::new("open page", TroubleKind::Start { message })
+    }
+
+    /// Our own server can't serve a page.
+    pub(crate) fn server(error: std::io::Error) -> Self {
+        Self::new("open page", TroubleKind::Start { message: error.to_string() })
+    }
+
+    /// Too many launches failed in a row for another one to be worth its time.
+    pub(crate) fn gave_up(profile: super::LaunchProfile, launches: u32) -> Self {
+        let message = format!("`{profile}` failed to launch {launches} times in a row; gave up");
+        Self::new("launch", TroubleKind::Start { message })
+    }
+
     pub(crate) fn new(phase: &'static str, kind: impl Into<TroubleKind>) -> Self {
         Self { phase, kind: kind.into() }
     }

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use super::replay::Log;
 use crate::cell::CellId;
-use crate::outcome::Disposition;
 use crate::run::event::{LOG_VERSION, PlannedCell, RunEvent, RunEventKind, Summary};
+use crate::run::exit::Exit;
 
 /// The one stream of some logs. A single log is passed on as it is.
 pub(crate) fn merge(logs: &[Log]) -> Vec<RunEvent> {
@@ -51,8 +51,6 @@ fn merged(logs: &[Log]) -> Vec<Dated> {
     let mut ends = Vec::new();
     let mut summary = Summary::default();
     let planned = plan(logs, &owners);
-    let dispositions: HashMap<_, _> =
-        planned.iter().map(|planned| (&planned.cell, &planned.disposition)).collect();
     for (index, log) in logs.iter().enumerate() {
         for event in &log.events {
             let is_wanted = match &event.kind {
@@ -71,9 +69,8 @@ fn merged(logs: &[Log]) -> Vec<Dated> {
             if !is_wanted {
                 continue;
             }
-            if let RunEventKind::CellFinished { cell, verdict } = &event.kind {
-                let run = Disposition::Run;
-                summary.count(dispositions.get(cell).copied().unwrap_or(&run), verdict);
+            if let RunEventKind::CellFinished { disposition, verdict, .. } = &event.kind {
+                summary.count(disposition, verdict);
             }
             all.push((event.at, event.kind.clone()));
         }
@@ -189,7 +186,7 @@ fn end(ends: &[&RunEvent], summary: Summary) -> Option<Dated> {
     }
     floors.sort();
     floors.dedup();
-    let exit_code = summary.exit_code(!floors.is_empty(), is_interrupted);
+    let exit_code = Exit::of_run(&summary, &floors, is_interrupted).code();
     let finished = RunEventKind::RunFinished {
         summary,
         missed_floors: floors,

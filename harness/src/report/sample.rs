@@ -16,6 +16,7 @@ use crate::cell::{BrowserName, CellId};
 use crate::outcome::{Disposition, Outcome, Verdict, judge};
 use crate::proof::MissingProof;
 use crate::run::event::{LOG_VERSION, PlannedCell, RunEvent, RunEventKind, Summary};
+use crate::run::exit::Exit;
 
 pub(crate) use large::large;
 
@@ -95,7 +96,7 @@ pub(crate) fn stream(
         let (cell, disposition) = (cell.clone(), disposition.clone());
         clock.push(1, RunEventKind::CellFinished { cell, disposition, verdict });
     }
-    let exit_code = summary.exit_code(!missed_floors.is_empty(), is_interrupted);
+    let exit_code = Exit::of_run(&summary, &missed_floors, is_interrupted).code();
     let duration = Duration::from_millis(clock.ms);
     clock.push(
         0,
@@ -204,7 +205,9 @@ pub(crate) fn verdicts(events: &[RunEvent]) -> Vec<(CellId, Verdict)> {
     events
         .iter()
         .filter_map(|event| match &event.kind {
-            RunEventKind::CellFinished { cell, verdict, .. } => Some((cell.clone(), verdict.clone())),
+            RunEventKind::CellFinished { cell, verdict, .. } => {
+                Some((cell.clone(), verdict.clone()))
+            }
             _ => None,
         })
         .collect()

@@ -48,11 +48,14 @@ struct CellState {
     is_settled: bool,
 }
 
+/// A cell, what was expected of it, and what it came to.
+pub(crate) type Settled = (CellId, Disposition, Verdict);
+
 /// The state of a run.
 pub(crate) struct Dispatcher<'a> {
     cells: BTreeMap<CellId, CellState>,
     summary: Summary,
-    settled: Vec<(CellId, Verdict)>,
+    settled: Vec<Settled>,
     sink: &'a mut dyn FnMut(&RunEvent),
     next_seq: u64,
     began: Instant,
@@ -127,7 +130,7 @@ impl<'a> Dispatcher<'a> {
     pub(crate) fn finish(
         mut self,
         interrupted: bool,
-        floors: impl FnOnce(&[(CellId, Verdict)]) -> Vec<String>,
+        floors: impl FnOnce(&[Settled]) -> Vec<String>,
     ) -> Exit {
         let open: Vec<_> =
             self.cells.iter().filter(|(_, s)| !s.is_settled).map(|(id, _)| id.clone()).collect();
@@ -161,7 +164,7 @@ impl<'a> Dispatcher<'a> {
         let disposition = state.disposition.clone();
         let verdict = judge(&disposition, &state.attempts);
         self.summary.count(&disposition, &verdict);
-        self.settled.push((cell.clone(), verdict.clone()));
+        self.settled.push((cell.clone(), disposition.clone(), verdict.clone()));
         self.emit(RunEventKind::CellFinished { cell: cell.clone(), disposition, verdict });
     }
 

@@ -186,24 +186,6 @@ impl Summary {
         self.expected + self.unexpected + self.unexpected_passes + self.flaky
     }
 
-    /// The exit code of a run that came to these verdicts; what is worst for the product first.
-    ///
-    /// 130 interrupted; 1 not as expected; 4 inconclusive; 3 nothing ran, or a floor was missed;
-    /// 0 otherwise.
-    pub fn exit_code(&self, has_missed_floors: bool, is_interrupted: bool) -> u8 {
-        if is_interrupted {
-            130
-        } else if self.unexpected + self.unexpected_passes + self.flaky > 0 {
-            1
-        } else if self.inconclusive > 0 {
-            4
-        } else if has_missed_floors || self.ran() == 0 {
-            3
-        } else {
-            0
-        }
-    }
-
     /// Counts one settled cell.
     pub fn count(&mut self, disposition: &Disposition, verdict: &Verdict) {
         let counter = match verdict {
@@ -220,31 +202,5 @@ impl Summary {
             },
         };
         *counter += 1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_worst_news_for_the_product_decides_the_exit_code() {
-        let green = Summary { expected: 3, unsupported: 2, ..Summary::default() };
-        let nothing = Summary { unsupported: 2, not_run: 1, ..Summary::default() };
-        let trouble = Summary { expected: 3, inconclusive: 1, ..Summary::default() };
-        for (summary, has_missed_floors, is_interrupted, code) in [
-            (green, false, false, 0),
-            (green, true, false, 3),
-            (green, false, true, 130),
-            (nothing, false, false, 3),
-            (Summary { inconclusive: 1, ..nothing }, true, false, 4),
-            (trouble, false, false, 4),
-            (Summary { flaky: 1, ..trouble }, true, false, 1),
-            (Summary { unexpected: 1, ..green }, false, false, 1),
-            (Summary { unexpected_passes: 1, ..green }, false, false, 1),
-            (Summary { unexpected: 1, ..green }, false, true, 130),
-        ] {
-            assert_eq!(summary.exit_code(has_missed_floors, is_interrupted), code, "{summary:?}");
-        }
     }
 }

@@ -29,6 +29,13 @@ impl Exit {
         self as u8
     }
 
+    /// The way that a run of an old log ended; trouble where the number is none of ours.
+    pub fn from_code(code: u8) -> Self {
+        let all =
+            [Self::Expected, Self::Unexpected, Self::Usage, Self::NothingRan, Self::Interrupted];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Setup)
+    }
+
     /// Judges a whole run. The worst news wins, and news about the product before news about
     /// the equipment.
     pub fn of_run(summary: &Summary, missed_floors: &[String], interrupted: bool) -> Self {

@@ -1,0 +1,250 @@
+//! The command line: arguments, dispatch, exit codes.
+//!
+//! Each subcommand has a file of its own that gathers what the library needs and calls it; what a
+//! subcommand means lives in the library.
+
+mod bundle;
+mod generate;
+mod machine;
+mod models;
+mod plan;
+mod probe;
+mod report;
+mod run;
+mod setup;
+mod workspace;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::browser::supervise;
+use crate::cell::{BrowserName, UnknownName, parse_backend};
+use crate::plan::{Filter, GRAMMAR};
+use crate::run::exit::Exit;
+use inference_wasm::protocol::{BackendName, SeededFault};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    everything came out as expected
+  1    a wrong answer, an unexpected pass, or a flaky cell
+  2    wrong arguments, matrix or configuration
+  3    nothing ran, or a floor of the matrix was missed
+  4    set-up or infrastructure trouble
+  130  stopped by the user
+
+Examples:
+  tierproof doctor                                what is here, what is missing
+  tierproof run                                   matrices/default.toml on every browser
+  tierproof run --filter 'browser=firefox scenario=tokens/*'
+  tierproof generate --browser chrome --backend wasm --model scribe-low-Q8_0 \\
+                     --prompt 'Sentiment: I love this lamp.'";
+
+/// Proves that AI inference in the browser gives the right answer on every tier.
+#[derive(Debug, Parser)]
+#[command(name = "tierproof", version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Cli {
+    /// Say more; twice for debug messages
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// The folder with matrices/, fixtures/ and golden/ [default: found from here upwards]
+    #[arg(long, global = true, value_name = "DIR", env = "TIERPROOF_ROOT")]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a matrix and judge every cell
+    Run(run::RunArgs),
+    /// Show which cells a matrix makes, and what is expected of each
+    Plan(plan::PlanArgs),
+    /// Run prompts on one browser and backend, without a matrix
+    Generate(generate::GenerateArgs),
+    /// Show what browsers can do here
+    Probe(probe::ProbeArgs),
+    /// Render logs of runs again, or merge those of shards
+    Report(report::ReportArgs),
+    /// List, fetch and verify models
+    #[command(subcommand)]
+    Models(models::ModelsCommand),
+    /// Show what is installed, what is missing, and how to mend it
+    Doctor(setup::DoctorArgs),
+    /// Install what is missing
+    Setup(setup::SetupArgs),
+    /// Build the wasm bundle that pages load
+    Bundle(bundle::BundleArgs),
+    /// Print the JSON Schema of a matrix
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// The runner of wasm-bindgen tests, for cargo
+    #[command(name = "__wasm-test-runner", hide = true)]
+    WasmTestRunner {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// Which cells of a matrix, besides all of them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NarrowArgs {
+    /// Only cells that match, as in 'browser=chrome,firefox scenario=tokens/*'; may be repeated
+    #[arg(long, value_name = "EXPR", long_help = GRAMMAR)]
+    filter: Vec<String>,
+    /// Only these browsers
+    #[arg(long, value_delimiter = ',', value_parser = browser)]
+    browser: Vec<BrowserName>,
+    /// Only these backends
+    #[arg(long, value_delimiter = ',', value_parser = backend)]
+    backend: Vec<BackendName>,
+    /// Only these models; globs are fine
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    model: Vec<String>,
+    /// Only these scenarios; globs are fine
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    scenario: Vec<String>,
+}
+
+impl NarrowArgs {
+    /// All of it as filters; every one has to hold.
+    fn filters(&self) -> Result<Vec<Filter>, Failure> {
+        let axis = |name: &str, values: Vec<String>| {
+            (!values.is_empty()).then(|| format!("{name}={}", values.join(",")))
+        };
+        let names = |values: &[BrowserName]| values.iter().map(ToString::to_string).collect();
+        let backends = self.backend.iter().map(ToString::to_string).collect();
+        let expressions = [
+            axis("browser", names(&self.browser)),
+            axis("backend", backends),
+            axis("model", self.model.clone()),
+            axis("scenario", self.scenario.clone()),
+        ];
+        let expressions = self.filter.iter().cloned().chain(expressions.into_iter().flatten());
+        expressions.map(|text| Filter::parse(&text).map_err(Failure::usage)).collect()
+    }
+}
+
+/// Where and how browsers are launched.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LaunchArgs {
+    /// Show the browsers' windows
+    #[arg(long)]
+    headed: bool,
+    /// Use this driver: NAME is chrome, firefox, webkit or safari
+    #[arg(long = "driver", value_name = "NAME=PATH")]
+    drivers: Vec<String>,
+    /// Use this wasm bundle instead of building one
+    #[arg(long, value_name = "DIR", env = "TIERPROOF_BUNDLE")]
+    bundle: Option<PathBuf>,
+}
+
+/// Why a subcommand could not do its work, and how the command ends for it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    report: miette::Report,
+}
+
+impl Failure {
+    /// Wrong arguments, matrix or configuration.
+    fn usage(report: impl Into<miette::Report>) -> Self {
+        Self { exit: Exit::Usage, report: report.into() }
+    }
+
+    /// Set-up or infrastructure trouble.
+    fn setup(error: impl std::fmt::Display) -> Self {
+        Self { exit: Exit::Setup, report: miette::Report::msg(error.to_string()) }
+    }
+}
+
+type Answer = Result<Exit, Failure>;
+
+/// Runs the command with the arguments of the process.
+pub fn main() -> std::process::ExitCode {
+    // Before anything else: a supervisor takes no part in the rest of the command.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|word| word == supervise::SUBCOMMAND) {
+        return supervise::supervise(args);
+    }
+    // clap prints help and errors itself, and ends with the documented code of wrong arguments.
+    let cli = Cli::parse();
+    init_tracing(cli.verbose);
+    let exit = match dispatch(cli) {
+        Ok(exit) => exit,
+        Err(Failure { exit, report }) => {
+            anstream::eprintln!("{report:?}");
+            exit
+        }
+    };
+    exit.into()
+}
+
+fn dispatch(cli: Cli) -> Answer {
+    let workspace = || workspace::Workspace::find(cli.root.as_deref());
+    match cli.command {
+        Command::Run(args) => run::run(&workspace()?, args, cli.verbose),
+        Command::Plan(args) => plan::run(&workspace()?, &args),
+        Command::Generate(args) => generate::run(&workspace()?, &args),
+        Command::Probe(args) => probe::run(&workspace()?, &args),
+        Command::Report(args) => report::run(&args, cli.verbose),
+        Command::Models(command) => models::run(&workspace()?, &command),
+        Command::Doctor(args) => setup::doctor(&args),
+        Command::Setup(args) => setup::setup(&args),
+        Command::Bundle(args) => bundle::run(&workspace()?, &args),
+        Command::Schema => {
+            let schema = serde_json::to_string_pretty(&crate::matrix::schema());
+            anstream::println!("{}", schema.map_err(Failure::setup)?);
+            Ok(Exit::Expected)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "tierproof",
+                &mut anstream::stdout(),
+            );
+            Ok(Exit::Expected)
+        }
+        Command::WasmTestRunner { args } => bundle::test_runner(args),
+    }
+}
+
+fn init_tracing(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "tierproof=info,warn",
+        _ => "tierproof=debug,info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TIERPROOF_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}
+
+/// Parses a browser's name for clap.
+fn browser(text: &str) -> Result<BrowserName, UnknownName> {
+    text.parse()
+}
+
+/// Parses a backend's name for clap.
+fn backend(text: &str) -> Result<BackendName, UnknownName> {
+    parse_backend(text)
+}
+
+/// Parses a seeded fault's name for clap.
+fn fault(text: &str) -> Result<SeededFault, String> {
+    SeededFault::ALL.into_iter().find(|fault| fault.as_str() == text).ok_or_else(|| {
+        let names: Vec<_> = SeededFault::ALL.iter().map(|fault| fault.as_str()).collect();
+        format!("unknown fault `{text}`, expected one of {}", names.join(", "))
+    })
+}

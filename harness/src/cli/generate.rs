@@ -1,0 +1,246 @@
+//! `tierproof generate`.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use inference_wasm::protocol::{BackendName, Sampling, SeededFault};
+
+use super::machine::{self, Machine, Stage};
+use super::workspace::Workspace;
+use super::{Answer, Failure, LaunchArgs, backend, browser, fault};
+use crate::browser::LaunchProfile;
+use crate::cell::BrowserName;
+use crate::generate::{Generation, PromptLine, Settings, read_prompts};
+use crate::matrix::Timeouts;
+use crate::models;
+use crate::page::{BrowserPage, NativePage, Page};
+use crate::run::exit::Exit;
+use crate::server::{DEFAULT_SHARD_BYTES, PageSetup, ServedModel};
+
+/// Arguments of `tierproof generate`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("input").required(true))]
+pub(crate) struct GenerateArgs {
+    /// chrome, firefox, webkit, safari, or native for the engine's native build
+    #[arg(long, value_parser = browser)]
+    browser: BrowserName,
+    /// webgpu, webgl, wasm; natively cpu or reference
+    /// [default: wasm in a browser, cpu natively]
+    #[arg(long, value_parser = backend)]
+    backend: Option<BackendName>,
+    /// A model's name in the catalogue, or the path of a GGUF file
+    #[arg(long, value_name = "NAME|PATH")]
+    model: String,
+    /// One user message
+    #[arg(long, group = "input")]
+    prompt: Option<String>,
+    /// A file with a JSON object a line: {"prompt": …} or {"messages": […]} or {"prompt_ids": […]},
+    /// with an `id` and `max_tokens` of its own if wanted; `-` reads standard input
+    #[arg(long, value_name = "FILE.jsonl", group = "input")]
+    prompts: Option<PathBuf>,
+    /// The most tokens to generate
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    max_tokens: u32,
+    /// A JSON object a prompt: prompt_ids, generated_ids, text, finish_reason, timings, proof
+    #[arg(long)]
+    json: bool,
+    /// The logits of every step too, as rows over the vocabulary (with --json)
+    #[arg(long, requires = "json")]
+    logits: bool,
+    /// Take the prompt as it is, without the model's chat template
+    #[arg(long)]
+    raw: bool,
+    /// A system message before each prompt
+    #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
+    system: Option<String>,
+    /// Stop at this text; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+    /// Sample with this temperature instead of taking the best token
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+    /// Sample among the K most probable tokens; 0 is all
+    #[arg(long, value_name = "K", default_value_t = 0, requires = "temperature")]
+    top_k: u32,
+    /// Sample among the most probable tokens that reach this sum
+    #[arg(long, value_name = "P", default_value_t = 1.0, requires = "temperature")]
+    top_p: f32,
+    /// Sample among tokens at least this probable, relative to the best
+    #[arg(long, value_name = "P", default_value_t = 0.0, requires = "temperature")]
+    min_p: f32,
+    /// Seed of the sampling
+    #[arg(long, default_value_t = 0, requires = "temperature")]
+    seed: u64,
+    /// Positions of the key-value cache [default: the model's context]
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<u32>,
+    #[command(flatten)]
+    launch: LaunchArgs,
+    /// Build a known defect into the engine
+    #[arg(long, value_name = "FAULT", value_parser = fault, hide = true)]
+    seeded_fault: Option<SeededFault>,
+}
+
+impl GenerateArgs {
+    fn backend(&self) -> BackendName {
+        self.backend.unwrap_or(match self.browser {
+            BrowserName::Native => BackendName::Cpu,
+            BrowserName::Chrome
+            | BrowserName::Firefox
+            | BrowserName::Webkit
+            | BrowserName::Safari => BackendName::Wasm,
+        })
+    }
+
+    fn settings(&self) -> Settings {
+        let sampling = self.temperature.map_or(Sampling::Greedy, |temperature| Sampling::Seeded {
+            seed: self.seed,
+            temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+        });
+        Settings {
+            backend: self.backend(),
+            max_tokens: self.max_tokens,
+            sampling,
+            stop: self.stop.clone(),
+            is_raw: self.raw,
+            system: self.system.clone(),
+            wants_logits: self.logits,
+            context_tokens: self.context,
+            timeouts: Timeouts::default(),
+            fault: self.seeded_fault,
+        }
+    }
+
+    fn prompts(&self) -> Result<Vec<PromptLine>, Failure> {
+        if let Some(text) = &self.prompt {
+            let prompt = Some(text.clone());
+            return Ok(vec![PromptLine { prompt, ..PromptLine::default() }]);
+        }
+        let path = self.prompts.clone().unwrap_or_default();
+        let text = if path.as_os_str() == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map(|_| text)
+        } else {
+            fs_err::read_to_string(&path)
+        };
+        let text = text.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+        read_prompts(&path.display().to_string(), &text).map_err(|errors| {
+            let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            Failure::usage(miette::miette!("{}", lines.join("\n")))
+        })
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
+    let prompts = args.prompts()?;
+    let machine = Machine::look(workspace, &args.launch)?;
+    let model = workspace
+        .catalogue()?
+        .resolve(&args.model, &models::cache_folder().map_err(Failure::setup)?)
+        .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let served =
+        ServedModel::read(&model.path, &model.name, DEFAULT_SHARD_BYTES).map_err(Failure::setup)?;
+    let is_native = args.browser == BrowserName::Native;
+    let bundle = if is_native {
+        None
+    } else {
+        Some(machine::page_bundle(workspace, &args.launch, args.seeded_fault)?)
+    };
+    let scratch = tempfile::tempdir().map_err(Failure::setup)?;
+    machine::on_runtime(async {
+        let stage = Stage::set(&machine, bundle, scratch.path()).await?;
+        let work = async {
+            if is_native {
+                let page = NativePage::open(PageSetup::default()).map_err(Failure::setup)?;
+                return converse(page, served, args, &prompts).await;
+            }
+            let profile = LaunchProfile::new(args.browser, args.launch.headed);
+            let browser = stage.launcher.launch(profile).await.map_err(Failure::setup)?;
+            let answer = async {
+                let handle = stage.server.open(PageSetup::default()).map_err(Failure::setup)?;
+                let page = BrowserPage::open(&browser, handle).await.map_err(Failure::setup)?;
+                converse(page, served, args, &prompts).await
+            };
+            let answer = tokio::select! {
+                answer = answer => answer,
+                () = machine::interrupted() => Ok(Exit::Interrupted),
+            };
+            if let Err(trouble) = browser.close().await {
+                tracing::info!("a browser was not closed in order: {trouble}");
+            }
+            answer
+        };
+        let answer = tokio::select! {
+            answer = work => answer,
+            () = machine::interrupted_twice() => Ok(Exit::Interrupted),
+        };
+        stage.strike().await;
+        answer
+    })
+}
+
+async fn converse(
+    mut page: impl Page,
+    served: ServedModel,
+    args: &GenerateArgs,
+    prompts: &[PromptLine],
+) -> Answer {
+    let failed = |outcome: Box<crate::outcome::Outcome>| {
+        let exit = if outcome.is_infrastructure() { Exit::Setup } else { Exit::Unexpected };
+        Failure { exit, report: miette::miette!("{}", outcome.message()) }
+    };
+    let manifest = served.manifest.clone();
+    page.serve(PageSetup { model: Some(served.into()), fault: None });
+    let mut progress = |phase: String| tracing::info!("{phase}");
+    let (mut generation, loaded) =
+        Generation::load(&mut page, manifest, args.settings(), &mut progress)
+            .await
+            .map_err(failed)?;
+    tracing::info!(
+        "loaded {} in {:.0} ms",
+        loaded.architecture,
+        loaded.fetch_ms + loaded.prepare_ms
+    );
+    let mut exit = Exit::Expected;
+    let streams = !args.json && std::io::stdout().is_terminal();
+    for prompt in prompts {
+        let mut on_text = |text: &str| {
+            if !args.json {
+                anstream::print!("{text}");
+                if streams {
+                    // A terminal that is gone is met again at the next line.
+                    let _ = std::io::stdout().flush();
+                }
+            }
+        };
+        let answer = generation.answer(prompt, &mut on_text).await.map_err(failed)?;
+        if args.json {
+            anstream::println!("{}", serde_json::json!(answer));
+        } else {
+            anstream::println!();
+            summarize(&answer.timings);
+        }
+        if !answer.is_proven() {
+            anstream::eprintln!("no tier proof: {}", answer.proof);
+            exit = Exit::Unexpected;
+        }
+    }
+    if let Err(trouble) = page.close().await {
+        tracing::info!("a page could not be closed: {trouble}");
+    }
+    Ok(exit)
+}
+
+/// Speeds, to standard error, so that standard output holds the text alone.
+fn summarize(timings: &serde_json::Value) {
+    let rate = |key: &str| timings.get(key).and_then(serde_json::Value::as_f64);
+    if let (Some(prefill), Some(decode)) =
+        (rate("prefill_tokens_per_second"), rate("decode_tokens_per_second"))
+    {
+        anstream::eprintln!("prefill {prefill:.1} tokens/s, decode {decode:.1} tokens/s");
+    }
+}

@@ -1,0 +1,93 @@
+//! `tierproof probe`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::machine::{self, Machine, Stage};
+use super::workspace::Workspace;
+use super::{Answer, Failure, LaunchArgs, browser};
+use crate::browser::LaunchProfile;
+use crate::capability;
+use crate::cell::BrowserName;
+use crate::matrix::Timeouts;
+use crate::page::{BrowserPage, Page};
+use crate::run::exit::Exit;
+use crate::run::probe;
+use crate::server::PageSetup;
+
+/// Arguments of `tierproof probe`.
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// Only these browsers [default: all that are installed]
+    #[arg(long, value_delimiter = ',', value_parser = browser)]
+    browser: Vec<BrowserName>,
+    #[command(flatten)]
+    launch: LaunchArgs,
+    /// Where the reports go
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    out: PathBuf,
+    /// Print a JSON object for each browser
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &ProbeArgs) -> Answer {
+    let machine = Machine::look(workspace, &args.launch)?;
+    let installed = BrowserName::ALL.into_iter().filter(|name| {
+        *name != BrowserName::Native && !machine.facts.missing_browsers.contains_key(name)
+    });
+    let browsers: Vec<_> =
+        installed.filter(|name| args.browser.is_empty() || args.browser.contains(name)).collect();
+    if browsers.is_empty() {
+        return Err(Failure::setup("no browser to probe\n  hint: `tierproof setup` installs some"));
+    }
+    let bundle = machine::page_bundle(workspace, &args.launch, None)?;
+    machine::on_runtime(async {
+        let stage = Stage::set(&machine, Some(bundle), &args.out).await?;
+        let work = async {
+            let mut exit = Exit::Expected;
+            for name in browsers {
+                if let Err(message) = one(&stage, name, args).await {
+                    anstream::eprintln!("{name}: {message}");
+                    exit = Exit::Setup;
+                }
+            }
+            exit
+        };
+        let exit = tokio::select! {
+            exit = work => exit,
+            () = machine::interrupted() => Exit::Interrupted,
+        };
+        stage.strike().await;
+        Ok(exit)
+    })
+}
+
+async fn one(stage: &Stage, name: BrowserName, args: &ProbeArgs) -> Result<(), String> {
+    let profile = LaunchProfile::new(name, args.launch.headed);
+    let launched = stage.launcher.launch(profile).await.map_err(|error| error.to_string())?;
+    let probed = async {
+        let handle = stage.server.open(PageSetup::default()).map_err(|error| error.to_string())?;
+        let mut page =
+            BrowserPage::open(&launched, handle).await.map_err(|error| error.to_string())?;
+        let report =
+            probe(&mut page, Timeouts::default()).await.map_err(|outcome| outcome.message())?;
+        page.close().await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(report)
+    };
+    let report = probed.await;
+    let version = launched.session().browser_version().to_owned();
+    if let Err(trouble) = launched.close().await {
+        tracing::info!("a browser was not closed in order: {trouble}");
+    }
+    let report = report?;
+    let probe = capability::Probe { profile, version, report };
+    probe.store(&args.out).map_err(|error| error.to_string())?;
+    if args.json {
+        anstream::println!("{}", serde_json::json!(probe));
+    } else {
+        anstream::println!("{}", capability::render(&probe));
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! `tierproof doctor` and `tierproof setup`; the work is in [`crate::setup`].
+
+use super::{Answer, Failure, machine};
+use crate::run::exit::Exit;
+pub(crate) use crate::setup::{DoctorArgs, SetupArgs};
+
+pub(crate) fn doctor(args: &DoctorArgs) -> Answer {
+    let is_complete = machine::on_runtime(async {
+        crate::setup::doctor(args, &mut anstream::stdout()).await.map_err(Failure::setup)
+    })?;
+    Ok(if is_complete { Exit::Expected } else { Exit::Setup })
+}
+
+pub(crate) fn setup(args: &SetupArgs) -> Answer {
+    let is_complete = machine::on_runtime(async {
+        crate::setup::setup(args, &mut anstream::stdout()).await.map_err(Failure::setup)
+    })?;
+    Ok(if is_complete { Exit::Expected } else { Exit::Setup })
+}

@@ -1,0 +1,313 @@
+//! Prompts on one browser and backend, without a matrix: what an investigator reaches for first.
+//!
+//! Nothing is compared here; the tier proof is checked all the same, since an answer from an
+//! unknown tier answers nothing.
+
+use inference_wasm::protocol::{
+    Action, BackendName, Finished, GenerateRequest, Generated, LoadRequest, Loaded, LogitsWanted,
+    Message, ModelManifest, Prompt, Role, Sampling, SeededFault,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::matrix::Timeouts;
+use crate::outcome::Outcome;
+use crate::page::Page;
+use crate::proof;
+use crate::run::{Conversation, End, Watch, unexpected_error};
+
+/// One prompt, as a line of a file or from the command line.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+pub struct PromptLine {
+    /// Repeated in the answer.
+    #[serde(default)]
+    pub id: Option<Value>,
+    /// One user message.
+    #[serde(default)]
+    pub prompt: Option<String>,
+    /// Or a conversation.
+    #[serde(default)]
+    pub messages: Option<Vec<Message>>,
+    /// Or token ids as they are.
+    #[serde(default)]
+    pub prompt_ids: Option<Vec<u32>>,
+    /// Overrides the number of the command line.
+    #[serde(default)]
+    pub max_tokens: Option<u32>,
+}
+
+/// A line of a prompt file that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}:{line}: {problem}")]
+pub struct BadPromptLine {
+    /// The file.
+    pub path: String,
+    /// Counts from 1.
+    pub line: usize,
+    /// What is wrong: expected, found.
+    pub problem: String,
+}
+
+/// Reads a file of prompts, one JSON object a line; keys besides those of [`PromptLine`] are left
+/// alone, so that an eval set can be used as it is.
+///
+/// # Errors
+/// Every bad line, or that there is none at all.
+pub fn read_prompts(path: &str, text: &str) -> Result<Vec<PromptLine>, Vec<BadPromptLine>> {
+    let mut prompts = Vec::new();
+    let mut bad = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let mut complain = |problem: String| {
+            bad.push(BadPromptLine { path: path.to_owned(), line: index + 1, problem });
+        };
+        match serde_json::from_str::<PromptLine>(line) {
+            Err(error) => complain(format!("expected a JSON object: {error}")),
+            Ok(prompt) => {
+                let given = [
+                    prompt.prompt.is_some(),
+                    prompt.messages.is_some(),
+                    prompt.prompt_ids.is_some(),
+                ];
+                match given.iter().filter(|given| **given).count() {
+                    1 => prompts.push(prompt),
+                    count => complain(format!(
+                        "expected one of `prompt`, `messages` and `prompt_ids`, found {count}"
+                    )),
+                }
+            }
+        }
+    }
+    if bad.is_empty() && prompts.is_empty() {
+        let problem = "expected a prompt, found none".to_owned();
+        bad.push(BadPromptLine { path: path.to_owned(), line: 1, problem });
+    }
+    if bad.is_empty() { Ok(prompts) } else { Err(bad) }
+}
+
+/// What holds for all prompts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The backend to force.
+    pub backend: BackendName,
+    /// The most tokens to generate.
+    pub max_tokens: u32,
+    /// How a token is chosen.
+    pub sampling: Sampling,
+    /// Strings that end the output.
+    pub stop: Vec<String>,
+    /// Text is tokenized as it is, without the chat template.
+    pub is_raw: bool,
+    /// A message before each prompt.
+    pub system: Option<String>,
+    /// Answers carry their logits.
+    pub wants_logits: bool,
+    /// Positions of the key-value cache.
+    pub context_tokens: Option<u32>,
+    /// Deadlines.
+    pub timeouts: Timeouts,
+    /// A defect to build in.
+    pub fault: Option<SeededFault>,
+}
+
+impl Settings {
+    fn prompt(&self, line: &PromptLine) -> Prompt {
+        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        match line {
+            PromptLine { prompt_ids: Some(ids), .. } => Prompt::Ids(ids.clone()),
+            PromptLine { messages: Some(messages), .. } => {
+                let system = self.system.iter().map(|text| message(Role::System, text));
+                Prompt::Messages(system.chain(messages.iter().cloned()).collect())
+            }
+            PromptLine { prompt, .. } => {
+                let text = prompt.clone().unwrap_or_default();
+                match &self.system {
+                    _ if self.is_raw => Prompt::Raw(text),
+                    None => Prompt::Text(text),
+                    Some(system) => Prompt::Messages(vec![
+                        message(Role::System, system),
+                        message(Role::User, &text),
+                    ]),
+                }
+            }
+        }
+    }
+}
+
+/// A page with a model loaded, to put prompts to.
+pub struct Generation<'p, P> {
+    conversation: Conversation<'p, P>,
+    settings: Settings,
+}
+
+/// The answer to a prompt: one JSON object, whose keys are part of the interface.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The prompt's own id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+    /// The prompt as the model saw it.
+    pub prompt_ids: Vec<u32>,
+    /// What it answered, the stop token included.
+    pub generated_ids: Vec<u32>,
+    /// The text of it.
+    pub text: String,
+    /// Why it ended: `stop`, `stop-string`, `length`, `cancelled`.
+    pub finish_reason: inference_wasm::protocol::FinishReason,
+    /// Milliseconds, tokens, and tokens a second.
+    pub timings: Value,
+    /// `{"verified": true, "execution": …}`, or `false` with `missing`: what the proof lacks.
+    pub proof: Value,
+    /// A row for each generated id: the logits that it was chosen from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logits: Option<Vec<Vec<f32>>>,
+}
+
+impl Answer {
+    /// The tier is proven.
+    pub fn is_proven(&self) -> bool {
+        self.proof.get("verified") == Some(&Value::Bool(true))
+    }
+}
+
+impl<'p, P: Page> Generation<'p, P> {
+    /// Waits for the page and loads the model, which the page must be served already.
+    ///
+    /// # Errors
+    /// What became of the attempt; never [`Outcome::Pass`].
+    pub async fn load(
+        page: &'p mut P,
+        model: ModelManifest,
+        settings: Settings,
+        progress: &mut dyn FnMut(String),
+    ) -> Result<(Self, Loaded), Box<Outcome>> {
+        let mut conversation = Conversation::open(page, settings.timeouts).await?;
+        let action = Action::Load(LoadRequest {
+            backend: settings.backend,
+            model,
+            context_tokens: settings.context_tokens,
+            fault: settings.fault,
+        });
+        let watch = Watch { progress, on_token: &mut |_| {}, cancel_after: None };
+        match conversation.command(action, watch).await?.1 {
+            End::Finished(Finished::Load(loaded)) => Ok((Self { conversation, settings }, loaded)),
+            End::Finished(_) => Err(confused()),
+            End::Failed(error) => Err(Box::new(unexpected_error(error))),
+        }
+    }
+
+    /// Answers one prompt. `on_text` gets the text as it comes.
+    ///
+    /// # Errors
+    /// What became of the attempt; never [`Outcome::Pass`].
+    pub async fn answer(
+        &mut self,
+        line: &PromptLine,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Answer, Box<Outcome>> {
+        let logits =
+            if self.settings.wants_logits { LogitsWanted::All } else { LogitsWanted::None };
+        let action = Action::Generate(GenerateRequest {
+            prompt: self.settings.prompt(line),
+            max_tokens: line.max_tokens.unwrap_or(self.settings.max_tokens),
+            sampling: self.settings.sampling,
+            ignore_stop: false,
+            stop: self.settings.stop.clone(),
+            logits,
+        });
+        let watch = Watch {
+            progress: &mut |_| {},
+            on_token: &mut |token| on_text(&token.text),
+            cancel_after: None,
+        };
+        let (command, end) = self.conversation.command(action, watch).await?;
+        let generated = match end {
+            End::Finished(Finished::Generate(generated)) => generated,
+            End::Finished(_) => return Err(confused()),
+            End::Failed(error) => return Err(Box::new(unexpected_error(error))),
+        };
+        let rows = self.conversation.take_logits(command).zip(generated.logits);
+        let logits = rows.map(|(values, shape)| {
+            let columns = (shape.columns as usize).max(1);
+            values.chunks(columns).map(<[f32]>::to_vec).collect()
+        });
+        Ok(answer(line.id.clone(), self.settings.backend, generated, logits))
+    }
+}
+
+fn answer(
+    id: Option<Value>,
+    backend: BackendName,
+    generated: Generated,
+    logits: Option<Vec<Vec<f32>>>,
+) -> Answer {
+    let timings = generated.timings;
+    let proof = match proof::verify(backend, &generated.execution) {
+        Ok(proof) => json!({ "verified": true, "execution": proof.execution() }),
+        Err(missing) => json!({
+            "verified": false,
+            "missing": missing.reasons,
+            "execution": generated.execution,
+        }),
+    };
+    Answer {
+        id,
+        prompt_ids: generated.prompt_ids,
+        generated_ids: generated.generated_ids,
+        text: generated.text,
+        finish_reason: generated.finish_reason,
+        timings: json!({
+            "prefill_ms": timings.prefill_ms,
+            "prefill_tokens": timings.prefill_tokens,
+            "prefill_tokens_per_second": timings.prefill_rate(),
+            "first_token_ms": timings.first_token_ms,
+            "decode_ms": timings.decode_ms,
+            "decode_tokens": timings.decode_tokens,
+            "decode_tokens_per_second": timings.decode_rate(),
+        }),
+        proof,
+        logits,
+    }
+}
+
+fn confused() -> Box<Outcome> {
+    let message = "a command was answered with the result of another one".to_owned();
+    Box::new(Outcome::PageError { message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bad_line_is_told_with_its_number() {
+        let text = concat!(
+            "{\"prompt\":\"a\",\"answer\":\"not our business\"}\n",
+            "\n",
+            "nonsense\n",
+            "{\"id\":1}\n",
+            "{\"prompt\":\"a\",\"prompt_ids\":[1]}\n",
+        );
+        let bad = read_prompts("p.jsonl", text).unwrap_err();
+        let told: Vec<_> = bad.iter().map(ToString::to_string).collect();
+        assert_eq!(told[0], "p.jsonl:3: expected a JSON object: expected ident at line 1 column 2");
+        assert_eq!(
+            told[1..],
+            [
+                "p.jsonl:4: expected one of `prompt`, `messages` and `prompt_ids`, found 0",
+                "p.jsonl:5: expected one of `prompt`, `messages` and `prompt_ids`, found 2",
+            ]
+        );
+        assert_eq!(
+            read_prompts("p.jsonl", "\n").unwrap_err()[0].to_string(),
+            "p.jsonl:1: expected a prompt, found none"
+        );
+    }
+
+    #[test]
+    fn an_eval_set_is_a_file_of_prompts() {
+        let line = r#"{"id":"fix-001","task":"fix","prompt":"Fix: teh","answer":"The."}"#;
+        let prompts = read_prompts("eval.jsonl", line).unwrap();
+        assert_eq!(prompts[0].prompt.as_deref(), Some("Fix: teh"));
+        assert_eq!(prompts[0].id, Some(json!("fix-001")));
+    }
+}

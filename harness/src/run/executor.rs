@@ -1,0 +1,476 @@
+//! One attempt at one cell: carries out the scenario's steps in a page and judges each answer.
+//!
+//! It ends with the first thing that is wrong. It knows no browser and no file; launching,
+//! retrying and reporting are its caller's.
+
+use std::path::Path;
+
+use inference_wasm::protocol::{
+    Action, ExecutionReport, FinishReason, Finished, GenerateRequest, Generated, LoadRequest,
+    LogitsWanted, Prompt, Sampling, ScoreRequest, SeededFault,
+};
+
+use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error};
+use super::event::{Evidence, StepEvidence};
+use crate::cell::CellId;
+use crate::compare::{
+    Comparison, Extent, MeasuredTokens, Mismatch, ToleranceClass, compare_logits, compare_tokens,
+};
+use crate::golden::{Golden, GoldenCase, LogitsGolden, Rows};
+use crate::matrix::Timeouts;
+use crate::outcome::Outcome;
+use crate::page::Page;
+use crate::proof::{self, MissingProof, TierProof};
+use crate::scenario::{
+    Cases, GenerateExpectation, GenerateStep, LoadExpectation, LoadStep, Scenario, ScoreStep, Step,
+};
+use crate::server::{DEFAULT_SHARD_BYTES, ModelShelf, PageSetup};
+
+/// Everything that an attempt needs besides a page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    /// The cell.
+    pub(crate) cell: &'a CellId,
+    /// What to do.
+    pub(crate) scenario: &'a Scenario,
+    /// The file of the cell's model.
+    pub(crate) model: &'a Path,
+    /// Models in shards.
+    pub(crate) shelf: &'a ModelShelf,
+    /// What the answers are held against; `None` for a scenario without cases.
+    pub(crate) golden: Option<&'a Golden>,
+    /// Whole rows of the golden's logits.
+    pub(crate) logits: Option<&'a LogitsGolden>,
+    /// How far an answer may be off.
+    pub(crate) class: &'a ToleranceClass,
+    /// Deadlines.
+    pub(crate) timeouts: Timeouts,
+    /// A defect to build in.
+    pub(crate) fault: Option<SeededFault>,
+}
+
+/// Carries out the scenario. What was seen is there whatever the outcome.
+pub(crate) async fn execute<P: Page>(
+    attempt: Attempt<'_>,
+    page: &mut P,
+    progress: &mut dyn FnMut(String),
+) -> (Outcome, Evidence) {
+    let mut evidence = Evidence::default();
+    let outcome = match steps(attempt, page, progress, &mut evidence).await {
+        Ok(proof) => Outcome::Pass { proof: Box::new(proof) },
+        Err(outcome) => *outcome,
+    };
+    (outcome, evidence)
+}
+
+async fn steps<P: Page>(
+    attempt: Attempt<'_>,
+    page: &mut P,
+    progress: &mut dyn FnMut(String),
+    evidence: &mut Evidence,
+) -> Result<TierProof, Box<Outcome>> {
+    progress("ready".to_owned());
+    let conversation = Conversation::open(page, attempt.timeouts).await?;
+    let mut run = Run { attempt, conversation, progress, evidence, proof: None };
+    for (index, step) in attempt.scenario.steps.iter().enumerate() {
+        let name = format!("{} {}", index + 1, step.name());
+        match step {
+            Step::Load(step) => run.load(name, step).await?,
+            Step::Generate(step) => run.generate(name, step).await?,
+            Step::Score(step) => run.score(name, step).await?,
+            Step::Release => run.release(name).await?,
+        }
+    }
+    run.proof.ok_or_else(|| {
+        let reasons = vec!["no step of the scenario made the model compute".to_owned()];
+        Box::new(Outcome::BackendMismatch(MissingProof { reasons }))
+    })
+}
+
+struct Run<'a, P> {
+    attempt: Attempt<'a>,
+    conversation: Conversation<'a, P>,
+    progress: &'a mut dyn FnMut(String),
+    evidence: &'a mut Evidence,
+    proof: Option<TierProof>,
+}
+
+impl<'a, P: Page> Run<'a, P> {
+    async fn load(&mut self, step: String, load: &LoadStep) -> Result<(), Box<Outcome>> {
+        let Attempt { model, shelf, cell, fault, .. } = self.attempt;
+        let shard_bytes = load.shard_bytes.map_or(DEFAULT_SHARD_BYTES, u64::from);
+        let model = tokio::task::block_in_place(|| shelf.model(model, &cell.model, shard_bytes))
+            .map_err(|error| {
+                let (phase, message) = ("read model".to_owned(), error.to_string());
+                Box::new(Outcome::Infrastructure { phase, message })
+            })?;
+        let manifest = model.manifest.clone();
+        let bytes = manifest.bytes;
+        let setup = PageSetup { model: Some(model), fault: load.server_fault };
+        self.conversation.serve(setup);
+        let action = Action::Load(LoadRequest {
+            backend: cell.backend,
+            model: manifest,
+            context_tokens: load.context_tokens,
+            fault,
+        });
+        let (_, end) = self.command(action, &mut |_| {}, None).await?;
+        let mut record = StepEvidence { step: step.clone(), ..StepEvidence::default() };
+        match (end, load.expect) {
+            (End::Finished(Finished::Load(loaded)), LoadExpectation::Loaded) => {
+                record.notes.push(format!(
+                    "loaded {:.1} MB: fetched in {:.0} ms, prepared in {:.0} ms",
+                    bytes as f64 / 1e6,
+                    loaded.fetch_ms,
+                    loaded.prepare_ms
+                ));
+                self.evidence.steps.push(record);
+                Ok(())
+            }
+            (End::Failed(error), LoadExpectation::Loaded) => Err(Box::new(unexpected_error(error))),
+            (end, LoadExpectation::Error(kind)) => self.expected_error(record, end, kind.as_str()),
+            (End::Finished(other), LoadExpectation::Loaded) => Err(confused(&step, &other)),
+        }
+    }
+
+    async fn generate(
+        &mut self,
+        step: String,
+        generate: &GenerateStep,
+    ) -> Result<(), Box<Outcome>> {
+        if let Some(tokens) = generate.prompt_tokens {
+            let ids = self.synthetic_prompt(tokens)?;
+            return self.generate_one(&step, generate, None, Prompt::Ids(ids)).await;
+        }
+        for case in self.cases(&generate.cases)? {
+            let prompt = Prompt::Messages(case.messages.clone());
+            self.generate_one(&step, generate, Some(case), prompt).await?;
+        }
+        Ok(())
+    }
+
+    async fn generate_one(
+        &mut self,
+        step: &str,
+        generate: &GenerateStep,
+        case: Option<&'a GoldenCase>,
+        prompt: Prompt,
+    ) -> Result<(), Box<Outcome>> {
+        let max_tokens = generate.max_tokens.or(case.map(|case| case.max_tokens)).unwrap_or(1);
+        let action = Action::Generate(GenerateRequest {
+            prompt,
+            max_tokens,
+            sampling: Sampling::Greedy,
+            stop: Vec::new(),
+            ignore_stop: generate.ignore_stop,
+            logits: LogitsWanted::All,
+        });
+        let mut tokens = Vec::new();
+        let cancel_after = generate.cancel_after_tokens;
+        let (command, end) =
+            self.command(action, &mut |token| tokens.push(token), cancel_after).await?;
+        let rows = self.conversation.take_logits(command);
+        let mut record = StepEvidence {
+            step: step.to_owned(),
+            case: case.map(|case| case.id.clone()),
+            ..StepEvidence::default()
+        };
+        if let GenerateExpectation::Error(kind) = generate.expect {
+            return self.expected_error(record, end, kind.as_str());
+        }
+        let generated = match end {
+            End::Finished(Finished::Generate(generated)) => generated,
+            End::Finished(other) => return Err(confused(step, &other)),
+            End::Failed(error) => return Err(Box::new(unexpected_error(error))),
+        };
+        record.prompt_ids.clone_from(&generated.prompt_ids);
+        record.generated_ids.clone_from(&generated.generated_ids);
+        record.text = Some(generated.text.clone());
+        record.finish_reason = Some(generated.finish_reason);
+        record.timings = Some(generated.timings);
+        record.execution = Some(generated.execution.clone());
+        if generated.reused_tokens > 0 {
+            record.notes.push(format!("reused {} tokens of the cache", generated.reused_tokens));
+        }
+        let place = place(step, case);
+        let judged = self.judge(&place, generate, case, &generated, rows.as_deref(), &tokens);
+        let proven = self.prove(&generated.execution);
+        match judged {
+            Ok(comparisons) => record.comparisons = comparisons,
+            Err(mismatch) => {
+                record.comparisons.push(mismatch.comparison.clone());
+                self.evidence.steps.push(record);
+                // An answer from another tier is no news about this one's.
+                proven?;
+                return Err(Box::new(Outcome::Mismatch(mismatch)));
+            }
+        }
+        self.evidence.steps.push(record);
+        proven
+    }
+
+    /// Holds a generation against its golden and against what else the step expects.
+    fn judge(
+        &self,
+        place: &str,
+        generate: &GenerateStep,
+        case: Option<&GoldenCase>,
+        generated: &Generated,
+        rows: Option<&[f32]>,
+        tokens: &[TokenSeen],
+    ) -> Result<Vec<Comparison>, Box<Mismatch>> {
+        let mut comparisons = Vec::new();
+        let is_cancelled = generate.expect == GenerateExpectation::Cancelled;
+        if is_cancelled {
+            let found = finish_name(generated.finish_reason);
+            let cancelled = finish_name(FinishReason::Cancelled);
+            comparisons.push(expectation(place, "finish reason", cancelled, found, |a, b| a == b)?);
+        }
+        let streamed: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        comparisons.push(expectation(
+            place,
+            "tokens that were streamed",
+            &format!("{:?}", generated.generated_ids),
+            &format!("{streamed:?}"),
+            |a, b| a == b,
+        )?);
+        if let Some(case) = case {
+            let columns = rows.map_or(0, |rows| rows.len() / generated.generated_ids.len().max(1));
+            let texts: Vec<String> = tokens.iter().map(|token| token.text.clone()).collect();
+            let is_prefix = is_cancelled || generate.ignore_stop || generate.max_tokens.is_some();
+            let measured = MeasuredTokens {
+                prompt_ids: &generated.prompt_ids,
+                generated_ids: &generated.generated_ids,
+                text: &generated.text,
+                token_texts: &texts,
+                finish_reason: generated.finish_reason,
+                logits: rows.and_then(|rows| Rows::new(rows, columns)),
+                extent: if is_prefix { Extent::Prefix } else { Extent::Whole },
+            };
+            let class = self.attempt.class;
+            let compared = compare_tokens(case, None, &measured, class, place)?;
+            comparisons.push(Comparison::Tokens(compared));
+        }
+        if let Some(least) = generate.reused_tokens_at_least {
+            comparisons.push(expectation(
+                place,
+                "reused tokens of the cache",
+                &format!("at least {least}"),
+                &generated.reused_tokens.to_string(),
+                |_, _| generated.reused_tokens >= least,
+            )?);
+        }
+        Ok(comparisons)
+    }
+
+    async fn score(&mut self, step: String, score: &ScoreStep) -> Result<(), Box<Outcome>> {
+        for case in self.cases(&score.cases)? {
+            let (ids, from) = case.scored_sequence();
+            let action = Action::Score(ScoreRequest { ids: ids.clone(), from });
+            let (command, end) = self.command(action, &mut |_| {}, None).await?;
+            let scored = match end {
+                End::Finished(Finished::Score(scored)) => scored,
+                End::Finished(other) => return Err(confused(&step, &other)),
+                End::Failed(error) => return Err(Box::new(unexpected_error(error))),
+            };
+            let measured = self.conversation.take_logits(command).ok_or_else(|| {
+                let message = format!("the logits of command {command} never arrived");
+                Box::new(Outcome::PageError { message })
+            })?;
+            let mut record = StepEvidence {
+                step: step.clone(),
+                case: Some(case.id.clone()),
+                prompt_ids: ids,
+                timings: Some(scored.timings),
+                execution: Some(scored.execution.clone()),
+                ..StepEvidence::default()
+            };
+            let compared = self.compare_rows(
+                &place(&step, Some(case)),
+                case,
+                &measured,
+                scored.logits.columns,
+            )?;
+            let proven = self.prove(&scored.execution);
+            match compared {
+                Ok(comparison) => record.comparisons.push(comparison),
+                Err(mismatch) => {
+                    record.comparisons.push(mismatch.comparison.clone());
+                    self.evidence.steps.push(record);
+                    proven?;
+                    return Err(Box::new(Outcome::Mismatch(mismatch)));
+                }
+            }
+            self.evidence.steps.push(record);
+            proven?;
+        }
+        Ok(())
+    }
+
+    /// `Err` outside: no golden to compare with. `Err` inside: a wrong answer.
+    fn compare_rows(
+        &self,
+        place: &str,
+        case: &GoldenCase,
+        measured: &[f32],
+        columns: u32,
+    ) -> Result<Result<Comparison, Box<Mismatch>>, Box<Outcome>> {
+        let broken = |message: String| {
+            Box::new(Outcome::Infrastructure { phase: "read golden".to_owned(), message })
+        };
+        let logits = self.attempt.logits.ok_or_else(|| {
+            broken("the golden of this scenario has no rows of logits".to_owned())
+        })?;
+        let (values, width) = logits
+            .case(&case.id, case.generated_ids.len())
+            .map_err(|error| broken(error.to_string()))?;
+        let reference = Rows::new(&values, width)
+            .ok_or_else(|| broken("the golden's logits do not make rows".to_owned()))?;
+        let measured = Rows::new(measured, columns as usize).ok_or_else(|| {
+            let message = format!("{} logits do not make rows of {columns}", measured.len());
+            Box::new(Outcome::PageError { message })
+        })?;
+        Ok(compare_logits(case, reference, measured, self.attempt.class, place)
+            .map(Comparison::Logits))
+    }
+
+    async fn release(&mut self, step: String) -> Result<(), Box<Outcome>> {
+        match self.command(Action::Release, &mut |_| {}, None).await?.1 {
+            End::Finished(Finished::Release) => {
+                self.evidence.steps.push(StepEvidence { step, ..StepEvidence::default() });
+                Ok(())
+            }
+            End::Finished(other) => Err(confused(&step, &other)),
+            End::Failed(error) => Err(Box::new(unexpected_error(error))),
+        }
+    }
+
+    async fn command(
+        &mut self,
+        action: Action,
+        on_token: &mut dyn FnMut(TokenSeen),
+        cancel_after: Option<u32>,
+    ) -> Result<(u32, End), Box<Outcome>> {
+        let watch = Watch { progress: &mut *self.progress, on_token, cancel_after };
+        self.conversation.command(action, watch).await
+    }
+
+    /// A command that has to end with an error of this kind.
+    fn expected_error(
+        &mut self,
+        mut record: StepEvidence,
+        end: End,
+        expected: &str,
+    ) -> Result<(), Box<Outcome>> {
+        let measured = match &end {
+            End::Failed(error) => {
+                record.notes.push(error.message.clone());
+                error.kind.as_str()
+            }
+            End::Finished(_) => "no error",
+        };
+        let place = format!("step {}", record.step);
+        let compared = expectation(&place, "error", expected, measured, |a, b| a == b);
+        let comparison = match &compared {
+            Ok(comparison) => comparison.clone(),
+            Err(mismatch) => mismatch.comparison.clone(),
+        };
+        let detail = record.notes.join("\n");
+        record.comparisons.push(comparison);
+        self.evidence.steps.push(record);
+        compared.map(|_| ()).map_err(|mut mismatch| {
+            mismatch.detail = detail;
+            Box::new(Outcome::Mismatch(mismatch))
+        })
+    }
+
+    fn prove(&mut self, report: &ExecutionReport) -> Result<(), Box<Outcome>> {
+        match proof::verify(self.attempt.cell.backend, report) {
+            Ok(proof) => {
+                self.proof = Some(proof);
+                Ok(())
+            }
+            Err(missing) => Err(Box::new(Outcome::BackendMismatch(missing))),
+        }
+    }
+
+    /// The golden's cases that a step runs.
+    fn cases(&self, cases: &Cases) -> Result<Vec<&'a GoldenCase>, Box<Outcome>> {
+        let all = self.attempt.golden.map_or(&[][..], |golden| &golden.cases);
+        let chosen: Vec<_> = match cases {
+            Cases::All => all.iter().collect(),
+            Cases::First => all.iter().take(1).collect(),
+            Cases::Id(id) => all.iter().filter(|case| case.id == *id).collect(),
+        };
+        if chosen.is_empty() {
+            let message = format!("the golden has no case for {cases:?}");
+            return Err(Box::new(Outcome::Infrastructure {
+                phase: "read golden".to_owned(),
+                message,
+            }));
+        }
+        Ok(chosen)
+    }
+
+    /// Ids that are all in the vocabulary, as many as asked for: the first case's, over and over.
+    fn synthetic_prompt(&self, tokens: u32) -> Result<Vec<u32>, Box<Outcome>> {
+        let first = self.cases(&Cases::First)?;
+        let ids = first.iter().flat_map(|case| &case.prompt_ids).copied();
+        let ids: Vec<u32> = ids.collect();
+        Ok(ids.iter().cycle().take(tokens as usize).copied().collect())
+    }
+}
+
+fn place(step: &str, case: Option<&GoldenCase>) -> String {
+    match case {
+        Some(case) => format!("step {step}, case `{}`", case.id),
+        None => format!("step {step}"),
+    }
+}
+
+fn finish_name(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::StopString => "stop-string",
+        FinishReason::Length => "length",
+        FinishReason::Cancelled => "cancelled",
+    }
+}
+
+fn expectation(
+    place: &str,
+    what: &str,
+    expected: &str,
+    measured: &str,
+    holds: impl FnOnce(&str, &str) -> bool,
+) -> Result<Comparison, Box<Mismatch>> {
+    let is_met = holds(expected, measured);
+    let comparison = Comparison::Expectation {
+        what: what.to_owned(),
+        expected: expected.to_owned(),
+        measured: measured.to_owned(),
+    };
+    if is_met {
+        return Ok(comparison);
+    }
+    Err(Box::new(Mismatch {
+        place: place.to_owned(),
+        metric: what.to_owned(),
+        measured: format!("`{measured}`"),
+        allowed: format!("`{expected}`"),
+        detail: String::new(),
+        comparison,
+    }))
+}
+
+fn confused(step: &str, result: &Finished) -> Box<Outcome> {
+    let of = match result {
+        Finished::Probe(_) => "probe",
+        Finished::Load(_) => "load",
+        Finished::Generate(_) => "generate",
+        Finished::Score(_) => "score",
+        Finished::Release => "release",
+    };
+    let message = format!("step {step} was answered with the result of a `{of}` command");
+    Box::new(Outcome::PageError { message })
+}
