@@ -19,6 +19,7 @@ use crate::server::PageSetup;
 
 /// Something that a page said, or said wrongly.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every signal is an event")]
 pub enum PageSignal {
     /// An event, in order.
     Event(PageEvent),

@@ -2,6 +2,8 @@
 //!
 //! Ignored unless asked for: `cargo test -p tierproof-tests --test browsers -- --ignored`.
 
+#![expect(clippy::print_stdout, reason = "what a browser is and says is worth seeing")]
+
 #[path = "support/processes.rs"]
 mod processes;
 
@@ -10,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inference_wasm::protocol::{
-    Action, BackendName, Command, Finished, GenerateRequest, LoadRequest, PageEventKind, Prompt,
+    Action, BackendName, Command, Finished, GenerateRequest, LoadRequest, LogitsWanted,
+    PageEventKind, Prompt, Sampling,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -80,9 +83,9 @@ async fn converse(server: &Server, browser: &Browser, model: &Arc<ServedModel>) 
     let generate = GenerateRequest {
         prompt: Prompt::Text("a".to_owned()),
         max_tokens: 1,
-        sampling: Default::default(),
+        sampling: Sampling::Greedy,
         stop: Vec::new(),
-        logits: Default::default(),
+        logits: LogitsWanted::None,
     };
     let generate = Command { id: 3, action: Action::Generate(generate) };
     page.submit(&generate).await.expect("it can generate");
@@ -177,7 +180,7 @@ fn kill_those(root: u32, text: &str) -> usize {
     let found = processes::descendants(root).into_iter();
     let pids = found.filter(|found| found.command.contains(text)).map(|found| found.pid);
     let killed = pids.map(|pid| kill(Pid::from_raw(pid as i32), Signal::SIGKILL));
-    killed.filter(Result::is_ok).count()
+    killed.flatten().count()
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(crate) fn living() -> Vec<Found> {
     });
     let found = processes.map(|(pid, process)| Found {
         pid: pid.as_u32(),
-        parent: process.parent().map(|parent| parent.as_u32()),
+        parent: process.parent().map(sysinfo::Pid::as_u32),
         command: process
             .cmd()
             .iter()

@@ -24,6 +24,7 @@ struct FakeDriver {
 }
 
 /// Everything works.
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the answers, of which some are none")]
 fn obliging(method: &Method, path: &str) -> Option<(StatusCode, Value)> {
     let value = match (method.as_str(), path) {
         ("POST", "/session") => {
@@ -239,13 +240,12 @@ async fn answers_of_a_driver_are_classed() {
         let fake = Fake::start(answer).await;
         assert_eq!(phase_and_kind(fake.session().await), ("new session", kind));
     }
-    let gone: Answer = |method, path| match path {
-        "/session" => obliging(method, path),
-        _ => {
-            let value =
-                json!({ "error": "invalid session id", "message": "gone", "stacktrace": "" });
-            Some((StatusCode::NOT_FOUND, value))
+    let gone: Answer = |method, path| {
+        if path == "/session" {
+            return obliging(method, path);
         }
+        let value = json!({ "error": "invalid session id", "message": "gone", "stacktrace": "" });
+        Some((StatusCode::NOT_FOUND, value))
     };
     let fake = Fake::start(gone).await;
     let session = fake.session().await.unwrap();
