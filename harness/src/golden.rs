@@ -1,7 +1,7 @@
 //! Goldens: what the independent reference answers, filed under model and scenario.
 //!
-//! Owns the format, its own consistency and the lookup in `golden/`. A golden is written
-//! from `fixtures/reference/`, and from nothing else: never by an engine under test,
+//! Owns the format, its own consistency and the lookup in `golden/`. A golden is written by
+//! [`generate`], from `fixtures/reference/`, and by nothing else: never by an engine under test,
 //! and never in the course of a run. Comparing with one is [`crate::compare`]'s business.
 
 pub mod check;

