@@ -8,7 +8,7 @@
 //! line more: what is multiplied by a quantized matrix is first rounded, in blocks of 32, to
 //! multiples of `max|x| / 127` (`np.rint`). The kernels do the same, so they must agree with it
 //! as closely as the reference backend agrees with the exact one. Rounded activations alone move
-//! logits by up to 0.45 (Q8_0) and 0.62 (Q4_0), so the two can't be mistaken for one another.
+//! logits by up to 0.45 (`Q8_0`) and 0.62 (`Q4_0`), so the two can't be mistaken for one another.
 
 use std::collections::BTreeMap;
 
@@ -54,9 +54,7 @@ fn distances<B: Backend>(backend: B, model: &str, vectors: &str) -> (Vec<f64>, V
     let mut flips = Vec::new();
     for answer in answers(vectors, model) {
         session.clear();
-        session
-            .begin(&answer.prompt_ids, answer.generated.len() as u32)
-            .unwrap();
+        session.begin(&answer.prompt_ids, answer.generated.len() as u32).unwrap();
         session.feed(&answer.prompt_ids);
         for (step, (expected, &token)) in answer.steps.iter().zip(&answer.generated).enumerate() {
             let mut greatest = 0.0_f64;
@@ -68,17 +66,12 @@ fn distances<B: Backend>(backend: B, model: &str, vectors: &str) -> (Vec<f64>, V
             let sum: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
             greatest = greatest.max((sum.ln() - expected.logsumexp).abs());
             distances.push(greatest);
-            let best = (0..row.len())
-                .max_by(|&a, &b| row[a].total_cmp(&row[b]))
-                .unwrap();
+            let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
             let mut ranked = expected.top.clone();
             ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
             if best != ranked[0].0 {
                 let margin = ranked[0].1 - ranked[1].1;
-                flips.push(format!(
-                    "{} step {step}: {best}, margin {margin}",
-                    answer.id
-                ));
+                flips.push(format!("{} step {step}: {best}, margin {margin}", answer.id));
             }
             session.feed(&[token]);
         }
@@ -95,10 +88,7 @@ fn reference_agrees_on_every_format() {
     for model in ["scribe-low-F16", "scribe-low-Q8_0", "scribe-low-Q4_0"] {
         let (distances, flips) = distances(Reference::default(), model, EXACT);
         let distance = distances.last().unwrap();
-        assert!(
-            *distance <= F32_BOUND,
-            "{model}: {distance:e} off, allowed {F32_BOUND:e}"
-        );
+        assert!(*distance <= F32_BOUND, "{model}: {distance:e} off, allowed {F32_BOUND:e}");
         assert_eq!(flips, Vec::<String>::new(), "{model}");
     }
 }
@@ -107,10 +97,7 @@ fn reference_agrees_on_every_format() {
 fn kernels_agree_on_floats() {
     let (distances, flips) = distances(Cpu::default(), "scribe-low-F16", EXACT);
     let distance = distances.last().unwrap();
-    assert!(
-        *distance <= F32_BOUND,
-        "{distance:e} off, allowed {F32_BOUND:e}"
-    );
+    assert!(*distance <= F32_BOUND, "{distance:e} off, allowed {F32_BOUND:e}");
     assert_eq!(flips, Vec::<String>::new());
 }
 
@@ -121,10 +108,7 @@ fn kernels_agree_with_eight_bit_activations_on_quantized_weights() {
         // The median, since rounding is not continuous: an activation that lies next to a tie
         // goes one way in `f32` and the other in `f64`, and every later row of that prompt moves.
         let median = distances[distances.len() / 2];
-        assert!(
-            median <= F32_BOUND,
-            "{model}: {median:e} off, allowed {F32_BOUND:e}"
-        );
+        assert!(median <= F32_BOUND, "{model}: {median:e} off, allowed {F32_BOUND:e}");
         assert_eq!(flips, Vec::<String>::new(), "{model}");
     }
 }

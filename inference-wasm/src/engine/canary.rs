@@ -29,13 +29,11 @@ fn vectors(i: usize) -> (f32, f32) {
     let j = i * 23 % LENGTH;
     let k = (j % 32) as f32;
     let sign = if j < 32 { 1.0 } else { -1.0 };
-    (
-        sign * (k * k + 3.0) / 7.0,
-        1.0 / (k + 3.0) + j as f32 / 65_536.0,
-    )
+    (sign * (k * k + 3.0) / 7.0, 1.0 / (k + 3.0) + j as f32 / 65_536.0)
 }
 
 /// Runs the op on a backend.
+#[expect(clippy::missing_panics_doc, reason = "`F32` is in the table of formats")]
 pub async fn run<B: Backend>(backend: &mut B) -> Result<Canary, EngineError> {
     let (a, b): (Vec<f32>, Vec<f32>) = (0..LENGTH).map(vectors).unzip();
     let bytes: Vec<u8> = a.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -52,9 +50,7 @@ pub async fn run<B: Backend>(backend: &mut B) -> Result<Canary, EngineError> {
     backend.matmul(&weight, &x, &mut out);
     let mut result = Vec::new();
     backend.read(&out, &mut result).await?;
-    Ok(Canary {
-        bits: result.first().copied().unwrap_or(f32::NAN).to_bits(),
-    })
+    Ok(Canary { bits: result.first().copied().unwrap_or(f32::NAN).to_bits() })
 }
 
 /// The bits that a backend's order of summation gives; `None` for one that there is not yet.
@@ -99,10 +95,7 @@ mod tests {
             let half = tree.len() / 2;
             tree = (0..half).map(|i| tree[i] + tree[i + half]).collect();
         }
-        let exact: f64 = (0..LENGTH)
-            .map(vectors)
-            .map(|(a, b)| f64::from(a * b))
-            .sum();
+        let exact: f64 = (0..LENGTH).map(vectors).map(|(a, b)| f64::from(a * b)).sum();
         for other in [tree[0], exact as f32] {
             assert_ne!(reference, Some(other.to_bits()));
             assert_ne!(expected(BackendName::Cpu), Some(other.to_bits()));

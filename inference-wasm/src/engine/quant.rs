@@ -3,6 +3,8 @@
 //! A [`Format`] is a row of a table: sizes, and functions that turn blocks into numbers. To add
 //! one, write its file and name it in [`FORMATS`]. Nothing here knows tensors or models.
 
+#![expect(clippy::inline_always, reason = "unpacking runs once a block, in the innermost loop")]
+
 mod f16;
 mod f32;
 mod q4_0;
@@ -12,13 +14,8 @@ mod q8_0;
 use super::backend::product::{BlockJob, FloatJob};
 
 /// Every format that this engine reads.
-static FORMATS: [&Format; 5] = [
-    &f32::FORMAT,
-    &f16::FORMAT,
-    &q4_0::FORMAT,
-    &q4_1::FORMAT,
-    &q8_0::FORMAT,
-];
+static FORMATS: [&Format; 5] =
+    [&f32::FORMAT, &f16::FORMAT, &q4_0::FORMAT, &q4_1::FORMAT, &q8_0::FORMAT];
 
 /// How one type of weights is stored, as GGUF numbers and ggml lays them out.
 pub struct Format {
@@ -93,6 +90,7 @@ impl PartialEq for Format {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that are exact")]
 mod tests {
     use std::collections::BTreeMap;
 

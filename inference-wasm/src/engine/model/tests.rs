@@ -29,11 +29,7 @@ fn string(text: &str) -> Vec<u8> {
 impl Writer {
     /// A model of one layer: width 4, 2 heads of 2, 1 key-value head, ffn 6, 3 tokens.
     fn tiny() -> Self {
-        let mut writer = Self {
-            version: 3,
-            keys: Vec::new(),
-            tensors: Vec::new(),
-        };
+        let mut writer = Self { version: 3, keys: Vec::new(), tensors: Vec::new() };
         writer.key("general.architecture", 8, string("llama"));
         for (key, value) in [
             ("context_length", 16_u32),
@@ -87,34 +83,18 @@ impl Writer {
         let offset = self.data_bytes().next_multiple_of(32) as u64;
         let bytes = 4 * dimensions.iter().product::<u64>() as usize;
         let (name, dimensions) = (name.into(), dimensions.to_vec());
-        self.tensors.push(Tensor {
-            name,
-            dimensions,
-            kind: 0,
-            offset,
-            bytes,
-        });
+        self.tensors.push(Tensor { name, dimensions, kind: 0, offset, bytes });
     }
 
     fn change(mut self, name: &str, change: impl FnOnce(&mut Tensor)) -> Self {
-        change(
-            self.tensors
-                .iter_mut()
-                .find(|tensor| tensor.name == name)
-                .unwrap(),
-        );
+        change(self.tensors.iter_mut().find(|tensor| tensor.name == name).unwrap());
         self
     }
 
     /// Bytes of all tensors, wherever a broken one says that it lies.
     fn data_bytes(&self) -> usize {
         let end = |tensor: &Tensor| (tensor.offset as usize).saturating_add(tensor.bytes);
-        self.tensors
-            .iter()
-            .map(end)
-            .filter(|&end| end < 1 << 16)
-            .max()
-            .unwrap_or(0)
+        self.tensors.iter().map(end).filter(|&end| end < 1 << 16).max().unwrap_or(0)
     }
 
     fn head(&self) -> Vec<u8> {
@@ -166,16 +146,10 @@ fn patch(mut file: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
 fn the_tiny_model_is_in_order() {
     let writer = Writer::tiny();
     let (hyper, weights) = read(&writer.file()).unwrap();
-    assert_eq!(
-        (hyper.head_size, hyper.query_width(), hyper.kv_width()),
-        (2, 4, 2)
-    );
+    assert_eq!((hyper.head_size, hyper.query_width(), hyper.kv_width()), (2, 4, 2));
     assert_eq!((hyper.vocabulary, hyper.rope_base), (3, 10_000.0));
     assert_eq!(weights.layers[0].down.dimensions, [6, 4]);
-    assert_eq!(
-        weights.token_embedding.bytes.start,
-        writer.head().len().next_multiple_of(32)
-    );
+    assert_eq!(weights.token_embedding.bytes.start, writer.head().len().next_multiple_of(32));
     assert!(weights.output.is_none());
 
     let mut untied = writer;
@@ -189,21 +163,14 @@ fn metadata_comes_back_as_it_was_written() {
     writer.key("i8", 1, vec![0xff]);
     writer.key("u64", 10, u64::MAX.to_le_bytes().to_vec());
     writer.key("flag", 7, vec![1]);
-    writer.key(
-        "types",
-        9,
-        [array(5, 2), vec![3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]].concat(),
-    );
+    writer.key("types", 9, [array(5, 2), vec![3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]].concat());
     let file = writer.file();
     let metadata = Gguf::open(&file).unwrap().metadata;
     assert_eq!(metadata.get::<i64>("i8"), Ok(Some(-1)));
     assert_eq!(metadata.get::<u64>("u64"), Ok(Some(u64::MAX)));
     assert_eq!(metadata.get::<bool>("flag"), Ok(Some(true)));
     assert_eq!(metadata.get::<Vec<i32>>("types"), Ok(Some(vec![3, -1])));
-    assert_eq!(
-        metadata.require::<Vec<&str>>("tokenizer.ggml.tokens"),
-        Ok(vec!["a", "b", "c"])
-    );
+    assert_eq!(metadata.require::<Vec<&str>>("tokenizer.ggml.tokens"), Ok(vec!["a", "b", "c"]));
     assert_eq!(metadata.get::<u32>("nothing"), Ok(None));
     for key in ["i8", "u64", "flag", "types"] {
         assert!(metadata.get::<u32>(key).is_err(), "{key}");
@@ -211,6 +178,7 @@ fn metadata_comes_back_as_it_was_written() {
 }
 
 /// Every broken file with what its error must name.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let tiny = Writer::tiny;
     let file = tiny().file();
@@ -235,68 +203,28 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let huge = u64::MAX.to_le_bytes();
     let name_at = 24 + 8;
     vec![
-        (
-            "empty",
-            Vec::new(),
-            "the magic at byte 0: expected 4 bytes, found 0 bytes",
-        ),
+        ("empty", Vec::new(), "the magic at byte 0: expected 4 bytes, found 0 bytes"),
         ("html", b"<!doctype html><html>".to_vec(), "found `<!do`"),
-        (
-            "safetensors",
-            patch(file.clone(), 0, &[64, 0, 0, 0]),
-            "expected `GGUF`",
-        ),
+        ("safetensors", patch(file.clone(), 0, &[64, 0, 0, 0]), "expected `GGUF`"),
         (
             "version 2",
             patch(file.clone(), 4, &[2, 0, 0, 0]),
             "the version at byte 4: expected 3, found 2",
         ),
-        (
-            "big-endian",
-            patch(file.clone(), 4, &[0, 0, 0, 3]),
-            "big-endian",
-        ),
-        (
-            "no counts",
-            file[..12].to_vec(),
-            "the number of tensors at byte 8",
-        ),
-        (
-            "absurd tensor count",
-            patch(file.clone(), 8, &huge),
-            "found 18446744073709551615",
-        ),
+        ("big-endian", patch(file.clone(), 4, &[0, 0, 0, 3]), "big-endian"),
+        ("no counts", file[..12].to_vec(), "the number of tensors at byte 8"),
+        ("absurd tensor count", patch(file.clone(), 8, &huge), "found 18446744073709551615"),
         (
             "absurd key count",
             patch(file.clone(), 16, &huge),
             "the number of metadata keys at byte 16",
         ),
-        (
-            "absurd key length",
-            patch(file.clone(), 24, &huge),
-            "key 0 of 9 at byte 24",
-        ),
-        (
-            "key not UTF-8",
-            patch(file.clone(), name_at, &[0xff]),
-            "expected UTF-8, found byte 0xff",
-        ),
-        (
-            "fewer keys than counted",
-            patch(file.clone(), 16, &[10]),
-            "the name of tensor 0 of 11",
-        ),
-        (
-            "fewer tensors than counted",
-            patch(file.clone(), 8, &[12]),
-            "tensor",
-        ),
+        ("absurd key length", patch(file.clone(), 24, &huge), "key 0 of 9 at byte 24"),
+        ("key not UTF-8", patch(file.clone(), name_at, &[0xff]), "expected UTF-8, found byte 0xff"),
+        ("fewer keys than counted", patch(file.clone(), 16, &[10]), "the name of tensor 0 of 11"),
+        ("fewer tensors than counted", patch(file.clone(), 8, &[12]), "tensor"),
         ("key twice", key_twice, "each key once"),
-        (
-            "unknown value type",
-            with("x", 13, vec![0; 8]),
-            "the type of key `x`",
-        ),
+        ("unknown value type", with("x", 13, vec![0; 8]), "the type of key `x`"),
         (
             "array of arrays",
             with("x", 9, [array(9, 1), vec![0; 12]].concat()),
@@ -308,41 +236,17 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             with("x", 9, array(4, u64::MAX / 4)),
             "the length of the array of key `x`",
         ),
-        (
-            "bool of 2",
-            with("x", 7, vec![2]),
-            "expected a bool, 0 or 1, found 2",
-        ),
+        ("bool of 2", with("x", 7, vec![2]), "expected a bool, 0 or 1, found 2"),
         (
             "alignment 0",
             tiny().number("general.alignment", 0).file(),
             "a power of two of at least 8",
         ),
-        (
-            "alignment 24",
-            tiny().number("general.alignment", 24).file(),
-            "found 24",
-        ),
-        (
-            "alignment text",
-            with("general.alignment", 8, string("32")),
-            "found the string `32`",
-        ),
-        (
-            "no dimensions",
-            tensor(|t| t.dimensions.clear()),
-            "expected 1 to 4 dimensions, found 0",
-        ),
-        (
-            "five dimensions",
-            tensor(|t| t.dimensions = vec![1; 5]),
-            "found 5",
-        ),
-        (
-            "dimension 0",
-            tensor(|t| t.dimensions[1] = 0),
-            "a dimension of 1 or more",
-        ),
+        ("alignment 24", tiny().number("general.alignment", 24).file(), "found 24"),
+        ("alignment text", with("general.alignment", 8, string("32")), "found the string `32`"),
+        ("no dimensions", tensor(|t| t.dimensions.clear()), "expected 1 to 4 dimensions, found 0"),
+        ("five dimensions", tensor(|t| t.dimensions = vec![1; 5]), "found 5"),
+        ("dimension 0", tensor(|t| t.dimensions[1] = 0), "a dimension of 1 or more"),
         (
             "dimensions overflow",
             tensor(|t| t.dimensions = vec![1 << 33; 2]),
@@ -363,46 +267,18 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             tensor(|t| t.kind = 8),
             "multiple of 32 weights, the block of Q8_0, found 4",
         ),
-        (
-            "crooked offset",
-            tensor(|t| t.offset += 4),
-            "an offset that is a multiple of 32",
-        ),
+        ("crooked offset", tensor(|t| t.offset += 4), "an offset that is a multiple of 32"),
         (
             "offset behind the end",
             tensor(|t| t.offset = 1 << 40),
             "the data of tensor `blk.0.attn_q.weight`",
         ),
-        (
-            "offset overflow",
-            tensor(|t| t.offset = u64::MAX - 31),
-            "the data of tensor",
-        ),
-        (
-            "overlap",
-            tensor(|t| t.offset = 0),
-            "both on the same bytes",
-        ),
-        (
-            "tensor twice",
-            twice("output_norm.weight"),
-            "each tensor once",
-        ),
-        (
-            "cut in the head",
-            head_cut,
-            "bytes before the end of the file",
-        ),
-        (
-            "cut in the data",
-            data_cut,
-            "the data of tensor `output_norm.weight`",
-        ),
-        (
-            "no architecture",
-            tiny().without("general.architecture").file(),
-            "found no such key",
-        ),
+        ("offset overflow", tensor(|t| t.offset = u64::MAX - 31), "the data of tensor"),
+        ("overlap", tensor(|t| t.offset = 0), "both on the same bytes"),
+        ("tensor twice", twice("output_norm.weight"), "each tensor once"),
+        ("cut in the head", head_cut, "bytes before the end of the file"),
+        ("cut in the data", data_cut, "the data of tensor `output_norm.weight`"),
+        ("no architecture", tiny().without("general.architecture").file(), "found no such key"),
         (
             "other architecture",
             with("general.architecture", 8, string("qwen2")),
@@ -438,18 +314,10 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             tiny().number("llama.rope.dimension_count", 1).file(),
             "llama.rope.dimension_count",
         ),
-        (
-            "no context",
-            tiny().without("llama.context_length").file(),
-            "key `llama.context_length`",
-        ),
+        ("no context", tiny().without("llama.context_length").file(), "key `llama.context_length`"),
         (
             "epsilon is NaN",
-            with(
-                "llama.attention.layer_norm_rms_epsilon",
-                6,
-                f32::NAN.to_le_bytes().to_vec(),
-            ),
+            with("llama.attention.layer_norm_rms_epsilon", 6, f32::NAN.to_le_bytes().to_vec()),
             "a number above 0, found NaN",
         ),
         (
@@ -472,16 +340,8 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             tiny().number("llama.attention.sliding_window", 8).file(),
             "this engine would not follow it",
         ),
-        (
-            "bias",
-            twice("blk.0.attn_q.bias"),
-            "tensor `blk.0.attn_q.bias`",
-        ),
-        (
-            "rotary factors",
-            twice("rope_freqs.weight"),
-            "tensor `rope_freqs.weight`",
-        ),
+        ("bias", twice("blk.0.attn_q.bias"), "tensor `blk.0.attn_q.bias`"),
+        ("rotary factors", twice("rope_freqs.weight"), "tensor `rope_freqs.weight`"),
         (
             "missing tensor",
             tiny().number("llama.block_count", 2).file(),
@@ -504,38 +364,20 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 fn every_broken_file_is_an_error_that_names_what_is_wrong() {
     for (name, file, expected) in broken_files() {
         let error = read(&file).expect_err(name).to_string();
-        assert!(
-            error.contains(expected),
-            "{name}: expected `{expected}` in `{error}`"
-        );
+        assert!(error.contains(expected), "{name}: expected `{expected}` in `{error}`");
     }
 }
 
 #[test]
 fn whoever_wrote_it_or_this_engine_is_to_blame() {
     let reason = |name| {
-        let (_, file, _) = broken_files()
-            .into_iter()
-            .find(|case| case.0 == name)
-            .unwrap();
+        let (_, file, _) = broken_files().into_iter().find(|case| case.0 == name).unwrap();
         read(&file).unwrap_err().reason
     };
-    for name in [
-        "unknown type",
-        "other architecture",
-        "scaled rotation",
-        "bias",
-        "version 2",
-    ] {
+    for name in ["unknown type", "other architecture", "scaled rotation", "bias", "version 2"] {
         assert_eq!(reason(name), Reason::Unsupported, "{name}");
     }
-    for name in [
-        "html",
-        "overlap",
-        "cut in the data",
-        "missing tensor",
-        "kv heads do not divide",
-    ] {
+    for name in ["html", "overlap", "cut in the data", "missing tensor", "kv heads do not divide"] {
         assert_eq!(reason(name), Reason::Broken, "{name}");
     }
 }
@@ -544,11 +386,7 @@ fn whoever_wrote_it_or_this_engine_is_to_blame() {
 fn every_cut_of_a_file_is_an_error() {
     let file = Writer::tiny().file();
     for length in 0..file.len() {
-        assert!(
-            read(&file[..length]).is_err(),
-            "{length} of {} bytes",
-            file.len()
-        );
+        assert!(read(&file[..length]).is_err(), "{length} of {} bytes", file.len());
     }
 }
 

@@ -166,9 +166,6 @@ fn rows_of_floats_may_have_any_length() {
         let weight = weight(0, 1, columns, bytes);
         let exact: f32 = values.iter().map(|v| v * v).sum();
         assert_eq!(product(Cpu::default(), &weight, columns, &values), [exact]);
-        assert_eq!(
-            product(Reference::default(), &weight, columns, &values),
-            [exact]
-        );
+        assert_eq!(product(Reference::default(), &weight, columns, &values), [exact]);
     }
 }
