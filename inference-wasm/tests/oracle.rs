@@ -3,6 +3,12 @@
 //! `vectors/scribe-low.json` is what numpy makes of the model files: `reference.py logits` of the
 //! models' recipe on the first prompt of each task of the evaluation set, values rounded to seven
 //! decimals. Weights are taken as stored there, so only arithmetic differs.
+//!
+//! `vectors/scribe-low-q8-activations.json` is the same computation, on the same tokens, with one
+//! line more: what is multiplied by a quantized matrix is first rounded, in blocks of 32, to
+//! multiples of `max|x| / 127` (`np.rint`). The kernels do the same, so they must agree with it
+//! as closely as the reference backend agrees with the exact one. Rounded activations alone move
+//! logits by up to 0.45 (`Q8_0`) and 0.62 (`Q4_0`), so the two can't be mistaken for one another.
 
 use std::collections::BTreeMap;
 
@@ -21,13 +27,15 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Step {
-    /// Ids and logits of the eight most probable tokens, the most probable first.
+    /// Ids and logits of the eight tokens that are the most probable to exact activations.
     top: Vec<(usize, f64)>,
     logsumexp: f64,
 }
 
-fn answers(model: &str) -> Vec<Answer> {
-    let vectors = include_str!("vectors/scribe-low.json");
+const EXACT: &str = include_str!("vectors/scribe-low.json");
+const Q8_ACTIVATIONS: &str = include_str!("vectors/scribe-low-q8-activations.json");
+
+fn answers(vectors: &str, model: &str) -> Vec<Answer> {
     let mut all: BTreeMap<String, Vec<Answer>> = serde_json::from_str(vectors).unwrap();
     all.remove(model).unwrap()
 }
@@ -39,18 +47,17 @@ fn session<B: Backend>(backend: B, model: &str) -> Session<B> {
 }
 
 /// Feeds the oracle's own tokens and returns the greatest distance of a top-8 logit or of
-/// log-sum-exp, and the steps at which another token wins, with the oracle's margin.
-fn distance<B: Backend>(backend: B, model: &str) -> (f64, Vec<String>) {
+/// log-sum-exp at each step, in rising order, and the steps at which another token wins, with the oracle's margin.
+fn distances<B: Backend>(backend: B, model: &str, vectors: &str) -> (Vec<f64>, Vec<String>) {
     let mut session = session(backend, model);
-    let mut greatest = 0.0_f64;
+    let mut distances = Vec::new();
     let mut flips = Vec::new();
-    for answer in answers(model) {
+    for answer in answers(vectors, model) {
         session.clear();
-        session
-            .begin(&answer.prompt_ids, answer.generated.len() as u32)
-            .unwrap();
+        session.begin(&answer.prompt_ids, answer.generated.len() as u32).unwrap();
         session.feed(&answer.prompt_ids);
         for (step, (expected, &token)) in answer.steps.iter().zip(&answer.generated).enumerate() {
+            let mut greatest = 0.0_f64;
             let mut row = Vec::new();
             block_on(session.last_logits(&mut row)).unwrap();
             for &(id, logit) in &expected.top {
@@ -58,20 +65,19 @@ fn distance<B: Backend>(backend: B, model: &str) -> (f64, Vec<String>) {
             }
             let sum: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
             greatest = greatest.max((sum.ln() - expected.logsumexp).abs());
-            let best = (0..row.len())
-                .max_by(|&a, &b| row[a].total_cmp(&row[b]))
-                .unwrap();
-            if best as u32 != token {
-                let margin = expected.top[0].1 - expected.top[1].1;
-                flips.push(format!(
-                    "{} step {step}: {best} for {token}, margin {margin}",
-                    answer.id
-                ));
+            distances.push(greatest);
+            let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+            let mut ranked = expected.top.clone();
+            ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+            if best != ranked[0].0 {
+                let margin = ranked[0].1 - ranked[1].1;
+                flips.push(format!("{} step {step}: {best}, margin {margin}", answer.id));
             }
             session.feed(&[token]);
         }
     }
-    (greatest, flips)
+    distances.sort_by(f64::total_cmp);
+    (distances, flips)
 }
 
 /// Rounding of `f32` alone: logits of about 30, sums of some hundred terms.
@@ -80,36 +86,29 @@ const F32_BOUND: f64 = 1e-4;
 #[test]
 fn reference_agrees_on_every_format() {
     for model in ["scribe-low-F16", "scribe-low-Q8_0", "scribe-low-Q4_0"] {
-        let (distance, flips) = distance(Reference::default(), model);
-        assert!(
-            distance <= F32_BOUND,
-            "{model}: {distance:e} off, allowed {F32_BOUND:e}"
-        );
+        let (distances, flips) = distances(Reference::default(), model, EXACT);
+        let distance = distances.last().unwrap();
+        assert!(*distance <= F32_BOUND, "{model}: {distance:e} off, allowed {F32_BOUND:e}");
         assert_eq!(flips, Vec::<String>::new(), "{model}");
     }
 }
 
 #[test]
 fn kernels_agree_on_floats() {
-    let (distance, flips) = distance(Cpu::default(), "scribe-low-F16");
-    assert!(
-        distance <= F32_BOUND,
-        "{distance:e} off, allowed {F32_BOUND:e}"
-    );
+    let (distances, flips) = distances(Cpu::default(), "scribe-low-F16", EXACT);
+    let distance = distances.last().unwrap();
+    assert!(*distance <= F32_BOUND, "{distance:e} off, allowed {F32_BOUND:e}");
     assert_eq!(flips, Vec::<String>::new());
 }
 
 #[test]
-fn kernels_choose_the_same_tokens_on_quantized_weights() {
-    // Activations of 8 bits are off by up to 1/254 of the greatest in their block; on logits of
-    // about 30 that comes to some tenths.
-    const Q8_BOUND: f64 = 0.6;
+fn kernels_agree_with_eight_bit_activations_on_quantized_weights() {
     for model in ["scribe-low-Q8_0", "scribe-low-Q4_0"] {
-        let (distance, flips) = distance(Cpu::default(), model);
-        assert!(
-            distance <= Q8_BOUND,
-            "{model}: {distance} off, allowed {Q8_BOUND}"
-        );
+        let (distances, flips) = distances(Cpu::default(), model, Q8_ACTIVATIONS);
+        // The median, since rounding is not continuous: an activation that lies next to a tie
+        // goes one way in `f32` and the other in `f64`, and every later row of that prompt moves.
+        let median = distances[distances.len() / 2];
+        assert!(median <= F32_BOUND, "{model}: {median:e} off, allowed {F32_BOUND:e}");
         assert_eq!(flips, Vec::<String>::new(), "{model}");
     }
 }

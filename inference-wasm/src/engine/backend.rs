@@ -29,10 +29,7 @@ pub const CHUNK_ROWS: usize = 32;
 ///
 /// Tensors are `[rows × columns]` of `f32`, a row for each token. An op that writes a tensor
 /// gives it the rows of its input, whatever it held before.
-#[expect(
-    async_fn_in_trait,
-    reason = "an engine runs on one thread; only this crate implements it"
-)]
+#[expect(async_fn_in_trait, reason = "an engine runs on one thread; only this crate implements it")]
 pub trait Backend {
     /// A matrix or a vector of weights, in whatever form the backend keeps it.
     type Weight;

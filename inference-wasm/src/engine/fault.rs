@@ -4,7 +4,7 @@
 //! feature `seeded-faults` refuses the request and has nothing in the hooks.
 
 use super::model::{TensorInfo, Weights};
-use crate::protocol::{EngineError, EngineErrorKind, ExecutionReport, SeededFault};
+use crate::protocol::{EngineError, ExecutionReport, SeededFault};
 
 /// The faults of a loaded model: at most one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,7 +21,7 @@ impl Faults {
         match fault {
             None => Ok(Self::default()),
             Some(fault) => Err(EngineError {
-                kind: EngineErrorKind::InvalidRequest,
+                kind: crate::protocol::EngineErrorKind::InvalidRequest,
                 message: format!(
                     "fault `{}` was asked for, but this build carries no seeded faults",
                     fault.as_str()
@@ -88,11 +88,7 @@ impl Faults {
     pub(crate) fn on_report(self, report: &mut ExecutionReport) {
         use crate::protocol::BackendName::{Cpu, Reference};
         if self.fault == Some(SeededFault::LyingBackend) {
-            let other = if report.actual == Reference {
-                Cpu
-            } else {
-                Reference
-            };
+            let other = if report.actual == Reference { Cpu } else { Reference };
             report.kernel_calls = 0;
             report.canary.bits = super::canary::expected(other).unwrap_or(0);
         }

@@ -9,10 +9,7 @@ use crate::protocol::{CapabilityReport, EngineError, PageEventKind, Shard};
 /// The effects that a command runner has.
 ///
 /// Futures need not be `Send`: a worker has one thread, and a native host runs on its own.
-#[expect(
-    async_fn_in_trait,
-    reason = "only this crate and the harness implement it"
-)]
+#[expect(async_fn_in_trait, reason = "only this crate and the harness implement it")]
 pub trait Host {
     /// Appends the bytes of one shard to `into`, which has the room for the whole file, and calls
     /// `progress` with itself and the number of bytes of each piece that arrives.

@@ -7,6 +7,11 @@
 //!
 //! Order of a horizontal sum: `(l0 + l1) + (l2 + l3)`.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a lane operation that is not inlined costs more than it does"
+)]
+
 // Portable lanes are compiled in tests of a SIMD build, too, to hold one against the other.
 #[cfg(any(test, not(target_feature = "simd128")))]
 mod portable;
@@ -38,11 +43,7 @@ pub(crate) const LEVEL: SimdLevel = if cfg!(target_feature = "simd128") {
 pub(crate) fn half_to_f32(bytes: [u8; 2]) -> f32 {
     let half = u32::from(u16::from_le_bytes(bytes));
     let magnitude = (half & 0x7fff) << 13;
-    let special = if magnitude >= 0x0f80_0000 {
-        0x7f80_0000
-    } else {
-        0
-    };
+    let special = if magnitude >= 0x0f80_0000 { 0x7f80_0000 } else { 0 };
     let value = f32::from_bits(magnitude) * f32::from_bits(0x7780_0000);
     f32::from_bits(value.to_bits() | special | (half & 0x8000) << 16)
 }
@@ -72,4 +73,5 @@ pub(crate) fn padded(rest: &[f32]) -> [f32; 4] {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "halves are exact in wider floats")]
 mod tests;

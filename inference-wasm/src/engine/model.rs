@@ -16,3 +16,6 @@ pub use gguf::{Gguf, TensorInfo};
 pub use hyper::HyperParameters;
 pub use metadata::{FromValue, Metadata};
 pub use weights::{LayerWeights, Weights};
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! A [`Format`] is a row of a table: sizes, and functions that turn blocks into numbers. To add
 //! one, write its file and name it in [`FORMATS`]. Nothing here knows tensors or models.
 
+#![expect(clippy::inline_always, reason = "unpacking runs once a block, in the innermost loop")]
+
 mod f16;
 mod f32;
 mod q4_0;
@@ -12,13 +14,8 @@ mod q8_0;
 use super::backend::product::{BlockJob, FloatJob};
 
 /// Every format that this engine reads.
-static FORMATS: [&Format; 5] = [
-    &f32::FORMAT,
-    &f16::FORMAT,
-    &q4_0::FORMAT,
-    &q4_1::FORMAT,
-    &q8_0::FORMAT,
-];
+static FORMATS: [&Format; 5] =
+    [&f32::FORMAT, &f16::FORMAT, &q4_0::FORMAT, &q4_1::FORMAT, &q8_0::FORMAT];
 
 /// How one type of weights is stored, as GGUF numbers and ggml lays them out.
 pub struct Format {
@@ -89,5 +86,48 @@ impl std::fmt::Debug for Format {
 impl PartialEq for Format {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that are exact")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        /// Stored blocks, in hex.
+        bytes: String,
+        /// Bits of the 64 weights.
+        weights: Vec<u32>,
+    }
+
+    /// `quant.json` is what the Python package `gguf` 0.19 makes of 64 normal numbers
+    /// (`numpy.random.default_rng(7)`; 32 of deviation 0.05, 32 of 3): `gguf.quants.quantize`,
+    /// and `gguf.quants.dequantize` of that.
+    #[test]
+    fn weights_are_those_of_the_gguf_package() {
+        let vectors = include_str!("../../tests/vectors/quant.json");
+        let vectors: BTreeMap<String, Vector> = serde_json::from_str(vectors).unwrap();
+        assert_eq!(vectors.len(), 4);
+        for (name, vector) in vectors {
+            let format = FORMATS.iter().find(|format| format.name == name).unwrap();
+            let bytes: Vec<u8> = (0..vector.bytes.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&vector.bytes[at..at + 2], 16).unwrap())
+                .collect();
+            let mut weights = [f32::NAN; 64];
+            (format.dequantize)(&bytes, &mut weights);
+            assert_eq!(weights.map(f32::to_bits).to_vec(), vector.weights, "{name}");
+        }
+    }
+
+    #[test]
+    fn floats_are_as_they_are() {
+        let mut weights = [0.0; 2];
+        (f32::FORMAT.dequantize)(&[0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc1], &mut weights);
+        assert_eq!(weights, [1.0, -10.0]);
     }
 }

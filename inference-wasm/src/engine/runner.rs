@@ -80,11 +80,7 @@ impl<H: Host> Runner<H> {
                 // Before anything is fetched: there is no room for two.
                 self.loaded = None;
                 let requested = request.backend;
-                let mut job = Job {
-                    host: &mut self.host,
-                    id,
-                    requested,
-                };
+                let mut job = Job { host: &mut self.host, id, requested };
                 let (model, loaded) = load::load(&mut job, &request).await?;
                 self.loaded = Some(Loaded { requested, model });
                 Ok(Finished::Load(loaded))
@@ -118,14 +114,7 @@ impl<H: Host> Runner<H> {
             return Err(nothing_loaded());
         };
         let requested = *requested;
-        Ok((
-            Job {
-                host: &mut self.host,
-                id,
-                requested,
-            },
-            model,
-        ))
+        Ok((Job { host: &mut self.host, id, requested }, model))
     }
 }
 

@@ -44,18 +44,8 @@ impl Prepared {
             });
         }
         let architecture: &str = gguf.metadata.require("general.architecture")?;
-        let parameters = gguf
-            .tensors
-            .values()
-            .map(|tensor| tensor.weights() as u64)
-            .sum();
-        Ok(Self {
-            architecture: architecture.into(),
-            hyper,
-            weights,
-            tokenizer,
-            parameters,
-        })
+        let parameters = gguf.tensors.values().map(|tensor| tensor.weights() as u64).sum();
+        Ok(Self { architecture: architecture.into(), hyper, weights, tokenizer, parameters })
     }
 }
 
@@ -88,13 +78,8 @@ impl<B: Backend> Session<B> {
         positions: Option<u32>,
         faults: Faults,
     ) -> Result<Self, EngineError> {
-        let Prepared {
-            architecture,
-            hyper,
-            weights,
-            tokenizer,
-            parameters,
-        } = Prepared::read(&file)?;
+        let Prepared { architecture, hyper, weights, tokenizer, parameters } =
+            Prepared::read(&file)?;
         let positions = positions.map_or(hyper.context, |positions| positions as usize);
         if !(1..=hyper.context).contains(&positions) {
             return Err(invalid(format!(
@@ -169,15 +154,10 @@ impl<B: Backend> Session<B> {
     /// empty prompt or an id that the model does not have.
     pub fn begin(&mut self, prompt: &[u32], max_tokens: u32) -> Result<usize, EngineError> {
         let Some((_, all_but_last)) = prompt.split_last() else {
-            return Err(invalid(
-                "the prompt has no tokens, expected 1 or more".into(),
-            ));
+            return Err(invalid("the prompt has no tokens, expected 1 or more".into()));
         };
         let vocabulary = self.hyper().vocabulary;
-        if let Some((at, id)) = (0..)
-            .zip(prompt)
-            .find(|&(_, &id)| id as usize >= vocabulary)
-        {
+        if let Some((at, id)) = (0..).zip(prompt).find(|&(_, &id)| id as usize >= vocabulary) {
             let at: usize = at;
             return Err(invalid(format!(
                 "token {at} of the prompt is {id}, expected an id below {vocabulary}"
@@ -196,12 +176,7 @@ impl<B: Backend> Session<B> {
                 hint: Some("shorten the prompt or ask for fewer tokens".into()),
             });
         }
-        let common = self
-            .cached
-            .iter()
-            .zip(all_but_last)
-            .take_while(|(a, b)| a == b)
-            .count();
+        let common = self.cached.iter().zip(all_but_last).take_while(|(a, b)| a == b).count();
         self.cached.truncate(common);
         Ok(common)
     }
@@ -210,8 +185,7 @@ impl<B: Backend> Session<B> {
     /// many. [`begin`](Self::begin) has checked that they fit.
     pub fn feed(&mut self, ids: &[u32]) -> usize {
         let chunk = &ids[..ids.len().min(CHUNK_ROWS)];
-        self.transformer
-            .forward(&mut self.backend, chunk, self.cached.len());
+        self.transformer.forward(&mut self.backend, chunk, self.cached.len());
         self.cached.extend_from_slice(chunk);
         self.fed_rows = chunk.len();
         chunk.len()
@@ -232,9 +206,7 @@ impl<B: Backend> Session<B> {
             });
         }
         let start = into.len();
-        self.transformer
-            .logits(&mut self.backend, rows, into)
-            .await?;
+        self.transformer.logits(&mut self.backend, rows, into).await?;
         self.faults.on_logits(&mut into[start..]);
         Ok(())
     }
@@ -253,9 +225,5 @@ impl<B: Backend> Session<B> {
 
 /// An error for a command that makes no sense.
 pub(crate) fn invalid(message: String) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::InvalidRequest,
-        message,
-        hint: None,
-    }
+    EngineError { kind: EngineErrorKind::InvalidRequest, message, hint: None }
 }

@@ -1,8 +1,8 @@
 //! The forward pass of a `llama` model, in the order of the papers.
 //!
 //! Attention after Vaswani et al. 2017 with grouped queries (Ainslie et al. 2023), rotary
-//! positions (Su et al. 2021), RMS norm (Zhang & Sennrich 2019) and SwiGLU (Shazeer 2020), put
-//! together as in LLaMA (Touvron et al. 2023). Knows no formats and no arithmetic: every line is
+//! positions (Su et al. 2021), RMS norm (Zhang & Sennrich 2019) and `SwiGLU` (Shazeer 2020), put
+//! together as in `LLaMA` (Touvron et al. 2023). Knows no formats and no arithmetic: every line is
 //! an op of a [`Backend`]. Which tokens to feed is decided by [`session`](super::session).
 
 use std::ops::Range;
@@ -77,13 +77,7 @@ impl<B: Backend> Transformer<B> {
             last: backend.tensor(LOGITS_ROWS, hyper.width)?,
             logits: backend.tensor(LOGITS_ROWS, hyper.vocabulary)?,
         };
-        Ok(Self {
-            hyper,
-            weights,
-            caches,
-            angles,
-            scratch,
-        })
+        Ok(Self { hyper, weights, caches, angles, scratch })
     }
 
     /// The numbers that it is built from.
@@ -96,25 +90,11 @@ impl<B: Backend> Transformer<B> {
     /// Keys and values of all positions before `first` must be in the cache; those of the tokens
     /// are written to it. Leaves the residual stream for [`logits`](Self::logits).
     pub fn forward(&mut self, backend: &mut B, ids: &[u32], first: usize) {
-        let Scratch {
-            x,
-            branch,
-            query,
-            key,
-            value,
-            attended,
-            gate,
-            up,
-            ..
-        } = &mut self.scratch;
+        let Scratch { x, branch, query, key, value, attended, gate, up, .. } = &mut self.scratch;
         let hyper = &self.hyper;
         let epsilon = hyper.rms_epsilon;
-        let heads = Heads {
-            queries: hyper.heads,
-            kv: hyper.kv_heads,
-            size: hyper.head_size,
-            first,
-        };
+        let heads =
+            Heads { queries: hyper.heads, kv: hyper.kv_heads, size: hyper.head_size, first };
 
         // Each token's vector starts the residual stream. x: [rows × width]
         backend.embed(&self.weights.token_embedding, ids, x);
@@ -155,26 +135,11 @@ impl<B: Backend> Transformer<B> {
         rows: Range<usize>,
         into: &mut Vec<f32>,
     ) -> Result<(), EngineError> {
-        let Scratch {
-            x,
-            branch,
-            last,
-            logits,
-            ..
-        } = &mut self.scratch;
-        let output = self
-            .weights
-            .output
-            .as_ref()
-            .unwrap_or(&self.weights.token_embedding);
+        let Scratch { x, branch, last, logits, .. } = &mut self.scratch;
+        let output = self.weights.output.as_ref().unwrap_or(&self.weights.token_embedding);
         for start in rows.clone().step_by(LOGITS_ROWS) {
             backend.rows(x, start..rows.end.min(start + LOGITS_ROWS), branch);
-            backend.rms_norm(
-                branch,
-                &self.weights.output_norm,
-                self.hyper.rms_epsilon,
-                last,
-            );
+            backend.rms_norm(branch, &self.weights.output_norm, self.hyper.rms_epsilon, last);
             backend.matmul(output, last, logits);
             backend.read(logits, into).await?;
         }

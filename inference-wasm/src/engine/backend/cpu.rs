@@ -91,11 +91,7 @@ impl Backend for Cpu {
     type Cache = Cache;
 
     fn name(&self) -> BackendName {
-        if cfg!(target_arch = "wasm32") {
-            BackendName::Wasm
-        } else {
-            BackendName::Cpu
-        }
+        if cfg!(target_arch = "wasm32") { BackendName::Wasm } else { BackendName::Cpu }
     }
 
     fn counters(&self) -> Counters {
@@ -116,19 +112,11 @@ impl Backend for Cpu {
     fn tensor(&mut self, rows: usize, columns: usize) -> Result<Tensor, EngineError> {
         let mut values = zeros(rows.checked_mul(columns), "activations")?;
         values.clear();
-        Ok(Tensor {
-            columns,
-            values,
-            q8: RefCell::default(),
-        })
+        Ok(Tensor { columns, values, q8: RefCell::default() })
     }
 
     fn constant(&mut self, columns: usize, values: &[f32]) -> Result<Tensor, EngineError> {
-        Ok(Tensor {
-            columns,
-            values: values.to_vec(),
-            q8: RefCell::default(),
-        })
+        Ok(Tensor { columns, values: values.to_vec(), q8: RefCell::default() })
     }
 
     fn cache(&mut self, positions: usize, width: usize) -> Result<Cache, EngineError> {
@@ -139,11 +127,7 @@ impl Backend for Cpu {
         if self.scores.len() < positions {
             self.scores = zeros(Some(positions), "attention scores")?;
         }
-        Ok(Cache {
-            width,
-            keys,
-            values,
-        })
+        Ok(Cache { width, keys, values })
     }
 
     fn embed(&mut self, table: &Weight, ids: &[u32], out: &mut Tensor) {
@@ -181,22 +165,10 @@ impl Backend for Cpu {
                     }
                 }
                 let row_blocks = columns / q8::BLOCK;
-                multiply(BlockJob {
-                    weights,
-                    x: &blocks,
-                    row_blocks,
-                    out,
-                    outputs,
-                });
+                multiply(BlockJob { weights, x: &blocks, row_blocks, out, outputs });
             }
             Kernel::Floats(multiply) => {
-                multiply(FloatJob {
-                    weights,
-                    x: &x.values,
-                    columns,
-                    out,
-                    outputs,
-                });
+                multiply(FloatJob { weights, x: &x.values, columns, out, outputs });
             }
         }
     }
@@ -224,11 +196,7 @@ impl Backend for Cpu {
 
     fn attention(&mut self, queries: &Tensor, cache: &Cache, heads: Heads, out: &mut Tensor) {
         let columns = queries.columns;
-        for (row, out) in out
-            .resize(queries.rows())
-            .chunks_exact_mut(columns)
-            .enumerate()
-        {
+        for (row, out) in out.resize(queries.rows()).chunks_exact_mut(columns).enumerate() {
             let scores = &mut self.scores[..=heads.first + row];
             let per_head = queries.row(row).chunks_exact(heads.size);
             for (head, (query, out)) in per_head.zip(out.chunks_exact_mut(heads.size)).enumerate() {
@@ -294,3 +262,6 @@ fn add_scaled(out: &mut [f32], x: &[f32], scale: f32) {
         *out += x * scale;
     }
 }
+
+#[cfg(test)]
+mod tests;

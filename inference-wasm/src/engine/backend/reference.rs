@@ -65,24 +65,15 @@ impl Backend for Reference {
         let mut values = zeros(Some(tensor.weights()), &tensor.name)?;
         (tensor.format.dequantize)(&file[tensor.bytes.clone()], &mut values);
         self.counters.weight_bytes += size_of_val(values.as_slice()) as u64;
-        Ok(Matrix {
-            columns: tensor.columns(),
-            values,
-        })
+        Ok(Matrix { columns: tensor.columns(), values })
     }
 
     fn tensor(&mut self, _rows: usize, columns: usize) -> Result<Matrix, EngineError> {
-        Ok(Matrix {
-            columns,
-            values: Vec::new(),
-        })
+        Ok(Matrix { columns, values: Vec::new() })
     }
 
     fn constant(&mut self, columns: usize, values: &[f32]) -> Result<Matrix, EngineError> {
-        Ok(Matrix {
-            columns,
-            values: values.to_vec(),
-        })
+        Ok(Matrix { columns, values: values.to_vec() })
     }
 
     fn cache(&mut self, positions: usize, width: usize) -> Result<Cache, EngineError> {
@@ -90,11 +81,7 @@ impl Backend for Reference {
         let keys = zeros(count, "the key-value cache")?;
         let values = zeros(count, "the key-value cache")?;
         self.counters.cache_bytes += 2 * size_of_val(keys.as_slice()) as u64;
-        Ok(Cache {
-            width,
-            keys,
-            values,
-        })
+        Ok(Cache { width, keys, values })
     }
 
     fn embed(&mut self, table: &Matrix, ids: &[u32], out: &mut Matrix) {

@@ -24,10 +24,7 @@ impl I16x8 {
     #[inline(always)]
     pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
         let at = |i: usize| i16::from(bytes[i] as i8);
-        [
-            Self(std::array::from_fn(at)),
-            Self(std::array::from_fn(|i| at(i + 8))),
-        ]
+        [Self(std::array::from_fn(at)), Self(std::array::from_fn(|i| at(i + 8)))]
     }
 
     /// The low nibbles of 16 bytes in order, then the high ones.
@@ -53,9 +50,7 @@ impl I16x8 {
     #[inline(always)]
     pub(crate) fn dot(self, other: Self) -> I32x4 {
         let product = |i: usize| i32::from(self.0[i]) * i32::from(other.0[i]);
-        I32x4(std::array::from_fn(|j| {
-            product(2 * j).wrapping_add(product(2 * j + 1))
-        }))
+        I32x4(std::array::from_fn(|j| product(2 * j).wrapping_add(product(2 * j + 1))))
     }
 }
 
@@ -90,10 +85,9 @@ impl F32x4 {
 
     /// Four little-endian half-precision numbers.
     #[inline(always)]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
     pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
-        Self(std::array::from_fn(|i| {
-            f16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]]).to_f32()
-        }))
+        Self(std::array::from_fn(|i| f16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]]).to_f32()))
     }
 
     #[inline(always)]

@@ -35,10 +35,7 @@ impl I16x8 {
     #[inline(always)]
     pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
         let bytes = load(bytes);
-        [
-            Self(wasm::i16x8_extend_low_i8x16(bytes)),
-            Self(wasm::i16x8_extend_high_i8x16(bytes)),
-        ]
+        [Self(wasm::i16x8_extend_low_i8x16(bytes)), Self(wasm::i16x8_extend_high_i8x16(bytes))]
     }
 
     /// The low nibbles of 16 bytes in order, then the high ones.

@@ -29,11 +29,7 @@ fn every_half_becomes_the_float_of_its_value() {
                 31 => f64::NAN,
                 _ => sign * (1.0 + fraction / 1024.0) * 2_f64.powi(exponent - 15),
             };
-            let same = if expected.is_nan() {
-                ours.is_nan()
-            } else {
-                f64::from(ours) == expected
-            };
+            let same = if expected.is_nan() { ours.is_nan() } else { f64::from(ours) == expected };
             assert!(same, "half {half:#06x}: expected {expected}, found {ours}");
             assert_eq!(ours.is_sign_negative(), sign < 0.0, "half {half:#06x}");
         }
@@ -95,13 +91,7 @@ proptest! {
 #[test]
 fn halves_of_the_library_agree_with_the_lanes() {
     let value = f16::from_f32(-0.1);
-    let bytes: Vec<u8> = [value; 4]
-        .iter()
-        .flat_map(|half| half.to_le_bytes())
-        .collect();
+    let bytes: Vec<u8> = [value; 4].iter().flat_map(|half| half.to_le_bytes()).collect();
     let bytes: [u8; 8] = bytes.try_into().unwrap();
-    assert_eq!(
-        stored(F32x4::from_f16(&bytes)),
-        [value.to_f32().to_bits(); 4]
-    );
+    assert_eq!(stored(F32x4::from_f16(&bytes)), [value.to_f32().to_bits(); 4]);
 }

@@ -47,9 +47,7 @@ impl<'a> Cursor<'a> {
 
     fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N], ModelError> {
         let taken = self.take(N, what)?;
-        Ok(taken
-            .try_into()
-            .expect("`take` returns as many bytes as asked for"))
+        Ok(taken.try_into().expect("`take` returns as many bytes as asked for"))
     }
 
     pub(crate) fn u8(&mut self, what: &str) -> Result<u8, ModelError> {
@@ -95,10 +93,7 @@ impl<'a> Cursor<'a> {
                 what,
                 offset + error.valid_up_to() as u64,
                 "UTF-8",
-                format!(
-                    "byte {:#04x}",
-                    bytes.get(error.valid_up_to()).copied().unwrap_or(0)
-                ),
+                format!("byte {:#04x}", bytes.get(error.valid_up_to()).copied().unwrap_or(0)),
             )
         })
     }

@@ -11,7 +11,7 @@ use crate::protocol::{EngineError, EngineErrorKind};
 pub struct ModelError {
     /// Broken, or beyond this engine.
     pub reason: Reason,
-    /// What was being read: `the magic`, `key `llama.block_count``, `tensor `x``.
+    /// What was being read: the magic, a key, a tensor.
     pub what: String,
     /// Where in the file, in bytes from its start; `None` for what is not there at all.
     pub offset: Option<u64>,
@@ -54,10 +54,7 @@ impl ModelError {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> Self {
-        Self {
-            reason: Reason::Unsupported,
-            ..Self::broken(what, offset, expected, found)
-        }
+        Self { reason: Reason::Unsupported, ..Self::broken(what, offset, expected, found) }
     }
 }
 
@@ -68,21 +65,14 @@ impl From<ModelError> for EngineError {
                 EngineErrorKind::InvalidModel,
                 "fetch the file again, or check the tool that wrote it",
             ),
-            Reason::Unsupported => (
-                EngineErrorKind::UnsupportedModel,
-                "convert the model to what this engine knows",
-            ),
+            Reason::Unsupported => {
+                (EngineErrorKind::UnsupportedModel, "convert the model to what this engine knows")
+            }
         };
-        Self {
-            kind,
-            message: error.to_string(),
-            hint: Some(hint.into()),
-        }
+        Self { kind, message: error.to_string(), hint: Some(hint.into()) }
     }
 }
 
 fn place(offset: Option<u64>) -> String {
-    offset
-        .map(|offset| format!(" at byte {offset}"))
-        .unwrap_or_default()
+    offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default()
 }

@@ -88,12 +88,7 @@ impl<'a> Gguf<'a> {
             let offset = tensor.entry_offset;
             if tensors.insert(name, tensor).is_some() {
                 let what = format!("tensor `{name}`");
-                return Err(ModelError::broken(
-                    what,
-                    offset,
-                    "each tensor once",
-                    "it twice",
-                ));
+                return Err(ModelError::broken(what, offset, "each tensor once", "it twice"));
             }
         }
         check_overlap(tensors.values())?;
@@ -147,7 +142,7 @@ struct Entry<'a> {
     /// From the start of the data, in bytes.
     data_offset: u64,
     data_bytes: u64,
-    entry_offset: u64,
+    table_offset: u64,
 }
 
 impl<'a> Entry<'a> {
@@ -174,12 +169,7 @@ impl<'a> Entry<'a> {
                 "rows of a multiple of {} weights, the block of {}",
                 format.block_weights, format.name
             );
-            return Err(ModelError::broken(
-                what,
-                entry_offset,
-                expected,
-                row.to_string(),
-            ));
+            return Err(ModelError::broken(what, entry_offset, expected, row.to_string()));
         }
         let weights: u64 = dimensions.iter().map(|&n| n as u64).product();
         let data_bytes = (weights / format.block_weights as u64)
@@ -190,21 +180,9 @@ impl<'a> Entry<'a> {
         let data_offset = cursor.u64(&what)?;
         if data_offset % alignment != 0 {
             let expected = format!("an offset that is a multiple of {alignment}");
-            return Err(ModelError::broken(
-                what,
-                offset,
-                expected,
-                data_offset.to_string(),
-            ));
+            return Err(ModelError::broken(what, offset, expected, data_offset.to_string()));
         }
-        Ok(Self {
-            name,
-            dimensions,
-            format,
-            data_offset,
-            data_bytes,
-            entry_offset,
-        })
+        Ok(Self { name, dimensions, format, data_offset, data_bytes, table_offset: entry_offset })
     }
 
     fn read_dimensions(cursor: &mut Cursor<'a>, what: &str) -> Result<Vec<usize>, ModelError> {
@@ -212,12 +190,7 @@ impl<'a> Entry<'a> {
         let count = cursor.u32(what)?;
         if !(1..=MOST_DIMENSIONS).contains(&count) {
             let expected = format!("1 to {MOST_DIMENSIONS} dimensions");
-            return Err(ModelError::broken(
-                what,
-                offset,
-                expected,
-                count.to_string(),
-            ));
+            return Err(ModelError::broken(what, offset, expected, count.to_string()));
         }
         let mut dimensions = Vec::new();
         let mut weights = 1_u64;
@@ -225,12 +198,7 @@ impl<'a> Entry<'a> {
             let offset = cursor.offset();
             let size = cursor.u64(what)?;
             if size == 0 {
-                return Err(ModelError::broken(
-                    what,
-                    offset,
-                    "a dimension of 1 or more",
-                    "0",
-                ));
+                return Err(ModelError::broken(what, offset, "a dimension of 1 or more", "0"));
             }
             let product = weights.checked_mul(size);
             let (Some(product), Ok(size)) = (product, usize::try_from(size)) else {
@@ -257,7 +225,7 @@ impl<'a> Entry<'a> {
                 dimensions: self.dimensions,
                 format: self.format,
                 bytes: start as usize..end as usize,
-                entry_offset: self.entry_offset,
+                entry_offset: self.table_offset,
             }),
             _ => Err(ModelError::broken(
                 format!("the data of tensor `{}`", self.name),
@@ -283,10 +251,7 @@ fn check_overlap<'t>(tensors: impl Iterator<Item = &'t TensorInfo>) -> Result<()
             return Err(ModelError::broken(
                 format!("the data of tensor `{}`", after.name),
                 after.bytes.start as u64,
-                format!(
-                    "it after byte {}, the end of `{}`",
-                    before.bytes.end, before.name
-                ),
+                format!("it after byte {}, the end of `{}`", before.bytes.end, before.name),
                 "both on the same bytes",
             ));
         }

@@ -53,17 +53,9 @@ impl HyperParameters {
         check_no_other_keys(keys)?;
         let width = positive(keys, "llama.embedding_length")?;
         let heads = positive(keys, "llama.attention.head_count")?;
-        let kv_heads = match keys.contains(KV_HEADS) {
-            true => positive(keys, KV_HEADS)?,
-            false => heads,
-        };
+        let kv_heads = if keys.contains(KV_HEADS) { positive(keys, KV_HEADS)? } else { heads };
         if heads % kv_heads != 0 {
-            return Err(wrong(
-                keys,
-                KV_HEADS,
-                format!("a divisor of {heads} heads"),
-                kv_heads,
-            ));
+            return Err(wrong(keys, KV_HEADS, format!("a divisor of {heads} heads"), kv_heads));
         }
         Ok(Self {
             context: positive(keys, "llama.context_length")?,
@@ -168,19 +160,14 @@ fn head_size(keys: &Metadata<'_>, width: usize, heads: usize) -> Result<usize, M
     const KEY: &str = "llama.attention.key_length";
     let head_size = if keys.contains(KEY) {
         positive(keys, KEY)?
-    } else if width % heads == 0 {
+    } else if width.is_multiple_of(heads) {
         width / heads
     } else {
         let expected = format!("a divisor of the width, {width}");
         return Err(wrong(keys, "llama.attention.head_count", expected, heads));
     };
-    if head_size % 2 != 0 {
-        return Err(wrong(
-            keys,
-            KEY,
-            "an even head size, for rotary pairs",
-            head_size,
-        ));
+    if !head_size.is_multiple_of(2) {
+        return Err(wrong(keys, KEY, "an even head size, for rotary pairs", head_size));
     }
     for key in ["llama.attention.value_length", "llama.rope.dimension_count"] {
         if keys.contains(key) && positive(keys, key)? != head_size {
@@ -201,12 +188,7 @@ fn vocabulary(gguf: &Gguf<'_>) -> Result<usize, ModelError> {
     const TENSOR: &str = "token_embd.weight";
     let Some(embedding) = gguf.tensors.get(TENSOR) else {
         let what = format!("tensor `{TENSOR}`");
-        return Err(ModelError::broken(
-            what,
-            None,
-            "the token embeddings",
-            "no such tensor",
-        ));
+        return Err(ModelError::broken(what, None, "the token embeddings", "no such tensor"));
     };
     let rows = embedding.rows();
     if gguf.metadata.contains(KEY) && positive(&gguf.metadata, KEY)? != rows {
@@ -227,10 +209,5 @@ fn wrong(
     expected: impl Into<String>,
     found: impl std::fmt::Display,
 ) -> ModelError {
-    ModelError::broken(
-        format!("key `{key}`"),
-        keys.offset(key),
-        expected,
-        found.to_string(),
-    )
+    ModelError::broken(format!("key `{key}`"), keys.offset(key), expected, found.to_string())
 }

@@ -129,9 +129,7 @@ impl<'a> Metadata<'a> {
 
     /// The value of a key, for an error message.
     pub(crate) fn describe(&self, key: &str) -> String {
-        self.entries
-            .get(key)
-            .map_or("no such key".into(), |entry| describe(entry.value))
+        self.entries.get(key).map_or("no such key".into(), |entry| describe(entry.value))
     }
 
     /// Where the value of a key stands, in bytes from the start of the file.
@@ -238,11 +236,7 @@ fn value<'a>(cursor: &mut Cursor<'a>, kind: u32, what: &str) -> Result<Value<'a>
     for _ in 0..count {
         scalar(cursor, element, what)?;
     }
-    Ok(Value::Array(Array {
-        element,
-        count,
-        bytes: cursor.since(start),
-    }))
+    Ok(Value::Array(Array { element, count, bytes: cursor.since(start) }))
 }
 
 /// The least bytes that an element of an array takes; `None` for a type that can't be one.
@@ -270,12 +264,7 @@ fn scalar<'a>(cursor: &mut Cursor<'a>, kind: u32, what: &str) -> Result<Value<'a
             0 => Value::Bool(false),
             1 => Value::Bool(true),
             other => {
-                return Err(ModelError::broken(
-                    what,
-                    offset,
-                    "a bool, 0 or 1",
-                    other.to_string(),
-                ));
+                return Err(ModelError::broken(what, offset, "a bool, 0 or 1", other.to_string()));
             }
         },
         STRING => Value::String(cursor.string(what)?),
@@ -288,12 +277,7 @@ fn scalar<'a>(cursor: &mut Cursor<'a>, kind: u32, what: &str) -> Result<Value<'a
 
 fn unknown_type(what: &str, offset: u64, found: u32) -> ModelError {
     let expected = "a value type from 0 to 12 (and no array in an array)";
-    ModelError::broken(
-        format!("the type of {what}"),
-        offset,
-        expected,
-        found.to_string(),
-    )
+    ModelError::broken(format!("the type of {what}"), offset, expected, found.to_string())
 }
 
 fn describe(value: Value<'_>) -> String {
@@ -303,10 +287,7 @@ fn describe(value: Value<'_>) -> String {
         Value::Bool(value) => format!("the bool {value}"),
         Value::String(value) => format!("the string `{}`", value.escape_debug()),
         Value::Array(array) => {
-            format!(
-                "an array of {} values of type {}",
-                array.count, array.element
-            )
+            format!("an array of {} values of type {}", array.count, array.element)
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct LayerWeights<W> {
     pub attention_output: W,
     /// `[width]`: scale of the RMS norm before the feed-forward.
     pub ffn_norm: W,
-    /// `[ffn_width × width]`: to what is gated by SiLU.
+    /// `[ffn_width × width]`: to what is gated by `SiLU`.
     pub gate: W,
     /// `[ffn_width × width]`: to what it gates.
     pub up: W,
@@ -54,16 +54,12 @@ impl Weights<TensorInfo> {
             layers.push(LayerWeights::find(&mut finder, hyper, layer)?);
         }
         let output_norm = finder.vector("output_norm.weight", width)?;
-        let output = match gguf.tensors.contains_key("output.weight") {
-            true => Some(finder.matrix("output.weight", vocabulary, width)?),
-            false => None,
+        let output = if gguf.tensors.contains_key("output.weight") {
+            Some(finder.matrix("output.weight", vocabulary, width)?)
+        } else {
+            None
         };
-        let weights = Self {
-            token_embedding,
-            layers,
-            output_norm,
-            output,
-        };
+        let weights = Self { token_embedding, layers, output_norm, output };
         weights.check_all_used(gguf, finder.used)?;
         Ok(weights)
     }
@@ -76,11 +72,7 @@ impl Weights<TensorInfo> {
         self.each(&mut |weight| {
             names.insert(weight.name.as_str());
         });
-        match gguf
-            .tensors
-            .values()
-            .find(|tensor| !names.contains(tensor.name.as_str()))
-        {
+        match gguf.tensors.values().find(|tensor| !names.contains(tensor.name.as_str())) {
             None => Ok(()),
             Some(unused) => Err(ModelError::unsupported(
                 format!("tensor `{}`", unused.name),
@@ -112,11 +104,7 @@ impl<W> Weights<W> {
         let to = &mut to;
         Ok(Weights {
             token_embedding: to(&self.token_embedding)?,
-            layers: self
-                .layers
-                .iter()
-                .map(|layer| layer.try_map(to))
-                .collect::<Result<_, E>>()?,
+            layers: self.layers.iter().map(|layer| layer.try_map(to)).collect::<Result<_, E>>()?,
             output_norm: to(&self.output_norm)?,
             output: self.output.as_ref().map(to).transpose()?,
         })
@@ -204,12 +192,7 @@ impl Finder<'_, '_> {
         };
         if tensor.dimensions != dimensions {
             let found = format!("{:?}", tensor.dimensions);
-            return Err(ModelError::broken(
-                what,
-                tensor.entry_offset,
-                expected,
-                found,
-            ));
+            return Err(ModelError::broken(what, tensor.entry_offset, expected, found));
         }
         self.used += 1;
         Ok(tensor.clone())

@@ -41,9 +41,7 @@ pub(super) async fn generate<H: Host, B: Backend>(
 
     let finish_reason = if is_fed {
         job.enter(Phase::Decode);
-        output
-            .decode(job, session, request, &mut timings, start)
-            .await?
+        output.decode(job, session, request, &mut timings, start).await?
     } else {
         FinishReason::Cancelled
     };
@@ -138,11 +136,7 @@ impl Output<'_> {
     fn take(&mut self, id: u32, is_stop: bool, is_last: bool) -> (String, Option<FinishReason>) {
         self.ids.push(id);
         // The text of a stop token is not the model's answer.
-        let mut text = if is_stop {
-            String::new()
-        } else {
-            self.stream.push(id)
-        };
+        let mut text = if is_stop { String::new() } else { self.stream.push(id) };
         let end = if is_stop {
             Some(FinishReason::Stop)
         } else if self.stream.is_stopped() {
@@ -177,10 +171,7 @@ impl Output<'_> {
             LogitsWanted::All => {
                 job.host.send_logits(job.id, &self.rows).await?;
                 let columns = session.hyper().vocabulary as u32;
-                Ok(Some(LogitsRef {
-                    rows: self.ids.len() as u32,
-                    columns,
-                }))
+                Ok(Some(LogitsRef { rows: self.ids.len() as u32, columns }))
             }
         }
     }

@@ -49,14 +49,12 @@ fn check_backend(backend: BackendName) -> Result<(), EngineError> {
         BackendName::Reference => return Ok(()),
         BackendName::Wasm if in_page => return Ok(()),
         BackendName::Cpu if !in_page => return Ok(()),
-        BackendName::Wasm => (
-            "backend `wasm` runs in a page only",
-            "natively the same kernels are `cpu`",
-        ),
-        BackendName::Cpu => (
-            "backend `cpu` runs natively only",
-            "in a page the same kernels are `wasm`",
-        ),
+        BackendName::Wasm => {
+            ("backend `wasm` runs in a page only", "natively the same kernels are `cpu`")
+        }
+        BackendName::Cpu => {
+            ("backend `cpu` runs natively only", "in a page the same kernels are `wasm`")
+        }
         BackendName::Webgpu => ("this engine has no `webgpu` backend yet", "use `wasm`"),
         BackendName::Webgl => ("this engine has no `webgl` backend yet", "use `wasm`"),
     };
@@ -68,10 +66,7 @@ fn check_backend(backend: BackendName) -> Result<(), EngineError> {
 }
 
 fn check_manifest(model: &ModelManifest) -> Result<(), EngineError> {
-    let sum = model
-        .shards
-        .iter()
-        .try_fold(0_u64, |sum, shard| sum.checked_add(shard.bytes));
+    let sum = model.shards.iter().try_fold(0_u64, |sum, shard| sum.checked_add(shard.bytes));
     if sum == Some(model.bytes) && model.bytes > 0 {
         return Ok(());
     }
@@ -93,35 +88,20 @@ async fn fetch<H: Host>(
     if size.is_none_or(|size| file.try_reserve_exact(size).is_err()) {
         return Err(EngineError {
             kind: EngineErrorKind::OutOfMemory,
-            message: format!(
-                "no memory for the {} bytes of `{}`",
-                model.bytes, model.name
-            ),
+            message: format!("no memory for the {} bytes of `{}`", model.bytes, model.name),
             hint: Some("use a smaller model".into()),
         });
     }
-    let mut progress = Progress {
-        id: job.id,
-        bytes: 0,
-        sent: 0,
-        total: model.bytes,
-    };
+    let mut progress = Progress { id: job.id, bytes: 0, sent: 0, total: model.bytes };
     for shard in &model.shards {
         let start = file.len();
         let host = &mut *job.host;
-        host.fetch_shard(shard, &mut file, &mut |host, bytes| {
-            progress.add(host, bytes)
-        })
-        .await?;
+        host.fetch_shard(shard, &mut file, &mut |host, bytes| progress.add(host, bytes)).await?;
         check_shard(shard, file.get(start..).unwrap_or_default())?;
     }
     let found = hex_sha256(&file);
     if !found.eq_ignore_ascii_case(&model.sha256) {
-        return Err(corrupt(
-            &format!("model `{}`", model.name),
-            &model.sha256,
-            &found,
-        ));
+        return Err(corrupt(&format!("model `{}`", model.name), &model.sha256, &found));
     }
     Ok(file)
 }
@@ -143,11 +123,7 @@ fn check_shard(shard: &Shard, bytes: &[u8]) -> Result<(), EngineError> {
     if bytes.len() as u64 == shard.bytes && found.eq_ignore_ascii_case(&shard.sha256) {
         return Ok(());
     }
-    Err(corrupt(
-        &format!("shard `{}`", shard.url),
-        &shard.sha256,
-        &found,
-    ))
+    Err(corrupt(&format!("shard `{}`", shard.url), &shard.sha256, &found))
 }
 
 fn corrupt(what: &str, expected: &str, found: &str) -> EngineError {
@@ -158,14 +134,12 @@ fn corrupt(what: &str, expected: &str, found: &str) -> EngineError {
     }
 }
 
-fn hex_sha256(bytes: &[u8]) -> String {
+pub(super) fn hex_sha256(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Sends progress in steps of a percent, and at the end.
@@ -183,10 +157,7 @@ impl Progress {
         if is_step || (self.bytes == self.total && self.sent != self.total) {
             self.sent = self.bytes;
             let (bytes, total_bytes) = (self.bytes, self.total);
-            host.send(
-                Some(self.id),
-                PageEventKind::LoadProgress { bytes, total_bytes },
-            );
+            host.send(Some(self.id), PageEventKind::LoadProgress { bytes, total_bytes });
         }
     }
 }

@@ -15,9 +15,7 @@ pub(super) async fn score<H: Host, B: Backend>(
     let count = request.ids.len();
     let from = request.from as usize;
     if from >= count {
-        return Err(invalid(format!(
-            "`from` is {from}, expected less than the {count} ids"
-        )));
+        return Err(invalid(format!("`from` is {from}, expected less than the {count} ids")));
     }
     session.clear();
     session.begin(&request.ids, 0)?;
@@ -28,14 +26,10 @@ pub(super) async fn score<H: Host, B: Backend>(
     let mut fed = 0;
     while fed < count {
         if job.host.is_cancelled().await {
-            return Err(invalid(format!(
-                "scoring was cancelled after {fed} of {count} ids"
-            )));
+            return Err(invalid(format!("scoring was cancelled after {fed} of {count} ids")));
         }
         let chunk = session.feed(&request.ids[fed..]);
-        session
-            .logits(from.saturating_sub(fed).min(chunk)..chunk, &mut rows)
-            .await?;
+        session.logits(from.saturating_sub(fed).min(chunk)..chunk, &mut rows).await?;
         fed += chunk;
     }
     let elapsed = job.host.now_ms() - start;
@@ -43,10 +37,7 @@ pub(super) async fn score<H: Host, B: Backend>(
     job.host.send_logits(job.id, &rows).await?;
     let columns = session.hyper().vocabulary as u32;
     Ok(Scored {
-        logits: LogitsRef {
-            rows: (count - from) as u32,
-            columns,
-        },
+        logits: LogitsRef { rows: (count - from) as u32, columns },
         timings: Timings {
             prefill_ms: elapsed,
             prefill_tokens: count as u32,

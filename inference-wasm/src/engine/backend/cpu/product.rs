@@ -11,6 +11,11 @@
 //! floats:  lane[j] += w[4i+j] · x[4i+j]; result (l0 + l1) + (l2 + l3)
 //! ```
 
+#![expect(
+    clippy::inline_always,
+    reason = "tiles are made for the numbers that they are called with"
+)]
+
 use super::q8::Q8Block;
 use crate::engine::lanes::{F32x4, I16x8, I32x4, padded};
 
@@ -76,13 +81,7 @@ const TILE: usize = 4;
 
 /// Multiplies weights of format `F`.
 pub(crate) fn blocks<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
-    let BlockJob {
-        weights,
-        x,
-        row_blocks,
-        out,
-        outputs,
-    } = job;
+    let BlockJob { weights, x, row_blocks, out, outputs } = job;
     let weights = weights.as_chunks::<BYTES>().0;
     let weight_row = |output: usize| &weights[output * row_blocks..(output + 1) * row_blocks];
     let rows = x.len() / row_blocks;
@@ -93,10 +92,7 @@ pub(crate) fn blocks<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
         let weights = [weight_row(output)];
         for row in (0..tiled_rows).step_by(TILE) {
             let x: [_; TILE] = std::array::from_fn(|i| x_row(row + i));
-            for (i, [sum]) in block_tile::<F, BYTES, TILE, 1>(x, weights)
-                .into_iter()
-                .enumerate()
-            {
+            for (i, [sum]) in block_tile::<F, BYTES, TILE, 1>(x, weights).into_iter().enumerate() {
                 out[(row + i) * outputs + output] = sum;
             }
         }
@@ -151,13 +147,7 @@ fn integer_dot(w: &[I16x8; 4], x: &[[i16; 8]; 4]) -> I32x4 {
 
 /// Multiplies weights of format `F`.
 pub(crate) fn floats<F: Floats<BYTES>, const BYTES: usize>(job: FloatJob<'_>) {
-    let FloatJob {
-        weights,
-        x,
-        columns,
-        out,
-        outputs,
-    } = job;
+    let FloatJob { weights, x, columns, out, outputs } = job;
     let row_bytes = columns * F::ONE;
     let weight_row = |output: usize| &weights[output * row_bytes..(output + 1) * row_bytes];
     let rows = x.len() / columns;
@@ -168,10 +158,7 @@ pub(crate) fn floats<F: Floats<BYTES>, const BYTES: usize>(job: FloatJob<'_>) {
         let weights = [weight_row(output)];
         for row in (0..tiled_rows).step_by(TILE) {
             let x: [_; TILE] = std::array::from_fn(|i| x_row(row + i));
-            for (i, [sum]) in float_tile::<F, BYTES, TILE, 1>(x, weights)
-                .into_iter()
-                .enumerate()
-            {
+            for (i, [sum]) in float_tile::<F, BYTES, TILE, 1>(x, weights).into_iter().enumerate() {
                 out[(row + i) * outputs + output] = sum;
             }
         }

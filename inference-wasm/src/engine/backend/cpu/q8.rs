@@ -35,16 +35,8 @@ fn quantize(values: &[f32; BLOCK]) -> Q8Block {
     }
     let scale = greatest / 127.0;
     // Values so small that the reciprocal would overflow count as zero.
-    let inverse = if scale < f32::MIN_POSITIVE {
-        0.0
-    } else {
-        127.0 / greatest
-    };
-    let mut block = Q8Block {
-        q: [[0; 8]; 4],
-        scale: scale + poison,
-        sum: 0.0,
-    };
+    let inverse = if scale < f32::MIN_POSITIVE { 0.0 } else { 127.0 / greatest };
+    let mut block = Q8Block { q: [[0; 8]; 4], scale: scale + poison, sum: 0.0 };
     let mut sum = 0_i32;
     for (q, values) in block.q.iter_mut().zip(values.as_chunks::<8>().0) {
         for (q, value) in q.iter_mut().zip(values) {
@@ -58,6 +50,7 @@ fn quantize(values: &[f32; BLOCK]) -> Q8Block {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that are exact")]
 mod tests {
     use super::*;
 
