@@ -39,7 +39,7 @@ pub struct Format {
 /// How the CPU kernels multiply a format.
 #[derive(Clone, Copy)]
 pub(crate) enum Kernel {
-    /// By activations in blocks of 8 bits.
+    /// By activations in blocks of integers.
     Blocks(fn(BlockJob<'_>)),
     /// By activations in `f32`.
     Floats(fn(FloatJob<'_>)),

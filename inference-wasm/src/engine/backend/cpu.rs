@@ -4,14 +4,14 @@
 //! each row, and matrix products run on integers. Formats of plain floats are multiplied by plain
 //! floats. One thread.
 
+pub(crate) mod activation;
 pub(crate) mod product;
-pub(crate) mod q8;
 
 use std::cell::RefCell;
 use std::ops::Range;
 
+use activation::Activations;
 use product::{BlockJob, FloatJob};
-use q8::Q8Block;
 
 use super::{Backend, Counters, Heads, ModelBytes, zeros};
 use crate::engine::lanes::{F32x4, dot};
@@ -37,12 +37,12 @@ pub struct Weight {
     columns: usize,
 }
 
-/// `[rows × columns]` in row order, and the same in 8 bits once a product has needed it.
+/// `[rows × columns]` in row order, and the same as integers once a product has needed it.
 #[derive(Debug)]
 pub struct Tensor {
     columns: usize,
     values: Vec<f32>,
-    q8: RefCell<Vec<Q8Block>>,
+    integers: RefCell<Vec<Activations>>,
 }
 
 /// Keys and values of a layer: `[positions × width]` each.
@@ -72,9 +72,9 @@ impl Tensor {
         &self.values[row * self.columns..(row + 1) * self.columns]
     }
 
-    /// All values, to be written: forgets the 8-bit form.
+    /// All values, to be written: forgets the integers.
     fn write(&mut self) -> &mut [f32] {
-        self.q8.get_mut().clear();
+        self.integers.get_mut().clear();
         &mut self.values
     }
 
@@ -112,11 +112,11 @@ impl Backend for Cpu {
     fn tensor(&mut self, rows: usize, columns: usize) -> Result<Tensor, EngineError> {
         let mut values = zeros(rows.checked_mul(columns), "activations")?;
         values.clear();
-        Ok(Tensor { columns, values, q8: RefCell::default() })
+        Ok(Tensor { columns, values, integers: RefCell::default() })
     }
 
     fn constant(&mut self, columns: usize, values: &[f32]) -> Result<Tensor, EngineError> {
-        Ok(Tensor { columns, values: values.to_vec(), q8: RefCell::default() })
+        Ok(Tensor { columns, values: values.to_vec(), integers: RefCell::default() })
     }
 
     fn cache(&mut self, positions: usize, width: usize) -> Result<Cache, EngineError> {
@@ -158,13 +158,13 @@ impl Backend for Cpu {
         let out = out.resize(x.rows());
         match matrix.format.kernel {
             Kernel::Blocks(multiply) => {
-                let mut blocks = x.q8.borrow_mut();
+                let mut blocks = x.integers.borrow_mut();
                 if blocks.is_empty() {
                     for row in x.values.chunks_exact(columns) {
-                        q8::quantize_row(row, &mut blocks);
+                        activation::quantize_row(row, &mut blocks);
                     }
                 }
-                let row_blocks = columns / q8::BLOCK;
+                let row_blocks = columns / activation::BLOCK;
                 multiply(BlockJob { weights, x: &blocks, row_blocks, out, outputs });
             }
             Kernel::Floats(multiply) => {

@@ -122,8 +122,9 @@ impl Output<'_> {
                 Some(decode_start) => timings.decode_ms = now - decode_start,
             }
 
+            let is_stop = session.tokenizer().is_stop(id) && !request.ignore_stop;
             let is_last = index + 1 == request.max_tokens;
-            let (text, end) = self.take(id, session.tokenizer().is_stop(id), is_last);
+            let (text, end) = self.take(id, is_stop, is_last);
             job.send(PageEventKind::Token { index, id, text });
             if let Some(end) = end {
                 return Ok(end);

@@ -99,6 +99,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn generate(text: &str, max_tokens: u32) -> GenerateRequest {
     GenerateRequest {
+        ignore_stop: false,
         prompt: Prompt::Text(text.into()),
         max_tokens,
         sampling: Sampling::Greedy,
@@ -142,6 +143,20 @@ fn generated(
         (events, Ok(Finished::Generate(generated))) => (events, generated),
         (_, other) => panic!("expected a generation, found {other:?}"),
     }
+}
+
+#[test]
+fn a_stop_token_can_be_ignored() {
+    let mut runner = loaded("scribe-low-Q8_0", BackendName::Cpu);
+    let prompt = "Fix the caption: please film teh tutorial beore Friday.";
+    let (_, stopped) = generated(&mut runner, generate(prompt, 40));
+    assert_eq!(stopped.finish_reason, FinishReason::Stop);
+    let request = GenerateRequest { ignore_stop: true, ..generate(prompt, 40) };
+    let (_, went_on) = generated(&mut runner, request);
+    assert_eq!(went_on.finish_reason, FinishReason::Length);
+    assert_eq!(went_on.generated_ids.len(), 40);
+    assert!(went_on.generated_ids.starts_with(&stopped.generated_ids));
+    assert!(went_on.text.starts_with(&stopped.text));
 }
 
 fn kind(result: Result<Finished, EngineError>) -> EngineErrorKind {

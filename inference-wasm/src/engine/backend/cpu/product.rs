@@ -16,7 +16,7 @@
     reason = "tiles are made for the numbers that they are called with"
 )]
 
-use super::q8::Q8Block;
+use super::activation::Activations;
 use crate::engine::lanes::{F32x4, I16x8, I32x4, padded};
 
 /// A format of blocks of 32 weights, `BYTES` each, that are small integers with a scale:
@@ -51,7 +51,7 @@ pub(crate) struct BlockJob<'a> {
     /// Stored rows, one after another: `[outputs × columns]`.
     pub(crate) weights: &'a [u8],
     /// Activations.
-    pub(crate) x: &'a [Q8Block],
+    pub(crate) x: &'a [Activations],
     /// Blocks in a row, of weights and of activations.
     pub(crate) row_blocks: usize,
     /// Where the results go, row after row.
@@ -113,7 +113,7 @@ pub(crate) fn blocks<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
 
 #[inline(always)]
 fn block_tile<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize, const OUTPUTS: usize>(
-    x: [&[Q8Block]; ROWS],
+    x: [&[Activations]; ROWS],
     weights: [&[[u8; BYTES]]; OUTPUTS],
 ) -> [[f32; OUTPUTS]; ROWS] {
     let mut lanes = [[F32x4::splat(0.0); OUTPUTS]; ROWS];
