@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use inference_wasm::protocol::{
-    CapabilityReport, StorageReport, WasmReport, WebGl2Report, WebGpuReport,
+    CapabilityReport, StorageReport, WasmReport, WebGl2Report, WebGpuAdapter, WebGpuReport,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,61 @@ const TELLING_LIMITS: [&str; 5] = [
     "maxComputeInvocationsPerWorkgroup",
     "maxStorageBuffersPerShaderStage",
 ];
+
+/// Renderers that compute on the CPU, as they name themselves, in lower case.
+const SOFTWARE: [&str; 6] =
+    ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "software", "basic render"];
+
+/// What WebKit calls every renderer, on every machine, so that pages can't tell them apart.
+const MASK: &str = "Apple GPU";
+
+/// What is known of the hardware behind a renderer or adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hardware {
+    /// It says that it computes on the CPU, or the browser says so.
+    Software,
+    /// It names a GPU.
+    Gpu,
+    /// The browser keeps it to itself.
+    Untold,
+}
+
+impl Hardware {
+    /// What a renderer's or adapter's own name tells.
+    pub fn of_name(name: &str) -> Self {
+        let lower = name.to_lowercase();
+        if SOFTWARE.iter().any(|software| lower.contains(software)) {
+            Self::Software
+        } else if name.is_empty() || name == MASK {
+            Self::Untold
+        } else {
+            Self::Gpu
+        }
+    }
+
+    /// What an adapter tells, by `isFallbackAdapter` and by its name.
+    pub fn of_adapter(is_fallback: Option<bool>, name: &str) -> Self {
+        if is_fallback == Some(true) { Self::Software } else { Self::of_name(name) }
+    }
+
+    /// A renderer or adapter, called what it is.
+    pub fn describe(self, name: &str) -> String {
+        match (self, name) {
+            (Self::Untold, "") => "not told by the browser".to_owned(),
+            (Self::Untold, _) => format!("not told by the browser: `{name}`"),
+            (Self::Software, "") => "software: unnamed".to_owned(),
+            (Self::Software, _) => format!("software: {name}"),
+            (Self::Gpu, _) => name.to_owned(),
+        }
+    }
+}
+
+/// The parts of an adapter's name that the browser gives, as one.
+pub fn adapter_name(adapter: &WebGpuAdapter) -> String {
+    let parts = [&adapter.vendor, &adapter.architecture, &adapter.device, &adapter.description];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).cloned().collect();
+    parts.join(" ")
+}
 
 /// What a browser can do under a launch profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,16 +211,9 @@ fn webgpu(table: &mut Table, report: &WebGpuReport) {
         let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         return table.row("webgpu", &format!("{presence}{reason}"));
     };
-    let parts = [&adapter.vendor, &adapter.architecture, &adapter.device, &adapter.description];
-    let name = parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>();
-    let name =
-        if name.is_empty() { "an adapter without a name".to_owned() } else { name.join(" ") };
-    let software = match adapter.is_fallback {
-        Some(true) => "; software adapter",
-        Some(false) => "; not a fallback adapter",
-        None => "",
-    };
-    table.row("webgpu", &format!("{name}{software}"));
+    let name = adapter_name(adapter);
+    let hardware = Hardware::of_adapter(adapter.is_fallback, &name);
+    table.row("webgpu", &hardware.describe(&name));
     table.row("  features", &adapter.features.join(", "));
     let limits = TELLING_LIMITS
         .iter()
@@ -178,7 +226,8 @@ fn webgl2(table: &mut Table, report: &WebGl2Report) {
         let reason = report.reason.as_deref().map(|reason| format!(": {reason}"));
         return table.row("webgl2", &format!("absent{}", reason.unwrap_or_default()));
     }
-    table.row("webgl2", &report.renderer);
+    let hardware = Hardware::of_name(&report.renderer);
+    table.row("webgl2", &hardware.describe(&report.renderer));
     table.list(
         "  can",
         &[("R32F readback", report.float_readback), ("run in a worker", report.in_worker)],
@@ -216,6 +265,22 @@ mod tests {
     use inference_wasm::protocol::WebGpuAdapter;
 
     use super::*;
+
+    #[test]
+    fn software_is_called_software_and_a_mask_is_no_gpu() {
+        for (renderer, hardware) in [
+            ("ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero)))", Hardware::Software),
+            ("llvmpipe (LLVM 19.1.7, 256 bits)", Hardware::Software),
+            ("ANGLE (Microsoft, Microsoft Basic Render Driver, D3D11)", Hardware::Software),
+            ("ANGLE (NVIDIA, NVIDIA GeForce RTX 3060, OpenGL 4.5)", Hardware::Gpu),
+            ("Apple M3", Hardware::Gpu),
+            ("Apple GPU", Hardware::Untold),
+            ("", Hardware::Untold),
+        ] {
+            assert_eq!(Hardware::of_name(renderer), hardware, "{renderer}");
+        }
+        assert_eq!(Hardware::of_adapter(Some(true), ""), Hardware::Software);
+    }
     use crate::cell::BrowserName;
 
     fn probe() -> Probe {

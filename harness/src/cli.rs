@@ -5,6 +5,7 @@
 
 mod bundle;
 mod generate;
+mod golden;
 mod machine;
 mod models;
 mod plan;
@@ -71,6 +72,9 @@ enum Command {
     /// List, fetch and verify models
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Check goldens, or make them with the independent reference
+    #[command(subcommand)]
+    Golden(golden::GoldenCommand),
     /// Show what is installed, what is missing, and how to mend it
     Doctor(setup::DoctorArgs),
     /// Install what is missing
@@ -132,7 +136,7 @@ impl NarrowArgs {
 }
 
 /// Where and how browsers are launched.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct LaunchArgs {
     /// Show the browsers' windows
     #[arg(long)]
@@ -195,6 +199,7 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Probe(args) => probe::run(&workspace()?, &args),
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Models(command) => models::run(&workspace()?, &command),
+        Command::Golden(command) => golden::run(&workspace()?, &command),
         Command::Doctor(args) => setup::doctor(&args),
         Command::Setup(args) => setup::setup(&args),
         Command::Bundle(args) => bundle::run(&workspace()?, &args),

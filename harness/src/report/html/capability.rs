@@ -3,11 +3,8 @@
 use inference_wasm::protocol::{CapabilityReport, WebGl2Report, WebGpuReport};
 use serde::Serialize;
 
+use crate::capability::{Hardware, adapter_name};
 use crate::report::record::Probe;
-
-/// Renderers that compute on the CPU, as they name themselves, in lower case.
-const SOFTWARE: [&str; 6] =
-    ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "software", "basic render"];
 
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Capabilities {
@@ -86,33 +83,25 @@ fn no(reason: Option<&String>) -> Value {
     Value { key: "no", text }
 }
 
-/// An adapter, called software where it is.
-fn adapter(name: &str, is_software: bool) -> Value {
-    let name = if name.is_empty() { "unnamed adapter" } else { name };
-    if is_software {
-        Value { key: "soft", text: format!("software: {name}") }
-    } else {
-        Value { key: "yes", text: name.to_owned() }
-    }
-}
-
-fn names_software(name: &str) -> bool {
-    let name = name.to_lowercase();
-    SOFTWARE.iter().any(|software| name.contains(software))
+/// An adapter or renderer, called what it is.
+fn adapter(name: &str, hardware: Hardware) -> Value {
+    let key = match hardware {
+        Hardware::Software => "soft",
+        Hardware::Gpu => "yes",
+        Hardware::Untold => "",
+    };
+    Value { key, text: hardware.describe(name) }
 }
 
 fn webgpu(report: &WebGpuReport) -> Value {
     let Some(found) = &report.adapter else { return no(report.reason.as_ref()) };
-    let parts = [&found.vendor, &found.architecture, &found.device, &found.description];
-    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).cloned().collect();
-    let name = parts.join(" ");
-    let is_software = found.is_fallback == Some(true) || names_software(&name);
-    adapter(&name, is_software)
+    let name = adapter_name(found);
+    adapter(&name, Hardware::of_adapter(found.is_fallback, &name))
 }
 
 fn webgl2(report: &WebGl2Report) -> Value {
     if report.present {
-        adapter(&report.renderer, names_software(&report.renderer))
+        adapter(&report.renderer, Hardware::of_name(&report.renderer))
     } else {
         no(report.reason.as_ref())
     }
@@ -124,11 +113,10 @@ mod tests {
     use inference_wasm::protocol::WebGpuAdapter;
 
     #[test]
-    fn software_is_called_software() {
+    fn adapters_are_called_what_they_are() {
         for (renderer, key) in [
             ("ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero)))", "soft"),
-            ("llvmpipe (LLVM 19.1.7, 256 bits)", "soft"),
-            ("ANGLE (Microsoft, Microsoft Basic Render Driver, D3D11)", "soft"),
+            ("Apple GPU", ""),
             ("ANGLE (NVIDIA, NVIDIA GeForce RTX 3060, OpenGL 4.5)", "yes"),
         ] {
             let report = WebGl2Report {
@@ -141,7 +129,7 @@ mod tests {
         let fallback = WebGpuAdapter { is_fallback: Some(true), ..WebGpuAdapter::default() };
         let report =
             WebGpuReport { present: true, adapter: Some(fallback), ..WebGpuReport::default() };
-        assert_eq!(webgpu(&report).text, "software: unnamed adapter");
+        assert_eq!(webgpu(&report).text, "software: unnamed");
         let reason = Some("adapter-null".to_owned());
         let report = WebGpuReport { present: true, adapter: None, reason };
         assert_eq!(webgpu(&report).text, "no: adapter-null");
