@@ -73,7 +73,7 @@ fn the_default_matrix_is_what_it_says() {
     assert_eq!((matrix.retries, matrix.jobs), (1, 1));
     for (cell, class) in [
         ("chrome/wasm/tierproof/scribe-low-F16/tokens/greedy", Some("float")),
-        ("webkit/wasm/tierproof/scribe-mid-Q4_0/load/missing-shard", Some("q8-activations")),
+        ("webkit/wasm/tierproof/scribe-mid-Q4_0/load/missing-shard", Some("q16-activations")),
         ("native/reference/tierproof/scribe-mid-Q4_0/tokens/greedy", Some("reference")),
         ("chrome/webgpu/tierproof/scribe-low-F16/tokens/greedy", None),
     ] {
