@@ -144,7 +144,10 @@ impl<'a> Dispatcher<'a> {
             }
             self.settle(&cell);
         }
-        let missed_floors = if interrupted { Vec::new() } else { floors(&self.settled) };
+        // Floors are there to catch a run that is green for want of cells. One that is red, or
+        // was stopped, misses them for a reason that is told already.
+        let is_green = !interrupted && Exit::of_run(&self.summary, &[], false) == Exit::Expected;
+        let missed_floors = if is_green { floors(&self.settled) } else { Vec::new() };
         let exit = Exit::of_run(&self.summary, &missed_floors, interrupted);
         self.emit(RunEventKind::RunFinished {
             summary: self.summary,
