@@ -16,6 +16,7 @@ mod setup;
 mod workspace;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -205,19 +206,30 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Bundle(args) => bundle::run(&workspace()?, &args),
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&crate::matrix::schema());
-            anstream::println!("{}", schema.map_err(Failure::setup)?);
+            say(format!("{}\n", schema.map_err(Failure::setup)?))?;
             Ok(Exit::Expected)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "tierproof",
-                &mut anstream::stdout(),
-            );
+            // Into memory first: the generator panics where it can't write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tierproof", &mut script);
+            say(String::from_utf8_lossy(&script))?;
             Ok(Exit::Expected)
         }
         Command::WasmTestRunner { args } => bundle::test_runner(args),
+    }
+}
+
+/// Writes to standard output. A reader that has had enough (`tierproof plan | head`) is no
+/// trouble; a disk that is full is.
+fn say(text: impl AsRef<str>) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout();
+    let written = stdout.write_all(text.as_ref().as_bytes()).and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::setup(format!("can't write to standard output: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

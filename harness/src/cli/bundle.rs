@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::workspace::Workspace;
-use super::{Answer, Failure};
+use super::{Answer, Failure, say};
 use crate::bundle::{self, BundleOptions};
 use crate::run::exit::Exit;
 
@@ -21,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BundleArgs) -> Answer {
     let options = BundleOptions { seeded_faults: args.seeded_faults };
     let bundle = bundle::build(workspace.root(), options, |line| anstream::eprintln!("{line}"))
         .map_err(Failure::setup)?;
-    anstream::println!("{}", bundle.dir.display());
+    say(format!("{}\n", bundle.dir.display()))?;
     Ok(Exit::Expected)
 }
 

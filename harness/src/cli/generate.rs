@@ -1,6 +1,6 @@
 //! `tierproof generate`.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +8,7 @@ use inference_wasm::protocol::{BackendName, Sampling, SeededFault};
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, backend, browser, fault};
+use super::{Answer, Failure, LaunchArgs, backend, browser, fault, say};
 use crate::browser::LaunchProfile;
 use crate::cell::BrowserName;
 use crate::generate::{Generation, PromptLine, Settings, read_prompts};
@@ -156,19 +156,20 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
         let work = async {
             if is_native {
                 let page = NativePage::open(PageSetup::default()).map_err(Failure::setup)?;
-                return converse(page, served, args, &prompts).await;
+                return until_interrupted(converse(page, served, args, &prompts)).await;
             }
             let profile = LaunchProfile::new(args.browser, args.launch.headed);
-            let browser = stage.launcher.launch(profile).await.map_err(Failure::setup)?;
-            let answer = async {
+            let launched = tokio::select! {
+                launched = stage.launcher.launch(profile) => launched,
+                () = machine::interrupted() => return Ok(Exit::Interrupted),
+            };
+            let browser = launched.map_err(Failure::setup)?;
+            let answer = until_interrupted(async {
                 let handle = stage.server.open(PageSetup::default()).map_err(Failure::setup)?;
                 let page = BrowserPage::open(&browser, handle).await.map_err(Failure::setup)?;
                 converse(page, served, args, &prompts).await
-            };
-            let answer = tokio::select! {
-                answer = answer => answer,
-                () = machine::interrupted() => Ok(Exit::Interrupted),
-            };
+            })
+            .await;
             if let Err(trouble) = browser.close().await {
                 tracing::info!("a browser was not closed in order: {trouble}");
             }
@@ -181,6 +182,14 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
         stage.strike().await;
         answer
     })
+}
+
+/// The user may stop a conversation at any time; the browser is closed in order then.
+async fn until_interrupted(answer: impl Future<Output = Answer>) -> Answer {
+    tokio::select! {
+        answer = answer => answer,
+        () = machine::interrupted() => Ok(Exit::Interrupted),
+    }
 }
 
 async fn converse(
@@ -206,22 +215,19 @@ async fn converse(
         loaded.fetch_ms + loaded.prepare_ms
     );
     let mut exit = Exit::Expected;
-    let streams = !args.json && std::io::stdout().is_terminal();
     for prompt in prompts {
+        let mut streamed = Ok(());
         let mut on_text = |text: &str| {
-            if !args.json {
-                anstream::print!("{text}");
-                if streams {
-                    // A terminal that is gone is met again at the next line.
-                    let _ = std::io::stdout().flush();
-                }
+            if !args.json && streamed.is_ok() {
+                streamed = say(text);
             }
         };
         let answer = generation.answer(prompt, &mut on_text).await.map_err(failed)?;
+        streamed?;
         if args.json {
-            anstream::println!("{}", serde_json::json!(answer));
+            say(format!("{}\n", serde_json::json!(answer)))?;
         } else {
-            anstream::println!();
+            say("\n")?;
             summarize(&answer.timings);
         }
         if !answer.is_proven() {

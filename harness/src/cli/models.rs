@@ -6,7 +6,7 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::workspace::Workspace;
-use super::{Answer, Failure};
+use super::{Answer, Failure, say};
 use crate::models::{self, Catalogue, Entry, FetchProgress, Source};
 use crate::run::exit::Exit;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, command: &ModelsCommand) -> Answer {
     let cache = models::cache_folder().map_err(Failure::setup)?;
     match command {
         ModelsCommand::List => {
-            anstream::print!("{}", models::table(&catalogue, &cache));
+            say(models::table(&catalogue, &cache))?;
             Ok(Exit::Expected)
         }
         ModelsCommand::Fetch { names } => {
@@ -44,7 +44,7 @@ pub(crate) fn run(workspace: &Workspace, command: &ModelsCommand) -> Answer {
                 let told = models::fetch(entry, &path, &mut |progress| show(&bar, progress));
                 bar.finish_and_clear();
                 told.map_err(Failure::setup)?;
-                anstream::println!("{}: {}", entry.name, path.display());
+                say(format!("{}: {}\n", entry.name, path.display()))?;
             }
             Ok(Exit::Expected)
         }
@@ -56,7 +56,7 @@ pub(crate) fn run(workspace: &Workspace, command: &ModelsCommand) -> Answer {
                 let checked = models::check_file(&path, entry.bytes, &entry.sha256, &mut told);
                 bar.finish_and_clear();
                 match checked {
-                    Ok(()) => anstream::println!("{}: as pinned", entry.name),
+                    Ok(()) => say(format!("{}: as pinned\n", entry.name))?,
                     Err(problem) => {
                         anstream::eprintln!("{}: {problem}", entry.name);
                         exit = Exit::Unexpected;

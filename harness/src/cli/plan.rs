@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::machine::Machine;
 use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, NarrowArgs};
+use super::{Answer, Failure, LaunchArgs, NarrowArgs, say};
 use crate::plan::{Detail, Plan, render, render_json_lines};
 use crate::run::exit::Exit;
 
@@ -38,6 +38,6 @@ pub(crate) fn run(workspace: &Workspace, args: &PlanArgs) -> Answer {
     } else {
         render(&plan, if args.all { Detail::Cells } else { Detail::Grouped })
     };
-    anstream::print!("{text}");
+    say(text)?;
     Ok(Exit::Expected)
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, browser};
+use super::{Answer, Failure, LaunchArgs, browser, say};
 use crate::browser::LaunchProfile;
 use crate::capability;
 use crate::cell::BrowserName;
@@ -84,10 +84,7 @@ async fn one(stage: &Stage, name: BrowserName, args: &ProbeArgs) -> Result<(), S
     let report = report?;
     let probe = capability::Probe { profile, version, report };
     probe.store(&args.out).map_err(|error| error.to_string())?;
-    if args.json {
-        anstream::println!("{}", serde_json::json!(probe));
-    } else {
-        anstream::println!("{}", capability::render(&probe));
-    }
-    Ok(())
+    let text =
+        if args.json { serde_json::json!(probe).to_string() } else { capability::render(&probe) };
+    say(format!("{text}\n")).map_err(|failure| failure.report.to_string())
 }

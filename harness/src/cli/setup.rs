@@ -1,13 +1,15 @@
 //! `tierproof doctor` and `tierproof setup`; the work is in [`crate::setup`].
 
-use super::{Answer, Failure, machine};
+use super::{Answer, Failure, machine, say};
 use crate::run::exit::Exit;
 pub(crate) use crate::setup::{DoctorArgs, SetupArgs};
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Answer {
+    let mut told = Vec::new();
     let is_complete = machine::on_runtime(async {
-        crate::setup::doctor(args, &mut anstream::stdout()).await.map_err(Failure::setup)
+        crate::setup::doctor(args, &mut told).await.map_err(Failure::setup)
     })?;
+    say(String::from_utf8_lossy(&told))?;
     Ok(if is_complete { Exit::Expected } else { Exit::Setup })
 }
 

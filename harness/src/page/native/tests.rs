@@ -27,6 +27,7 @@ fn generate(max_tokens: u32) -> Action {
         max_tokens,
         sampling: Sampling::Greedy,
         stop: Vec::new(),
+        ignore_stop: false,
         logits: LogitsWanted::All,
     })
 }
