@@ -8,7 +8,7 @@ mod native;
 
 use std::future::Future;
 
-use inference_wasm::protocol::{Command, PageEvent};
+use inference_wasm::protocol::Command;
 use tokio::time::Instant;
 
 pub use browser::BrowserPage;
@@ -16,16 +16,7 @@ pub use native::NativePage;
 
 use crate::browser::{Diagnosis, Trouble};
 use crate::server::PageSetup;
-
-/// Something that a page said, or said wrongly.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every signal is an event")]
-pub enum PageSignal {
-    /// An event, in order.
-    Event(PageEvent),
-    /// A breach of the protocol: lost events, an unreadable batch, another version.
-    Protocol(String),
-}
+pub use crate::server::PageSignal;
 
 /// An engine that takes commands, wherever it runs.
 pub trait Page {

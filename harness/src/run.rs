@@ -8,6 +8,7 @@ pub(crate) mod dispatcher;
 pub mod event;
 mod executor;
 pub mod exit;
+mod judge;
 mod prepare;
 mod schedule;
 mod worker;

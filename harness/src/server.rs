@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use inference_wasm::protocol::PageEvent;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -30,7 +31,6 @@ pub(crate) use fault::Sent;
 pub use fault::ServerFault;
 pub use model::{DEFAULT_SHARD_BYTES, ModelShelf, ServedModel};
 
-use crate::page::PageSignal;
 use attempt::Attempt;
 
 /// The most that a batch of events may weigh.
@@ -54,6 +54,16 @@ pub struct PageSetup {
     pub model: Option<Arc<ServedModel>>,
     /// What goes wrong with it.
     pub fault: Option<ServerFault>,
+}
+
+/// Something that a page said, or said wrongly.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every signal is an event")]
+pub enum PageSignal {
+    /// An event, in order.
+    Event(PageEvent),
+    /// A breach of the protocol: lost events, an unreadable batch, another version.
+    Protocol(String),
 }
 
 /// What handlers share.

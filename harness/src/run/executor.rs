@@ -6,16 +6,15 @@
 use std::path::Path;
 
 use inference_wasm::protocol::{
-    Action, ExecutionReport, FinishReason, Finished, GenerateRequest, Generated, LoadRequest,
-    LogitsWanted, Prompt, Sampling, ScoreRequest, SeededFault,
+    Action, ExecutionReport, Finished, GenerateRequest, LoadRequest, LogitsWanted, Prompt,
+    Sampling, ScoreRequest, SeededFault,
 };
 
 use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error};
 use super::event::{Evidence, StepEvidence};
+use super::judge::{self, Answer};
 use crate::cell::CellId;
-use crate::compare::{
-    Comparison, Extent, MeasuredTokens, Mismatch, ToleranceClass, compare_logits, compare_tokens,
-};
+use crate::compare::{Comparison, Mismatch, ToleranceClass, compare_logits};
 use crate::golden::{Golden, GoldenCase, LogitsGolden, Rows};
 use crate::matrix::Timeouts;
 use crate::outcome::Outcome;
@@ -192,76 +191,10 @@ impl<'a, P: Page> Run<'a, P> {
         if generated.reused_tokens > 0 {
             record.notes.push(format!("reused {} tokens of the cache", generated.reused_tokens));
         }
-        let place = place(step, case);
-        let judged = self.judge(&place, generate, case, &generated, rows.as_deref(), &tokens);
-        let proven = self.prove(&generated.execution);
-        match judged {
-            Ok(comparisons) => record.comparisons = comparisons,
-            Err(mismatch) => {
-                record.comparisons.push(mismatch.comparison.clone());
-                self.evidence.steps.push(record);
-                // An answer from another tier is no news about this one's.
-                proven?;
-                return Err(Box::new(Outcome::Mismatch(mismatch)));
-            }
-        }
-        self.evidence.steps.push(record);
-        proven
-    }
-
-    /// Holds a generation against its golden and against what else the step expects.
-    fn judge(
-        &self,
-        place: &str,
-        generate: &GenerateStep,
-        case: Option<&GoldenCase>,
-        generated: &Generated,
-        rows: Option<&[f32]>,
-        tokens: &[TokenSeen],
-    ) -> Result<Vec<Comparison>, Box<Mismatch>> {
-        let mut comparisons = Vec::new();
-        let is_cancelled = generate.expect == GenerateExpectation::Cancelled;
-        if is_cancelled {
-            let found = finish_name(generated.finish_reason);
-            let cancelled = finish_name(FinishReason::Cancelled);
-            comparisons.push(expectation(place, "finish reason", cancelled, found, |a, b| a == b)?);
-        }
-        let streamed: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        // Worth a line only where they differ.
-        expectation(
-            place,
-            "tokens that were streamed",
-            &format!("{:?}", generated.generated_ids),
-            &format!("{streamed:?}"),
-            |a, b| a == b,
-        )?;
-        if let Some(case) = case {
-            let columns = rows.map_or(0, |rows| rows.len() / generated.generated_ids.len().max(1));
-            let texts: Vec<String> = tokens.iter().map(|token| token.text.clone()).collect();
-            let is_prefix = is_cancelled || generate.ignore_stop || generate.max_tokens.is_some();
-            let measured = MeasuredTokens {
-                prompt_ids: &generated.prompt_ids,
-                generated_ids: &generated.generated_ids,
-                text: &generated.text,
-                token_texts: &texts,
-                finish_reason: generated.finish_reason,
-                logits: rows.and_then(|rows| Rows::new(rows, columns)),
-                extent: if is_prefix { Extent::Prefix } else { Extent::Whole },
-            };
-            let class = self.attempt.class;
-            let compared = compare_tokens(case, None, &measured, class, place)?;
-            comparisons.push(Comparison::Tokens(compared));
-        }
-        if let Some(least) = generate.reused_tokens_at_least {
-            comparisons.push(expectation(
-                place,
-                "reused tokens of the cache",
-                &format!("at least {least}"),
-                &generated.reused_tokens.to_string(),
-                |_, _| generated.reused_tokens >= least,
-            )?);
-        }
-        Ok(comparisons)
+        let answer = Answer { generated: &generated, tokens: &tokens, rows: rows.as_deref() };
+        let class = self.attempt.class;
+        let judged = judge::generation(&judge::place(step, case), generate, case, answer, class);
+        self.conclude(record, judged, &generated.execution)
     }
 
     async fn score(&mut self, step: String, score: &ScoreStep) -> Result<(), Box<Outcome>> {
@@ -278,7 +211,7 @@ impl<'a, P: Page> Run<'a, P> {
                 let message = format!("the logits of command {command} never arrived");
                 Box::new(Outcome::PageError { message })
             })?;
-            let mut record = StepEvidence {
+            let record = StepEvidence {
                 step: step.clone(),
                 case: Some(case.id.clone()),
                 prompt_ids: ids,
@@ -286,24 +219,10 @@ impl<'a, P: Page> Run<'a, P> {
                 execution: Some(scored.execution.clone()),
                 ..StepEvidence::default()
             };
-            let compared = self.compare_rows(
-                &place(&step, Some(case)),
-                case,
-                &measured,
-                scored.logits.columns,
-            )?;
-            let proven = self.prove(&scored.execution);
-            match compared {
-                Ok(comparison) => record.comparisons.push(comparison),
-                Err(mismatch) => {
-                    record.comparisons.push(mismatch.comparison.clone());
-                    self.evidence.steps.push(record);
-                    proven?;
-                    return Err(Box::new(Outcome::Mismatch(mismatch)));
-                }
-            }
-            self.evidence.steps.push(record);
-            proven?;
+            let place = judge::place(&step, Some(case));
+            let columns = scored.logits.columns;
+            let judged = self.compare_rows(&place, case, &measured, columns)?;
+            self.conclude(record, judged.map(|comparison| vec![comparison]), &scored.execution)?;
         }
         Ok(())
     }
@@ -363,26 +282,34 @@ impl<'a, P: Page> Run<'a, P> {
         end: End,
         expected: &str,
     ) -> Result<(), Box<Outcome>> {
-        let measured = match &end {
-            End::Failed(error) => {
-                record.notes.push(error.message.clone());
-                error.kind.as_str()
-            }
-            End::Finished(_) => "no error",
-        };
-        let place = format!("step {}", record.step);
-        let compared = expectation(&place, "error", expected, measured, |a, b| a == b);
-        let comparison = match &compared {
+        if let End::Failed(error) = &end {
+            record.notes.push(error.message.clone());
+        }
+        let judged = judge::error(&judge::place(&record.step, None), &end, expected);
+        record.comparisons.push(match &judged {
             Ok(comparison) => comparison.clone(),
             Err(mismatch) => mismatch.comparison.clone(),
-        };
-        let detail = record.notes.join("\n");
-        record.comparisons.push(comparison);
+        });
         self.evidence.steps.push(record);
-        compared.map(|_| ()).map_err(|mut mismatch| {
-            mismatch.detail = detail;
-            Box::new(Outcome::Mismatch(mismatch))
-        })
+        judged.map(drop).map_err(|mismatch| Box::new(Outcome::Mismatch(mismatch)))
+    }
+
+    /// Files what was seen in a step that made the model compute, and judges it.
+    fn conclude(
+        &mut self,
+        mut record: StepEvidence,
+        judged: Result<Vec<Comparison>, Box<Mismatch>>,
+        execution: &ExecutionReport,
+    ) -> Result<(), Box<Outcome>> {
+        // An answer from another tier is no news about this one's.
+        let proven = self.prove(execution);
+        record.comparisons = match &judged {
+            Ok(comparisons) => comparisons.clone(),
+            Err(mismatch) => vec![mismatch.comparison.clone()],
+        };
+        self.evidence.steps.push(record);
+        proven?;
+        judged.map(drop).map_err(|mismatch| Box::new(Outcome::Mismatch(mismatch)))
     }
 
     fn prove(&mut self, report: &ExecutionReport) -> Result<(), Box<Outcome>> {
@@ -420,48 +347,6 @@ impl<'a, P: Page> Run<'a, P> {
         let ids: Vec<u32> = ids.collect();
         Ok(ids.iter().cycle().take(tokens as usize).copied().collect())
     }
-}
-
-fn place(step: &str, case: Option<&GoldenCase>) -> String {
-    match case {
-        Some(case) => format!("step {step}, case `{}`", case.id),
-        None => format!("step {step}"),
-    }
-}
-
-fn finish_name(reason: FinishReason) -> &'static str {
-    match reason {
-        FinishReason::Stop => "stop",
-        FinishReason::StopString => "stop-string",
-        FinishReason::Length => "length",
-        FinishReason::Cancelled => "cancelled",
-    }
-}
-
-fn expectation(
-    place: &str,
-    what: &str,
-    expected: &str,
-    measured: &str,
-    holds: impl FnOnce(&str, &str) -> bool,
-) -> Result<Comparison, Box<Mismatch>> {
-    let is_met = holds(expected, measured);
-    let comparison = Comparison::Expectation {
-        what: what.to_owned(),
-        expected: expected.to_owned(),
-        measured: measured.to_owned(),
-    };
-    if is_met {
-        return Ok(comparison);
-    }
-    Err(Box::new(Mismatch {
-        place: place.to_owned(),
-        metric: what.to_owned(),
-        measured: format!("`{measured}`"),
-        allowed: format!("`{expected}`"),
-        detail: String::new(),
-        comparison,
-    }))
 }
 
 fn confused(step: &str, result: &Finished) -> Box<Outcome> {

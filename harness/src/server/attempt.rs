@@ -7,8 +7,7 @@ use axum::body::Bytes;
 use inference_wasm::protocol::{PROTOCOL_VERSION, PageEvent, PageEventKind};
 use tokio::sync::mpsc;
 
-use super::PageSetup;
-use crate::page::PageSignal;
+use super::{PageSetup, PageSignal};
 
 #[derive(Debug)]
 pub(crate) struct Attempt {

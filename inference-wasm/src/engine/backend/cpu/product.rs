@@ -83,30 +83,80 @@ const TILE: usize = 4;
 pub(crate) fn blocks<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
     let BlockJob { weights, x, row_blocks, out, outputs } = job;
     let weights = weights.as_chunks::<BYTES>().0;
-    let weight_row = |output: usize| &weights[output * row_blocks..(output + 1) * row_blocks];
-    let rows = x.len() / row_blocks;
-    let x_row = |row: usize| &x[row * row_blocks..(row + 1) * row_blocks];
+    let tiles = Tiles {
+        x: |row: usize| &x[row * row_blocks..(row + 1) * row_blocks],
+        weights: |output: usize| &weights[output * row_blocks..(output + 1) * row_blocks],
+        rows: x.len() / row_blocks,
+        outputs,
+    };
+    tiles.multiply(
+        out,
+        block_tile::<F, BYTES, TILE, 1>,
+        block_tile::<F, BYTES, 1, TILE>,
+        block_tile::<F, BYTES, 1, 1>,
+    );
+}
 
-    let tiled_rows = rows - rows % TILE;
-    for output in 0..outputs {
-        let weights = [weight_row(output)];
-        for row in (0..tiled_rows).step_by(TILE) {
-            let x: [_; TILE] = std::array::from_fn(|i| x_row(row + i));
-            for (i, [sum]) in block_tile::<F, BYTES, TILE, 1>(x, weights).into_iter().enumerate() {
-                out[(row + i) * outputs + output] = sum;
+/// Multiplies weights of format `F`.
+pub(crate) fn floats<F: Floats<BYTES>, const BYTES: usize>(job: FloatJob<'_>) {
+    let FloatJob { weights, x, columns, out, outputs } = job;
+    let row_bytes = columns * F::ONE;
+    let tiles = Tiles {
+        x: |row: usize| &x[row * columns..(row + 1) * columns],
+        weights: |output: usize| &weights[output * row_bytes..(output + 1) * row_bytes],
+        rows: x.len() / columns,
+        outputs,
+    };
+    tiles.multiply(
+        out,
+        float_tile::<F, BYTES, TILE, 1>,
+        float_tile::<F, BYTES, 1, TILE>,
+        float_tile::<F, BYTES, 1, 1>,
+    );
+}
+
+/// How a product is cut into tiles.
+struct Tiles<X, W> {
+    /// A row of activations.
+    x: X,
+    /// A stored row of weights.
+    weights: W,
+    rows: usize,
+    outputs: usize,
+}
+
+impl<'a, A: ?Sized + 'a, B: ?Sized + 'a, X: Fn(usize) -> &'a A, W: Fn(usize) -> &'a B> Tiles<X, W> {
+    /// Fills `out`, `[rows × outputs]`, with what tiles of the three sizes come to.
+    #[inline(always)]
+    fn multiply(
+        &self,
+        out: &mut [f32],
+        many_rows: impl Fn([&'a A; TILE], [&'a B; 1]) -> [[f32; 1]; TILE],
+        many_outputs: impl Fn([&'a A; 1], [&'a B; TILE]) -> [[f32; TILE]; 1],
+        one: impl Fn([&'a A; 1], [&'a B; 1]) -> [[f32; 1]; 1],
+    ) {
+        let Self { x, weights, rows, outputs } = self;
+        let tiled_rows = rows - rows % TILE;
+        for output in 0..*outputs {
+            let weights = [weights(output)];
+            for row in (0..tiled_rows).step_by(TILE) {
+                let x = std::array::from_fn(|i| x(row + i));
+                for (i, [sum]) in many_rows(x, weights).into_iter().enumerate() {
+                    out[(row + i) * outputs + output] = sum;
+                }
             }
         }
-    }
-    for row in tiled_rows..rows {
-        let (x, out) = ([x_row(row)], &mut out[row * outputs..(row + 1) * outputs]);
-        let (tiles, rest) = out.as_chunks_mut::<TILE>();
-        let rest_at = tiles.len() * TILE;
-        for (tile, out) in tiles.iter_mut().enumerate() {
-            let weights = std::array::from_fn(|i| weight_row(tile * TILE + i));
-            [*out] = block_tile::<F, BYTES, 1, TILE>(x, weights);
-        }
-        for (i, out) in rest.iter_mut().enumerate() {
-            [[*out]] = block_tile::<F, BYTES, 1, 1>(x, [weight_row(rest_at + i)]);
+        for row in tiled_rows..*rows {
+            let (x, out) = ([x(row)], &mut out[row * outputs..(row + 1) * outputs]);
+            let (tiles, rest) = out.as_chunks_mut::<TILE>();
+            let rest_at = tiles.len() * TILE;
+            for (tile, out) in tiles.iter_mut().enumerate() {
+                let weights = std::array::from_fn(|i| weights(tile * TILE + i));
+                [*out] = many_outputs(x, weights);
+            }
+            for (i, out) in rest.iter_mut().enumerate() {
+                [[*out]] = one(x, [weights(rest_at + i)]);
+            }
         }
     }
 }
@@ -143,38 +193,6 @@ fn block_tile<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize, const OUT
 fn integer_dot(w: &[I16x8; 4], x: &[[i16; 8]; 4]) -> I32x4 {
     let part = |i: usize| w[i].dot(I16x8::load(&x[i]));
     part(0).add(part(1)).add(part(2).add(part(3)))
-}
-
-/// Multiplies weights of format `F`.
-pub(crate) fn floats<F: Floats<BYTES>, const BYTES: usize>(job: FloatJob<'_>) {
-    let FloatJob { weights, x, columns, out, outputs } = job;
-    let row_bytes = columns * F::ONE;
-    let weight_row = |output: usize| &weights[output * row_bytes..(output + 1) * row_bytes];
-    let rows = x.len() / columns;
-    let x_row = |row: usize| &x[row * columns..(row + 1) * columns];
-
-    let tiled_rows = rows - rows % TILE;
-    for output in 0..outputs {
-        let weights = [weight_row(output)];
-        for row in (0..tiled_rows).step_by(TILE) {
-            let x: [_; TILE] = std::array::from_fn(|i| x_row(row + i));
-            for (i, [sum]) in float_tile::<F, BYTES, TILE, 1>(x, weights).into_iter().enumerate() {
-                out[(row + i) * outputs + output] = sum;
-            }
-        }
-    }
-    for row in tiled_rows..rows {
-        let (x, out) = ([x_row(row)], &mut out[row * outputs..(row + 1) * outputs]);
-        let (tiles, rest) = out.as_chunks_mut::<TILE>();
-        let rest_at = tiles.len() * TILE;
-        for (tile, out) in tiles.iter_mut().enumerate() {
-            let weights = std::array::from_fn(|i| weight_row(tile * TILE + i));
-            [*out] = float_tile::<F, BYTES, 1, TILE>(x, weights);
-        }
-        for (i, out) in rest.iter_mut().enumerate() {
-            [[*out]] = float_tile::<F, BYTES, 1, 1>(x, [weight_row(rest_at + i)]);
-        }
-    }
 }
 
 #[inline(always)]

@@ -1,0 +1,170 @@
+//! Holds what came out of one step against what its scenario and its golden expect.
+//!
+//! Pure: an answer in, comparisons or the first mismatch out. Carrying steps out is the
+//! executor's, numbers are [`crate::compare`]'s.
+
+use inference_wasm::protocol::{FinishReason, Generated};
+
+use super::conversation::{End, TokenSeen};
+use crate::compare::{
+    Comparison, Extent, MeasuredTokens, Mismatch, ToleranceClass, compare_tokens,
+};
+use crate::golden::{GoldenCase, Rows};
+use crate::scenario::{GenerateExpectation, GenerateStep};
+
+/// What a generation answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer<'a> {
+    /// Its result.
+    pub(crate) generated: &'a Generated,
+    /// Its tokens as they were streamed.
+    pub(crate) tokens: &'a [TokenSeen],
+    /// Its logits, row after row.
+    pub(crate) rows: Option<&'a [f32]>,
+}
+
+/// Where something was compared, ready to print.
+pub(crate) fn place(step: &str, case: Option<&GoldenCase>) -> String {
+    match case {
+        Some(case) => format!("step {step}, case `{}`", case.id),
+        None => format!("step {step}"),
+    }
+}
+
+/// Judges a generation that ended with a result.
+pub(crate) fn generation(
+    place: &str,
+    step: &GenerateStep,
+    case: Option<&GoldenCase>,
+    answer: Answer<'_>,
+    class: &ToleranceClass,
+) -> Result<Vec<Comparison>, Box<Mismatch>> {
+    let Answer { generated, tokens, rows } = answer;
+    let mut comparisons = Vec::new();
+    let is_cancelled = step.expect == GenerateExpectation::Cancelled;
+    if is_cancelled {
+        let found = finish_name(generated.finish_reason);
+        let cancelled = finish_name(FinishReason::Cancelled);
+        comparisons.push(equal(place, "finish reason", cancelled, found)?);
+    }
+    // Worth a line only where they differ.
+    let streamed: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    let ids = format!("{:?}", generated.generated_ids);
+    equal(place, "tokens that were streamed", &ids, &format!("{streamed:?}"))?;
+    if let Some(case) = case {
+        let columns = rows.map_or(0, |rows| rows.len() / generated.generated_ids.len().max(1));
+        let texts: Vec<String> = tokens.iter().map(|token| token.text.clone()).collect();
+        let is_prefix = is_cancelled || step.ignore_stop || step.max_tokens.is_some();
+        let measured = MeasuredTokens {
+            prompt_ids: &generated.prompt_ids,
+            generated_ids: &generated.generated_ids,
+            text: &generated.text,
+            token_texts: &texts,
+            finish_reason: generated.finish_reason,
+            logits: rows.and_then(|rows| Rows::new(rows, columns)),
+            extent: if is_prefix { Extent::Prefix } else { Extent::Whole },
+        };
+        let compared = compare_tokens(case, None, &measured, class, place)?;
+        comparisons.push(Comparison::Tokens(compared));
+    }
+    if let Some(least) = step.cancel_after_tokens {
+        let found = generated.generated_ids.len() as u32;
+        comparisons.push(at_least(place, "tokens before it was cancelled", least, found)?);
+    }
+    if let Some(least) = step.reused_tokens_at_least {
+        let found = generated.reused_tokens;
+        comparisons.push(at_least(place, "reused tokens of the cache", least, found)?);
+    }
+    Ok(comparisons)
+}
+
+/// Judges a command that has to end with an error of the kind `expected`.
+pub(crate) fn error(place: &str, end: &End, expected: &str) -> Result<Comparison, Box<Mismatch>> {
+    let (measured, message) = match end {
+        End::Failed(error) => (error.kind.as_str(), error.message.as_str()),
+        End::Finished(_) => ("no error", ""),
+    };
+    equal(place, "error", expected, measured).map_err(|mut mismatch| {
+        message.clone_into(&mut mismatch.detail);
+        mismatch
+    })
+}
+
+fn equal(
+    place: &str,
+    what: &str,
+    expected: &str,
+    measured: &str,
+) -> Result<Comparison, Box<Mismatch>> {
+    let comparison = expectation(what, expected, measured);
+    if expected == measured { Ok(comparison) } else { Err(missed(place, comparison)) }
+}
+
+fn at_least(
+    place: &str,
+    what: &str,
+    least: u32,
+    measured: u32,
+) -> Result<Comparison, Box<Mismatch>> {
+    let comparison = expectation(what, &format!("at least {least}"), &measured.to_string());
+    if measured >= least { Ok(comparison) } else { Err(missed(place, comparison)) }
+}
+
+fn expectation(what: &str, expected: &str, measured: &str) -> Comparison {
+    let [what, expected, measured] = [what, expected, measured].map(str::to_owned);
+    Comparison::Expectation { what, expected, measured }
+}
+
+fn missed(place: &str, comparison: Comparison) -> Box<Mismatch> {
+    let (metric, measured, allowed) = match &comparison {
+        Comparison::Expectation { what, expected, measured } => {
+            (what.clone(), format!("`{measured}`"), format!("`{expected}`"))
+        }
+        Comparison::Tokens(_) | Comparison::Logits(_) => Default::default(),
+    };
+    let (place, detail) = (place.to_owned(), String::new());
+    Box::new(Mismatch { place, metric, measured, allowed, detail, comparison })
+}
+
+fn finish_name(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::StopString => "stop-string",
+        FinishReason::Length => "length",
+        FinishReason::Cancelled => "cancelled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inference_wasm::protocol::{EngineError, EngineErrorKind, Finished};
+
+    use super::*;
+
+    #[test]
+    fn another_error_and_no_error_are_told_apart() {
+        let failed =
+            |kind| End::Failed(EngineError { kind, message: "because".to_owned(), hint: None });
+        let expected = EngineErrorKind::ContextOverflow.as_str();
+        assert!(error("step 1 load", &failed(EngineErrorKind::ContextOverflow), expected).is_ok());
+        let other = error("step 1 load", &failed(EngineErrorKind::OutOfMemory), expected);
+        assert_eq!(
+            other.unwrap_err().to_string(),
+            "step 1 load: error: measured `out-of-memory`, allowed `context-overflow`\nbecause"
+        );
+        let none = error("step 1 load", &End::Finished(Finished::Release), expected);
+        assert_eq!(
+            none.unwrap_err().to_string(),
+            "step 1 load: error: measured `no error`, allowed `context-overflow`"
+        );
+    }
+
+    #[test]
+    fn a_floor_counts() {
+        assert!(at_least("p", "tokens", 3, 3).is_ok());
+        assert_eq!(
+            at_least("p", "tokens", 3, 2).unwrap_err().to_string(),
+            "p: tokens: measured `2`, allowed `at least 3`"
+        );
+    }
+}
