@@ -150,6 +150,29 @@ impl Outcome {
         }
     }
 
+    /// With the step of the scenario that it came in, where it does not tell itself.
+    #[must_use]
+    pub(crate) fn in_step(mut self, step: &str) -> Self {
+        match &mut self {
+            // A mismatch begins with its place.
+            Self::Pass { .. } | Self::Mismatch(_) => {}
+            Self::BackendMismatch(missing) => missing.reasons.push(format!("in step `{step}`")),
+            Self::EngineError { message, .. }
+            | Self::PageError { message }
+            | Self::Panicked { message }
+            | Self::DeviceLost { reason: message }
+            | Self::OutOfMemory { message }
+            | Self::BrowserCrashed { message }
+            | Self::Infrastructure { message, .. } => {
+                *message = format!("{message}\n  in step `{step}`")
+            }
+            Self::Hung { phase, .. } | Self::TimedOut { phase, .. } => {
+                *phase = format!("{phase}, in step {step}");
+            }
+        }
+        self
+    }
+
     /// Worth another attempt in a fresh browser: our own trouble, never the product's.
     pub fn is_infrastructure(&self) -> bool {
         matches!(self, Self::Infrastructure { .. })
@@ -228,6 +251,25 @@ mod tests {
 
     fn trouble() -> Outcome {
         Outcome::Infrastructure { phase: "session".to_owned(), message: "no".to_owned() }
+    }
+
+    #[test]
+    fn a_message_names_the_step() {
+        let missing = MissingProof { reasons: vec!["no kernel call was counted".to_owned()] };
+        let hung = |phase: &str| Outcome::Hung {
+            phase: phase.to_owned(),
+            silent_for: Duration::from_secs(3),
+        };
+        for (outcome, message) in [
+            (failure(), "the engine panicked: boom\n  in step `2 generate`"),
+            (
+                Outcome::BackendMismatch(missing),
+                "no tier proof: no kernel call was counted; in step `2 generate`",
+            ),
+            (hung("decode"), "hung in phase `decode, in step 2 generate`: silent for 3.0 s"),
+        ] {
+            assert_eq!(outcome.in_step("2 generate").message(), message);
+        }
     }
 
     #[test]

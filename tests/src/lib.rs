@@ -1,1 +1,6 @@
-//! Nothing lives here: the package exists for its integration tests.
+//! What the tests share: the command under test, the log that a run leaves, processes seen from
+//! outside. The tests themselves are in `tests/`.
+
+pub mod command;
+pub mod log;
+pub mod processes;

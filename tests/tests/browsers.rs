@@ -4,9 +4,6 @@
 
 #![expect(clippy::print_stdout, reason = "what a browser is and says is worth seeing")]
 
-#[path = "support/processes.rs"]
-mod processes;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +21,7 @@ use tierproof::browser::{
 use tierproof::cell::BrowserName;
 use tierproof::page::{BrowserPage, Page, PageSignal};
 use tierproof::server::{PageSetup, ServedModel, Server};
+use tierproof_tests::processes;
 use tokio::time::Instant;
 
 fn supervisor() -> Supervisor {
@@ -85,6 +83,7 @@ async fn converse(server: &Server, browser: &Browser, model: &Arc<ServedModel>) 
         max_tokens: 1,
         sampling: Sampling::Greedy,
         stop: Vec::new(),
+        ignore_stop: false,
         logits: LogitsWanted::None,
     };
     let generate = Command { id: 3, action: Action::Generate(generate) };
@@ -165,13 +164,7 @@ async fn browser_dies(name: BrowserName, page_process: &str, driver: &str) {
     assert!(matches!(trouble.kind, TroubleKind::DriverExited { .. }), "{trouble}");
     assert!(matches!(browser.diagnose().await, Diagnosis::DriverExited { .. }));
     drop(browser);
-    processes::until("the browser is gone", || {
-        let living = processes::living();
-        family.iter().all(|old| {
-            !living.iter().any(|found| found.pid == old.pid && found.command == old.command)
-        })
-    })
-    .await;
+    processes::until("the browser is gone", || processes::survivors(&family).is_empty()).await;
     launcher.shutdown().await;
 }
 

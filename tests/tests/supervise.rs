@@ -1,16 +1,13 @@
 //! Whatever a supervised program starts is dead when we are done with it, or dead ourselves.
 
-#[path = "support/processes.rs"]
-mod processes;
-
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid};
-use processes::{descendants, until};
 use tierproof::browser::supervise::{NoLine, Program, Supervised, Supervisor};
+use tierproof_tests::processes::{self, descendants, until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 

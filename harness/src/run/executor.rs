@@ -73,12 +73,13 @@ async fn steps<P: Page>(
     let mut run = Run { attempt, conversation, progress, evidence, proof: None };
     for (index, step) in attempt.scenario.steps.iter().enumerate() {
         let name = format!("{} {}", index + 1, step.name());
-        match step {
-            Step::Load(step) => run.load(name, step).await?,
-            Step::Generate(step) => run.generate(name, step).await?,
-            Step::Score(step) => run.score(name, step).await?,
-            Step::Release => run.release(name).await?,
-        }
+        let done = match step {
+            Step::Load(step) => run.load(name.clone(), step).await,
+            Step::Generate(step) => run.generate(name.clone(), step).await,
+            Step::Score(step) => run.score(name.clone(), step).await,
+            Step::Release => run.release(name.clone()).await,
+        };
+        done.map_err(|outcome| Box::new(outcome.in_step(&name)))?;
     }
     run.proof.ok_or_else(|| {
         let reasons = vec!["no step of the scenario made the model compute".to_owned()];

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
 /// A living process.
-pub(crate) struct Found {
-    pub(crate) pid: u32,
-    pub(crate) parent: Option<u32>,
-    pub(crate) command: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its id.
+    pub pid: u32,
+    /// The id of its parent.
+    pub parent: Option<u32>,
+    /// Its command line.
+    pub command: String,
 }
 
 /// Every living process.
-pub(crate) fn living() -> Vec<Found> {
+pub fn living() -> Vec<Found> {
     let mut system = System::new().expect("processes can be listed");
     let kind = ProcessRefreshKind::nothing().without_tasks().with_cmd(UpdateKind::Always);
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
@@ -35,7 +39,7 @@ pub(crate) fn living() -> Vec<Found> {
 }
 
 /// All that descend from a process.
-pub(crate) fn descendants(root: u32) -> Vec<Found> {
+pub fn descendants(root: u32) -> Vec<Found> {
     let all = living();
     let mut family = BTreeSet::from([root]);
     loop {
@@ -53,8 +57,17 @@ pub(crate) fn descendants(root: u32) -> Vec<Found> {
     all.into_iter().filter(|found| family.contains(&found.pid)).collect()
 }
 
+/// Those of them that still live, by id and command line, since ids are given out again.
+pub fn survivors(family: &[Found]) -> Vec<Found> {
+    let living = living();
+    let is_alive = |old: &&Found| {
+        living.iter().any(|found| found.pid == old.pid && found.command == old.command)
+    };
+    family.iter().filter(is_alive).cloned().collect()
+}
+
 /// Waits until something holds; the limit is generous, since a loaded machine is no defect.
-pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");

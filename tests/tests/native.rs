@@ -1,0 +1,58 @@
+//! A whole run on the engine's native build: no browser, and everything else as in one.
+
+use tierproof::outcome::Outcome;
+use tierproof_tests::command::{Ended, root, tierproof};
+use tierproof_tests::log::{End, RunLog};
+
+const COMMAND: &str = env!("CARGO_BIN_EXE_command");
+
+#[test]
+fn every_cell_passes_with_a_proof_and_the_reports_are_there() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().to_str().expect("a path in UTF-8");
+    let run = tierproof(COMMAND, &["run", "matrices/native.toml", "--ci", "--out", out]);
+    let run = Ended::of(run, "").with(0);
+    assert!(run.stdout.contains("All 90 cells that ran came out as expected"), "{}", run.stdout);
+
+    let log = RunLog::of(folder.path());
+    assert_eq!(log.end(), Some(End { interrupted: false, exit_code: 0 }));
+    assert_eq!(log.verdicts("").len(), 90);
+    let attempts = log.attempts("");
+    assert_eq!(attempts.len(), 90);
+    for (outcome, evidence) in attempts {
+        let Outcome::Pass { proof } = outcome else { panic!("not a pass: {outcome:?}") };
+        let execution = proof.execution();
+        assert_eq!(execution.requested, execution.actual);
+        assert!(execution.kernel_calls > 0 && execution.effective_threads > 0, "{execution:?}");
+        // An answer that nothing was held against is no pass.
+        assert!(evidence.steps.iter().any(|step| !step.comparisons.is_empty()), "{evidence:?}");
+    }
+
+    let junit = fs_err::read_to_string(folder.path().join("junit.xml")).expect("a JUnit report");
+    assert_eq!(junit.matches(r#"tests="45""#).count(), 2, "a suite for each backend:\n{junit}");
+    assert!(!junit.contains("<failure") && !junit.contains("<error"), "{junit}");
+    let page = fs_err::read_to_string(folder.path().join("index.html")).expect("an HTML report");
+    // Slashes are escaped in HTML.
+    let named = page.matches("tokens&#x2f;greedy").count();
+    assert!(named >= 10, "ten cells ran `tokens/greedy`, the report names {named}");
+    let left = fs_err::read_dir(folder.path()).expect("the report's folder");
+    let mut left: Vec<_> = left.map(|entry| entry.expect("an entry").file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["index.html", "junit.xml", "run.jsonl"], "no partial file is left");
+}
+
+/// What is good enough in a browser is good enough natively, and the other way round.
+#[test]
+fn the_tolerances_are_those_of_the_default_matrix() {
+    let classes = |name: &str| {
+        let path = root().join("matrices").join(name);
+        let text = fs_err::read_to_string(path).expect("the matrix is there");
+        let lines = text.lines().skip_while(|line| *line != "[[tolerance]]");
+        let lines = lines.take_while(|line| !line.starts_with("# ---- known failures"));
+        let lines = lines.filter(|line| !line.starts_with('#') && !line.is_empty());
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = classes("default.toml");
+    assert!(expected.len() > 10, "{expected:?}");
+    assert_eq!(classes("native.toml"), expected);
+}
