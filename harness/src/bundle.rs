@@ -7,6 +7,7 @@
 //! A bundle that is up to date costs cargo's no-op and two hashes. A new one is built beside the
 //! old and takes its place only when it is whole.
 
+pub mod browser_tests;
 pub mod test_runner;
 mod toolchain;
 
@@ -19,6 +20,8 @@ use inference_wasm::protocol::PROTOCOL_VERSION;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
+
+use crate::cell::BrowserName;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm-release";
@@ -96,6 +99,9 @@ pub enum BundleError {
         /// A line on what to do, or nothing.
         hint: &'static str,
     },
+    /// Tests can't run in this browser.
+    #[error("tests of wasm-bindgen can't run in `{0}`")]
+    NoRunner(BrowserName),
     /// The glue could not be generated.
     #[error("generating the glue for `{path}` failed: {reason}")]
     Bindgen {
@@ -104,6 +110,12 @@ pub enum BundleError {
         /// What the generator says.
         reason: String,
     },
+}
+
+impl BundleError {
+    fn no_cargo(command: &Command, source: std::io::Error) -> Self {
+        Self::NoCargo { program: command.get_program().to_string_lossy().into_owned(), source }
+    }
 }
 
 /// Builds the bundle, or finds it up to date. `workspace` is the folder of the root `Cargo.toml`;
@@ -159,24 +171,16 @@ fn compile(
     options: BundleOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<PathBuf, BundleError> {
-    let target_dir = workspace.join("target/wasm");
-    let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let mut command = Command::new(&program);
-    command
-        .current_dir(workspace)
-        .args(["build", "--package", "inference-wasm", "--lib", "--target", TARGET])
-        .args(["--profile", PROFILE, "--features", &options.features().join(",")])
-        .arg("--target-dir")
-        .arg(&target_dir)
-        // They would replace those of `.cargo/config.toml`, and SIMD would be gone silently.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .envs(toolchain::environment()?)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|source| BundleError::NoCargo { program, source })?;
+    let mut command = toolchain::cargo(workspace, "build")?;
+    wait(command.args(["--lib", "--features", &options.features().join(",")]), progress)?;
+    let target_dir = workspace.join(toolchain::TARGET_DIR);
+    Ok(target_dir.join(TARGET).join(PROFILE).join(format!("{STEM}.wasm")))
+}
 
+/// Waits for cargo to compile something, and keeps what it says for when it fails.
+fn wait(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<(), BundleError> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|source| BundleError::no_cargo(command, source))?;
     let mut kept = std::collections::VecDeque::new();
     if let Some(stderr) = child.stderr.take() {
         for line in BufReader::new(stderr).split(b'\n') {
@@ -190,12 +194,12 @@ fn compile(
             kept.push_back(line);
         }
     }
-    if !child.wait()?.success() {
-        let output = Vec::from(kept).join("\n");
-        let hint = toolchain::hint(&output);
-        return Err(BundleError::Cargo { output, hint });
+    if child.wait()?.success() {
+        return Ok(());
     }
-    Ok(target_dir.join(TARGET).join(PROFILE).join(format!("{STEM}.wasm")))
+    let output = Vec::from(kept).join("\n");
+    let hint = toolchain::hint(&output);
+    Err(BundleError::Cargo { output, hint })
 }
 
 /// Names and contents of the page's own files, sorted by name.

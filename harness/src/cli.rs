@@ -13,6 +13,7 @@ mod probe;
 mod report;
 mod run;
 mod setup;
+mod wasm_test;
 mod workspace;
 
 use std::ffi::OsString;
@@ -89,8 +90,11 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Run the engine's own tests inside of browsers
+    #[command(name = "wasm-test")]
+    WasmTest(wasm_test::WasmTestArgs),
     /// The runner of wasm-bindgen tests, for cargo
-    #[command(name = "__wasm-test-runner", hide = true)]
+    #[command(name = wasm_test::RUNNER, hide = true)]
     WasmTestRunner {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
@@ -216,6 +220,7 @@ fn dispatch(cli: Cli) -> Answer {
             say(String::from_utf8_lossy(&script))?;
             Ok(Exit::Expected)
         }
+        Command::WasmTest(args) => wasm_test::run(&workspace()?, args),
         Command::WasmTestRunner { args } => bundle::test_runner(args),
     }
 }

@@ -1,8 +1,7 @@
 //! The engine inside a real browser's worker: what the native tests check, on the code that a page
 //! runs.
 //!
-//! Run with `CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER` at `tierproof wasm-test-runner` and
-//! `CHROMEDRIVER` or `GECKODRIVER` at a driver.
+//! Run with `tierproof wasm-test`.
 
 #![cfg(target_arch = "wasm32")]
 

@@ -1,24 +1,42 @@
-//! Finds the toolchain that can compile for WebAssembly.
+//! Finds the toolchain that can compile for WebAssembly, and calls its cargo.
 //!
 //! Where rustup can't add the target, the set-up script unpacks a private toolchain and writes
 //! its paths into `env.sh`. That file is made for shells; two of its lines are read here, and
 //! no shell is run.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::process::Command;
 
 use fs_err as fs;
 
-use super::BundleError;
+use super::{BundleError, PROFILE, TARGET};
+use crate::setup::wasm_toolchain_folder;
+
+/// Where cargo compiles for WebAssembly, in the workspace. Not in `target/` itself: two toolchains
+/// may be at work, and each would take the other's files for outdated.
+pub(super) const TARGET_DIR: &str = "target/wasm";
 
 /// The variables that the file may set for cargo.
 const VARIABLES: [&str; 2] = ["RUSTC", "RUSTDOC"];
 
+/// `cargo SUBCOMMAND` for the engine, as WebAssembly.
+pub(super) fn cargo(workspace: &Path, subcommand: &str) -> Result<Command, BundleError> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(workspace)
+        .args([subcommand, "--package", "inference-wasm", "--target", TARGET, "--profile", PROFILE])
+        .arg("--target-dir")
+        .arg(workspace.join(TARGET_DIR))
+        // They would replace those of `.cargo/config.toml`, and SIMD would be gone silently.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .envs(environment()?);
+    Ok(command)
+}
+
 /// What to set for cargo; nothing where the ordinary toolchain can do it.
-pub(super) fn environment() -> Result<Vec<(String, String)>, BundleError> {
-    let Some(file) = file() else {
-        return Ok(Vec::new());
-    };
-    match fs::read_to_string(&file) {
+fn environment() -> Result<Vec<(String, String)>, BundleError> {
+    match fs::read_to_string(wasm_toolchain_folder().join("env.sh")) {
         Ok(text) => Ok(parse(&text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error.into()),
@@ -36,17 +54,6 @@ pub(super) fn hint(output: &str) -> &'static str {
     } else {
         ""
     }
-}
-
-fn file() -> Option<PathBuf> {
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let dir = named("WASM_TOOLCHAIN_DIR").map(PathBuf::from).or_else(|| {
-        let cache = named("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| etcetera::home_dir().ok().map(|home| home.join(".cache")))?;
-        Some(cache.join("wasm-toolchain"))
-    })?;
-    Some(dir.join("env.sh"))
 }
 
 /// The lines `export RUSTC='…'` and `export RUSTDOC='…'`.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use etcetera::BaseStrategy;
+use crate::models::cache_folder;
 
 /// The target that pages are compiled for.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -78,16 +78,17 @@ pub(crate) trait Machine {
 }
 
 /// Where `setup-wasm.sh` keeps a toolchain of its own and the `env.sh` that selects it:
-/// `$WASM_TOOLCHAIN_DIR`, else `tierproof/wasm-toolchain` in the user's cache folder.
+/// `$WASM_TOOLCHAIN_DIR`, else `wasm-toolchain` in [`cache_folder`]; the script itself says the
+/// same.
 ///
-/// `env.sh` is there once a toolchain was set up; whoever compiles for the target sources it.
+/// `env.sh` is there once a toolchain was set up; whoever compiles for the target reads it.
 pub fn wasm_toolchain_folder() -> PathBuf {
     if let Some(folder) = std::env::var_os("WASM_TOOLCHAIN_DIR").filter(|value| !value.is_empty()) {
         return folder.into();
     }
-    etcetera::choose_base_strategy().map_or_else(
+    cache_folder().map_or_else(
         |_| PathBuf::from("target/wasm-toolchain"),
-        |folders| folders.cache_dir().join("tierproof/wasm-toolchain"),
+        |folder| folder.join("wasm-toolchain"),
     )
 }
 

@@ -1,0 +1,61 @@
+//! `tierproof wasm-test`; the work is in [`crate::bundle::browser_tests`].
+
+use std::ffi::OsStr;
+
+use clap::Args;
+
+use super::workspace::Workspace;
+use super::{Answer, Failure, LaunchArgs, browser, machine};
+use crate::browser::installation;
+use crate::bundle::browser_tests::{self, Ended};
+use crate::cell::BrowserName;
+use crate::run::exit::Exit;
+
+/// The subcommand that cargo calls for each module.
+pub(super) const RUNNER: &str = "__wasm-test-runner";
+
+/// Arguments of `tierproof wasm-test`.
+#[derive(Debug, Args)]
+pub(crate) struct WasmTestArgs {
+    /// Only tests with this in their names
+    filter: Option<String>,
+    /// Only in these browsers; chrome and firefox can do it
+    #[arg(long, value_delimiter = ',', value_parser = browser, default_values_t = [BrowserName::Chrome, BrowserName::Firefox])]
+    browser: Vec<BrowserName>,
+    /// Use this driver: NAME is chrome or firefox
+    #[arg(long = "driver", value_name = "NAME=PATH")]
+    drivers: Vec<String>,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: WasmTestArgs) -> Answer {
+    if let Some(other) = args.browser.iter().find(|name| !browser_tests::can_run_in(**name)) {
+        return Err(Failure::usage(miette::miette!(
+            help = "`chrome` and `firefox` can; `tierproof run` drives the others",
+            "`--browser`: tests of wasm-bindgen can't run in `{other}`"
+        )));
+    }
+    let launch = LaunchArgs { headed: false, drivers: args.drivers, bundle: None };
+    let overrides = machine::overrides(&launch)?;
+    let this = std::env::current_exe().map_err(Failure::setup)?;
+    let runner = [this.as_os_str(), OsStr::new(RUNNER)];
+    let mut exit = Exit::Expected;
+    for name in args.browser {
+        let installation = installation(name, &overrides).map_err(Failure::setup)?;
+        let told = |line: &str| anstream::eprintln!("{line}");
+        let filter = args.filter.as_deref();
+        let ended = browser_tests::run(workspace.root(), &installation, filter, &runner, told)
+            .map_err(Failure::setup)?;
+        match ended {
+            Ended::Passed => anstream::println!("{name}: passed"),
+            Ended::Failed => {
+                anstream::println!("{name}: failed");
+                exit = Exit::Unexpected;
+            }
+            Ended::Empty => {
+                anstream::println!("{name}: failed, for a module has no test for a browser");
+                exit = Exit::Unexpected;
+            }
+        }
+    }
+    Ok(exit)
+}
