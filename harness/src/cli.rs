@@ -205,7 +205,7 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Models(command) => models::run(&workspace()?, &command),
         Command::Golden(command) => golden::run(&workspace()?, &command),
-        Command::Doctor(args) => setup::doctor(&args),
+        Command::Doctor(args) => setup::doctor(&workspace()?, &args),
         Command::Setup(args) => setup::setup(&args),
         Command::Bundle(args) => bundle::run(&workspace()?, &args),
         Command::Schema => {

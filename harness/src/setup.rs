@@ -14,6 +14,7 @@ mod command;
 mod fake;
 pub(crate) mod machine;
 pub(crate) mod mend;
+mod models;
 pub(crate) mod perform;
 pub(crate) mod plan;
 pub(crate) mod requirement;

@@ -132,11 +132,16 @@ async fn version_of(executable: &Path) -> Option<String> {
 struct Surroundings {
     variables: BTreeMap<OsString, OsString>,
     home: Option<PathBuf>,
+    /// What `cargo install` fills.
+    cargo_home: Option<PathBuf>,
 }
 
 impl Surroundings {
     fn of_this_process() -> Self {
-        Self { variables: std::env::vars_os().collect(), home: std::env::home_dir() }
+        let home = std::env::home_dir();
+        let named = std::env::var_os("CARGO_HOME").filter(|folder| !folder.is_empty());
+        let cargo_home = named.map(PathBuf::from).or_else(|| Some(home.as_deref()?.join(".cargo")));
+        Self { variables: std::env::vars_os().collect(), home, cargo_home }
     }
 
     fn installation(
@@ -156,6 +161,38 @@ impl Surroundings {
             executable = Some(search.places(browser)?);
         }
         Ok(Installation { browser: name, driver, executable })
+    }
+}
+
+impl Surroundings {
+    /// Files that a pattern of [`Executable::well_known`] matches, the highest name first.
+    fn matches(&self, pattern: &str) -> Vec<PathBuf> {
+        let pattern = Path::new(pattern);
+        let mut found = vec![PathBuf::new()];
+        for part in pattern {
+            let text = part.to_string_lossy();
+            if text == "~" {
+                found = self.home.clone().into_iter().collect();
+            } else if text == "{cargo-home}" {
+                found = self.cargo_home.clone().into_iter().collect();
+            } else if text.contains('*') {
+                let Ok(glob) = globset::Glob::new(&text) else { return Vec::new() };
+                let glob = glob.compile_matcher();
+                let entries = found.iter().filter_map(|folder| fs_err::read_dir(folder).ok());
+                let mut names: Vec<_> = entries
+                    .flatten()
+                    .filter_map(|entry| Some(entry.ok()?.path()))
+                    .filter(|path| path.file_name().is_some_and(|name| glob.is_match(name)))
+                    .collect();
+                names.sort_unstable_by(|a, b| b.cmp(a));
+                found = names;
+            } else {
+                for path in &mut found {
+                    path.push(part);
+                }
+            }
+        }
+        found
     }
 }
 
@@ -244,9 +281,8 @@ impl<'a> Search<'a> {
 
     fn well_known(&mut self, executable: &Executable) -> Option<PathBuf> {
         for pattern in executable.well_known {
-            let found = matches(pattern, self.surroundings.home.as_deref())
-                .into_iter()
-                .find(|path| is_executable(path));
+            let found =
+                self.surroundings.matches(pattern).into_iter().find(|path| is_executable(path));
             if found.is_some() {
                 return found;
             }
@@ -254,34 +290,6 @@ impl<'a> Search<'a> {
         }
         None
     }
-}
-
-/// Files that a pattern of [`Executable::well_known`] matches, the highest name first.
-fn matches(pattern: &str, home: Option<&Path>) -> Vec<PathBuf> {
-    let pattern = Path::new(pattern);
-    let mut found = vec![PathBuf::new()];
-    for part in pattern {
-        let text = part.to_string_lossy();
-        if text == "~" {
-            found = home.map(Path::to_owned).into_iter().collect();
-        } else if text.contains('*') {
-            let Ok(glob) = globset::Glob::new(&text) else { return Vec::new() };
-            let glob = glob.compile_matcher();
-            let entries = found.iter().filter_map(|folder| fs_err::read_dir(folder).ok());
-            let mut names: Vec<_> = entries
-                .flatten()
-                .filter_map(|entry| Some(entry.ok()?.path()))
-                .filter(|path| path.file_name().is_some_and(|name| glob.is_match(name)))
-                .collect();
-            names.sort_unstable_by(|a, b| b.cmp(a));
-            found = names;
-        } else {
-            for path in &mut found {
-                path.push(part);
-            }
-        }
-    }
-    found
 }
 
 fn is_executable(path: &Path) -> bool {

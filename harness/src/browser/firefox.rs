@@ -10,7 +10,7 @@ pub(crate) const VENDOR: Vendor = Vendor {
     driver: Executable {
         variable: "GECKODRIVER",
         names: &["geckodriver"],
-        well_known: &["~/.cargo/bin/geckodriver", "/snap/bin/geckodriver"],
+        well_known: &["{cargo-home}/bin/geckodriver", "/snap/bin/geckodriver"],
         is_well_known_first: false,
     },
     browser: Some(Executable {

@@ -51,7 +51,8 @@ pub(crate) struct Executable {
     pub(crate) variable: &'static str,
     /// Its names on PATH, best first.
     pub(crate) names: &'static [&'static str],
-    /// Absolute patterns, `~` for the home folder, `*` within a folder's name. Best first.
+    /// Absolute patterns, `~` for the home folder, `{cargo-home}` for what `cargo install` fills,
+    /// `*` within a folder's name. Best first.
     pub(crate) well_known: &'static [&'static str],
     /// The well-known places come before PATH, with the reason in the table.
     pub(crate) is_well_known_first: bool,

@@ -9,10 +9,12 @@ use futures::future::join_all;
 
 use super::check::{Finding, State, check};
 use super::machine::ThisMachine;
+use super::models;
 use super::perform::{SetupError, perform};
 use super::plan::{Plan, StepKind, plan};
 use super::requirement::{Finder, Purpose};
 use super::show::{Doctor, Versions, print_plan};
+use crate::models::Catalogue;
 
 /// How long a program may take to tell its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
@@ -52,10 +54,16 @@ pub struct SetupArgs {
 /// Prints what is found here, what is missing and what mends it.
 ///
 /// Gives whether everything is here that `tierproof run` needs and that this platform can have.
-pub async fn doctor(arguments: &DoctorArgs, out: &mut dyn Write) -> Result<bool, SetupError> {
+/// `cache` is where fetched models are.
+pub async fn doctor(
+    arguments: &DoctorArgs,
+    (catalogue, cache): (&Catalogue, &Path),
+    out: &mut dyn Write,
+) -> Result<bool, SetupError> {
     let machine = ThisMachine::look();
     let findings = check(&machine, &[Purpose::Run, Purpose::Test, Purpose::Reference]);
-    let doctor = Doctor::new(&machine, &findings, &versions(&findings).await);
+    let models = models::rows(catalogue, cache);
+    let doctor = Doctor::new(&machine, &findings, &versions(&findings).await, models);
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &doctor).map_err(std::io::Error::from)?;
         writeln!(out)?;
@@ -68,7 +76,12 @@ pub async fn doctor(arguments: &DoctorArgs, out: &mut dyn Write) -> Result<bool,
 /// Gets what is missing. Talks to `out`, which should be standard error.
 ///
 /// Gives whether nothing that the purpose needs, and that this platform can have, is missing now.
-pub async fn setup(arguments: &SetupArgs, out: &mut dyn Write) -> Result<bool, SetupError> {
+/// `stopped` resolves when the user wants it to end; it may be asked for more than once.
+pub async fn setup(
+    arguments: &SetupArgs,
+    out: &mut dyn Write,
+    stopped: &impl AsyncFn(),
+) -> Result<bool, SetupError> {
     let machine = ThisMachine::look();
     let look = || {
         let mut findings = check(&machine, &[arguments.purpose]);
@@ -95,12 +108,12 @@ pub async fn setup(arguments: &SetupArgs, out: &mut dyn Write) -> Result<bool, S
     let mut failures = Vec::new();
     if let Some(first) = todo.steps.first().filter(|step| step.kind == StepKind::PackageLists) {
         let lists = Plan { steps: vec![first.clone()], by_hand: Vec::new() };
-        failures.extend(perform(&machine, &lists, out).await?);
+        failures.extend(perform(&machine, &lists, out, stopped).await?);
         // With lists, apt knows what it has, and something may be had another way.
         todo = plan(&machine, &findings, &root);
         todo.steps.retain(|step| step.kind != StepKind::PackageLists);
     }
-    failures.extend(perform(&machine, &todo, out).await?);
+    failures.extend(perform(&machine, &todo, out, stopped).await?);
 
     findings = look();
     summarise(arguments.purpose, &findings, &failures, out)?;

@@ -31,7 +31,7 @@ pub enum SetupError {
         /// The parts that are missing.
         missing: String,
     },
-    /// Ctrl-C.
+    /// Ctrl-C, or another signal that ends it.
     #[error("interrupted while running `{0}`")]
     Interrupted(String),
     /// The terminal went away.
@@ -40,6 +40,19 @@ pub enum SetupError {
     /// Standard output or error went away.
     #[error("the output could not be written")]
     Output(#[from] std::io::Error),
+}
+
+impl SetupError {
+    /// Somebody stopped it, at a step or at the question.
+    pub fn is_interrupted(&self) -> bool {
+        match self {
+            Self::Interrupted(_) => true,
+            Self::Prompt(dialoguer::Error::IO(error)) => {
+                error.kind() == std::io::ErrorKind::Interrupted
+            }
+            Self::NotAsked { .. } | Self::Declined { .. } | Self::Output(_) => false,
+        }
+    }
 }
 
 /// How one step ended, other than well.
@@ -62,18 +75,19 @@ pub(crate) async fn perform(
     machine: &dyn Machine,
     plan: &Plan,
     out: &mut dyn Write,
+    stopped: &impl AsyncFn(),
 ) -> Result<Vec<String>, SetupError> {
     let mut failures = Vec::new();
     for step in &plan.steps {
         writeln!(out, "\n> {}", step.line())?;
         let started = Instant::now();
-        let mut result = run(machine, step).await;
+        let mut result = run(machine, step, stopped).await;
         // Lists of another day name files that are gone: fetch new ones, once.
         if matches!(result, Err(StepError::Failed(_))) && step.kind == StepKind::Packages {
             let lists = package_lists(machine.platform());
             writeln!(out, "> that failed; once more, after: {}", lists.line())?;
-            if run(machine, &lists).await.is_ok() {
-                result = run(machine, step).await;
+            if run(machine, &lists, stopped).await.is_ok() {
+                result = run(machine, step, stopped).await;
             }
         }
         let seconds = started.elapsed().as_secs();
@@ -89,12 +103,16 @@ pub(crate) async fn perform(
     Ok(failures)
 }
 
-async fn run(machine: &dyn Machine, step: &Step) -> Result<(), StepError> {
+async fn run(
+    machine: &dyn Machine,
+    step: &Step,
+    stopped: &impl AsyncFn(),
+) -> Result<(), StepError> {
     let needs_root = step.kind != StepKind::User && machine.platform().privilege == Privilege::Sudo;
     let mut child = start(step, needs_root)?;
     let ended = tokio::select! {
         ended = tokio::time::timeout(step.limit, child.wait()) => ended,
-        _ = tokio::signal::ctrl_c() => {
+        () = stopped() => {
             stop(&mut child).await;
             return Err(StepError::Interrupted);
         }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::check::{Finding, State};
 use super::machine::Machine;
 use super::mend::mend;
+use super::models::{ModelRow, ModelState};
 use super::plan::Plan;
 use super::requirement::{Part, Purpose};
 
@@ -24,6 +25,7 @@ pub(crate) struct Doctor {
     /// Everything that `run` needs and that can be had here is here.
     is_ready_to_run: bool,
     requirements: Vec<Entry>,
+    models: Vec<ModelRow>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,7 +57,12 @@ struct EntryPart {
 }
 
 impl Doctor {
-    pub(crate) fn new(machine: &dyn Machine, findings: &[Finding], versions: &Versions) -> Self {
+    pub(crate) fn new(
+        machine: &dyn Machine,
+        findings: &[Finding],
+        versions: &Versions,
+        models: Vec<ModelRow>,
+    ) -> Self {
         let part = |(part, path): &(&'static Part, Option<PathBuf>)| EntryPart {
             name: part.name,
             version: path.as_ref().and_then(|path| versions.get(path).cloned()),
@@ -83,8 +90,10 @@ impl Doctor {
         });
         Self {
             format: 1,
-            is_ready_to_run: !findings.iter().any(|finding| finding.is_wanting(Purpose::Run)),
+            is_ready_to_run: !findings.iter().any(|finding| finding.is_wanting(Purpose::Run))
+                && models.iter().all(|row| row.is_optional || row.state == ModelState::Found),
             requirements: requirements.collect(),
+            models,
         }
     }
 
@@ -102,10 +111,15 @@ impl Doctor {
             }
             writeln!(out)?;
         }
+        writeln!(out, "{}", "models".bold())?;
+        for row in &self.models {
+            row.print(out)?;
+        }
+        writeln!(out)?;
         if self.is_ready_to_run {
             writeln!(out, "everything is here that `tierproof run` needs")
         } else {
-            writeln!(out, "`tierproof setup` gets what is missing")
+            writeln!(out, "`tierproof setup` gets programs that are missing")
         }
     }
 }
@@ -142,6 +156,26 @@ impl Entry {
             writeln!(out, "{:30}{}", "", self.why.dimmed())?;
         }
         Ok(())
+    }
+}
+
+impl ModelRow {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mark = match self.state {
+            ModelState::Found => format!("{}   ", "found".green()),
+            ModelState::Missing if self.is_optional => "optional".yellow().to_string(),
+            ModelState::Missing => format!("{} ", "missing".red()),
+            ModelState::Damaged { .. } => format!("{} ", "damaged".red()),
+        };
+        let size = format!("{:.1} MB", self.bytes as f64 / 1e6);
+        write!(out, "  {mark}  {:20}  {size:>8}  ", self.name)?;
+        if let ModelState::Damaged { found_bytes } = self.state {
+            write!(out, "expected {} bytes, found {found_bytes}: ", self.bytes)?;
+        }
+        match &self.fix {
+            Some(fix) => writeln!(out, "{fix}"),
+            None => writeln!(out, "{}", self.path.display()),
+        }
     }
 }
 

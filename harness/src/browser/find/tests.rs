@@ -6,7 +6,7 @@ use crate::browser::vendor::Vendor;
 
 /// A vendor whose well-known places lie nowhere, so that the machine's own browsers don't count.
 const VENDOR: Vendor = Vendor {
-    driver: Executable { well_known: &["/nonexistent/driver"], ..CHROME.driver },
+    driver: Executable { well_known: &["{cargo-home}/bin/chromedriver"], ..CHROME.driver },
     browser: Some(Executable {
         variable: "CHROME",
         names: &["chromium", "google-chrome"],
@@ -42,7 +42,9 @@ impl Machine {
 
     fn find(&self, overrides: &Overrides) -> Result<Installation, NotFound> {
         let home = Some(self.folder.path().to_owned());
-        Surroundings { variables: self.variables.clone(), home }.installation(&VENDOR, overrides)
+        let cargo_home = Some(self.path("cargo"));
+        Surroundings { variables: self.variables.clone(), home, cargo_home }
+            .installation(&VENDOR, overrides)
     }
 }
 
@@ -72,6 +74,17 @@ fn a_well_known_place_may_come_before_path_and_the_highest_version_first() {
     machine.install(".well-4.0/chromium");
     let newer = machine.install(".well-4.1/chromium");
     assert_eq!(machine.find(&Overrides::default()).unwrap().executable, Some(newer));
+}
+
+#[test]
+fn what_cargo_installed_is_found_off_the_path() {
+    let machine = Machine::new();
+    machine.install("bin/chromium");
+    let installed = machine.install("cargo/bin/chromedriver");
+    assert_eq!(machine.find(&Overrides::default()).unwrap().driver, installed);
+    // On PATH is better.
+    let on_path = machine.install("bin/chromedriver");
+    assert_eq!(machine.find(&Overrides::default()).unwrap().driver, on_path);
 }
 
 #[test]
@@ -109,7 +122,7 @@ fn what_is_missing_is_told_with_every_place_and_the_remedy() {
       looked at: variable `CHROMEDRIVER`: not set
                  option `--driver chrome=PATH`: not given
                  PATH: no `chromedriver`
-                 `/nonexistent/driver`: not there
+                 `{cargo-home}/bin/chromedriver`: not there
       hint: `tierproof setup` installs what is missing; or set `CHROMEDRIVER` to a path
     ");
 }
