@@ -14,6 +14,7 @@ use crate::cell::BrowserName;
 use crate::generate::{Generation, PromptLine, Settings, read_prompts};
 use crate::matrix::Timeouts;
 use crate::models;
+use crate::outcome::Outcome;
 use crate::page::{BrowserPage, NativePage, Page};
 use crate::run::exit::Exit;
 use crate::server::{DEFAULT_SHARD_BYTES, PageSetup, ServedModel};
@@ -198,9 +199,9 @@ async fn converse(
     args: &GenerateArgs,
     prompts: &[PromptLine],
 ) -> Answer {
-    let failed = |outcome: Box<crate::outcome::Outcome>| {
-        let exit = if outcome.is_infrastructure() { Exit::Setup } else { Exit::Unexpected };
-        Failure { exit, report: miette::miette!("{}", outcome.message()) }
+    let failed = |outcome: Box<Outcome>| {
+        let report = miette::miette!("{}", outcome.message());
+        Failure { exit: exit_of(&outcome), report }
     };
     let manifest = served.manifest.clone();
     page.serve(PageSetup { model: Some(served.into()), fault: None });
@@ -239,6 +240,16 @@ async fn converse(
         tracing::info!("a page could not be closed: {trouble}");
     }
     Ok(exit)
+}
+
+/// How the command ends for a prompt that got no answer.
+fn exit_of(outcome: &Outcome) -> Exit {
+    match outcome {
+        // What was asked for can't be had: another model, prompt or backend is needed.
+        Outcome::EngineError { .. } => Exit::Usage,
+        outcome if outcome.is_infrastructure() => Exit::Setup,
+        _ => Exit::Unexpected,
+    }
 }
 
 /// Speeds, to standard error, so that standard output holds the text alone.
