@@ -155,7 +155,7 @@ pub fn build(
         protocol: PROTOCOL_VERSION,
         engine: env!("CARGO_PKG_VERSION").into(),
         features: options.features(),
-        sha256: hex(&Sha256::digest(&wasm)),
+        sha256: hex::encode(Sha256::digest(&wasm)),
         bytes: wasm.len() as u64,
         inputs_sha256,
     };
@@ -230,7 +230,7 @@ fn hash_inputs(module: &[u8], page: &[(String, Vec<u8>)], options: BundleOptions
         part(name.as_bytes());
         part(bytes);
     }
-    hex(&hash.finalize())
+    hex::encode(hash.finalize())
 }
 
 /// The manifest of a bundle that was made of these inputs, and whose files are all there.
@@ -239,7 +239,7 @@ fn up_to_date(dir: &Path, inputs: &str, page: &[(String, Vec<u8>)]) -> Option<Ma
     let wasm = fs::read(dir.join(format!("{STEM}_bg.wasm"))).ok()?;
     let is_whole = dir.join(format!("{STEM}.js")).is_file()
         && page.iter().all(|(name, _)| dir.join(name).is_file())
-        && hex(&Sha256::digest(&wasm)) == manifest.sha256;
+        && hex::encode(Sha256::digest(&wasm)) == manifest.sha256;
     (is_whole && manifest.inputs_sha256 == inputs).then_some(manifest)
 }
 
@@ -276,10 +276,6 @@ fn replace(dir: &Path, fresh: tempfile::TempDir, bundles: &Path) -> Result<(), B
     // It is not there any more under its old name.
     let _ = fresh.keep();
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

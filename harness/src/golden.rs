@@ -16,7 +16,6 @@ use inference_wasm::protocol::{FinishReason, Message};
 use serde::{Deserialize, Serialize};
 
 pub use logits::{LogitsGolden, Rows};
-pub(crate) use store::hex;
 pub use store::{GoldenError, Goldens};
 
 /// Raised whenever the format changes its shape or its meaning.

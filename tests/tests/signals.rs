@@ -36,7 +36,7 @@ impl Running {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         let mut running = Self { child, out };
         let log = running.out.path().join("run.jsonl");
-        let limit = tokio::time::Instant::now() + Duration::from_secs(600);
+        let limit = tokio::time::Instant::now() + Duration::from_mins(10);
         loop {
             let text = fs_err::read_to_string(&log).unwrap_or_default();
             let under_way = text.rsplit_once("attempt-started").is_some_and(|(before, rest)| {

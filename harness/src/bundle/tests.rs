@@ -9,7 +9,7 @@ fn manifest(inputs: &str, wasm: &[u8]) -> Manifest {
         protocol: PROTOCOL_VERSION,
         engine: "0.0.0".into(),
         features: Vec::new(),
-        sha256: hex(&Sha256::digest(wasm)),
+        sha256: hex::encode(Sha256::digest(wasm)),
         bytes: wasm.len() as u64,
         inputs_sha256: inputs.into(),
     }

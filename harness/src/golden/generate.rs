@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::check::Wanted;
 use super::{
     CaseRequest, GOLDEN_FORMAT, Golden, GoldenCase, GoldenError, Goldens, LogitsFile, LogitsGolden,
-    Reference, hex, python,
+    Reference, python,
 };
 
 /// How far a regenerated logit or logsumexp in the JSON may be off: the file keeps nine decimals,
@@ -220,7 +220,7 @@ impl Generator {
             cases: answer.cases,
             logits: logits.map(|bytes| LogitsFile {
                 file: format!("{file}.safetensors"),
-                sha256: hex(&Sha256::digest(bytes)),
+                sha256: hex::encode(Sha256::digest(bytes)),
             }),
         };
         let stale = super::store::staleness(&golden, &wanted.model_sha256, &wanted.cases);

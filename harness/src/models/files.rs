@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{Catalogue, Source};
-use crate::golden::hex;
 
 /// Why a file is not the one that was meant.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +65,7 @@ pub fn check_file(
         done += count as u64;
         progress(done);
     }
-    let found = hex(&hasher.finalize());
+    let found = hex::encode(hasher.finalize());
     if found != sha256 {
         let expected = sha256.to_owned();
         return Err(FileProblem::Hash { path: path.to_owned(), expected, found });

@@ -49,10 +49,10 @@ impl ServedModel {
             shards.push(Shard {
                 url: format!("models/{}", shard_name(number, count)),
                 bytes: part.len() as u64,
-                sha256: hex(&Sha256::digest(&part)),
+                sha256: hex::encode(Sha256::digest(&part)),
             });
         }
-        let sha256 = hex(&whole.finalize());
+        let sha256 = hex::encode(whole.finalize());
         let manifest = ModelManifest { name: name.to_owned(), bytes, sha256, shards };
         Ok(Self { path: path.to_owned(), manifest })
     }
@@ -78,15 +78,6 @@ impl ServedModel {
 
 fn shard_name(number: u64, count: u64) -> String {
     format!("shard-{number:05}-of-{count:05}")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The models of a run, each read and hashed once for each size of shards.

@@ -30,7 +30,7 @@ const STOP_TEXTS: [&str; 6] =
 /// A tokenizer that is ready for use.
 pub struct Tokenizer {
     bpe: BPE,
-    pre_tokenizer: PreTokenizerWrapper,
+    splitter: PreTokenizerWrapper,
     /// Added tokens that are found in any text.
     user_defined: AddedVocabulary,
     /// Those and the control tokens.
@@ -65,7 +65,7 @@ impl Tokenizer {
     /// vocabulary that contradicts itself, and `chat-template` for a template that does not parse.
     pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         let merges = vocabulary.check()?;
-        let pre_tokenizer = pre_tokenizer::pre_tokenizer(&vocabulary.pre)?;
+        let splitter = pre_tokenizer::pre_tokenizer(&vocabulary.pre)?;
         let ids = vocabulary.tokens.iter().cloned().zip(0..).collect::<Vec<(String, u32)>>();
         let bpe = BPE::builder()
             .vocab_and_merges(ids.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
@@ -94,7 +94,7 @@ impl Tokenizer {
             add_bos: vocabulary.add_bos,
             add_eos: vocabulary.add_eos,
             bpe,
-            pre_tokenizer,
+            splitter,
             chat_template,
         })
     }
@@ -122,7 +122,7 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, special: bool) -> Vec<u32> {
         let added = if special { &self.with_control } else { &self.user_defined };
         let mut pieces = added.extract_and_normalize(None::<&NormalizerWrapper>, text);
-        self.pre_tokenizer
+        self.splitter
             .pre_tokenize(&mut pieces)
             .and_then(|()| pieces.tokenize(|piece| self.bpe.tokenize(piece.get())))
             .and_then(|()| pieces.into_encoding(None, 0, OffsetType::None))
@@ -169,13 +169,12 @@ impl Tokenizer {
     pub fn prompt_ids(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
         let ids = match prompt {
             Prompt::Ids(ids) => self.checked(ids)?,
-            Prompt::Raw(text) => self.raw(text),
             Prompt::Messages(messages) => self.with_bos(&self.render_chat(messages, true)?),
             Prompt::Text(text) if self.has_chat_template() => {
                 let message = Message { role: Role::User, content: text.clone() };
                 self.with_bos(&self.render_chat(&[message], true)?)
             }
-            Prompt::Text(text) => self.raw(text),
+            Prompt::Raw(text) | Prompt::Text(text) => self.raw(text),
         };
         if ids.is_empty() {
             return Err(invalid_request("the prompt has no tokens".into()));

@@ -135,11 +135,7 @@ fn corrupt(what: &str, expected: &str, found: &str) -> EngineError {
 }
 
 pub(super) fn hex_sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Sends progress in steps of a percent, and at the end.
