@@ -118,7 +118,7 @@ fn browser_run(browser: BrowserName) -> Option<Vec<String>> {
         println!("skipped: {missing}");
         return None;
     }
-    let filter = format!("browser={browser} backend=wasm model=scribe-low-*");
+    let filter = format!("browser={browser} backend=wasm model=scribe-low-Q4_0");
     Some(["run", "--filter", &filter].map(str::to_owned).to_vec())
 }
 
@@ -137,6 +137,16 @@ async fn assert_gone(family: &[Found]) {
     until("nothing is left", || survivors(family).is_empty()).await;
 }
 
+/// Sends a signal to the one process of the driver.
+fn to_driver(family: &[Found], driver: &str, signal: Signal) {
+    let is_driver = |found: &&Found| {
+        found.command.split(' ').next().is_some_and(|program| program.ends_with(driver))
+    };
+    let found: Vec<_> = family.iter().filter(is_driver).collect();
+    assert_eq!(found.len(), 1, "one `{driver}` in {family:#?}");
+    kill(Pid::from_raw(found[0].pid as i32), signal).expect("it runs");
+}
+
 async fn browser_leaves_nothing(browser: BrowserName) {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let Some(mut run) = started(browser).await else { return };
@@ -152,14 +162,6 @@ async fn browser_leaves_nothing(browser: BrowserName) {
     let mut run = started(browser).await.expect("it was there a moment ago");
     let family = run.family();
     assert_whole(&family);
-    run.signal(Signal::SIGINT);
-    run.signal(Signal::SIGINT);
-    assert_eq!(run.end(), Some(130));
-    assert_gone(&family).await;
-
-    let mut run = started(browser).await.expect("it was there a moment ago");
-    let family = run.family();
-    assert_whole(&family);
     run.signal(Signal::SIGKILL);
     assert_eq!(run.end(), None);
     assert_gone(&family).await;
@@ -169,13 +171,8 @@ async fn browser_leaves_nothing(browser: BrowserName) {
 /// again in a fresh browser, once, and the run is green.
 async fn browser_survives_its_driver(browser: BrowserName, driver: &str) {
     let Some(mut run) = started(browser).await else { return };
-    let is_driver = |found: &&Found| {
-        found.command.split(' ').next().is_some_and(|program| program.ends_with(driver))
-    };
     let family = run.family();
-    let victims: Vec<_> = family.iter().filter(is_driver).collect();
-    assert_eq!(victims.len(), 1, "one `{driver}` in {family:#?}");
-    kill(Pid::from_raw(victims[0].pid as i32), Signal::SIGKILL).expect("it runs");
+    to_driver(&family, driver, Signal::SIGKILL);
     assert_eq!(run.end(), Some(0));
     assert_eq!(survivors(&family), []);
     let log = run.log();
@@ -217,6 +214,25 @@ async fn browser_firefox_leaves_nothing_behind() {
 #[ignore = "needs a browser: run with `-- --ignored browser_webkit`"]
 async fn browser_webkit_leaves_nothing_behind() {
     browser_leaves_nothing(BrowserName::Webkit).await;
+}
+
+/// The driver does not answer, so an end in order takes its time; a second signal takes none.
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
+async fn browser_chrome_a_second_signal_waits_for_nobody() {
+    let Some(mut run) = started(BrowserName::Chrome).await else { return };
+    let family = run.family();
+    assert_whole(&family);
+    to_driver(&family, "chromedriver", Signal::SIGSTOP);
+    run.signal(Signal::SIGINT);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let ended = run.child.try_wait().expect("it can be asked");
+    assert_eq!(ended, None, "it waits for the driver to close the session");
+    run.signal(Signal::SIGINT);
+    assert_eq!(run.end(), Some(130));
+    assert_eq!(run.log().end(), None, "it did not end in order");
+    // The supervisors end without us, and a process that is stopped as well.
+    assert_gone(&family).await;
 }
 
 #[tokio::test]
