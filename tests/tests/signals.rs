@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a browser that is not there is worth seeing")]
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -110,6 +111,42 @@ async fn a_log_of_a_run_that_was_killed_can_be_read() {
     let log = tierproof::report::replay::read(&run.out.path().join("run.jsonl"));
     let log = log.expect("each line was whole when it was killed");
     assert!(!log.is_finished() && log.events.len() > 5, "{log:?}");
+}
+
+/// A generation with enough prompts to last, told to end after its first answer.
+async fn generation_ends(browser: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let prompts = folder.path().join("prompts.jsonl");
+    let line = "{\"prompt\":\"Continue: The old library in the town\"}\n";
+    fs_err::write(&prompts, line.repeat(50_000)).expect("a file");
+    let prompts = prompts.to_str().expect("UTF-8");
+    let arguments = ["generate", "--browser", browser, "--model", "scribe-low-Q8_0", "--json"];
+    let mut command = tierproof(COMMAND, &[&arguments[..], &["--prompts", prompts]].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().expect("it starts");
+    let mut run = Running { child, out: folder };
+    let mut answers = BufReader::new(run.child.stdout.take().expect("a pipe")).lines();
+    assert!(answers.next().is_some_and(|line| line.is_ok()), "it answers");
+    let family = run.family();
+    run.signal(Signal::SIGINT);
+    // It must not wait for us to read on.
+    let rest = answers.map_while(Result::ok).count();
+    assert_eq!(run.end(), Some(130));
+    assert!(rest < 49_999, "it was not stopped in the middle");
+    assert_eq!(survivors(&family), []);
+}
+
+#[tokio::test]
+async fn a_native_generation_ends_when_it_is_told_to() {
+    generation_ends("native").await;
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
+async fn browser_chrome_generation_leaves_nothing_behind() {
+    if browser_run(BrowserName::Chrome).is_some() {
+        generation_ends("chrome").await;
+    }
 }
 
 /// The arguments of a run in one browser; `None`, said so, if it is not installed.
