@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Longer than any command takes here, even one that builds the bundle from nothing: it is there
 /// to end what hangs.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 
 /// The workspace's root.
 ///

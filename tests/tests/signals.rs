@@ -37,7 +37,7 @@ impl Running {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         let mut running = Self { child, out };
         let log = running.out.path().join("run.jsonl");
-        let limit = tokio::time::Instant::now() + Duration::from_secs(600);
+        let limit = tokio::time::Instant::now() + Duration::from_mins(10);
         loop {
             let text = fs_err::read_to_string(&log).unwrap_or_default();
             let under_way = text.rsplit_once("attempt-started").is_some_and(|(before, rest)| {
@@ -114,7 +114,7 @@ async fn a_log_of_a_run_that_was_killed_can_be_read() {
 }
 
 /// A generation with enough prompts to last, told to end after its first answer.
-async fn generation_ends(browser: &str) {
+fn generation_ends(browser: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let prompts = folder.path().join("prompts.jsonl");
     let line = "{\"prompt\":\"Continue: The old library in the town\"}\n";
@@ -136,16 +136,16 @@ async fn generation_ends(browser: &str) {
     assert_eq!(survivors(&family), []);
 }
 
-#[tokio::test]
-async fn a_native_generation_ends_when_it_is_told_to() {
-    generation_ends("native").await;
+#[test]
+fn a_native_generation_ends_when_it_is_told_to() {
+    generation_ends("native");
 }
 
-#[tokio::test]
+#[test]
 #[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
-async fn browser_chrome_generation_leaves_nothing_behind() {
+fn browser_chrome_generation_leaves_nothing_behind() {
     if browser_run(BrowserName::Chrome).is_some() {
-        generation_ends("chrome").await;
+        generation_ends("chrome");
     }
 }
 

@@ -156,8 +156,8 @@ impl Relay {
                     if let Some(command) = event.command
                         && let Some(rows) = page.take_logits(command)
                     {
-                        let bytes = rows.into_iter().flat_map(f32::to_le_bytes).collect();
-                        self.post(&format!("logits/{command}"), bytes);
+                        let bytes: Vec<u8> = rows.into_iter().flat_map(f32::to_le_bytes).collect();
+                        self.post(&format!("logits/{command}"), &bytes);
                     }
                     self.tell(event);
                 }
@@ -182,7 +182,7 @@ impl Relay {
                 return;
             }
             (Behaviour::SpeaksGarbage, PageEventKind::Token { .. }) => {
-                return self.post("events", b"<html>".to_vec());
+                return self.post("events", b"<html>");
             }
             (Behaviour::OtherProtocol, PageEventKind::Ready { protocol, .. }) => {
                 *protocol = PROTOCOL_VERSION + 1;
@@ -202,9 +202,9 @@ impl Relay {
         self.seq += 1;
         let batch = json!([event]).to_string().into_bytes();
         if self.behaviour == Behaviour::RepeatsEvents {
-            self.post("events", batch.clone());
+            self.post("events", &batch);
         }
-        self.post("events", batch);
+        self.post("events", &batch);
     }
 
     /// Makes the native build's result one of a page, as far as the host can see.
@@ -222,8 +222,8 @@ impl Relay {
 
     fn claim(&self, execution: &mut ExecutionReport) {
         execution.requested = BackendName::Wasm;
-        execution.target = "wasm32".to_owned();
-        execution.bundle = "base".to_owned();
+        "wasm32".clone_into(&mut execution.target);
+        "base".clone_into(&mut execution.bundle);
         if self.behaviour == Behaviour::FallsBack {
             return;
         }
@@ -231,10 +231,10 @@ impl Relay {
         execution.actual = BackendName::Wasm;
     }
 
-    fn post(&self, path: &str, body: Vec<u8>) {
+    fn post(&self, path: &str, body: &[u8]) {
         // Whoever served the page may be gone by now; then nobody has to know.
         let url = format!("{}{path}", self.url);
-        tokio::task::block_in_place(|| _ = ureq::post(&url).send(&body[..]));
+        tokio::task::block_in_place(|| _ = ureq::post(&url).send(body));
     }
 }
 
