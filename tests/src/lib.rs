@@ -2,5 +2,6 @@
 //! outside. The tests themselves are in `tests/`.
 
 pub mod command;
+pub mod fake;
 pub mod log;
 pub mod processes;

@@ -17,6 +17,9 @@ pub struct Found {
 }
 
 /// Every living process.
+///
+/// # Panics
+/// If the system does not list them.
 pub fn living() -> Vec<Found> {
     let mut system = System::new().expect("processes can be listed");
     let kind = ProcessRefreshKind::nothing().without_tasks().with_cmd(UpdateKind::Always);
@@ -67,6 +70,9 @@ pub fn survivors(family: &[Found]) -> Vec<Found> {
 }
 
 /// Waits until something holds; the limit is generous, since a loaded machine is no defect.
+///
+/// # Panics
+/// If it does not come to hold.
 pub async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds() {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a browser that is not there is worth seeing")]
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -112,13 +113,49 @@ async fn a_log_of_a_run_that_was_killed_can_be_read() {
     assert!(!log.is_finished() && log.events.len() > 5, "{log:?}");
 }
 
+/// A generation with enough prompts to last, told to end after its first answer.
+fn generation_ends(browser: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let prompts = folder.path().join("prompts.jsonl");
+    let line = "{\"prompt\":\"Continue: The old library in the town\"}\n";
+    fs_err::write(&prompts, line.repeat(50_000)).expect("a file");
+    let prompts = prompts.to_str().expect("UTF-8");
+    let arguments = ["generate", "--browser", browser, "--model", "scribe-low-Q8_0", "--json"];
+    let mut command = tierproof(COMMAND, &[&arguments[..], &["--prompts", prompts]].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().expect("it starts");
+    let mut run = Running { child, out: folder };
+    let mut answers = BufReader::new(run.child.stdout.take().expect("a pipe")).lines();
+    assert!(answers.next().is_some_and(|line| line.is_ok()), "it answers");
+    let family = run.family();
+    run.signal(Signal::SIGINT);
+    // It must not wait for us to read on.
+    let rest = answers.map_while(Result::ok).count();
+    assert_eq!(run.end(), Some(130));
+    assert!(rest < 49_999, "it was not stopped in the middle");
+    assert_eq!(survivors(&family), []);
+}
+
+#[test]
+fn a_native_generation_ends_when_it_is_told_to() {
+    generation_ends("native");
+}
+
+#[test]
+#[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
+fn browser_chrome_generation_leaves_nothing_behind() {
+    if browser_run(BrowserName::Chrome).is_some() {
+        generation_ends("chrome");
+    }
+}
+
 /// The arguments of a run in one browser; `None`, said so, if it is not installed.
 fn browser_run(browser: BrowserName) -> Option<Vec<String>> {
     if let Err(missing) = installation(browser, &Overrides::default()) {
         println!("skipped: {missing}");
         return None;
     }
-    let filter = format!("browser={browser} backend=wasm model=scribe-low-*");
+    let filter = format!("browser={browser} backend=wasm model=scribe-low-Q4_0");
     Some(["run", "--filter", &filter].map(str::to_owned).to_vec())
 }
 
@@ -137,6 +174,16 @@ async fn assert_gone(family: &[Found]) {
     until("nothing is left", || survivors(family).is_empty()).await;
 }
 
+/// Sends a signal to the one process of the driver.
+fn to_driver(family: &[Found], driver: &str, signal: Signal) {
+    let is_driver = |found: &&Found| {
+        found.command.split(' ').next().is_some_and(|program| program.ends_with(driver))
+    };
+    let found: Vec<_> = family.iter().filter(is_driver).collect();
+    assert_eq!(found.len(), 1, "one `{driver}` in {family:#?}");
+    kill(Pid::from_raw(found[0].pid as i32), signal).expect("it runs");
+}
+
 async fn browser_leaves_nothing(browser: BrowserName) {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let Some(mut run) = started(browser).await else { return };
@@ -152,14 +199,6 @@ async fn browser_leaves_nothing(browser: BrowserName) {
     let mut run = started(browser).await.expect("it was there a moment ago");
     let family = run.family();
     assert_whole(&family);
-    run.signal(Signal::SIGINT);
-    run.signal(Signal::SIGINT);
-    assert_eq!(run.end(), Some(130));
-    assert_gone(&family).await;
-
-    let mut run = started(browser).await.expect("it was there a moment ago");
-    let family = run.family();
-    assert_whole(&family);
     run.signal(Signal::SIGKILL);
     assert_eq!(run.end(), None);
     assert_gone(&family).await;
@@ -169,13 +208,8 @@ async fn browser_leaves_nothing(browser: BrowserName) {
 /// again in a fresh browser, once, and the run is green.
 async fn browser_survives_its_driver(browser: BrowserName, driver: &str) {
     let Some(mut run) = started(browser).await else { return };
-    let is_driver = |found: &&Found| {
-        found.command.split(' ').next().is_some_and(|program| program.ends_with(driver))
-    };
     let family = run.family();
-    let victims: Vec<_> = family.iter().filter(is_driver).collect();
-    assert_eq!(victims.len(), 1, "one `{driver}` in {family:#?}");
-    kill(Pid::from_raw(victims[0].pid as i32), Signal::SIGKILL).expect("it runs");
+    to_driver(&family, driver, Signal::SIGKILL);
     assert_eq!(run.end(), Some(0));
     assert_eq!(survivors(&family), []);
     let log = run.log();
@@ -217,6 +251,25 @@ async fn browser_firefox_leaves_nothing_behind() {
 #[ignore = "needs a browser: run with `-- --ignored browser_webkit`"]
 async fn browser_webkit_leaves_nothing_behind() {
     browser_leaves_nothing(BrowserName::Webkit).await;
+}
+
+/// The driver does not answer, so an end in order takes its time; a second signal takes none.
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
+async fn browser_chrome_a_second_signal_waits_for_nobody() {
+    let Some(mut run) = started(BrowserName::Chrome).await else { return };
+    let family = run.family();
+    assert_whole(&family);
+    to_driver(&family, "chromedriver", Signal::SIGSTOP);
+    run.signal(Signal::SIGINT);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let ended = run.child.try_wait().expect("it can be asked");
+    assert_eq!(ended, None, "it waits for the driver to close the session");
+    run.signal(Signal::SIGINT);
+    assert_eq!(run.end(), Some(130));
+    assert_eq!(run.log().end(), None, "it did not end in order");
+    // The supervisors end without us, and a process that is stopped as well.
+    assert_gone(&family).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,65 @@
+//! What the fake driver can do wrong; see `src/bin/fake-driver.rs`.
+
+use std::str::FromStr;
+
+/// How the fake driver and its page behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Well.
+    Honest,
+    /// Every batch of events comes twice, as after an answer that got lost.
+    RepeatsEvents,
+    /// An event never comes.
+    LosesEvents,
+    /// A batch is not JSON.
+    SpeaksGarbage,
+    /// The page is one of another version.
+    OtherProtocol,
+    /// The page is loaded again in the middle.
+    LoadsTwice,
+    /// After the first token only heartbeats come.
+    Hangs,
+    /// After the first token nothing comes.
+    FallsSilent,
+    /// The page answers from another backend, and says so.
+    FallsBack,
+    /// A token is another one in the stream than in the result.
+    ChangesTokens,
+    /// The driver ends when a generation is asked for.
+    DriverExits,
+    /// The driver says that the tab has crashed when a generation is asked for.
+    TabCrashes,
+    /// The driver opens no session.
+    RefusesSession,
+}
+
+impl Behaviour {
+    /// The variable that carries it.
+    pub const VARIABLE: &str = "FAKE_BEHAVIOUR";
+
+    /// Every one.
+    pub const ALL: [Self; 13] = [
+        Self::Honest,
+        Self::RepeatsEvents,
+        Self::LosesEvents,
+        Self::SpeaksGarbage,
+        Self::OtherProtocol,
+        Self::LoadsTwice,
+        Self::Hangs,
+        Self::FallsSilent,
+        Self::FallsBack,
+        Self::ChangesTokens,
+        Self::DriverExits,
+        Self::TabCrashes,
+        Self::RefusesSession,
+    ];
+}
+
+impl FromStr for Behaviour {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|behaviour| format!("{behaviour:?}") == text);
+        found.ok_or_else(|| format!("no behaviour `{text}`, expected one of {:?}", Self::ALL))
+    }
+}
