@@ -150,7 +150,7 @@ fn a_run_of_nothing_is_not_green() {
         let run = ended(&[&[subcommand, "matrices/native.toml"], &filter[..]].concat()).with(3);
         let complaint = run.complaint();
         assert!(complaint.contains("nothing to run"), "{complaint}");
-        assert!(complaint.contains("leaves none of 90 cells"), "{complaint}");
+        assert!(complaint.contains("leaves none of 93 cells"), "{complaint}");
     }
     // Cells there are, but none that can run.
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -183,9 +183,9 @@ fn a_plan_is_shown_for_people_and_for_programs() {
     let arguments = [&["plan", "matrices/native.toml"], &filter[..]].concat();
     insta::assert_snapshot!(ended(&arguments).with(0).stdout, @"
     native
-      cpu                                    5 cells  run
+      cpu                                    6 cells  run
 
-    5 cells: 5 run, 0 known failures, 0 unsupported, 0 unavailable
+    6 cells: 6 run, 0 known failures, 0 unsupported, 0 unavailable
     narrowed by `--filter 'backend=cpu scenario=tokens/*'`
     ");
     let lines = ended(&[&arguments[..], &["--json"]].concat()).with(0).json_lines();
@@ -216,6 +216,14 @@ fn models_are_listed_and_verified() {
     let names = ["scribe-low-Q8_0", "scribe-mid-Q4_0"];
     let verified = ended(&[&["models", "verify"], &names[..]].concat()).with(0).stdout;
     assert_eq!(verified, "scribe-low-Q8_0: as pinned\nscribe-mid-Q4_0: as pinned\n");
+}
+
+#[test]
+fn every_golden_is_there_and_fresh_and_needed() {
+    let checked = ended(&["golden", "check"]).with(0).stdout;
+    assert!(checked.ends_with(" goldens, 0 problems\n"), "{checked}");
+    let (count, _) = checked.split_once(' ').expect("a count");
+    assert!(count.parse::<u32>().is_ok_and(|count| count >= 20), "{checked}");
 }
 
 #[test]
