@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::cell::BrowserName;
+use crate::golden::hex;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm-release";
@@ -276,10 +277,6 @@ fn replace(dir: &Path, fresh: tempfile::TempDir, bundles: &Path) -> Result<(), B
     // It is not there any more under its old name.
     let _ = fresh.keep();
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

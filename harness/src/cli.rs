@@ -198,7 +198,7 @@ pub fn main() -> std::process::ExitCode {
 fn dispatch(cli: Cli) -> Answer {
     let workspace = || workspace::Workspace::find(cli.root.as_deref());
     match cli.command {
-        Command::Run(args) => run::run(&workspace()?, args, cli.verbose),
+        Command::Run(args) => run::run(&workspace()?, &args, cli.verbose),
         Command::Plan(args) => plan::run(&workspace()?, &args),
         Command::Generate(args) => generate::run(&workspace()?, &args),
         Command::Probe(args) => probe::run(&workspace()?, &args),

@@ -164,7 +164,7 @@ impl Outcome {
             | Self::OutOfMemory { message }
             | Self::BrowserCrashed { message }
             | Self::Infrastructure { message, .. } => {
-                *message = format!("{message}\n  in step `{step}`")
+                *message = format!("{message}\n  in step `{step}`");
             }
             Self::Hung { phase, .. } | Self::TimedOut { phase, .. } => {
                 *phase = format!("{phase}, in step {step}");

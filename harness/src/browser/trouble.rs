@@ -82,7 +82,7 @@ impl Trouble {
     }
 
     /// Our own server can't serve a page.
-    pub(crate) fn server(error: std::io::Error) -> Self {
+    pub(crate) fn server(error: &std::io::Error) -> Self {
         Self::new("open page", TroubleKind::Start { message: error.to_string() })
     }
 

@@ -27,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BundleArgs) -> Answer {
 
 /// What cargo calls for each test binary of the target.
 pub(crate) fn test_runner(args: Vec<OsString>) -> Answer {
-    match bundle::test_runner::run(args.into_iter()) {
+    match bundle::test_runner::run(args) {
         Ok(()) => Ok(Exit::Expected),
         Err(error) => Err(Failure { exit: Exit::Unexpected, report: miette::miette!("{error:#}") }),
     }

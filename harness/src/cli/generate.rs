@@ -36,14 +36,14 @@ pub(crate) struct GenerateArgs {
     /// One user message
     #[arg(long, group = "input")]
     prompt: Option<String>,
-    /// A file with a JSON object a line: {"prompt": …} or {"messages": […]} or {"prompt_ids": […]},
-    /// with an `id` and `max_tokens` of its own if wanted; `-` reads standard input
+    /// A file with a JSON object a line: `{"prompt": …}`, `{"messages": […]}` or
+    /// `{"prompt_ids": […]}`, with an `id` and `max_tokens` of its own if wanted; `-` reads standard input
     #[arg(long, value_name = "FILE.jsonl", group = "input")]
     prompts: Option<PathBuf>,
     /// The most tokens to generate
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: u32,
-    /// A JSON object a prompt: prompt_ids, generated_ids, text, finish_reason, timings, proof
+    /// A JSON object a prompt: ids of prompt and answer, text, finish reason, timings, proof
     #[arg(long)]
     json: bool,
     /// The logits of every step too, as rows over the vocabulary (with --json)

@@ -38,7 +38,7 @@ pub(crate) struct RunArgs {
     seeded_fault: Option<SeededFault>,
 }
 
-pub(crate) fn run(workspace: &Workspace, args: RunArgs, verbose: u8) -> Answer {
+pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer {
     let machine = Machine::look(workspace, &args.launch)?;
     let (matrix, fixtures) = machine.matrix(&args.matrix)?;
     let plan = Plan::new(&matrix, &args.narrow.filters()?, &machine.facts)

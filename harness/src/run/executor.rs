@@ -128,7 +128,7 @@ impl<'a, P: Page> Run<'a, P> {
                 Ok(())
             }
             (End::Failed(error), LoadExpectation::Loaded) => Err(Box::new(unexpected_error(error))),
-            (end, LoadExpectation::Error(kind)) => self.expected_error(record, end, kind.as_str()),
+            (end, LoadExpectation::Error(kind)) => self.expected_error(record, &end, kind.as_str()),
             (End::Finished(other), LoadExpectation::Loaded) => Err(confused(&step, &other)),
         }
     }
@@ -176,7 +176,7 @@ impl<'a, P: Page> Run<'a, P> {
             ..StepEvidence::default()
         };
         if let GenerateExpectation::Error(kind) = generate.expect {
-            return self.expected_error(record, end, kind.as_str());
+            return self.expected_error(record, &end, kind.as_str());
         }
         let generated = match end {
             End::Finished(Finished::Generate(generated)) => generated,
@@ -280,13 +280,13 @@ impl<'a, P: Page> Run<'a, P> {
     fn expected_error(
         &mut self,
         mut record: StepEvidence,
-        end: End,
+        end: &End,
         expected: &str,
     ) -> Result<(), Box<Outcome>> {
-        if let End::Failed(error) = &end {
+        if let End::Failed(error) = end {
             record.notes.push(error.message.clone());
         }
-        let judged = judge::error(&judge::place(&record.step, None), &end, expected);
+        let judged = judge::error(&judge::place(&record.step, None), end, expected);
         record.comparisons.push(match &judged {
             Ok(comparison) => comparison.clone(),
             Err(mismatch) => mismatch.comparison.clone(),
@@ -350,6 +350,10 @@ impl<'a, P: Page> Run<'a, P> {
     }
 }
 
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "the error of a `Result`, where an outcome is boxed"
+)]
 fn confused(step: &str, result: &Finished) -> Box<Outcome> {
     let of = match result {
         Finished::Probe(_) => "probe",

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn the_worst_news_wins() {
         let green = Summary { expected: 5, unsupported: 3, ..Summary::default() };
-        let floor = vec!["firefox: 0 cells as expected, at least 1 required".to_owned()];
+        let floor = ["firefox: 0 cells as expected, at least 1 required".to_owned()];
         for (summary, floors, interrupted, exit) in [
             (green, &[][..], false, Exit::Expected),
             (green, &floor[..], false, Exit::NothingRan),

@@ -149,7 +149,8 @@ impl Worker<'_> {
 
     async fn page(&self) -> Result<BrowserPage<'_>, Trouble> {
         let browser = self.browser.as_ref().ok_or_else(Trouble::not_launched)?;
-        let handle = self.shop.server.open(PageSetup::default()).map_err(Trouble::server)?;
+        let handle =
+            self.shop.server.open(PageSetup::default()).map_err(|error| Trouble::server(&error))?;
         BrowserPage::open(browser, handle).await
     }
 

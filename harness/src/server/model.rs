@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::Shared;
 use super::fault::{HTML, Sent};
+use crate::golden::hex;
 
 /// Size of a shard in bytes where a scenario doesn't say.
 pub const DEFAULT_SHARD_BYTES: u64 = 8 << 20;
@@ -78,15 +79,6 @@ impl ServedModel {
 
 fn shard_name(number: u64, count: u64) -> String {
     format!("shard-{number:05}-of-{count:05}")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The models of a run, each read and hashed once for each size of shards.

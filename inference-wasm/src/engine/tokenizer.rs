@@ -30,7 +30,8 @@ const STOP_TEXTS: [&str; 6] =
 /// A tokenizer that is ready for use.
 pub struct Tokenizer {
     bpe: BPE,
-    pre_tokenizer: PreTokenizerWrapper,
+    /// Cuts text into the words within which pieces are merged.
+    splitter: PreTokenizerWrapper,
     /// Added tokens that are found in any text.
     user_defined: AddedVocabulary,
     /// Those and the control tokens.
@@ -65,7 +66,7 @@ impl Tokenizer {
     /// vocabulary that contradicts itself, and `chat-template` for a template that does not parse.
     pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         let merges = vocabulary.check()?;
-        let pre_tokenizer = pre_tokenizer::pre_tokenizer(&vocabulary.pre)?;
+        let splitter = pre_tokenizer::pre_tokenizer(&vocabulary.pre)?;
         let ids = vocabulary.tokens.iter().cloned().zip(0..).collect::<Vec<(String, u32)>>();
         let bpe = BPE::builder()
             .vocab_and_merges(ids.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
@@ -94,7 +95,7 @@ impl Tokenizer {
             add_bos: vocabulary.add_bos,
             add_eos: vocabulary.add_eos,
             bpe,
-            pre_tokenizer,
+            splitter,
             chat_template,
         })
     }
@@ -119,10 +120,11 @@ impl Tokenizer {
     /// With `special`, control tokens that are written out in the text are those tokens; without,
     /// they are ordinary text. A byte that has no token in the vocabulary is left out, as every
     /// implementation of byte-level BPE does.
+    #[expect(clippy::missing_panics_doc, reason = "it can't")]
     pub fn encode(&self, text: &str, special: bool) -> Vec<u32> {
         let added = if special { &self.with_control } else { &self.user_defined };
         let mut pieces = added.extract_and_normalize(None::<&NormalizerWrapper>, text);
-        self.pre_tokenizer
+        self.splitter
             .pre_tokenize(&mut pieces)
             .and_then(|()| pieces.tokenize(|piece| self.bpe.tokenize(piece.get())))
             .and_then(|()| pieces.into_encoding(None, 0, OffsetType::None))
@@ -169,13 +171,12 @@ impl Tokenizer {
     pub fn prompt_ids(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
         let ids = match prompt {
             Prompt::Ids(ids) => self.checked(ids)?,
-            Prompt::Raw(text) => self.raw(text),
             Prompt::Messages(messages) => self.with_bos(&self.render_chat(messages, true)?),
             Prompt::Text(text) if self.has_chat_template() => {
                 let message = Message { role: Role::User, content: text.clone() };
                 self.with_bos(&self.render_chat(&[message], true)?)
             }
-            Prompt::Text(text) => self.raw(text),
+            Prompt::Raw(text) | Prompt::Text(text) => self.raw(text),
         };
         if ids.is_empty() {
             return Err(invalid_request("the prompt has no tokens".into()));
