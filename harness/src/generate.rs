@@ -269,6 +269,10 @@ fn answer(
     }
 }
 
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "the error of a `Result`, where an outcome is boxed"
+)]
 fn confused() -> Box<Outcome> {
     let message = "a command was answered with the result of another one".to_owned();
     Box::new(Outcome::PageError { message })

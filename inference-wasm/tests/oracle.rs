@@ -35,8 +35,7 @@ fn answers(model: &str) -> Vec<Answer> {
 
 fn session<B: Backend>(backend: B, model: &str) -> Session<B> {
     let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/models");
-    #[expect(clippy::disallowed_methods, reason = "a fixture: the panic names it")]
-    let file = std::fs::read(format!("{models}/{model}.gguf")).unwrap();
+    let file = fs_err::read(format!("{models}/{model}.gguf")).unwrap();
     Session::load(backend, file, None).unwrap()
 }
 

@@ -31,8 +31,7 @@ fn expected() -> Expected {
 
 fn scribe() -> Tokenizer {
     let path = "../fixtures/models/scribe-low-Q8_0.gguf";
-    #[expect(clippy::disallowed_methods, reason = "a fixture: the panic names it")]
-    let file = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let file = fs_err::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     Tokenizer::from_gguf(&Gguf::open(&file).unwrap().metadata).unwrap()
 }
 

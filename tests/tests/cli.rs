@@ -189,7 +189,7 @@ fn a_plan_is_shown_for_people_and_for_programs() {
     narrowed by `--filter 'backend=cpu scenario=tokens/*'`
     ");
     let lines = ended(&[&arguments[..], &["--json"]].concat()).with(0).json_lines();
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 6);
     for line in lines {
         let cell = line["cell"].as_str().expect("a cell's id");
         assert!(cell.starts_with("native/cpu/tierproof/scribe-"), "{cell}");

@@ -72,7 +72,7 @@ impl Goldens {
         self.root.join(model).join(format!("{scenario}.json"))
     }
 
-    /// Reads a golden. Whether it is fresh is for [`freshness`] to say.
+    /// Reads a golden. Whether it is fresh is for [`Self::load_fresh`] to say.
     pub fn load(&self, model: &str, scenario: &str) -> Result<Golden, GoldenError> {
         let path = self.path(model, scenario);
         let text = match fs::read_to_string(&path) {

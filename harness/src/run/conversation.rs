@@ -274,6 +274,10 @@ fn fatal(kind: PageEventKind) -> Option<Outcome> {
 }
 
 /// What trouble with a browser means for an attempt.
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "the error of a `Result`, where an outcome is boxed"
+)]
 pub(crate) fn outcome_of(trouble: &Trouble) -> Box<Outcome> {
     let message = trouble.to_string();
     Box::new(if trouble.is_crash() {

@@ -350,6 +350,10 @@ impl<'a, P: Page> Run<'a, P> {
     }
 }
 
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "the error of a `Result`, where an outcome is boxed"
+)]
 fn confused(step: &str, result: &Finished) -> Box<Outcome> {
     let of = match result {
         Finished::Probe(_) => "probe",

@@ -32,6 +32,7 @@ pub struct CapabilityReport {
 /// WebAssembly features, each found by validating a tiny module that uses it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each feature")]
 pub struct WasmReport {
     /// `WebAssembly` exists.
     pub present: bool,

@@ -71,8 +71,7 @@ impl Host for Script {
 const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/models");
 
 fn runner(model: &str) -> Runner<Script> {
-    #[expect(clippy::disallowed_methods, reason = "a fixture: the panic names it")]
-    let file = std::fs::read(format!("{MODELS}/{model}.gguf")).unwrap();
+    let file = fs_err::read(format!("{MODELS}/{model}.gguf")).unwrap();
     Runner::new(Script { file, events: Vec::new(), logits: Vec::new(), cancel_after: None })
 }
 
