@@ -160,6 +160,6 @@ fn errors_of_the_engine_have_their_kind_and_an_exit_code() {
 
 #[test]
 fn a_seeded_fault_is_refused_by_a_build_without_faults() {
-    let refused = generate("cpu", &["--prompt", "x", "--seeded-fault", "zeroed-layer"], "").with(1);
+    let refused = generate("cpu", &["--prompt", "x", "--seeded-fault", "zeroed-layer"], "").with(2);
     assert!(refused.complaint().contains("carries no seeded faults"), "{}", refused.stderr);
 }
