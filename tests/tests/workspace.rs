@@ -110,17 +110,12 @@ fn features(more: &[&str]) -> BTreeMap<String, Vec<String>> {
 #[test]
 fn no_tracked_file_names_a_registry_host_or_somebodys_home() {
     // Put together, so that this file holds none of them.
-    let hosts = ["crates.io", "pypi.org", "npmjs.org", "npmjs.com", "pythonhosted.org"];
-    let hosts = hosts.into_iter().chain(["debian.org", "ubuntu.com"]);
-    let mut forbidden: Vec<_> = hosts.map(|host| format!("://{host}")).collect();
-    forbidden.extend(
-        ["index.", "static.", "registry.", "files.", "deb.", "archive."].iter().flat_map(
-            |prefix| {
-                ["crates.io", "npmjs.org", "pythonhosted.org", "debian.org", "ubuntu.com"]
-                    .map(|host| format!("://{prefix}{host}"))
-            },
-        ),
-    );
+    let hosts = [("crates", "io"), ("pypi", "org"), ("npmjs", "org"), ("npmjs", "com")];
+    let more = [("pythonhosted", "org"), ("debian", "org"), ("ubuntu", "com")];
+    let hosts = hosts.into_iter().chain(more).map(|(name, end)| format!("{name}.{end}"));
+    let prefixes = ["", "index.", "static.", "registry.", "files.", "deb.", "archive."];
+    let mut forbidden: Vec<_> =
+        hosts.flat_map(|host| prefixes.map(|prefix| format!("://{prefix}{host}"))).collect();
     forbidden.extend(["root", "home", "Users"].map(|folder| format!("/{folder}/")));
 
     let mut found = Vec::new();
