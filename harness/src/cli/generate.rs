@@ -154,7 +154,7 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
     };
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
     machine::on_runtime(async {
-        let stage = Stage::set(&machine, bundle, scratch.path()).await?;
+        let stage = Stage::set(&machine, bundle, scratch.path(), &Timeouts::default()).await?;
         let work = async {
             if is_native {
                 let page = NativePage::open(PageSetup::default()).map_err(Failure::setup)?;

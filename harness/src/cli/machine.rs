@@ -12,11 +12,11 @@ use tokio::sync::Notify;
 use super::workspace::Workspace;
 use super::{Failure, LaunchArgs};
 use crate::browser::supervise::Supervisor;
-use crate::browser::{Launcher, Overrides, installation};
+use crate::browser::{Launcher, Overrides, SessionLimits, installation};
 use crate::bundle::{self, BundleOptions};
 use crate::cell::BrowserName;
 use crate::expectation::Facts;
-use crate::matrix::{Matrix, ModelFacts};
+use crate::matrix::{Matrix, ModelFacts, Timeouts};
 use crate::models::{self, Catalogue, Entry};
 use crate::plan::Plan;
 use crate::run::ModelFile;
@@ -123,15 +123,18 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Sets it up. The logs of drivers go below `out`.
+    /// Sets it up. The logs of drivers go below `out`; of the timeouts, that of a launch holds.
     pub(crate) async fn set(
         machine: &Machine,
         bundle: Option<PathBuf>,
         out: &Path,
+        timeouts: &Timeouts,
     ) -> Result<Self, Failure> {
         let server = Server::start(bundle.unwrap_or_default()).await.map_err(Failure::setup)?;
         let supervisor = Supervisor::this_executable().map_err(Failure::setup)?;
-        let launcher = Launcher::new(supervisor, machine.overrides.clone(), out.join("drivers"));
+        let limits = SessionLimits { new_session: timeouts.launch, ..SessionLimits::default() };
+        let launcher = Launcher::new(supervisor, machine.overrides.clone(), out.join("drivers"))
+            .with_limits(limits);
         Ok(Self { server, launcher })
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn run(workspace: &Workspace, args: &ProbeArgs) -> Answer {
     }
     let bundle = machine::page_bundle(workspace, &args.launch, None)?;
     machine::on_runtime(async {
-        let stage = Stage::set(&machine, Some(bundle), &args.out).await?;
+        let stage = Stage::set(&machine, Some(bundle), &args.out, &Timeouts::default()).await?;
         let work = async {
             let mut exit = Exit::Expected;
             for name in browsers {

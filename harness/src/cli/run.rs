@@ -66,7 +66,7 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
         .with(html::Html::new(args.out.join("index.html")));
 
     let exit = machine::on_runtime(async {
-        let stage = machine::Stage::set(&machine, bundle, &args.out).await?;
+        let stage = machine::Stage::set(&machine, bundle, &args.out, &matrix.timeouts).await?;
         let run = run::Run {
             plan: &plan,
             inputs: &inputs,
