@@ -82,7 +82,7 @@ fn browser_chrome_a_zeroed_layer_is_caught() {
     let Comparison::Logits(compared) = &logits.comparison else { panic!("{logits:#?}") };
     assert!(compared.rows > 1, "{compared:#?}");
     run.says("step 2 score, case `fix-001`: ");
-    run.says("allowed 2.000e-1 by class `q8-activations`");
+    run.says(" by class `q16-activations`");
     run.says("at row ");
 }
 
