@@ -17,7 +17,7 @@ scenarios = ["tokens/greedy"]
 silence = "3s"
 
 [[tolerance]]
-name = "q8-activations"
+name = "q16-activations"
 mean_kld = 1e-3
 max_kld = 1e-2
 max_abs = 0.2
