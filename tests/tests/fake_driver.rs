@@ -17,12 +17,12 @@ scenarios = ["tokens/greedy"]
 silence = "3s"
 
 [[tolerance]]
-name = "q16-activations"
+name = "any"
 mean_kld = 1e-3
 max_kld = 1e-2
 max_abs = 0.2
 flip_margin = 0.28
-reason = "as in default.toml"
+reason = "wide: a changed token is to be caught, not a rounding"
 "#;
 
 /// Runs the one cell on the fake, and gives its attempts, its verdict, and what was printed.

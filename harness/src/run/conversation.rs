@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use inference_wasm::protocol::{
-    Action, Command, EngineError, EngineErrorKind, Finished, PROTOCOL_VERSION, PageEventKind, Phase,
+    Action, Command, EngineError, EngineErrorKind, Finished, PageEventKind, Phase,
 };
 use tokio::time::Instant;
 
@@ -79,16 +79,8 @@ impl<'p, P: Page> Conversation<'p, P> {
         loop {
             match self.page.next_signal(until).await {
                 Some(PageSignal::Event(event)) => match event.kind {
-                    PageEventKind::Ready { protocol: PROTOCOL_VERSION, .. } => {
-                        return Ok(self);
-                    }
-                    PageEventKind::Ready { protocol, .. } => {
-                        let message = format!(
-                            "the page speaks protocol {protocol}, expected {PROTOCOL_VERSION}\n  \
-                             hint: rebuild the bundle with `tierproof bundle`"
-                        );
-                        return Err(Box::new(Outcome::PageError { message }));
-                    }
+                    // Another version was told as a breach before this event.
+                    PageEventKind::Ready { .. } => return Ok(self),
                     kind => {
                         if let Some(outcome) = fatal(kind) {
                             return Err(Box::new(outcome));
