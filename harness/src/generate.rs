@@ -4,8 +4,8 @@
 //! unknown tier answers nothing.
 
 use inference_wasm::protocol::{
-    Action, BackendName, Finished, GenerateRequest, Generated, LoadRequest, Loaded, LogitsWanted,
-    Message, ModelManifest, Prompt, Role, Sampling, SeededFault,
+    Action, BackendName, CacheType, Finished, GenerateRequest, Generated, LoadRequest, Loaded,
+    LogitsWanted, Message, ModelManifest, Prompt, Role, Sampling, SeededFault,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -185,6 +185,8 @@ impl<'p, P: Page> Generation<'p, P> {
             backend: settings.backend,
             model,
             context_tokens: settings.context_tokens,
+            cache_type: CacheType::default(),
+            threads: None,
             fault: settings.fault,
         });
         let watch = Watch { progress, on_token: &mut |_| {}, cancel_after: None };

@@ -10,6 +10,7 @@ pub mod canary;
 mod fault;
 pub mod host;
 mod lanes;
+mod memory;
 pub mod model;
 pub mod quant;
 pub mod runner;

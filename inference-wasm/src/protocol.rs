@@ -17,8 +17,8 @@ pub use capability::{
     CapabilityReport, StorageReport, WasmReport, WebGl2Report, WebGpuAdapter, WebGpuReport,
 };
 pub use command::{
-    Action, Command, GenerateRequest, LoadRequest, LogitsWanted, Message, ModelManifest, Prompt,
-    Role, Sampling, ScoreRequest, SeededFault, Shard,
+    Action, CacheType, Command, GenerateRequest, LoadRequest, LogitsWanted, Message, ModelManifest,
+    Prompt, Role, Sampling, ScoreRequest, SeededFault, Shard,
 };
 pub use event::{
     EngineError, EngineErrorKind, FinishReason, Finished, Generated, Loaded, LogitsRef, PageEvent,

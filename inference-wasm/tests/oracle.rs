@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use futures::executor::block_on;
 use inference_wasm::engine::backend::{Backend, Cpu, Reference};
-use inference_wasm::engine::session::Session;
+use inference_wasm::engine::session::{LoadOptions, Session};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ fn answers(model: &str) -> Vec<Answer> {
 fn session<B: Backend>(backend: B, model: &str) -> Session<B> {
     let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/models");
     let file = fs_err::read(format!("{models}/{model}.gguf")).unwrap();
-    Session::load(backend, file, None).unwrap()
+    Session::load(backend, file, LoadOptions::default()).unwrap()
 }
 
 /// Feeds the oracle's own tokens and returns the greatest distance of a top-8 logit or of

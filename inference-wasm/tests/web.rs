@@ -9,7 +9,7 @@ use inference_wasm::engine::backend::{Backend, Cpu, Reference};
 use inference_wasm::engine::canary;
 use inference_wasm::engine::model::Gguf;
 use inference_wasm::engine::sampler::Sampler;
-use inference_wasm::engine::session::Session;
+use inference_wasm::engine::session::{LoadOptions, Session};
 use inference_wasm::engine::tokenizer::Tokenizer;
 use inference_wasm::protocol::{BackendName, Prompt, Sampling};
 use serde::Deserialize;
@@ -38,7 +38,7 @@ fn token_ids_are_those_of_other_implementations() {
 
 /// What the model says to a prompt, greedily.
 async fn answer(backend: impl Backend, prompt: &str) -> String {
-    let mut session = Session::load(backend, MODEL.to_vec(), None).unwrap();
+    let mut session = Session::load(backend, MODEL.to_vec(), LoadOptions::default()).unwrap();
     let mut sampler = Sampler::new(&Sampling::Greedy).unwrap();
     let tokenizer = session.tokenizer().clone();
     let prompt = tokenizer.prompt_ids(&Prompt::Text(prompt.into())).unwrap();

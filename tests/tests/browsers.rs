@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inference_wasm::protocol::{
-    Action, BackendName, Command, Finished, GenerateRequest, LoadRequest, LogitsWanted,
+    Action, BackendName, CacheType, Command, Finished, GenerateRequest, LoadRequest, LogitsWanted,
     PageEventKind, Prompt, Sampling,
 };
 use nix::sys::signal::{Signal, kill};
@@ -70,6 +70,8 @@ async fn converse(server: &Server, browser: &Browser, model: &Arc<ServedModel>) 
         backend: BackendName::Wasm,
         model: model.manifest.clone(),
         context_tokens: None,
+        cache_type: CacheType::default(),
+        threads: None,
         fault: None,
     };
     page.submit(&Command { id: 2, action: Action::Load(load) }).await.expect("it can load");

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use inference_wasm::protocol::{
-    Action, ExecutionReport, Finished, GenerateRequest, LoadRequest, LogitsWanted, Prompt,
-    Sampling, ScoreRequest, SeededFault,
+    Action, CacheType, ExecutionReport, Finished, GenerateRequest, LoadRequest, LogitsWanted,
+    Prompt, Sampling, ScoreRequest, SeededFault,
 };
 
 use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error};
@@ -112,6 +112,8 @@ impl<'a, P: Page> Run<'a, P> {
             backend: cell.backend,
             model: manifest,
             context_tokens: load.context_tokens,
+            cache_type: CacheType::default(),
+            threads: None,
             fault,
         });
         let (_, end) = self.command(action, &mut |_| {}, None).await?;

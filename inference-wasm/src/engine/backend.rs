@@ -17,7 +17,7 @@ pub(crate) use cpu::product;
 pub use reference::Reference;
 
 use super::model::TensorInfo;
-use crate::protocol::{BackendName, EngineError, EngineErrorKind};
+use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind};
 
 /// The bytes of a model file, shared by all who read weights from it in place.
 pub type ModelBytes = Arc<Vec<u8>>;
@@ -41,6 +41,11 @@ pub trait Backend {
     /// The name of this very object, for the execution report.
     fn name(&self) -> BackendName;
 
+    /// Threads that its kernels run on, the calling one included.
+    fn threads(&self) -> u32 {
+        1
+    }
+
     /// What it has done since it was made, and what it holds.
     fn counters(&self) -> Counters;
 
@@ -58,7 +63,12 @@ pub trait Backend {
     fn constant(&mut self, columns: usize, values: &[f32]) -> Result<Self::Tensor, EngineError>;
 
     /// An empty cache for `positions` keys and as many values of `width` floats each.
-    fn cache(&mut self, positions: usize, width: usize) -> Result<Self::Cache, EngineError>;
+    fn cache(
+        &mut self,
+        positions: usize,
+        width: usize,
+        cache_type: CacheType,
+    ) -> Result<Self::Cache, EngineError>;
 
     /// `out[r] = table[ids[r]]`. Ids are below the table's rows.
     fn embed(&mut self, table: &Self::Weight, ids: &[u32], out: &mut Self::Tensor);
@@ -72,14 +82,21 @@ pub trait Backend {
         out: &mut Self::Tensor,
     );
 
+    /// The same on each head by itself, in place: `scale` has as many floats as a head.
+    fn rms_norm_heads(&mut self, x: &mut Self::Tensor, scale: &Self::Weight, epsilon: f32);
+
     /// `out[r] = matrix · x[r]`: as many columns as the matrix has rows.
     fn matmul(&mut self, matrix: &Self::Weight, x: &Self::Tensor, out: &mut Self::Tensor);
 
-    /// Turns each pair `(x[2i], x[2i+1])` of each head by the angle of its position.
+    /// `x[r] ← x[r] + bias`.
+    fn add_bias(&mut self, x: &mut Self::Tensor, bias: &Self::Weight);
+
+    /// Turns each pair of each head by the angle of its position.
     ///
-    /// `angles` is `[positions × head_size]`: cosine and sine of pair `i` at columns `2i` and
-    /// `2i + 1`. Row `r` of `x` is at position `first + r`.
-    fn rope(&mut self, x: &mut Self::Tensor, angles: &Self::Tensor, first: usize);
+    /// `angles` is `[positions × rotated]`: cosine and sine of pair `i` at columns `2i` and
+    /// `2i + 1`. `rotated` may be less than the head; what follows in the head stays as it is.
+    /// Row `r` of `x` is at position `first + r`.
+    fn rope(&mut self, x: &mut Self::Tensor, angles: &Self::Tensor, rotary: Rotary, first: usize);
 
     /// Writes the rows of `keys` and `values` at positions `first` and up.
     fn append(
@@ -90,8 +107,9 @@ pub trait Backend {
         first: usize,
     );
 
-    /// For each row and head: softmax over `query · key / √head_size` of all positions up to the
-    /// row's own, and the sum of the values by those weights.
+    /// For each row and head: softmax over `scale · query · key` of the positions that the row
+    /// sees, and the sum of the values by those weights. A row sees the positions up to its own,
+    /// or the last ones of them that fit its window.
     fn attention(
         &mut self,
         queries: &Self::Tensor,
@@ -100,11 +118,17 @@ pub trait Backend {
         out: &mut Self::Tensor,
     );
 
-    /// `gate ← silu(gate) · up`, element by element, with `silu(x) = x / (1 + e⁻ˣ)`.
-    fn swiglu(&mut self, gate: &mut Self::Tensor, up: &Self::Tensor);
+    /// `gate ← activation(gate) · up`, element by element.
+    fn gated(&mut self, gate: &mut Self::Tensor, up: &Self::Tensor, activation: Activation);
 
     /// `x ← x + y`.
     fn add(&mut self, x: &mut Self::Tensor, y: &Self::Tensor);
+
+    /// `x ← factor · x`.
+    fn scale(&mut self, x: &mut Self::Tensor, factor: f32);
+
+    /// `x ← cap · tanh(x / cap)`.
+    fn soft_cap(&mut self, x: &mut Self::Tensor, cap: f32);
 
     /// `out ← x[rows]`.
     fn rows(&mut self, x: &Self::Tensor, rows: Range<usize>, out: &mut Self::Tensor);
@@ -124,6 +148,61 @@ pub struct Heads {
     pub size: usize,
     /// Position of the first row.
     pub first: usize,
+    /// What a dot product of query and key is multiplied by.
+    pub scale: f32,
+    /// Positions that a row sees, its own included; `None`: all up to its own.
+    pub window: Option<usize>,
+    /// Scores go through `cap · tanh(score / cap)` before softmax.
+    pub soft_cap: Option<f32>,
+}
+
+impl Heads {
+    /// The positions that row `row` sees.
+    pub fn visible(&self, row: usize) -> Range<usize> {
+        let end = self.first + row + 1;
+        let start = self.window.map_or(0, |window| end.saturating_sub(window));
+        start..end
+    }
+}
+
+/// Which floats of a head are turned together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotary {
+    /// Floats of a head.
+    pub head_size: usize,
+    /// How pairs lie in it.
+    pub pairs: RotaryPairs,
+}
+
+/// How the pairs of a rotary embedding lie in the part of the head that is turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotaryPairs {
+    /// Pair `i` is `(x[2i], x[2i + 1])`.
+    Interleaved,
+    /// Pair `i` is `(x[i], x[i + rotated / 2])`: GPT-NeoX's order.
+    Halves,
+}
+
+/// The function that a feed-forward's gate goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `x / (1 + e⁻ˣ)`.
+    Silu,
+    /// `x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))`.
+    GeluTanh,
+}
+
+impl Activation {
+    /// Its value, by the formula.
+    pub fn of(self, x: f32) -> f32 {
+        match self {
+            Self::Silu => x / (1.0 + (-x).exp()),
+            Self::GeluTanh => {
+                const ROOT: f32 = 0.797_884_56;
+                0.5 * x * (1.0 + (ROOT * (x + 0.044_715 * x * x * x)).tanh())
+            }
+        }
+    }
 }
 
 /// What a backend has done since it was made, and what it holds.

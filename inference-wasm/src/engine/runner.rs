@@ -11,6 +11,7 @@ mod score;
 use super::backend::{Backend, Cpu, Reference};
 use super::host::Host;
 use super::lanes;
+use super::memory;
 use super::session::{Session, invalid};
 use crate::protocol::{
     Action, BackendName, Command, EngineError, ExecutionReport, Finished, PageEventKind, Phase,
@@ -146,7 +147,8 @@ impl<H: Host> Job<'_, H> {
             target: std::env::consts::ARCH.to_string(),
             bundle: self.host.bundle().to_string(),
             simd: lanes::LEVEL,
-            effective_threads: 1,
+            effective_threads: session.backend().threads(),
+            memory_bytes: memory::linear_bytes(),
             kernel_calls: counters.kernel_calls,
             gpu_dispatches: counters.gpu_dispatches,
             adapter: None,

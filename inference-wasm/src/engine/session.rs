@@ -12,7 +12,7 @@ use super::fault::Faults;
 use super::model::{Gguf, HyperParameters, TensorInfo, Weights};
 use super::tokenizer::Tokenizer;
 use super::transformer::Transformer;
-use crate::protocol::{Canary, EngineError, EngineErrorKind};
+use crate::protocol::{CacheType, Canary, EngineError, EngineErrorKind};
 
 /// What a model file says, read and checked; not yet on a backend.
 pub(crate) struct Prepared {
@@ -49,6 +49,16 @@ impl Prepared {
     }
 }
 
+/// How a model is loaded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LoadOptions {
+    /// Positions that the key-value cache holds; the model's whole context when absent.
+    pub positions: Option<u32>,
+    /// What the key-value cache holds.
+    pub cache_type: CacheType,
+    pub(crate) faults: Faults,
+}
+
 /// A model on a backend.
 pub struct Session<B: Backend> {
     backend: B,
@@ -67,17 +77,13 @@ pub struct Session<B: Backend> {
 }
 
 impl<B: Backend> Session<B> {
-    /// Loads a model file, with a cache for `positions` tokens or for its whole context.
-    pub fn load(backend: B, file: Vec<u8>, positions: Option<u32>) -> Result<Self, EngineError> {
-        Self::load_with(backend, file, positions, Faults::default())
-    }
-
-    pub(crate) fn load_with(
+    /// Loads a model file.
+    pub fn load(
         mut backend: B,
         mut file: Vec<u8>,
-        positions: Option<u32>,
-        faults: Faults,
+        options: LoadOptions,
     ) -> Result<Self, EngineError> {
+        let LoadOptions { positions, cache_type, faults } = options;
         let Prepared { architecture, hyper, weights, tokenizer, parameters } =
             Prepared::read(&file)?;
         let positions = positions.map_or(hyper.context, |positions| positions as usize);
@@ -89,7 +95,8 @@ impl<B: Backend> Session<B> {
         }
         faults.on_weights(&mut file, &weights);
         let file = ModelBytes::new(file);
-        let transformer = Transformer::load(&mut backend, &file, hyper, &weights, positions)?;
+        let transformer =
+            Transformer::load(&mut backend, &file, hyper, &weights, positions, cache_type)?;
         Ok(Self {
             backend,
             transformer,

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-use super::backend::{Backend, CHUNK_ROWS, Heads, ModelBytes};
+use super::backend::{Activation, Backend, CHUNK_ROWS, Heads, ModelBytes, Rotary, RotaryPairs};
 use super::model::{HyperParameters, TensorInfo, Weights};
-use crate::protocol::EngineError;
+use crate::protocol::{CacheType, EngineError};
 
 /// Rows that are turned into logits at a time; bounds the memory of a large vocabulary.
 const LOGITS_ROWS: usize = 8;
@@ -57,11 +57,12 @@ impl<B: Backend> Transformer<B> {
         hyper: HyperParameters,
         weights: &Weights<TensorInfo>,
         positions: usize,
+        cache_type: CacheType,
     ) -> Result<Self, EngineError> {
         let weights = weights.try_map(|tensor| backend.weight(file, tensor))?;
         let kv_width = hyper.kv_width();
         let caches = (0..hyper.layers)
-            .map(|_| backend.cache(positions, kv_width))
+            .map(|_| backend.cache(positions, kv_width, cache_type))
             .collect::<Result<_, _>>()?;
         let angles = rotary_angles(positions, hyper.head_size, hyper.rope_base);
         let angles = backend.constant(hyper.head_size, &angles)?;
@@ -93,8 +94,16 @@ impl<B: Backend> Transformer<B> {
         let Scratch { x, branch, query, key, value, attended, gate, up, .. } = &mut self.scratch;
         let hyper = &self.hyper;
         let epsilon = hyper.rms_epsilon;
-        let heads =
-            Heads { queries: hyper.heads, kv: hyper.kv_heads, size: hyper.head_size, first };
+        let heads = Heads {
+            queries: hyper.heads,
+            kv: hyper.kv_heads,
+            size: hyper.head_size,
+            first,
+            scale: 1.0 / (hyper.head_size as f32).sqrt(),
+            window: None,
+            soft_cap: None,
+        };
+        let rotary = Rotary { head_size: hyper.head_size, pairs: RotaryPairs::Interleaved };
 
         // Each token's vector starts the residual stream. x: [rows × width]
         backend.embed(&self.weights.token_embedding, ids, x);
@@ -108,8 +117,8 @@ impl<B: Backend> Transformer<B> {
             backend.matmul(&layer.value, branch, value);
 
             // Positions enter as rotations of queries and keys.
-            backend.rope(query, &self.angles, first);
-            backend.rope(key, &self.angles, first);
+            backend.rope(query, &self.angles, rotary, first);
+            backend.rope(key, &self.angles, rotary, first);
 
             // Each token attends to itself and to all before it. attended: [rows × heads·size]
             backend.append(cache, key, value, first);
@@ -121,7 +130,7 @@ impl<B: Backend> Transformer<B> {
             backend.rms_norm(x, &layer.ffn_norm, epsilon, branch);
             backend.matmul(&layer.gate, branch, gate);
             backend.matmul(&layer.up, branch, up);
-            backend.swiglu(gate, up);
+            backend.gated(gate, up, Activation::Silu);
             backend.matmul(&layer.down, gate, branch);
             backend.add(x, branch);
         }

@@ -49,9 +49,39 @@ pub struct LoadRequest {
     /// Positions that the key-value cache holds; the model's own context length when absent.
     #[serde(default)]
     pub context_tokens: Option<u32>,
+    /// What the key-value cache holds; `f32` when absent.
+    #[serde(default)]
+    pub cache_type: CacheType,
+    /// Threads to compute with; one when absent. More than one needs a bundle with threads.
+    #[serde(default)]
+    pub threads: Option<u32>,
     /// A defect to build in, for tests of the harness. Refused by a build without them.
     #[serde(default)]
     pub fault: Option<SeededFault>,
+}
+
+/// The numbers that a key-value cache holds.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheType {
+    /// 4 bytes each, as they are computed.
+    #[default]
+    F32,
+    /// 2 bytes each, rounded to half precision.
+    F16,
 }
 
 /// A model file as it lies on the server: shards that are concatenated in order.

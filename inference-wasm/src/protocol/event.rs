@@ -167,6 +167,13 @@ pub struct Loaded {
     pub weight_bytes: u64,
     /// Bytes of the key-value cache.
     pub cache_bytes: u64,
+    /// Bytes of the model file.
+    #[serde(default)]
+    pub file_bytes: u64,
+    /// Bytes of the module's linear memory once the model is ready. It never shrinks, so this is
+    /// also the peak of loading. `None` natively.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
     /// The model brings a chat template.
     pub has_chat_template: bool,
     /// Milliseconds from the command to the last byte fetched and checked.

@@ -56,6 +56,8 @@ pub enum SimdLevel {
     Scalar,
     /// WebAssembly's fixed-width 128-bit SIMD.
     Simd128,
+    /// The same with relaxed integer dot products.
+    RelaxedSimd,
     /// Whatever the native compiler makes of the portable kernels.
     Native,
 }
@@ -85,6 +87,9 @@ pub struct ExecutionReport {
     pub simd: SimdLevel,
     /// Threads that did work, the calling one included; never the number that was hoped for.
     pub effective_threads: u32,
+    /// Bytes of the module's linear memory when the command ended. `None` natively.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
     /// Calls of matrix kernels on the CPU since the model was loaded.
     pub kernel_calls: u64,
     /// Dispatches or draws on the GPU since the model was loaded; 0 on a CPU backend.

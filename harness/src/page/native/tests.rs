@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use inference_wasm::protocol::{
-    Action, BackendName, EngineErrorKind, FinishReason, Finished, GenerateRequest, LoadRequest,
-    LogitsWanted, Prompt, Sampling,
+    Action, BackendName, CacheType, EngineErrorKind, FinishReason, Finished, GenerateRequest,
+    LoadRequest, LogitsWanted, Prompt, Sampling,
 };
 
 use super::*;
@@ -18,7 +18,14 @@ fn served(fault: Option<ServerFault>) -> PageSetup {
 fn load(setup: &PageSetup) -> Action {
     let model = setup.model.as_ref().expect("a model is served").manifest.clone();
     let backend = BackendName::Cpu;
-    Action::Load(LoadRequest { backend, model, context_tokens: None, fault: None })
+    Action::Load(LoadRequest {
+        backend,
+        model,
+        context_tokens: None,
+        cache_type: CacheType::default(),
+        threads: None,
+        fault: None,
+    })
 }
 
 fn generate(max_tokens: u32) -> Action {

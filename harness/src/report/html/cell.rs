@@ -257,6 +257,7 @@ fn simd(level: SimdLevel) -> &'static str {
     match level {
         SimdLevel::Scalar => "none (scalar)",
         SimdLevel::Simd128 => "simd128",
+        SimdLevel::RelaxedSimd => "relaxed-simd",
         SimdLevel::Native => "native",
     }
 }

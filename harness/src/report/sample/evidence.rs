@@ -98,6 +98,7 @@ pub(super) fn execution(backend: BackendName) -> ExecutionReport {
         target: "wasm32".to_owned(),
         bundle: "base".to_owned(),
         simd: SimdLevel::Simd128,
+        memory_bytes: None,
         effective_threads: 1,
         kernel_calls: if is_gpu(backend) { 0 } else { 18_204 },
         gpu_dispatches: if is_gpu(backend) { 9_311 } else { 0 },

@@ -13,11 +13,11 @@ use std::ops::Range;
 use activation::Activations;
 use product::{BlockJob, FloatJob};
 
-use super::{Backend, Counters, Heads, ModelBytes, zeros};
+use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
 use crate::engine::lanes::{F32x4, dot};
 use crate::engine::model::TensorInfo;
 use crate::engine::quant::{Format, Kernel};
-use crate::protocol::{BackendName, EngineError};
+use crate::protocol::{BackendName, CacheType, EngineError};
 
 /// The kernels' backend.
 #[derive(Debug, Default)]
@@ -49,6 +49,7 @@ pub struct Tensor {
 #[derive(Debug)]
 pub struct Cache {
     width: usize,
+    cache_type: CacheType,
     keys: Vec<f32>,
     values: Vec<f32>,
 }
@@ -119,7 +120,12 @@ impl Backend for Cpu {
         Ok(Tensor { columns, values: values.to_vec(), integers: RefCell::default() })
     }
 
-    fn cache(&mut self, positions: usize, width: usize) -> Result<Cache, EngineError> {
+    fn cache(
+        &mut self,
+        positions: usize,
+        width: usize,
+        cache_type: CacheType,
+    ) -> Result<Cache, EngineError> {
         let count = positions.checked_mul(width);
         let keys = zeros(count, "the key-value cache")?;
         let values = zeros(count, "the key-value cache")?;
@@ -127,7 +133,7 @@ impl Backend for Cpu {
         if self.scores.len() < positions {
             self.scores = zeros(Some(positions), "attention scores")?;
         }
-        Ok(Cache { width, keys, values })
+        Ok(Cache { width, cache_type, keys, values })
     }
 
     fn embed(&mut self, table: &Weight, ids: &[u32], out: &mut Tensor) {
@@ -152,6 +158,17 @@ impl Backend for Cpu {
         }
     }
 
+    fn rms_norm_heads(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
+        let mut factors = vec![0.0; scale.columns];
+        (scale.format.dequantize)(scale.bytes(), &mut factors);
+        for head in x.write().chunks_exact_mut(factors.len()) {
+            let inverse = 1.0 / (dot(head, head) / head.len() as f32 + epsilon).sqrt();
+            for (x, factor) in head.iter_mut().zip(&factors) {
+                *x *= inverse * factor;
+            }
+        }
+    }
+
     fn matmul(&mut self, matrix: &Weight, x: &Tensor, out: &mut Tensor) {
         self.counters.kernel_calls += 1;
         let (weights, outputs, columns) = (matrix.bytes(), matrix.rows, matrix.columns);
@@ -164,8 +181,8 @@ impl Backend for Cpu {
                         activation::quantize_row(row, &mut blocks);
                     }
                 }
-                let row_blocks = columns / activation::BLOCK;
-                multiply(BlockJob { weights, x: &blocks, row_blocks, out, outputs });
+                let row_groups = columns / activation::BLOCK;
+                multiply(BlockJob { weights, x: &blocks, row_groups, out, outputs });
             }
             Kernel::Floats(multiply) => {
                 multiply(FloatJob { weights, x: &x.values, columns, out, outputs });
@@ -173,15 +190,35 @@ impl Backend for Cpu {
         }
     }
 
-    fn rope(&mut self, x: &mut Tensor, angles: &Tensor, first: usize) {
+    fn add_bias(&mut self, x: &mut Tensor, bias: &Weight) {
+        let mut values = vec![0.0; bias.columns];
+        (bias.format.dequantize)(bias.bytes(), &mut values);
+        for row in x.write().chunks_exact_mut(values.len()) {
+            for (x, bias) in row.iter_mut().zip(&values) {
+                *x += bias;
+            }
+        }
+    }
+
+    fn rope(&mut self, x: &mut Tensor, angles: &Tensor, rotary: Rotary, first: usize) {
         let columns = x.columns;
         for (row, values) in x.write().chunks_exact_mut(columns).enumerate() {
-            let angles = angles.row(first + row);
-            for head in values.chunks_exact_mut(angles.len()) {
-                let pairs = head.as_chunks_mut::<2>().0;
-                for (pair, [cos, sin]) in pairs.iter_mut().zip(angles.as_chunks::<2>().0) {
-                    let [a, b] = *pair;
-                    *pair = [a * cos - b * sin, a * sin + b * cos];
+            let angles = angles.row(first + row).as_chunks::<2>().0;
+            for head in values.chunks_exact_mut(rotary.head_size) {
+                let (rotated, _) = head.split_at_mut(2 * angles.len());
+                match rotary.pairs {
+                    RotaryPairs::Interleaved => {
+                        for (pair, angle) in rotated.as_chunks_mut::<2>().0.iter_mut().zip(angles) {
+                            let [a, b] = pair;
+                            turn(a, b, *angle);
+                        }
+                    }
+                    RotaryPairs::Halves => {
+                        let (first, second) = rotated.split_at_mut(angles.len());
+                        for ((a, b), angle) in first.iter_mut().zip(second).zip(angles) {
+                            turn(a, b, *angle);
+                        }
+                    }
                 }
             }
         }
@@ -192,23 +229,41 @@ impl Backend for Cpu {
         let end = start + keys.values.len();
         cache.keys[start..end].copy_from_slice(&keys.values);
         cache.values[start..end].copy_from_slice(&values.values);
+        if cache.cache_type == CacheType::F16 {
+            for value in cache.keys[start..end].iter_mut().chain(&mut cache.values[start..end]) {
+                *value = half::f16::from_f32(*value).to_f32();
+            }
+        }
     }
 
     fn attention(&mut self, queries: &Tensor, cache: &Cache, heads: Heads, out: &mut Tensor) {
         let columns = queries.columns;
         for (row, out) in out.resize(queries.rows()).chunks_exact_mut(columns).enumerate() {
-            let scores = &mut self.scores[..=heads.first + row];
+            let visible = heads.visible(row);
+            let scores = &mut self.scores[..visible.len()];
             let per_head = queries.row(row).chunks_exact(heads.size);
             for (head, (query, out)) in per_head.zip(out.chunks_exact_mut(heads.size)).enumerate() {
                 let start = head * heads.kv / heads.queries * heads.size;
-                attend(query, cache, start, scores, out);
+                attend(query, cache, visible.start, start, &heads, scores, out);
             }
         }
     }
 
-    fn swiglu(&mut self, gate: &mut Tensor, up: &Tensor) {
+    fn gated(&mut self, gate: &mut Tensor, up: &Tensor, activation: Activation) {
         for (gate, up) in gate.write().iter_mut().zip(&up.values) {
-            *gate = *gate / (1.0 + (-*gate).exp()) * up;
+            *gate = activation.of(*gate) * up;
+        }
+    }
+
+    fn scale(&mut self, x: &mut Tensor, factor: f32) {
+        for x in x.write() {
+            *x *= factor;
+        }
+    }
+
+    fn soft_cap(&mut self, x: &mut Tensor, cap: f32) {
+        for x in x.write() {
+            *x = cap * (*x / cap).tanh();
         }
     }
 
@@ -229,14 +284,31 @@ impl Backend for Cpu {
     }
 }
 
-/// One head of one row: `out = Σ softmax(query · key / √size) · value` over the positions that
-/// `scores` has room for. The head begins at `start` in each position's keys and values.
-fn attend(query: &[f32], cache: &Cache, start: usize, scores: &mut [f32], out: &mut [f32]) {
+/// Turns a pair by an angle, given as cosine and sine.
+fn turn(a: &mut f32, b: &mut f32, [cos, sin]: [f32; 2]) {
+    (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
+}
+
+/// One head of one row: `out = Σ softmax(scale · query · key) · value` over as many positions from
+/// `first` on as `scores` has room for. The head begins at `start` in each position's keys and
+/// values.
+fn attend(
+    query: &[f32],
+    cache: &Cache,
+    first: usize,
+    start: usize,
+    heads: &Heads,
+    scores: &mut [f32],
+    out: &mut [f32],
+) {
     let head = start..start + query.len();
-    let scale = 1.0 / (query.len() as f32).sqrt();
     let mut greatest = f32::NEG_INFINITY;
-    for (score, keys) in scores.iter_mut().zip(cache.keys.chunks_exact(cache.width)) {
-        *score = dot(query, &keys[head.clone()]) * scale;
+    let keys = cache.keys[first * cache.width..].chunks_exact(cache.width);
+    for (score, keys) in scores.iter_mut().zip(keys) {
+        *score = dot(query, &keys[head.clone()]) * heads.scale;
+        if let Some(cap) = heads.soft_cap {
+            *score = cap * (*score / cap).tanh();
+        }
         greatest = greatest.max(*score);
     }
     let mut sum = 0.0;
@@ -245,7 +317,8 @@ fn attend(query: &[f32], cache: &Cache, start: usize, scores: &mut [f32], out: &
         sum += *score;
     }
     out.fill(0.0);
-    for (score, values) in scores.iter().zip(cache.values.chunks_exact(cache.width)) {
+    let values = cache.values[first * cache.width..].chunks_exact(cache.width);
+    for (score, values) in scores.iter().zip(values) {
         add_scaled(out, &values[head.clone()], score / sum);
     }
 }

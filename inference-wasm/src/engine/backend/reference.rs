@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
-use super::{Backend, Counters, Heads, ModelBytes, zeros};
+use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
 use crate::engine::model::TensorInfo;
-use crate::protocol::{BackendName, EngineError};
+use crate::protocol::{BackendName, CacheType, EngineError};
 
 /// The oracle.
 #[derive(Debug, Default)]
@@ -26,6 +26,7 @@ pub struct Matrix {
 #[derive(Debug)]
 pub struct Cache {
     width: usize,
+    cache_type: CacheType,
     keys: Vec<f32>,
     values: Vec<f32>,
 }
@@ -76,12 +77,17 @@ impl Backend for Reference {
         Ok(Matrix { columns, values: values.to_vec() })
     }
 
-    fn cache(&mut self, positions: usize, width: usize) -> Result<Cache, EngineError> {
+    fn cache(
+        &mut self,
+        positions: usize,
+        width: usize,
+        cache_type: CacheType,
+    ) -> Result<Cache, EngineError> {
         let count = positions.checked_mul(width);
         let keys = zeros(count, "the key-value cache")?;
         let values = zeros(count, "the key-value cache")?;
         self.counters.cache_bytes += 2 * size_of_val(keys.as_slice()) as u64;
-        Ok(Cache { width, keys, values })
+        Ok(Cache { width, cache_type, keys, values })
     }
 
     fn embed(&mut self, table: &Matrix, ids: &[u32], out: &mut Matrix) {
@@ -103,6 +109,16 @@ impl Backend for Reference {
         }
     }
 
+    fn rms_norm_heads(&mut self, x: &mut Matrix, scale: &Matrix, epsilon: f32) {
+        for head in x.values.chunks_exact_mut(scale.values.len()) {
+            let mean = dot(head, head) / head.len() as f32;
+            let root = (mean + epsilon).sqrt();
+            for (x, scale) in head.iter_mut().zip(&scale.values) {
+                *x = *x / root * scale;
+            }
+        }
+    }
+
     fn matmul(&mut self, matrix: &Matrix, x: &Matrix, out: &mut Matrix) {
         self.counters.kernel_calls += 1;
         out.values.clear();
@@ -113,16 +129,28 @@ impl Backend for Reference {
         }
     }
 
-    fn rope(&mut self, x: &mut Matrix, angles: &Matrix, first: usize) {
-        let (columns, head_size) = (x.columns, angles.columns);
+    fn add_bias(&mut self, x: &mut Matrix, bias: &Matrix) {
+        for row in x.values.chunks_exact_mut(x.columns) {
+            for (x, bias) in row.iter_mut().zip(&bias.values) {
+                *x += bias;
+            }
+        }
+    }
+
+    fn rope(&mut self, x: &mut Matrix, angles: &Matrix, rotary: Rotary, first: usize) {
+        let (columns, pairs) = (x.columns, angles.columns / 2);
         for (row, values) in x.values.chunks_exact_mut(columns).enumerate() {
             let angles = angles.row(first + row);
-            for head in values.chunks_exact_mut(head_size) {
-                for i in (0..head_size).step_by(2) {
-                    let (cos, sin) = (angles[i], angles[i + 1]);
-                    let (a, b) = (head[i], head[i + 1]);
-                    head[i] = a * cos - b * sin;
-                    head[i + 1] = a * sin + b * cos;
+            for head in values.chunks_exact_mut(rotary.head_size) {
+                for i in 0..pairs {
+                    let (at_a, at_b) = match rotary.pairs {
+                        RotaryPairs::Interleaved => (2 * i, 2 * i + 1),
+                        RotaryPairs::Halves => (i, i + pairs),
+                    };
+                    let (cos, sin) = (angles[2 * i], angles[2 * i + 1]);
+                    let (a, b) = (head[at_a], head[at_b]);
+                    head[at_a] = a * cos - b * sin;
+                    head[at_b] = a * sin + b * cos;
                 }
             }
         }
@@ -130,8 +158,16 @@ impl Backend for Reference {
 
     fn append(&mut self, cache: &mut Cache, keys: &Matrix, values: &Matrix, first: usize) {
         let start = first * cache.width;
-        cache.keys[start..start + keys.values.len()].copy_from_slice(&keys.values);
-        cache.values[start..start + values.values.len()].copy_from_slice(&values.values);
+        let stored = |value: &f32| match cache.cache_type {
+            CacheType::F32 => *value,
+            CacheType::F16 => half::f16::from_f32(*value).to_f32(),
+        };
+        for (to, from) in cache.keys[start..].iter_mut().zip(&keys.values) {
+            *to = stored(from);
+        }
+        for (to, from) in cache.values[start..].iter_mut().zip(&values.values) {
+            *to = stored(from);
+        }
     }
 
     fn attention(&mut self, queries: &Matrix, cache: &Cache, heads: Heads, out: &mut Matrix) {
@@ -143,14 +179,16 @@ impl Backend for Reference {
         for row in 0..queries.rows() {
             for (head, query) in queries.row(row).chunks_exact(heads.size).enumerate() {
                 let kv_head = head * heads.kv / heads.queries;
-                let positions = heads.first + row + 1;
-                let mut weights: Vec<f32> = (0..positions)
+                let visible = heads.visible(row);
+                let mut weights: Vec<f32> = visible
+                    .clone()
                     .map(|p| dot(query, &part(&cache.keys, p, kv_head)))
-                    .map(|score| score / (heads.size as f32).sqrt())
+                    .map(|score| score * heads.scale)
+                    .map(|score| heads.soft_cap.map_or(score, |cap| cap * (score / cap).tanh()))
                     .collect();
                 softmax(&mut weights);
                 let mut sum = vec![0.0; heads.size];
-                for (position, weight) in weights.iter().enumerate() {
+                for (position, weight) in visible.zip(&weights) {
                     for (sum, v) in sum.iter_mut().zip(part(&cache.values, position, kv_head)) {
                         *sum += weight * v;
                     }
@@ -160,9 +198,21 @@ impl Backend for Reference {
         }
     }
 
-    fn swiglu(&mut self, gate: &mut Matrix, up: &Matrix) {
+    fn gated(&mut self, gate: &mut Matrix, up: &Matrix, activation: Activation) {
         for (gate, up) in gate.values.iter_mut().zip(&up.values) {
-            *gate = *gate / (1.0 + (-*gate).exp()) * up;
+            *gate = activation.of(*gate) * up;
+        }
+    }
+
+    fn scale(&mut self, x: &mut Matrix, factor: f32) {
+        for x in &mut x.values {
+            *x *= factor;
+        }
+    }
+
+    fn soft_cap(&mut self, x: &mut Matrix, cap: f32) {
+        for x in &mut x.values {
+            *x = cap * (*x / cap).tanh();
         }
     }
 

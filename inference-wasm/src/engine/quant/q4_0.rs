@@ -42,9 +42,9 @@ struct Q40;
 
 impl Blocks<BYTES> for Q40 {
     #[inline(always)]
-    fn unpack(block: &[u8; BYTES]) -> Unpacked {
+    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
         let [d0, d1, pairs @ ..] = block;
         let q = I16x8::from_nibbles(pairs).map(|q| q.minus(8));
-        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: 0.0 }
+        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: [0.0; 2] }
     }
 }

@@ -44,9 +44,9 @@ struct Q41;
 
 impl Blocks<BYTES> for Q41 {
     #[inline(always)]
-    fn unpack(block: &[u8; BYTES]) -> Unpacked {
+    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
         let [d0, d1, m0, m1, pairs @ ..] = block;
         let q = I16x8::from_nibbles(pairs);
-        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: half_to_f32([*m0, *m1]) }
+        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: [half_to_f32([*m0, *m1]); 2] }
     }
 }

@@ -40,11 +40,11 @@ struct Q80;
 
 impl Blocks<BYTES> for Q80 {
     #[inline(always)]
-    fn unpack(block: &[u8; BYTES]) -> Unpacked {
+    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
         let [d0, d1, q @ ..] = block;
         let [low, high] = halves(q);
         let ([a, b], [c, d]) = (I16x8::from_signed(low), I16x8::from_signed(high));
-        Unpacked { q: [a, b, c, d], scale: half_to_f32([*d0, *d1]), least: 0.0 }
+        Unpacked { q: [a, b, c, d], scale: half_to_f32([*d0, *d1]), least: [0.0; 2] }
     }
 }
 

@@ -6,7 +6,8 @@ use super::{Job, Model};
 use crate::engine::backend::{Backend, Cpu, Reference};
 use crate::engine::fault::Faults;
 use crate::engine::host::Host;
-use crate::engine::session::{Session, invalid};
+use crate::engine::memory;
+use crate::engine::session::{LoadOptions, Session, invalid};
 use crate::protocol::{
     BackendName, EngineError, EngineErrorKind, LoadRequest, Loaded, ModelManifest, PageEventKind,
     Phase, Shard,
@@ -27,17 +28,20 @@ pub(super) async fn load<H: Host>(
     let fetched = job.host.now_ms();
 
     job.enter(Phase::Prepare);
-    let positions = request.context_tokens;
+    let file_bytes = file.len() as u64;
+    let options =
+        LoadOptions { positions: request.context_tokens, cache_type: request.cache_type, faults };
     let (model, mut loaded) = if request.backend == BackendName::Reference {
-        let session = Session::load_with(Reference::default(), file, positions, faults)?;
+        let session = Session::load(Reference::default(), file, options)?;
         let loaded = describe(&session);
         (Model::Reference(Box::new(session)), loaded)
     } else {
-        let session = Session::load_with(Cpu::default(), file, positions, faults)?;
+        let session = Session::load(Cpu::default(), file, options)?;
         let loaded = describe(&session);
         (Model::Cpu(Box::new(session)), loaded)
     };
     loaded.fetch_ms = fetched - start;
+    loaded.file_bytes = file_bytes;
     loaded.prepare_ms = job.host.now_ms() - fetched;
     Ok((model, loaded))
 }
@@ -167,6 +171,8 @@ fn describe<B: Backend>(session: &Session<B>) -> Loaded {
         context_tokens: session.positions() as u32,
         weight_bytes: counters.weight_bytes,
         cache_bytes: counters.cache_bytes,
+        file_bytes: 0,
+        memory_bytes: memory::linear_bytes(),
         has_chat_template: session.tokenizer().has_chat_template(),
         fetch_ms: 0.0,
         prepare_ms: 0.0,

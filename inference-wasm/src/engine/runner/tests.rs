@@ -5,8 +5,8 @@ use futures::executor::block_on;
 use super::*;
 use crate::engine::canary;
 use crate::protocol::{
-    CapabilityReport, EngineErrorKind, FinishReason, GenerateRequest, LoadRequest, LogitsWanted,
-    ModelManifest, Prompt, Sampling, ScoreRequest, SeededFault, Shard,
+    CacheType, CapabilityReport, EngineErrorKind, FinishReason, GenerateRequest, LoadRequest,
+    LogitsWanted, ModelManifest, Prompt, Sampling, ScoreRequest, SeededFault, Shard,
 };
 
 /// Serves bytes from memory, keeps what is sent, and cancels after a number of questions.
@@ -89,7 +89,14 @@ fn load(runner: &Runner<Script>, backend: BackendName) -> LoadRequest {
         sha256: hex(file),
         shards: vec![shard(0, 500_001), shard(500_001, file.len())],
     };
-    LoadRequest { backend, model, context_tokens: None, fault: None }
+    LoadRequest {
+        backend,
+        model,
+        context_tokens: None,
+        cache_type: CacheType::default(),
+        threads: None,
+        fault: None,
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -16,8 +16,8 @@ pub(crate) struct Activations {
     pub(crate) q: [[i16; 8]; 4],
     /// The greatest magnitude divided by 32767.
     pub(crate) scale: f32,
-    /// `scale · Σ q`, for formats with a least value.
-    pub(crate) sum: f32,
+    /// `scale · Σ q` of the first 16 and of the last, for formats with a least value.
+    pub(crate) sums: [f32; 2],
 }
 
 /// The greatest integer. A block's products of 128 at most, summed four pairs to a lane, stay
@@ -43,16 +43,16 @@ fn quantize(values: &[f32; BLOCK]) -> Activations {
     let scale = greatest / GREATEST;
     // Values so small that the reciprocal would overflow count as zero.
     let inverse = if scale < f32::MIN_POSITIVE { 0.0 } else { GREATEST / greatest };
-    let mut block = Activations { q: [[0; 8]; 4], scale: scale + poison, sum: 0.0 };
-    let mut sum = 0_i32;
-    for (q, values) in block.q.iter_mut().zip(values.as_chunks::<8>().0) {
+    let mut block = Activations { q: [[0; 8]; 4], scale: scale + poison, sums: [0.0; 2] };
+    let mut sums = [0_i32; 2];
+    for (i, (q, values)) in block.q.iter_mut().zip(values.as_chunks::<8>().0).enumerate() {
         for (q, value) in q.iter_mut().zip(values) {
             let rounded = (value * inverse + ROUND) - ROUND;
             *q = rounded as i16;
-            sum += i32::from(*q);
+            sums[i / 2] += i32::from(*q);
         }
     }
-    block.sum = block.scale * sum as f32;
+    block.sums = sums.map(|sum| block.scale * sum as f32);
     block
 }
 
@@ -68,14 +68,14 @@ mod tests {
         let block = quantize(&values);
         assert_eq!(block.scale, 1.0);
         assert_eq!(block.q[0], [32_767, -32_767, 1, 2, 2, -4, 0, 0]);
-        assert_eq!(block.sum, 1.0);
+        assert_eq!(block.sums, [1.0, 0.0]);
     }
 
     #[test]
     fn zeros_and_almost_zeros_are_zero() {
         for value in [0.0, 1e-44, -f32::MIN_POSITIVE] {
             let block = quantize(&[value; BLOCK]);
-            assert_eq!((block.q, block.sum), ([[0; 8]; 4], 0.0), "{value:e}");
+            assert_eq!((block.q, block.sums), ([[0; 8]; 4], [0.0; 2]), "{value:e}");
         }
     }
 

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! blocks:  lane[j] += (scale_w · scale_x) · (integer dot of pairs j, j+4, j+8, j+12), a block at
-//!          a time; rest += least_w · sum_x; result (l0 + l1) + (l2 + l3) + rest
+//!          a time; rest += least_w · sum_x (both halves); result (l0 + l1) + (l2 + l3) + rest
 //! floats:  lane[j] += w[4i+j] · x[4i+j]; result (l0 + l1) + (l2 + l3)
 //! ```
 
@@ -19,22 +19,26 @@
 use super::activation::Activations;
 use crate::engine::lanes::{F32x4, I16x8, I32x4, padded};
 
-/// A format of blocks of 32 weights, `BYTES` each, that are small integers with a scale:
-/// weight `i` is `scale · q[i] + least`.
+/// A format of blocks of `BYTES` bytes whose weights are integers with a scale, in groups of 32:
+/// weight `i` of a group is `scale · q[i] + least[i / 16]`.
 pub(crate) trait Blocks<const BYTES: usize> {
-    /// Unpacks a block.
-    fn unpack(block: &[u8; BYTES]) -> Unpacked;
+    /// Groups of 32 weights in a block.
+    const GROUPS: usize = 1;
+    /// Unpacks a group of a block.
+    fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked;
 }
 
-/// A block of weights, ready to be multiplied.
+/// A group of weights, ready to be multiplied.
 #[derive(Clone, Copy)]
 pub(crate) struct Unpacked {
-    /// The 32 integers in order, from −128 to 127.
+    /// The 32 integers in order, of magnitude 4096 at most: eight products with activations of 16
+    /// bits, the most that a lane adds up, then stay below 2³¹. A format with a scale for every
+    /// 16 weights multiplies them by it here.
     pub(crate) q: [I16x8; 4],
     /// What they are multiplied by.
     pub(crate) scale: f32,
-    /// What is added to each; 0 in formats without.
-    pub(crate) least: f32,
+    /// What is added to each of the first 16 and of the last; 0 in formats without.
+    pub(crate) least: [f32; 2],
 }
 
 /// A format of plain floats, `BYTES` for four of them.
@@ -52,8 +56,8 @@ pub(crate) struct BlockJob<'a> {
     pub(crate) weights: &'a [u8],
     /// Activations.
     pub(crate) x: &'a [Activations],
-    /// Blocks in a row, of weights and of activations.
-    pub(crate) row_blocks: usize,
+    /// Groups of 32 in a row, of weights and of activations.
+    pub(crate) row_groups: usize,
     /// Where the results go, row after row.
     pub(crate) out: &'a mut [f32],
     /// Floats in a row of `out`.
@@ -81,12 +85,13 @@ const TILE: usize = 4;
 
 /// Multiplies weights of format `F`.
 pub(crate) fn blocks<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
-    let BlockJob { weights, x, row_blocks, out, outputs } = job;
+    let BlockJob { weights, x, row_groups, out, outputs } = job;
     let weights = weights.as_chunks::<BYTES>().0;
+    let row_blocks = row_groups / F::GROUPS;
     let tiles = Tiles {
-        x: |row: usize| &x[row * row_blocks..(row + 1) * row_blocks],
+        x: |row: usize| &x[row * row_groups..(row + 1) * row_groups],
         weights: |output: usize| &weights[output * row_blocks..(output + 1) * row_blocks],
-        rows: x.len() / row_blocks,
+        rows: x.len() / row_groups,
         outputs,
     };
     tiles.multiply(
@@ -169,18 +174,20 @@ fn block_tile<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize, const OUT
     let mut lanes = [[F32x4::splat(0.0); OUTPUTS]; ROWS];
     let mut rest = [[0.0; OUTPUTS]; ROWS];
     // All slices are of one length; said again so that the compiler drops its bounds checks.
-    let count = x[0].len();
-    let x = x.map(|x| &x[..count]);
+    let count = weights[0].len();
+    let x = x.map(|x| &x[..count * F::GROUPS]);
     let weights = weights.map(|weights| &weights[..count]);
     for block in 0..count {
-        for output in 0..OUTPUTS {
-            let w = F::unpack(&weights[output][block]);
-            for row in 0..ROWS {
-                let x = &x[row][block];
-                let scale = F32x4::splat(w.scale * x.scale);
-                let sum = &mut lanes[row][output];
-                *sum = sum.add(scale.mul(integer_dot(&w.q, &x.q).to_f32()));
-                rest[row][output] += w.least * x.sum;
+        for group in 0..F::GROUPS {
+            for output in 0..OUTPUTS {
+                let w = F::unpack(&weights[output][block], group);
+                for row in 0..ROWS {
+                    let x = &x[row][block * F::GROUPS + group];
+                    let scale = F32x4::splat(w.scale * x.scale);
+                    let sum = &mut lanes[row][output];
+                    *sum = sum.add(scale.mul(integer_dot(&w.q, &x.q).to_f32()));
+                    rest[row][output] += w.least[0] * x.sums[0] + w.least[1] * x.sums[1];
+                }
             }
         }
     }
