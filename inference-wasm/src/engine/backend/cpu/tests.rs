@@ -52,7 +52,8 @@ fn bytes(format: &Format, rows: usize, columns: usize, mut next: impl FnMut() ->
             "F32" => block = half::f16::from_bits(half(31)).to_f32().to_le_bytes().to_vec(),
             "F16" => block = half(31).to_le_bytes().to_vec(),
             "BF16" => {
-                block = half::bf16::from_f32(f32::from(half(31) as i16)).to_le_bytes().to_vec()
+                let value = half::f16::from_bits(half(31)).to_f32();
+                block = half::bf16::from_f32(value).to_le_bytes().to_vec();
             }
             _ => {
                 let (scale, least) = halves(format);
@@ -206,7 +207,7 @@ fn the_greatest_integers_sum_without_overflow() {
     bytes.extend(half::f16::ONE.to_le_bytes());
     let mut dense = [0.0; 256];
     (format.dequantize)(&bytes, &mut dense);
-    assert_eq!(dense, [4096.0; 256]);
+    assert_eq!(dense.map(f32::to_bits), [4096.0_f32.to_bits(); 256]);
     let weight = weight(format, 1, 256, bytes);
     let sum = 256.0 * 4096.0 * 32_767.0;
     assert_eq!(product(Cpu::default(), &weight, 256, &[32_767.0; 256]), [sum]);
