@@ -69,6 +69,12 @@ pub(crate) enum Kernel {
     Floats(fn(FloatJob<'_>)),
 }
 
+/// The half-precision number that a block begins with, as stored.
+#[inline(always)]
+fn first_half<const BYTES: usize>(block: &[u8; BYTES]) -> &[u8; 2] {
+    &block.as_chunks::<2>().0[0]
+}
+
 impl Format {
     /// The format with this number; `None` if this engine does not read it.
     pub fn of(id: u32) -> Option<&'static Self> {

@@ -1,6 +1,6 @@
 //! Lanes as arrays: plain Rust in a shape that compilers turn into vector instructions.
 
-use half::f16;
+use super::half_to_f32;
 
 /// Eight `i16`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,9 +15,18 @@ pub(crate) struct I32x4([i32; 4]);
 pub(crate) struct F32x4([f32; 4]);
 
 impl I16x8 {
+    pub(crate) const ZERO: Self = Self([0; 8]);
+
     #[inline(always)]
     pub(crate) fn load(values: &[i16; 8]) -> Self {
         Self(*values)
+    }
+
+    /// Two integers, four times over.
+    #[inline(always)]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
+    pub(crate) fn splat_pair(pair: &[i16; 2]) -> Self {
+        Self(std::array::from_fn(|i| pair[i % 2]))
     }
 
     /// 16 bytes as signed numbers, in order.
@@ -38,6 +47,12 @@ impl I16x8 {
             Self(std::array::from_fn(high)),
             Self(std::array::from_fn(|i| high(i + 8))),
         ]
+    }
+
+    /// Four rows of four pairs as four columns: pair `p` of each row in order.
+    #[inline(always)]
+    pub(crate) fn transposed(rows: [Self; 4]) -> [Self; 4] {
+        std::array::from_fn(|p| Self(std::array::from_fn(|i| rows[i / 2].0[2 * p + i % 2])))
     }
 
     /// `self − value` in every lane.
@@ -87,6 +102,14 @@ impl I16x8 {
 }
 
 impl I32x4 {
+    pub(crate) const ZERO: Self = Self([0; 4]);
+
+    /// The sum of all lanes of each.
+    #[inline(always)]
+    pub(crate) fn totals(of: [Self; 4]) -> Self {
+        Self(of.map(|Self(lanes)| lanes.into_iter().fold(0, i32::wrapping_add)))
+    }
+
     #[inline(always)]
     pub(crate) fn add(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].wrapping_add(other.0[i])))
@@ -100,6 +123,8 @@ impl I32x4 {
 }
 
 impl F32x4 {
+    pub(crate) const ZERO: Self = Self([0.0; 4]);
+
     #[inline(always)]
     pub(crate) fn splat(value: f32) -> Self {
         Self([value; 4])
@@ -115,11 +140,33 @@ impl F32x4 {
         *to = self.0;
     }
 
+    /// One value from memory, four times over.
+    #[inline(always)]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
+    pub(crate) fn load_splat(value: &f32) -> Self {
+        Self([*value; 4])
+    }
+
+    /// A half-precision number of each of four places.
+    #[inline(always)]
+    pub(crate) fn from_f16s(halves: [&[u8; 2]; 4]) -> Self {
+        Self(halves.map(|half| half_to_f32(*half)))
+    }
+
+    /// Two half-precision numbers of each of four places: all the first, and all the second.
+    #[inline(always)]
+    pub(crate) fn from_f16_pairs(pairs: [&[u8; 4]; 4]) -> [Self; 2] {
+        [
+            Self(pairs.map(|[a, b, _, _]| half_to_f32([*a, *b]))),
+            Self(pairs.map(|[_, _, a, b]| half_to_f32([*a, *b]))),
+        ]
+    }
+
     /// Four little-endian half-precision numbers.
     #[inline(always)]
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
     pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
-        Self(std::array::from_fn(|i| f16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]]).to_f32()))
+        Self(std::array::from_fn(|i| half_to_f32([bytes[2 * i], bytes[2 * i + 1]])))
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@ use super::*;
 use crate::engine::backend::Reference;
 use crate::engine::model::TensorInfo;
 use crate::engine::quant::FORMATS;
+use crate::protocol::EngineErrorKind;
 use futures::executor::block_on;
 
 fn weight(
@@ -223,5 +224,39 @@ fn rows_of_floats_may_have_any_length() {
         let exact: f32 = values.iter().map(|v| v * v).sum();
         assert_eq!(product(Cpu::default(), &weight, columns, &values), [exact]);
         assert_eq!(product(Reference::default(), &weight, columns, &values), [exact]);
+    }
+}
+
+#[test]
+fn a_team_is_refused_where_there_can_be_none() {
+    for threads in if cfg!(feature = "threads") { vec![0, 65] } else { vec![0, 2, 65] } {
+        let error = Cpu::new(threads).unwrap_err();
+        assert_eq!(error.kind, EngineErrorKind::BackendUnavailable, "{threads}");
+        assert!(error.message.starts_with(&format!("{threads} threads")), "{}", error.message);
+    }
+    assert_eq!(Cpu::new(1).unwrap().threads(), 1);
+}
+
+/// Products large enough to be shared, with one row and with several, by all outputs and by a
+/// number of them that no part divides.
+#[cfg(feature = "threads")]
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let (columns, mut state) = (256, 1_u8);
+    for format in FORMATS {
+        for (outputs, rows) in [(1024, 1), (515, 1), (203, 7)] {
+            let bytes = bytes(format, outputs, columns, || {
+                state = state.wrapping_mul(77).wrapping_add(101);
+                state
+            });
+            let weight = weight(format, outputs, columns, bytes);
+            let x: Vec<f32> = (0..rows * columns).map(|i| (i * 37 % 101) as f32 - 50.0).collect();
+            let alone = product(Cpu::default(), &weight, columns, &x);
+            for threads in 2..5 {
+                let shared = product(Cpu::new(threads).unwrap(), &weight, columns, &x);
+                let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                assert!(bits(&alone) == bits(&shared), "format {format}, {threads} threads");
+            }
+        }
     }
 }
