@@ -147,7 +147,7 @@ fn the_tiny_model_is_in_order() {
     let writer = Writer::tiny();
     let (hyper, weights) = read(&writer.file()).unwrap();
     assert_eq!((hyper.head_size, hyper.query_width(), hyper.kv_width()), (2, 4, 2));
-    assert_eq!((hyper.vocabulary, hyper.rope_base), (3, 10_000.0));
+    assert_eq!((hyper.vocabulary, hyper.rope.base), (3, 10_000.0));
     assert_eq!(weights.layers[0].down.dimensions, [6, 4]);
     assert_eq!(weights.token_embedding.bytes.start, writer.head().len().next_multiple_of(32));
     assert!(weights.output.is_none());
@@ -314,8 +314,8 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("no architecture", tiny().without("general.architecture").file(), "found no such key"),
         (
             "other architecture",
-            with("general.architecture", 8, string("qwen2")),
-            "one of `llama`, found `qwen2`",
+            with("general.architecture", 8, string("qwen2moe")),
+            "one of `llama`, `qwen2`, `qwen3`, `phi3`, `gemma`, `gemma2`, `gemma3`, `smollm3`, found `qwen2moe`",
         ),
         (
             "no heads",
@@ -360,8 +360,8 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         (
             "scaled rotation",
-            with("llama.rope.scaling.type", 8, string("yarn")),
-            "expected `none`, found the string `yarn`",
+            with("llama.rope.scaling.type", 8, string("dynamic")),
+            "expected `none`, `linear`, `yarn` or `longrope`, found the string `dynamic`",
         ),
         (
             "experts",
@@ -374,7 +374,11 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "this engine would not follow it",
         ),
         ("bias", twice("blk.0.attn_q.bias"), "tensor `blk.0.attn_q.bias`"),
-        ("rotary factors", twice("rope_freqs.weight"), "tensor `rope_freqs.weight`"),
+        (
+            "rotary factors for other heads",
+            twice("rope_freqs.weight"),
+            "tensor `rope_freqs.weight` at byte 1066: expected dimensions [1], found [4]",
+        ),
         (
             "missing tensor",
             tiny().number("llama.block_count", 2).file(),
