@@ -67,6 +67,38 @@ impl I16x8 {
         let product = |i: usize| i32::from(self.0[i]) * i32::from(other.0[i]);
         I32x4(std::array::from_fn(|j| product(2 * j).wrapping_add(product(2 * j + 1))))
     }
+
+    /// The bits of 16 bytes from `shift` on that `mask` keeps, in order. `mask` has at most
+    /// `8 - shift` bits, the lowest.
+    #[inline(always)]
+    pub(crate) fn from_fields(bytes: &[u8; 16], shift: u32, mask: u8) -> [Self; 2] {
+        let at = |i: usize| i16::from(bytes[i] >> shift & mask);
+        [Self(std::array::from_fn(at)), Self(std::array::from_fn(|i| at(i + 8)))]
+    }
+
+    /// `value` in lane `j` where bit `j` is set, 0 elsewhere.
+    #[inline(always)]
+    pub(crate) fn from_bits(bits: u8, value: i16) -> Self {
+        Self(std::array::from_fn(|j| if bits >> j & 1 == 1 { value } else { 0 }))
+    }
+
+    /// What `table` has for the low nibbles of 16 bytes in order, then for the high ones.
+    #[inline(always)]
+    pub(crate) fn from_table(bytes: &[u8; 16], table: &[i8; 16]) -> [Self; 4] {
+        let nibbles = Self::from_nibbles(bytes);
+        nibbles.map(|lanes| Self(lanes.0.map(|nibble| i16::from(table[nibble as usize]))))
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].wrapping_add(other.0[i])))
+    }
+
+    /// `self · value` in every lane.
+    #[inline(always)]
+    pub(crate) fn times(self, value: i16) -> Self {
+        Self(self.0.map(|lane| lane.wrapping_mul(value)))
+    }
 }
 
 impl I32x4 {
@@ -152,5 +184,12 @@ impl F32x4 {
     pub(crate) fn sum(self) -> f32 {
         let [a, b, c, d] = self.0;
         (a + b) + (c + d)
+    }
+
+    /// Four little-endian numbers of the upper half of an `f32`.
+    #[inline(always)]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
+    pub(crate) fn from_bf16(bytes: &[u8; 8]) -> Self {
+        Self(std::array::from_fn(|i| f32::from_le_bytes([0, 0, bytes[2 * i], bytes[2 * i + 1]])))
     }
 }

@@ -97,6 +97,48 @@ impl I16x8 {
     pub(crate) fn dot(self, other: Self) -> I32x4 {
         I32x4(wasm::i32x4_dot_i16x8(self.0, other.0))
     }
+
+    /// The bits of 16 bytes from `shift` on that `mask` keeps, in order. `mask` has at most
+    /// `8 - shift` bits, the lowest: what a shift of pairs of bytes moves from one into the other
+    /// lies above it, and processors have no shift of single bytes.
+    #[inline(always)]
+    pub(crate) fn from_fields(bytes: &[u8; 16], shift: u32, mask: u8) -> [Self; 2] {
+        let fields = wasm::v128_and(wasm::u16x8_shr(load(bytes), shift), wasm::u8x16_splat(mask));
+        [Self(wasm::u16x8_extend_low_u8x16(fields)), Self(wasm::u16x8_extend_high_u8x16(fields))]
+    }
+
+    /// `value` in lane `j` where bit `j` is set, 0 elsewhere.
+    #[inline(always)]
+    pub(crate) fn from_bits(bits: u8, value: i16) -> Self {
+        let each = wasm::u16x8(1, 2, 4, 8, 16, 32, 64, 128);
+        let set = wasm::v128_and(wasm::u16x8_splat(bits.into()), each);
+        Self(wasm::v128_and(wasm::i16x8_eq(set, each), wasm::i16x8_splat(value)))
+    }
+
+    /// What `table` has for the low nibbles of 16 bytes in order, then for the high ones.
+    #[inline(always)]
+    pub(crate) fn from_table(bytes: &[u8; 16], table: &[i8; 16]) -> [Self; 4] {
+        let (bytes, table) = (load(bytes), load(table));
+        let low = wasm::u8x16_swizzle(table, wasm::v128_and(bytes, wasm::u8x16_splat(0x0f)));
+        let high = wasm::u8x16_swizzle(table, wasm::u8x16_shr(bytes, 4));
+        [
+            Self(wasm::i16x8_extend_low_i8x16(low)),
+            Self(wasm::i16x8_extend_high_i8x16(low)),
+            Self(wasm::i16x8_extend_low_i8x16(high)),
+            Self(wasm::i16x8_extend_high_i8x16(high)),
+        ]
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(self, other: Self) -> Self {
+        Self(wasm::i16x8_add(self.0, other.0))
+    }
+
+    /// `self · value` in every lane.
+    #[inline(always)]
+    pub(crate) fn times(self, value: i16) -> Self {
+        Self(wasm::i16x8_mul(self.0, wasm::i16x8_splat(value)))
+    }
 }
 
 impl I32x4 {
@@ -218,5 +260,13 @@ impl F32x4 {
         let c = wasm::f32x4_extract_lane::<2>(self.0);
         let d = wasm::f32x4_extract_lane::<3>(self.0);
         (a + b) + (c + d)
+    }
+
+    /// Four little-endian numbers of the upper half of an `f32`.
+    #[inline(always)]
+    pub(crate) fn from_bf16(bytes: &[u8; 8]) -> Self {
+        // SAFETY: `bytes` is valid for 8 bytes, and `v128_load64_zero` asks no alignment.
+        let halves = unsafe { wasm::v128_load64_zero(bytes.as_ptr().cast()) };
+        Self(wasm::u32x4_shl(wasm::u32x4_extend_low_u16x8(halves), 16))
     }
 }
