@@ -13,7 +13,7 @@
 use half::f16;
 
 use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
 use crate::engine::lanes::{I16x8, half_to_f32};
 
 const WEIGHTS: usize = 32;
@@ -45,6 +45,9 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 struct Iq4Nl;
 
 impl Blocks<BYTES> for Iq4Nl {
+    const GREATEST: i16 = 127;
+    const LEAST: Least = Least::None;
+
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
         let [d0, d1, pairs @ ..] = block;

@@ -57,6 +57,7 @@ struct Q2K;
 
 impl Blocks<BYTES> for Q2K {
     const GROUPS: usize = GROUPS;
+    const GREATEST: i16 = 45;
 
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {

@@ -16,7 +16,7 @@ use half::f16;
 
 use super::superblock::{Bytes32, GROUPS, WEIGHTS, fields, scaled};
 use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
 use crate::engine::lanes::half_to_f32;
 
 const BYTES: usize = size_of::<Block>();
@@ -68,6 +68,8 @@ struct Q3K;
 
 impl Blocks<BYTES> for Q3K {
     const GROUPS: usize = GROUPS;
+    const GREATEST: i16 = 128;
+    const LEAST: Least = Least::None;
 
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {

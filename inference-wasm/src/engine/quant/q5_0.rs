@@ -12,7 +12,7 @@
 use half::f16;
 
 use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
 use crate::engine::lanes::{I16x8, half_to_f32};
 
 const WEIGHTS: usize = 32;
@@ -42,9 +42,13 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 }
 
 /// The format, to the kernels.
-struct Q50;
+pub(super) struct Q50;
 
 impl Blocks<BYTES> for Q50 {
+    const GREATEST: i16 = 16;
+    const LEAST: Least = Least::None;
+    const SEVEN_BITS: Option<i16> = Some(16);
+
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
         let [d0, d1, h0, h1, h2, h3, pairs @ ..] = block;

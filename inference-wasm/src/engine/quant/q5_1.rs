@@ -13,7 +13,7 @@
 use half::f16;
 
 use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
 use crate::engine::lanes::{I16x8, half_to_f32};
 
 const WEIGHTS: usize = 32;
@@ -44,9 +44,13 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 }
 
 /// The format, to the kernels.
-struct Q51;
+pub(super) struct Q51;
 
 impl Blocks<BYTES> for Q51 {
+    const GREATEST: i16 = 31;
+    const LEAST: Least = Least::Whole;
+    const SEVEN_BITS: Option<i16> = Some(0);
+
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
         let [d0, d1, m0, m1, h0, h1, h2, h3, pairs @ ..] = block;

@@ -16,7 +16,7 @@ use half::f16;
 
 use super::superblock::{Bytes32, GROUPS, WEIGHTS, fields, scale_and_least};
 use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
 use crate::engine::lanes::half_to_f32;
 
 const BYTES: usize = size_of::<Block>();
@@ -56,10 +56,13 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 }
 
 /// The format, to the kernels.
-struct Q5K;
+pub(super) struct Q5K;
 
 impl Blocks<BYTES> for Q5K {
     const GROUPS: usize = GROUPS;
+    const GREATEST: i16 = 31;
+    const LEAST: Least = Least::Whole;
+    const SEVEN_BITS: Option<i16> = Some(0);
 
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {

@@ -16,7 +16,7 @@ use half::f16;
 
 use super::superblock::{Bytes32, GROUPS, WEIGHTS, fields, scaled};
 use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Unpacked};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
 use crate::engine::lanes::half_to_f32;
 
 const BYTES: usize = size_of::<Block>();
@@ -59,6 +59,7 @@ struct Q6K;
 
 impl Blocks<BYTES> for Q6K {
     const GROUPS: usize = GROUPS;
+    const LEAST: Least = Least::None;
 
     /// The greatest integer is −32 · −128 = 4096.
     #[inline(always)]
