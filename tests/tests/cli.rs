@@ -162,7 +162,7 @@ fn a_run_of_nothing_is_not_green() {
 #[test]
 fn a_browser_that_is_not_there_is_set_up_trouble() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let bundle = ["--bundle", text(folder.path())];
+    let bundle = ["--bundle-dir", text(folder.path())];
     let generate = ["generate", "--model", "scribe-low-Q8_0", "--prompt", "x", "--browser"];
     for (browser, variable) in [("chrome", "CHROMEDRIVER"), ("firefox", "GECKODRIVER")] {
         let run = without_browsers(&[&generate[..], &[browser], &bundle].concat()).with(4);
@@ -173,7 +173,7 @@ fn a_browser_that_is_not_there_is_set_up_trouble() {
         );
         assert!(complaint.contains(&expected), "{complaint}");
     }
-    let run = without_browsers(&["probe", "--bundle", text(folder.path())]).with(4);
+    let run = without_browsers(&["probe", "--bundle-dir", text(folder.path())]).with(4);
     assert!(run.complaint().contains("hint: `tierproof setup` installs some"), "{}", run.stderr);
 }
 

@@ -26,7 +26,9 @@ pub(crate) use simd128::{F32x4, I16x8, I32x4};
 use crate::protocol::SimdLevel;
 
 /// Which of the two this build has.
-pub(crate) const LEVEL: SimdLevel = if cfg!(target_feature = "simd128") {
+pub(crate) const LEVEL: SimdLevel = if cfg!(target_feature = "relaxed-simd") {
+    SimdLevel::RelaxedSimd
+} else if cfg!(target_feature = "simd128") {
     SimdLevel::Simd128
 } else if cfg!(target_arch = "wasm32") {
     SimdLevel::Scalar
