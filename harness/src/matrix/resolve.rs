@@ -15,10 +15,8 @@ use super::{
 use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::cell::BrowserName;
 use crate::document::{Problem, Problems, did_you_mean, names};
+use inference_wasm::engine::quant::FORMATS;
 use inference_wasm::protocol::BackendName;
-
-/// Weight types that a `when` may name although no model of the catalogue has them yet.
-const WEIGHTS: [&str; 5] = ["F32", "F16", "Q8_0", "Q4_0", "Q4_1"];
 
 /// Where the names and entries of a resolved matrix stand in its text.
 #[derive(Debug, Default)]
@@ -99,7 +97,8 @@ impl Vocabulary {
             models: known.models.iter().map(|model| model.name.clone()).collect(),
             scenarios: known.fixtures.scenarios.keys().cloned().collect(),
             broken: known.fixtures.broken.iter().cloned().collect(),
-            weights: weights.chain(WEIGHTS.map(str::to_owned)).collect(),
+            // A `when` may name a type although no model of the catalogue has it yet.
+            weights: weights.chain(FORMATS.map(|format| format.name.to_owned())).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::quant::Format;
+use crate::engine::quant::{FORMATS, Format};
 
 /// Writes GGUF files, right ones and wrong ones.
 #[derive(Clone)]
@@ -157,6 +157,32 @@ fn the_tiny_model_is_in_order() {
     assert!(read(&untied.file()).unwrap().1.output.is_some());
 }
 
+/// Rows of whole blocks of every format, with the bytes that such a row takes and no more.
+#[test]
+fn tensors_of_every_format_are_placed() {
+    for format in FORMATS {
+        let (columns, rows) = (2 * format.block_weights, 3);
+        let bytes = 2 * format.block_bytes * rows;
+        let mut writer = Writer { version: 3, keys: Vec::new(), tensors: Vec::new() };
+        let dimensions = vec![columns as u64, rows as u64];
+        writer.tensors.push(Tensor {
+            name: "w".into(),
+            dimensions,
+            kind: format.id,
+            offset: 0,
+            bytes,
+        });
+        let file = writer.file();
+        let gguf = Gguf::open(&file).unwrap();
+        let tensor = &gguf.tensors["w"];
+        assert_eq!((tensor.columns(), tensor.rows(), tensor.format), (columns, rows, format));
+        assert_eq!(tensor.bytes.len(), bytes, "{format:?}");
+
+        let error = Gguf::open(&file[..file.len() - 1]).unwrap_err().to_string();
+        assert!(error.contains("the data of tensor `w`"), "{format:?}: {error}");
+    }
+}
+
 #[test]
 fn metadata_comes_back_as_it_was_written() {
     let mut writer = Writer::tiny();
@@ -259,13 +285,20 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         (
             "unknown type",
-            tensor(|t| t.kind = 12),
-            "one of F32, F16, Q4_0, Q4_1, Q8_0, found 12 (Q4_K)",
+            tensor(|t| t.kind = 23),
+            "one of F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, \
+             BF16, found 23 (IQ4_XS)",
         ),
+        ("type without a name", tensor(|t| t.kind = 4), "BF16, found 4"),
         (
             "rows cut blocks",
             tensor(|t| t.kind = 8),
             "multiple of 32 weights, the block of Q8_0, found 4",
+        ),
+        (
+            "rows cut superblocks",
+            tensor(|t| (t.kind, t.dimensions) = (14, vec![128, 2])),
+            "multiple of 256 weights, the block of Q6_K, found 128",
         ),
         ("crooked offset", tensor(|t| t.offset += 4), "an offset that is a multiple of 32"),
         (

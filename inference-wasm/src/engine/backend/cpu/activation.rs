@@ -16,12 +16,13 @@ pub(crate) struct Activations {
     pub(crate) q: [[i16; 8]; 4],
     /// The greatest magnitude divided by 32767.
     pub(crate) scale: f32,
-    /// `scale · Σ q` of the first 16 and of the last, for formats with a least value.
+    /// `scale · Σ q`, for formats with a least value.
+    pub(crate) sum: f32,
+    /// The same of the first 16 and of the last.
     pub(crate) sums: [f32; 2],
 }
 
-/// The greatest integer. A block's products of 128 at most, summed four pairs to a lane, stay
-/// below 2²⁶.
+/// The greatest integer.
 const GREATEST: f32 = 32_767.0;
 
 /// Adding and subtracting this rounds an `f32` of less than 2²² to an integer, ties to even.
@@ -43,7 +44,7 @@ fn quantize(values: &[f32; BLOCK]) -> Activations {
     let scale = greatest / GREATEST;
     // Values so small that the reciprocal would overflow count as zero.
     let inverse = if scale < f32::MIN_POSITIVE { 0.0 } else { GREATEST / greatest };
-    let mut block = Activations { q: [[0; 8]; 4], scale: scale + poison, sums: [0.0; 2] };
+    let mut block = Activations { q: [[0; 8]; 4], scale: scale + poison, sum: 0.0, sums: [0.0; 2] };
     let mut sums = [0_i32; 2];
     for (i, (q, values)) in block.q.iter_mut().zip(values.as_chunks::<8>().0).enumerate() {
         for (q, value) in q.iter_mut().zip(values) {
@@ -52,6 +53,7 @@ fn quantize(values: &[f32; BLOCK]) -> Activations {
             sums[i / 2] += i32::from(*q);
         }
     }
+    block.sum = block.scale * (sums[0] + sums[1]) as f32;
     block.sums = sums.map(|sum| block.scale * sum as f32);
     block
 }
@@ -68,7 +70,7 @@ mod tests {
         let block = quantize(&values);
         assert_eq!(block.scale, 1.0);
         assert_eq!(block.q[0], [32_767, -32_767, 1, 2, 2, -4, 0, 0]);
-        assert_eq!(block.sums, [1.0, 0.0]);
+        assert_eq!((block.sum, block.sums), (1.0, [1.0, 0.0]));
     }
 
     #[test]
