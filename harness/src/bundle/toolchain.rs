@@ -2,18 +2,16 @@
 //! built with.
 //!
 //! Where rustup can't add the target, the set-up script unpacks a private toolchain; for threads
-//! it builds a standard library with atomics. It writes the paths into `env.sh`. That file is made
-//! for shells; some of its lines are read here, and no shell is run.
+//! it builds a standard library with atomics. Where those are is read from what it wrote.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fs_err as fs;
 use inference_wasm::protocol::BundleName;
 
 use super::{BundleError, PROFILE, TARGET};
-use crate::setup::wasm_toolchain_folder;
+use crate::setup::wasm_environment;
 
 /// The variables that any cargo may be given as they stand in the file.
 const VARIABLES: [&str; 2] = ["RUSTC", "RUSTDOC"];
@@ -48,7 +46,7 @@ pub(super) fn cargo(
     subcommand: &str,
     bundle: BundleName,
 ) -> Result<Command, BundleError> {
-    let setup = environment()?;
+    let setup = wasm_environment()?;
     let flags = flags(bundle, &setup)?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
@@ -89,15 +87,6 @@ fn flags(bundle: BundleName, setup: &BTreeMap<String, String>) -> Result<Vec<Str
     Ok(flags)
 }
 
-/// What the set-up script found; nothing where it never ran.
-fn environment() -> Result<BTreeMap<String, String>, BundleError> {
-    match fs::read_to_string(wasm_toolchain_folder().join("env.sh")) {
-        Ok(text) => Ok(parse(&text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// What to do about cargo's output, where that is known.
 pub(super) fn hint(output: &str) -> &'static str {
     let has = |text: &str| output.contains(text);
@@ -115,39 +104,9 @@ pub(super) fn hint(output: &str) -> &'static str {
     }
 }
 
-/// The lines `export NAME='…'`.
-fn parse(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter_map(|line| line.trim().strip_prefix("export ")?.split_once('='))
-        .map(|(name, value)| {
-            let quoted = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
-            (name.to_owned(), quoted.unwrap_or(value).to_owned())
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_that_export_are_read() {
-        let cases: [(&str, &[(&str, &str)]); 4] = [
-            ("unset RUSTC RUSTDOC\n", &[]),
-            (
-                "export RUSTC='/a b/rustc'\nexport WASM_THREADS_SYSROOT='/t'\n",
-                &[("RUSTC", "/a b/rustc"), ("WASM_THREADS_SYSROOT", "/t")],
-            ),
-            ("export RUSTC=/plain\n", &[("RUSTC", "/plain")]),
-            ("", &[]),
-        ];
-        for (text, expected) in cases {
-            let found = parse(text);
-            let found: Vec<(&str, &str)> =
-                found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            assert_eq!(found, expected, "{text}");
-        }
-    }
 
     #[test]
     fn threads_need_a_standard_library_of_their_own() {
@@ -156,7 +115,7 @@ mod tests {
             let is_possible = flags(bundle, &nothing).is_ok();
             assert_eq!(is_possible, bundle != BundleName::Threads, "{bundle}");
         }
-        let setup = parse("export WASM_THREADS_SYSROOT='/t'");
+        let setup = BTreeMap::from([("WASM_THREADS_SYSROOT".to_owned(), "/t".to_owned())]);
         let flags = flags(BundleName::Threads, &setup).unwrap();
         assert_eq!(flags[..2], ["-Ctarget-feature=+simd128,+atomics,+bulk-memory", "--sysroot=/t"]);
         assert!(flags.contains(&"-Clink-arg=--shared-memory".to_owned()), "{flags:?}");
@@ -166,7 +125,7 @@ mod tests {
     #[test]
     fn the_workspace_builds_the_base_by_default() {
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cargo/config.toml");
-        let config = fs::read_to_string(config).unwrap();
+        let config = fs_err::read_to_string(config).unwrap();
         let [base] = &flags(BundleName::Base, &BTreeMap::new()).unwrap()[..] else {
             panic!("one flag")
         };
