@@ -131,6 +131,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::engine::backend::activation;
+    use crate::engine::backend::product::{Blocks, both_ways};
 
     #[derive(serde::Deserialize)]
     struct Vector {
@@ -180,5 +182,44 @@ mod tests {
         let mut weights = [0.0; 2];
         (f32::FORMAT.dequantize)(&[0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc1], &mut weights);
         assert_eq!(weights, [1.0, -10.0]);
+    }
+
+    /// As bytes and as 16-bit integers, over blocks of every byte there is and activations up to
+    /// the greatest.
+    fn multiplies_bytes_exactly<F: Blocks<BYTES>, const BYTES: usize>() {
+        let mut state = 0x2545_f491_u32;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        };
+        for round in 0..200 {
+            let blocks: [[u8; BYTES]; 4] =
+                std::array::from_fn(|_| std::array::from_fn(|_| (next() >> 9) as u8));
+            let values: Vec<f32> = (0..32)
+                .map(|_| match round {
+                    0 => activation::GREATEST,
+                    1 => -activation::GREATEST,
+                    _ => (next() % 65_279) as f32 - activation::GREATEST,
+                })
+                .collect();
+            let mut x = Vec::new();
+            activation::quantize_row(&values, &mut x);
+            for group in 0..F::GROUPS {
+                let [words, bytes] = both_ways::<F, BYTES>(blocks.each_ref(), group, &x[0]);
+                assert_eq!(words, bytes, "round {round}, group {group}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_bytes_are_those_of_integers() {
+        multiplies_bytes_exactly::<q4_0::Q40, _>();
+        multiplies_bytes_exactly::<q4_1::Q41, _>();
+        multiplies_bytes_exactly::<q5_0::Q50, _>();
+        multiplies_bytes_exactly::<q5_1::Q51, _>();
+        multiplies_bytes_exactly::<q4_k::Q4K, _>();
+        multiplies_bytes_exactly::<q5_k::Q5K, _>();
     }
 }

@@ -6,6 +6,10 @@ use super::half_to_f32;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct I16x8([i16; 8]);
 
+/// 16 `i8`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct I8x16([i8; 16]);
+
 /// Four `i32`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct I32x4([i32; 4]);
@@ -101,6 +105,35 @@ impl I16x8 {
     }
 }
 
+impl I8x16 {
+    #[inline(always)]
+    pub(crate) fn load(values: &[i8; 16]) -> Self {
+        Self(*values)
+    }
+
+    /// The low nibbles of 16 bytes, and the high ones.
+    #[inline(always)]
+    pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 2] {
+        [Self(bytes.map(|byte| (byte & 0x0f) as i8)), Self(bytes.map(|byte| (byte >> 4) as i8))]
+    }
+
+    /// Two vectors of numbers that fit `i8`, one after the other.
+    #[inline(always)]
+    pub(crate) fn narrowed(low: I16x8, high: I16x8) -> Self {
+        let narrow = |value: i16| value.clamp(-128, 127) as i8;
+        Self(std::array::from_fn(|i| narrow(if i < 8 { low.0[i] } else { high.0[i - 8] })))
+    }
+
+    /// `sum` and the products with numbers from 0 to 127: in lane `j` those of bytes `4j` to
+    /// `4j + 3`.
+    #[inline(always)]
+    pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
+        let product = |i: usize| i32::from(self.0[i]) * i32::from(seven.0[i]);
+        let four = |j: usize| (4 * j..4 * j + 4).map(product).sum::<i32>();
+        I32x4(std::array::from_fn(|j| sum.0[j].wrapping_add(four(j))))
+    }
+}
+
 impl I32x4 {
     pub(crate) const ZERO: Self = Self([0; 4]);
 
@@ -113,6 +146,23 @@ impl I32x4 {
     #[inline(always)]
     pub(crate) fn add(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].wrapping_add(other.0[i])))
+    }
+
+    #[inline(always)]
+    pub(crate) fn splat(value: i32) -> Self {
+        Self([value; 4])
+    }
+
+    /// `256 · self`.
+    #[inline(always)]
+    pub(crate) fn times_256(self) -> Self {
+        Self(self.0.map(|lane| lane.wrapping_shl(8)))
+    }
+
+    /// `self − other`.
+    #[inline(always)]
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].wrapping_sub(other.0[i])))
     }
 
     /// Rounds to nearest, ties to even.

@@ -10,6 +10,10 @@ use core::arch::wasm32::v128;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct I16x8(v128);
 
+/// 16 `i8`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct I8x16(v128);
+
 /// Four `i32`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct I32x4(v128);
@@ -141,6 +145,52 @@ impl I16x8 {
     }
 }
 
+impl I8x16 {
+    #[inline(always)]
+    pub(crate) fn load(values: &[i8; 16]) -> Self {
+        Self(load(values))
+    }
+
+    /// The low nibbles of 16 bytes, and the high ones.
+    #[inline(always)]
+    pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 2] {
+        let bytes = load(bytes);
+        let low = wasm::v128_and(bytes, wasm::u8x16_splat(0x0f));
+        [Self(low), Self(wasm::u8x16_shr(bytes, 4))]
+    }
+
+    /// Two vectors of numbers that fit `i8`, one after the other.
+    #[inline(always)]
+    pub(crate) fn narrowed(low: I16x8, high: I16x8) -> Self {
+        Self(wasm::i8x16_narrow_i16x8(low.0, high.0))
+    }
+
+    /// `sum` and the products with numbers from 0 to 127: in lane `j` those of bytes `4j` to
+    /// `4j + 3`.
+    ///
+    /// Exact: the standard leaves open what a set top bit of the second operand means, and whether
+    /// sums of two products are clamped to 16 bits, which two of at most 128 · 127 never need.
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
+        I32x4(wasm::i32x4_relaxed_dot_i8x16_i7x16_add(self.0, seven.0, sum.0))
+    }
+
+    /// `sum` and the products with numbers from 0 to 127: in lane `j` those of bytes `4j` to
+    /// `4j + 3`.
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
+        let low = wasm::i16x8_extmul_low_i8x16(self.0, seven.0);
+        let high = wasm::i16x8_extmul_high_i8x16(self.0, seven.0);
+        let ones = wasm::i16x8_splat(1);
+        let (low, high) = (wasm::i32x4_dot_i16x8(low, ones), wasm::i32x4_dot_i16x8(high, ones));
+        let even = wasm::i32x4_shuffle::<0, 2, 4, 6>(low, high);
+        let odd = wasm::i32x4_shuffle::<1, 3, 5, 7>(low, high);
+        I32x4(wasm::i32x4_add(sum.0, wasm::i32x4_add(even, odd)))
+    }
+}
+
 impl I32x4 {
     pub(crate) const ZERO: Self = Self(wasm::i32x4(0, 0, 0, 0));
 
@@ -159,6 +209,23 @@ impl I32x4 {
     #[inline(always)]
     pub(crate) fn add(self, other: Self) -> Self {
         Self(wasm::i32x4_add(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn splat(value: i32) -> Self {
+        Self(wasm::i32x4_splat(value))
+    }
+
+    /// `256 · self`.
+    #[inline(always)]
+    pub(crate) fn times_256(self) -> Self {
+        Self(wasm::i32x4_shl(self.0, 8))
+    }
+
+    /// `self − other`.
+    #[inline(always)]
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self(wasm::i32x4_sub(self.0, other.0))
     }
 
     /// Rounds to nearest, ties to even.

@@ -53,12 +53,13 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 }
 
 /// The format, to the kernels.
-struct Q4K;
+pub(super) struct Q4K;
 
 impl Blocks<BYTES> for Q4K {
     const GROUPS: usize = GROUPS;
     const GREATEST: i16 = 15;
     const LEAST: Least = Least::Whole;
+    const SEVEN_BITS: Option<i16> = Some(0);
 
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {

@@ -42,11 +42,12 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 }
 
 /// The format, to the kernels.
-struct Q50;
+pub(super) struct Q50;
 
 impl Blocks<BYTES> for Q50 {
     const GREATEST: i16 = 16;
     const LEAST: Least = Least::None;
+    const SEVEN_BITS: Option<i16> = Some(16);
 
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {

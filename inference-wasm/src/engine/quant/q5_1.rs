@@ -44,11 +44,12 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 }
 
 /// The format, to the kernels.
-struct Q51;
+pub(super) struct Q51;
 
 impl Blocks<BYTES> for Q51 {
     const GREATEST: i16 = 31;
     const LEAST: Least = Least::Whole;
+    const SEVEN_BITS: Option<i16> = Some(0);
 
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {

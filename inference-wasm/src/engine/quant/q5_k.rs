@@ -56,12 +56,13 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 }
 
 /// The format, to the kernels.
-struct Q5K;
+pub(super) struct Q5K;
 
 impl Blocks<BYTES> for Q5K {
     const GROUPS: usize = GROUPS;
     const GREATEST: i16 = 31;
     const LEAST: Least = Least::Whole;
+    const SEVEN_BITS: Option<i16> = Some(0);
 
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {

@@ -26,9 +26,11 @@ mod row;
 
 pub(crate) use float::multiply as floats;
 pub(crate) use panel::WIDTH;
+#[cfg(test)]
+pub(crate) use row::both_ways;
 
 use super::activation::Activations;
-use crate::engine::lanes::{F32x4, I16x8};
+use crate::engine::lanes::{F32x4, I8x16, I16x8};
 
 /// A format of blocks of `BYTES` bytes whose weights are integers with a scale, in groups of 32:
 /// weight `i` of a group is `scale · q[i] + least[i / 16]`.
@@ -46,6 +48,10 @@ pub(crate) trait Blocks<const BYTES: usize> {
     /// Which least values there are.
     const LEAST: Least = Least::Halves;
 
+    /// What is added to each integer to make a number from 0 to 127, in formats where that can be
+    /// done: those are multiplied as bytes where that is fast.
+    const SEVEN_BITS: Option<i16> = None;
+
     /// Unpacks a group of a block.
     fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked;
 
@@ -53,6 +59,14 @@ pub(crate) trait Blocks<const BYTES: usize> {
     #[inline(always)]
     fn integers(block: &[u8; BYTES], group: usize) -> [I16x8; 4] {
         Self::unpack(block, group).q
+    }
+
+    /// The integers as numbers from 0 to 127, in formats that say they have them.
+    #[inline(always)]
+    fn seven_bits(block: &[u8; BYTES], group: usize) -> [I8x16; 2] {
+        let offset = Self::SEVEN_BITS.unwrap_or_default();
+        let [a, b, c, d] = Self::integers(block, group).map(|q| q.minus(-offset));
+        [I8x16::narrowed(a, b), I8x16::narrowed(c, d)]
     }
 
     /// Scales and least values of the same group of four blocks.
@@ -79,7 +93,7 @@ pub(crate) enum Least {
 }
 
 /// The greatest magnitude of integers whose 32 products with activations fit an `i32`: 2048 · 32 ·
-/// 32767 is less than 2³¹.
+/// 32639 is less than 2³¹.
 const NARROW: i16 = 2048;
 
 /// A group of weights, ready to be multiplied.

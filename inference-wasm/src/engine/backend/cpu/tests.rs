@@ -70,7 +70,7 @@ fn bytes(format: &Format, rows: usize, columns: usize, mut next: impl FnMut() ->
 
 /// Holds products of the kernels against sums in `f64` over dequantized weights.
 ///
-/// What may differ: an activation is rounded to a step of its group's greatest value over 32767,
+/// What may differ: an activation is rounded to a step of its group's greatest value over 32639,
 /// so by half of that; and sums are in `f32`. A weight is the sum of a part with the scale and of
 /// a least value, which may cancel, so for the second the two count apart.
 fn check(format: &'static Format, bytes: Vec<u8>, columns: usize, x: &[f32]) -> Result<(), String> {
@@ -95,7 +95,7 @@ fn check(format: &'static Format, bytes: Vec<u8>, columns: usize, x: &[f32]) -> 
         let (mut exact, mut magnitude, mut allowed) = (0.0_f64, 0.0_f64, 0.0_f64);
         for (x, (w, least)) in x.zip(weights) {
             let greatest = x.iter().fold(0.0_f32, |greatest, x| greatest.max(x.abs()));
-            let half_step = if is_block { f64::from(greatest) / 65_534.0 } else { 0.0 };
+            let half_step = if is_block { f64::from(greatest) / 65_278.0 } else { 0.0 };
             for ((&x, &w), &least) in x.iter().zip(w).zip(least) {
                 let (x, w, least) = (f64::from(x), f64::from(w), f64::from(least));
                 exact += x * w;
@@ -191,7 +191,7 @@ fn extreme_blocks_do_not_overflow() {
                         block[at..at + 2].copy_from_slice(&value.to_le_bytes());
                     }
                 }
-                for x in [32_767.0_f32, -32_767.0] {
+                for x in [32_639.0_f32, -32_639.0] {
                     check(format, bytes.clone(), columns, &vec![x; columns]).unwrap();
                 }
             }
@@ -210,9 +210,9 @@ fn the_greatest_integers_sum_without_overflow() {
     (format.dequantize)(&bytes, &mut dense);
     assert_eq!(dense.map(f32::to_bits), [4096.0_f32.to_bits(); 256]);
     let weight = weight(format, 1, 256, bytes);
-    let sum = 256.0 * 4096.0 * 32_767.0;
-    assert_eq!(product(Cpu::default(), &weight, 256, &[32_767.0; 256]), [sum]);
-    assert_eq!(product(Cpu::default(), &weight, 256, &[-32_767.0; 256]), [-sum]);
+    let sum = 256.0 * 4096.0 * 32_639.0;
+    assert_eq!(product(Cpu::default(), &weight, 256, &[32_639.0; 256]), [sum]);
+    assert_eq!(product(Cpu::default(), &weight, 256, &[-32_639.0; 256]), [-sum]);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! Four rows of weights at a time, so that a group of activations is loaded once for all of them,
 //! and what follows the integer products is done for all of them in one vector, a lane for each.
 
-use super::{BlockJob, Blocks, NARROW, term};
+use super::{Activations, BlockJob, Blocks, NARROW, term};
+#[cfg(any(test, target_feature = "relaxed-simd"))]
+use crate::engine::lanes::I8x16;
 use crate::engine::lanes::{F32x4, I16x8, I32x4};
 
 /// Multiplies weights of format `F` by the one row of a job.
@@ -23,7 +25,13 @@ pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) 
             let blocks = rows.map(|row| &row[block]);
             for group in 0..F::GROUPS {
                 let x = &x[block * F::GROUPS + group];
-                let products = products::<F, BYTES>(blocks, group, &x.q);
+                #[cfg(not(target_feature = "relaxed-simd"))]
+                let products = products::<F, BYTES>(blocks, group, x);
+                #[cfg(target_feature = "relaxed-simd")]
+                let products = match F::SEVEN_BITS {
+                    Some(offset) => products_of_bytes::<F, BYTES>(blocks, group, x, offset),
+                    None => products::<F, BYTES>(blocks, group, x),
+                };
                 sum = sum.add(term::<F, BYTES>(products, &F::scales(blocks, group), x));
             }
         }
@@ -40,9 +48,9 @@ pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) 
 fn products<F: Blocks<BYTES>, const BYTES: usize>(
     blocks: [&[u8; BYTES]; 4],
     group: usize,
-    x: &[[i16; 8]; 4],
+    x: &Activations,
 ) -> F32x4 {
-    let x = x.each_ref().map(I16x8::load);
+    let x = x.q.each_ref().map(I16x8::load);
     let halves = blocks.map(|block| {
         let [a, b, c, d] = F::integers(block, group);
         [a.dot(x[0]).add(b.dot(x[1])), c.dot(x[2]).add(d.dot(x[3]))]
@@ -53,4 +61,49 @@ fn products<F: Blocks<BYTES>, const BYTES: usize>(
         let first = I32x4::totals(halves.map(|[first, _]| first)).to_f32();
         first.add(I32x4::totals(halves.map(|[_, last]| last)).to_f32())
     }
+}
+
+/// The same in bytes: `q_x` is `256 · high + low`, and `q_w` is `seven bits − offset`. All in
+/// integers, so that nothing but the way differs.
+#[cfg(any(test, target_feature = "relaxed-simd"))]
+#[inline(always)]
+fn products_of_bytes<F: Blocks<BYTES>, const BYTES: usize>(
+    blocks: [&[u8; BYTES]; 4],
+    group: usize,
+    x: &Activations,
+    offset: i16,
+) -> F32x4 {
+    let high = x.bytes.high.each_ref().map(I8x16::load);
+    let low = x.bytes.low.each_ref().map(I8x16::load);
+    let sums = blocks.map(|block| {
+        let [first, last] = F::seven_bits(block, group);
+        let dot =
+            |x: [I8x16; 2]| x[1].dot_seven_bits(last, x[0].dot_seven_bits(first, I32x4::ZERO));
+        dot(high).times_256().add(dot(low))
+    });
+    let sums = I32x4::totals(sums);
+    if offset == 0 {
+        sums.to_f32()
+    } else {
+        sums.minus(I32x4::splat(x.bytes.sum * i32::from(offset))).to_f32()
+    }
+}
+
+/// Both ways for the four blocks: what the first gives has to be what the second does.
+#[cfg(test)]
+pub(crate) fn both_ways<F: Blocks<BYTES>, const BYTES: usize>(
+    blocks: [&[u8; BYTES]; 4],
+    group: usize,
+    x: &Activations,
+) -> [[u32; 4]; 2] {
+    let offset = F::SEVEN_BITS.expect("a format that has them");
+    [
+        products::<F, BYTES>(blocks, group, x),
+        products_of_bytes::<F, BYTES>(blocks, group, x, offset),
+    ]
+    .map(|products| {
+        let mut values = [0.0; 4];
+        products.store(&mut values);
+        values.map(f32::to_bits)
+    })
 }
