@@ -67,6 +67,16 @@ fn wrong_arguments_are_usage_errors_that_name_what_is_expected() {
         ),
         (vec!["run", "--backend", "webgpuu"], "unknown backend `webgpuu`"),
         (vec!["run", "--seeded-fault", "rust"], "unknown fault `rust`, expected one of"),
+        (
+            vec!["run", "--bundle", "fast"],
+            "unknown bundle `fast`, expected one of `auto`, `scalar`, `base`, `relaxed`, `threads`",
+        ),
+        (vec!["run", "--threads", "0"], "0 is not in 1..=64"),
+        (
+            vec!["run", "--bundle", "relaxed", "--threads", "2"],
+            "bundle `relaxed` has one thread, found 2, expected bundle `threads` or `auto`",
+        ),
+        (vec!["wasm-test", "--bundle", "threads"], "tests of wasm-bindgen can't run with threads"),
         (vec!["plan", "--driver", "chrome"], "expected `NAME=PATH`, found `chrome`"),
         (
             vec!["plan", "--filter", "colour=red"],
