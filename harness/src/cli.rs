@@ -24,6 +24,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::browser::supervise;
+use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::cell::{BrowserName, UnknownName, parse_backend};
 use crate::plan::{Filter, GRAMMAR};
 use crate::run::exit::Exit;
@@ -81,8 +82,8 @@ enum Command {
     Doctor(setup::DoctorArgs),
     /// Install what is missing
     Setup(setup::SetupArgs),
-    /// Build the wasm bundle that pages load
-    Bundle(bundle::BundleArgs),
+    /// Build the bundles that pages load, and show how large they are
+    Bundle(bundle::BuildArgs),
     /// Print the JSON Schema of a matrix
     Schema,
     /// Print completions for a shell
@@ -149,9 +150,31 @@ pub(crate) struct LaunchArgs {
     /// Use this driver: NAME is chrome, firefox, webkit or safari
     #[arg(long = "driver", value_name = "NAME=PATH")]
     drivers: Vec<String>,
-    /// Use this wasm bundle instead of building one
-    #[arg(long, value_name = "DIR", env = "TIERPROOF_BUNDLE")]
-    bundle: Option<PathBuf>,
+    /// Serve this folder of bundles instead of building one
+    #[arg(long, value_name = "DIR", env = "TIERPROOF_BUNDLE_DIR")]
+    bundle_dir: Option<PathBuf>,
+}
+
+/// Which bundle pages load.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct BundleArgs {
+    /// The bundle that pages load, and no other: scalar, base, relaxed or threads; with `auto`
+    /// each takes the best that its browser runs [default: the matrix's, or auto]
+    #[arg(long, value_name = "NAME")]
+    bundle: Option<BundleWord>,
+    /// Threads to compute with; more than one takes `--bundle threads`, or `auto` and a browser
+    /// that has them [default: the matrix's, or 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_THREADS)))]
+    threads: Option<u32>,
+}
+
+impl BundleArgs {
+    /// What was said here, and where nothing was, what holds by default.
+    fn choice(self, default: BundleChoice) -> Result<BundleChoice, Failure> {
+        let bundle = self.bundle.map_or(default.bundle, |word| word.0);
+        BundleChoice::new(bundle, self.threads.unwrap_or(default.threads))
+            .map_err(|error| Failure::usage(miette::miette!("{error}")))
+    }
 }
 
 /// Why a subcommand could not do its work, and how the command ends for it.

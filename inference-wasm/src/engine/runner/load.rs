@@ -36,8 +36,8 @@ pub(super) async fn load<H: Host>(
         let loaded = describe(&session);
         (Model::Reference(Box::new(session)), loaded)
     } else {
-        let threads = request.threads.map_or(1, |threads| threads as usize);
-        let session = Session::load(Cpu::new(threads)?, file, options)?;
+        let threads = request.threads.unwrap_or_else(|| job.host.threads());
+        let session = Session::load(Cpu::new(threads as usize)?, file, options)?;
         let loaded = describe(&session);
         (Model::Cpu(Box::new(session)), loaded)
     };
