@@ -16,12 +16,14 @@
 //! that the user sets ([`floor`]).
 
 pub mod busy;
+mod chart;
 pub mod comparison;
 pub mod engine;
 #[cfg(test)]
 mod fixture;
 pub mod floor;
 mod host;
+pub mod html;
 mod machine;
 mod measure;
 mod memory;
@@ -40,5 +42,5 @@ pub use host::{Parts, Prepared, Surroundings};
 pub use machine::machine;
 pub use measure::{Method, Subject, series};
 pub use peers::{Missing, Peers, UNASKED_BYTES, onnx_name};
-pub use prompt::Prompts;
+pub use prompt::{BenchPrompt, Prompts};
 pub use requantize::{TARGETS, requantized};

@@ -66,6 +66,14 @@ impl EngineName {
         }
     }
 
+    /// It takes a prompt as token ids; else as text, of which it has to make the same ids.
+    pub fn takes_ids(self) -> bool {
+        match self {
+            Self::Tierproof | Self::TierproofNative | Self::TransformersJs | Self::LlamaCpp => true,
+            Self::Wllama => false,
+        }
+    }
+
     /// It tells the ids of its answer, not only the text.
     pub fn tells_ids(self) -> bool {
         match self {

@@ -1,14 +1,29 @@
 //! The prompts: as many tokens as asked for, another text for every round, the same for every
 //! engine.
 //!
-//! Engines get token ids, so that each works through the same number. Two prompts in a row differ
-//! in their first token, so that no engine can take any of it from its cache of the round before.
+//! Every prompt exists as token ids and as a text of which the model's own tokenizer makes these
+//! very ids, for peers that take nothing but text. Two prompts in a row part with their first token
+//! (after a beginning-of-sequence token, where the model wants one), so that no engine can take any
+//! of it from its cache of the round before.
 
 use inference_wasm::engine::model::{Gguf, HyperParameters};
 use inference_wasm::engine::tokenizer::Tokenizer;
+use inference_wasm::protocol::Prompt;
 use serde::Deserialize;
 
-/// What the ids of prompts are taken from, endlessly.
+/// How many places are tried for a prompt that its text gives back. One in a few is right.
+const PLACES: usize = 2000;
+
+/// One prompt, in both shapes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BenchPrompt {
+    /// As token ids.
+    pub ids: Vec<u32>,
+    /// The text of these ids.
+    pub text: String,
+}
+
+/// What prompts are taken from, endlessly.
 pub struct Prompts {
     tokenizer: Tokenizer,
     ids: Vec<u32>,
@@ -49,11 +64,28 @@ impl Prompts {
     }
 
     /// The next prompt, of `tokens` tokens.
-    pub fn next(&mut self, tokens: u32) -> Vec<u32> {
-        let (start, prompt) = window(&self.ids, self.at, self.last, tokens as usize);
-        self.at = start + tokens as usize;
-        self.last = prompt.first().copied();
-        prompt
+    ///
+    /// # Errors
+    /// No text of so many tokens was found.
+    pub fn next(&mut self, tokens: u32) -> Result<BenchPrompt, String> {
+        let raw = |text: &str| self.tokenizer.prompt_ids(&Prompt::Raw(text.to_owned()));
+        let empty = raw("a").map_err(|error| error.to_string())?;
+        // What the model puts around any text.
+        let around = empty.len() - self.tokenizer.encode("a", false).len();
+        let wanted = (tokens as usize).saturating_sub(around).max(1);
+        let mut at = self.at;
+        for _ in 0..PLACES {
+            let (start, window) = window(&self.ids, at, self.last, wanted);
+            let text = self.text(&window);
+            let ids = raw(&text).map_err(|error| error.to_string())?;
+            if self.tokenizer.encode(&text, false) == window && ids.len() == tokens as usize {
+                self.at = start + wanted;
+                self.last = window.first().copied();
+                return Ok(BenchPrompt { ids, text });
+            }
+            at = start + 1;
+        }
+        Err(format!("no text of {tokens} tokens was found in the eval set"))
     }
 }
 
@@ -69,6 +101,25 @@ fn window(ids: &[u32], at: usize, last: Option<u32>, tokens: usize) -> (usize, V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prompts_text_is_made_of_its_very_ids() {
+        let gguf = include_bytes!("../../../fixtures/models/scribe-low-Q8_0.gguf");
+        let eval = include_str!("../../../fixtures/models/eval.jsonl");
+        let mut prompts = Prompts::of(gguf, eval).unwrap();
+        assert_eq!(prompts.context(), 512);
+        let mut last = Vec::new();
+        for tokens in [1, 7, 32, 480, 480] {
+            let BenchPrompt { ids, text } = prompts.next(tokens).unwrap();
+            assert_eq!(ids.len(), tokens as usize);
+            assert_eq!(prompts.tokenizer.prompt_ids(&Prompt::Raw(text)).unwrap(), ids);
+            assert_ne!(
+                ids.iter().take(2).collect::<Vec<_>>(),
+                last.iter().take(2).collect::<Vec<_>>()
+            );
+            last = ids;
+        }
+    }
 
     #[test]
     fn prompts_go_around_and_never_begin_alike() {

@@ -60,9 +60,7 @@ fn render_series(text: &mut String, series: &Series) {
             else {
                 continue;
             };
-            let firsts: Vec<_> =
-                engine.counted(context).map(|sample| sample.first_token_ms).collect();
-            let first = Estimate::of(&firsts).map_or(0.0, |estimate| estimate.median);
+            let first = first_token(engine, context).map_or(0.0, |estimate| estimate.median);
             let _ = writeln!(
                 text,
                 "  {:width$}  {context:>6}  {:>24}  {:>24}  {:>8.0} ms",
@@ -101,6 +99,12 @@ fn render_series(text: &mut String, series: &Series) {
             );
         }
     }
+}
+
+/// The median of an engine's times to the first token, in milliseconds.
+fn first_token(engine: &Engine, context: u32) -> Option<Estimate> {
+    let times: Vec<_> = engine.counted(context).map(|sample| sample.first_token_ms).collect();
+    Estimate::of(&times)
 }
 
 fn render_engine(text: &mut String, engine: &Engine, width: usize) {

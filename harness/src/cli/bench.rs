@@ -15,7 +15,9 @@ use crate::bench::busy;
 use crate::bench::engine::EngineName;
 use crate::bench::floor::{self, Floors};
 use crate::bench::record::{BenchRecord, FORMAT, Settings};
-use crate::bench::{self, Method, Missing, Peers, Prepared, Prompts, Subject, Surroundings, table};
+use crate::bench::{
+    self, Method, Missing, Peers, Prepared, Prompts, Subject, Surroundings, html, table,
+};
 use crate::browser::LaunchProfile;
 use crate::browser::supervise::Supervisor;
 use crate::cell::BrowserName;
@@ -376,15 +378,17 @@ fn tell(
     let json = serde_json::to_string_pretty(record).map_err(Failure::setup)?;
     let path = args.out.join("bench.json");
     fs_err::write(&path, format!("{json}\n")).map_err(Failure::setup)?;
+    let changes = baseline.map(|baseline| table::render_changes(record, baseline));
+    let page = args.out.join("index.html");
+    let html = html::render(record, changes.as_deref()).map_err(Failure::setup)?;
+    fs_err::write(&page, html).map_err(Failure::setup)?;
     if args.json {
         say(format!("{json}\n"))?;
     } else {
         say(table::render(record))?;
-        if let Some(baseline) = baseline {
-            say(table::render_changes(record, baseline))?;
-        }
+        say(changes.unwrap_or_default())?;
     }
-    anstream::eprintln!("{}", path.display());
+    anstream::eprintln!("\n{} has every sample, {} the charts", path.display(), page.display());
     Ok(())
 }
 

@@ -72,7 +72,7 @@ async function generate(command, request) {
   };
   send(command, { type: "phase", phase: "prefill" });
   const { prompt, max_tokens, ignore_stop } = request;
-  const answer = await adapter.generate(prompt.ids, max_tokens, ignore_stop, onToken);
+  const answer = await adapter.generate(prompt.ids ?? prompt.raw, max_tokens, ignore_stop, onToken);
   const ended = performance.now();
   return {
     of: "generate",

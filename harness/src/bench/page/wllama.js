@@ -1,4 +1,4 @@
-// wllama: llama.cpp as WebAssembly, in a worker of its own.
+// wllama: llama.cpp as WebAssembly, in a worker of its own. It takes a prompt as text alone.
 
 import { Wllama } from "./wllama/index.min.js";
 
