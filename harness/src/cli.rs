@@ -3,6 +3,7 @@
 //! Each subcommand has a file of its own that gathers what the library needs and calls it; what a
 //! subcommand means lives in the library.
 
+mod bench;
 mod bundle;
 mod generate;
 mod golden;
@@ -68,6 +69,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Run prompts on one browser and backend, without a matrix
     Generate(generate::GenerateArgs),
+    /// Measure engines side by side: ours, peers, and our own earlier figures
+    Bench(bench::BenchArgs),
     /// Show what browsers can do here
     Probe(probe::ProbeArgs),
     /// Render logs of runs again, or merge those of shards
@@ -224,6 +227,7 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Run(args) => run::run(&workspace()?, &args, cli.verbose),
         Command::Plan(args) => plan::run(&workspace()?, &args),
         Command::Generate(args) => generate::run(&workspace()?, &args),
+        Command::Bench(args) => bench::run(&workspace()?, &args),
         Command::Probe(args) => probe::run(&workspace()?, &args),
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Models(command) => models::run(&workspace()?, &command),

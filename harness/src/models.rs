@@ -15,6 +15,7 @@ use etcetera::BaseStrategy;
 
 pub use catalogue::{Catalogue, CatalogueError, Entry, PypiSource, Source};
 pub use download::DownloadError;
+pub(crate) use download::download;
 pub use fetch::{FetchError, FetchProgress, fetch};
 pub use files::{FileProblem, check_file, table};
 pub use pip::PipError;
