@@ -18,6 +18,7 @@ use super::memory::resident_bytes;
 use super::process::{Driver, ProcessPage};
 use crate::browser::supervise::Supervisor;
 use crate::browser::{Browser, LaunchProfile, Launcher, Trouble};
+use crate::bundle::BundleChoice;
 use crate::page::{BrowserPage, NativePage};
 use crate::server::{PageSetup, ServedModel, Server};
 
@@ -89,14 +90,14 @@ impl<'s> Host<'s> {
         Ok(Self { surroundings, server, browser, parts: prepared.parts.clone(), model })
     }
 
-    /// Opens a fresh page.
-    pub(super) async fn open(&self) -> Result<EnginePage<'_>, String> {
+    /// Opens a fresh page; ours is told which bundle to load.
+    pub(super) async fn open(&self, bundle: BundleChoice) -> Result<EnginePage<'_>, String> {
         let setup = PageSetup { model: Some(self.model.clone()), fault: None };
         let told = |trouble: Trouble| trouble.to_string();
         if let Parts::Native = self.parts {
             return NativePage::open(setup).map(EnginePage::Native).map_err(told);
         }
-        let handle = self.server.open(setup).map_err(|error| error.to_string())?;
+        let handle = self.server.open(setup).map_err(|error| error.to_string())?.choosing(bundle);
         match (&self.parts, &self.browser) {
             (Parts::Process { python, script }, _) => {
                 let driver = Driver {

@@ -19,6 +19,7 @@ use super::record::{Engine, Load, Memory, Model, Sample, Series};
 use super::schedule::order;
 use super::stopwatch::{Face, Stopwatch};
 use crate::browser::LaunchProfile;
+use crate::bundle::BundleChoice;
 use crate::matrix::Timeouts;
 use crate::page::Page;
 use crate::proof;
@@ -34,8 +35,8 @@ pub struct Method {
     pub pairs: u32,
     /// Tokens to generate.
     pub tokens: u32,
-    /// Threads to compute with.
-    pub threads: u32,
+    /// The bundle that our page loads, and the threads that every engine computes with.
+    pub bundle: BundleChoice,
     /// Backend of engines in a browser.
     pub backend: BackendName,
     /// A busy machine is put up with.
@@ -132,7 +133,7 @@ pub async fn series(
                 continue;
             }
         }
-        match host.open().await {
+        match host.open(method.bundle).await {
             Ok(page) => pages.push((*at, *name, host, Stopwatch::new(page))),
             Err(reason) => records[*at].unsupported = Some(reason),
         }
@@ -248,7 +249,7 @@ async fn load_and_close(
     name: EngineName,
     positions: u32,
 ) -> Result<Option<f64>, String> {
-    let mut page = Stopwatch::new(host.open().await?);
+    let mut page = Stopwatch::new(host.open(method.bundle).await?);
     let face = page.face();
     load(&mut page, method, name, host.manifest(), positions).await?;
     page.close().await.map_err(|trouble| trouble.to_string())?;
@@ -269,7 +270,7 @@ async fn load<'p, 'h>(
         model: manifest.clone(),
         context_tokens: Some(positions),
         cache_type: CacheType::default(),
-        threads: Some(method.threads),
+        threads: Some(method.bundle.threads),
         fault: None,
     };
     match command(&mut conversation, Action::Load(request)).await? {
@@ -316,7 +317,8 @@ async fn run(
     let execution = &generated.execution;
     if contestant.name.is_ours() {
         let backend = contestant.name.backend(method.backend);
-        proof::verify(backend, execution)
+        let demand = proof::Demand { backend, bundle: method.bundle };
+        proof::verify(demand, execution)
             .map_err(|missing| format!("no tier proof: {}", missing.reasons.join("; ")))?;
     }
     record.build = match contestant.name {

@@ -10,7 +10,7 @@ use inference_wasm::protocol::BackendName;
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, backend, browser, say};
+use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, browser, say};
 use crate::bench::busy;
 use crate::bench::engine::EngineName;
 use crate::bench::floor::{self, Floors};
@@ -19,6 +19,7 @@ use crate::bench::{
     self, Method, Missing, Peers, Prepared, Prompts, Subject, Surroundings, html, table,
 };
 use crate::browser::LaunchProfile;
+use crate::bundle::BundleChoice;
 use crate::browser::supervise::Supervisor;
 use crate::cell::BrowserName;
 use crate::matrix::Timeouts;
@@ -95,9 +96,6 @@ pub(crate) struct BenchArgs {
     /// Rounds that count
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pairs: u32,
-    /// Threads that every engine is told to use
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    threads: u32,
     /// Compare with an earlier bench.json, too
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
@@ -118,6 +116,8 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
+    bundle: BundleArgs,
+    #[command(flatten)]
     launch: LaunchArgs,
 }
 
@@ -125,6 +125,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let baseline = args.baseline.as_deref().map(BenchRecord::load).transpose();
     let baseline = baseline.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
     check(args)?;
+    let choice = args.bundle.choice(BundleChoice::default())?;
     let machine = Machine::look(workspace, &args.launch)?;
     let cache = models::cache_folder().map_err(Failure::setup)?;
     let bar = progress_bar();
@@ -132,7 +133,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let chosen = chosen_models(workspace, args, &cache, &mut step)?;
 
     let bundle = if args.engine.contains(&EngineName::Tierproof) {
-        Some(machine::page_bundle(workspace, &args.launch, None)?)
+        Some(machine::page_bundle(workspace, &args.launch, choice, None)?)
     } else {
         None
     };
@@ -144,7 +145,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
         .map_err(Failure::setup)?;
 
     fs_err::create_dir_all(&args.out).map_err(Failure::setup)?;
-    let method = method(args);
+    let method = method(args, choice);
     let measured = machine::on_runtime(async {
         let stage = Stage::set(&machine, None, &args.out, &method.timeouts).await?;
         let measured = tokio::select! {
@@ -188,7 +189,7 @@ fn check(args: &BenchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn method(args: &BenchArgs) -> Method {
+fn method(args: &BenchArgs, bundle: BundleChoice) -> Method {
     let longest = args.context.iter().max().map_or(0, |context| u64::from(*context));
     // Slow peers work through 10 tokens a second on slow machines, or a little less.
     let prompt = Duration::from_secs(120 + longest);
@@ -203,7 +204,7 @@ fn method(args: &BenchArgs) -> Method {
         contexts: args.context.clone(),
         pairs: args.pairs,
         tokens: args.tokens,
-        threads: args.threads,
+        bundle,
         backend: args.backend,
         allow_busy: args.allow_busy,
         timeouts,
@@ -362,7 +363,7 @@ async fn measure(
         settings: Settings {
             pairs: args.pairs,
             tokens: args.tokens,
-            threads: args.threads,
+            threads: method.bundle.threads,
             backend: args.backend.to_string(),
             allow_busy: args.allow_busy,
         },
