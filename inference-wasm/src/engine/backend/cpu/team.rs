@@ -8,6 +8,7 @@
 //! the team's own. In a page only a worker script can start a thread, so there they are rayon's
 //! global pool, which the page starts before it loads a model.
 
+#[cfg(feature = "threads")]
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
