@@ -221,16 +221,19 @@ pub struct Counters {
 }
 
 /// Room for `count` zeros, or an error that says what for.
-fn zeros(count: Option<usize>, what: &str) -> Result<Vec<f32>, EngineError> {
+fn zeros<T: bytemuck::Zeroable + Clone>(
+    count: Option<usize>,
+    what: &str,
+) -> Result<Vec<T>, EngineError> {
     let mut values = Vec::new();
     let count = count.unwrap_or(usize::MAX);
     if values.try_reserve_exact(count).is_err() {
         return Err(EngineError {
             kind: EngineErrorKind::OutOfMemory,
-            message: format!("no memory for {what}: {count} floats of 4 bytes"),
+            message: format!("no memory for {what}: {count} numbers of {} bytes", size_of::<T>()),
             hint: Some("ask for a smaller context with `context_tokens`".into()),
         });
     }
-    values.resize(count, 0.0);
+    values.resize(count, T::zeroed());
     Ok(values)
 }

@@ -15,6 +15,7 @@
     reason = "a lane operation that is not inlined costs more than it does"
 )]
 
+mod function;
 // Portable lanes are compiled in tests of a SIMD build, too, to hold one against the other.
 #[cfg(any(test, not(target_feature = "simd128")))]
 mod portable;
@@ -38,6 +39,9 @@ pub(crate) const LEVEL: SimdLevel = if cfg!(target_feature = "relaxed-simd") {
 } else {
     SimdLevel::Native
 };
+
+/// Whether [`I8x16::dot_seven_bits`] is one instruction.
+pub(crate) const MULTIPLIES_BYTES: bool = cfg!(target_feature = "relaxed-simd");
 
 /// A little-endian half-precision number. Without a branch: scales are read for every block.
 ///

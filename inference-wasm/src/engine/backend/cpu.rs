@@ -5,18 +5,23 @@
 //! floats. Products are cut into ranges of outputs, which a [`Team`] shares.
 
 pub(crate) mod activation;
+mod attention;
+mod cache;
 pub(crate) mod product;
 mod team;
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use activation::Activations;
+use attention::Piece;
+use cache::Cache;
 use product::{BlockJob, FloatJob};
 use team::Team;
 
 use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
-use crate::engine::lanes::{F32x4, dot};
+use crate::engine::lanes::{F32x4, dot, padded};
 use crate::engine::model::TensorInfo;
 use crate::engine::quant::{Format, Kernel};
 use crate::protocol::{BackendName, CacheType, EngineError};
@@ -26,8 +31,10 @@ use crate::protocol::{BackendName, CacheType, EngineError};
 pub struct Cpu {
     counters: Counters,
     team: Team,
-    /// Attention's weights of one head: as many as there are positions.
-    scores: Vec<f32>,
+    /// Attention's scratch, one for each thread.
+    scores: Vec<Mutex<Vec<f32>>>,
+    /// A vector of weights as floats, while it is used.
+    factors: Vec<f32>,
     /// A product of several rows in the parts that threads have written.
     parts: Vec<f32>,
 }
@@ -62,15 +69,6 @@ pub struct Tensor {
     integers: RefCell<Vec<Activations>>,
 }
 
-/// Keys and values of a layer: `[positions × width]` each.
-#[derive(Debug)]
-pub struct Cache {
-    width: usize,
-    cache_type: CacheType,
-    keys: Vec<f32>,
-    values: Vec<f32>,
-}
-
 impl Cpu {
     /// Outputs of a part of a product, where one output takes `products`: small enough that
     /// threads finish together, and a multiple of what kernels do at a time.
@@ -90,6 +88,13 @@ impl Weight {
 
     fn row_bytes(&self) -> usize {
         self.columns / self.format.block_weights * self.format.block_bytes
+    }
+
+    /// A vector as floats.
+    fn floats<'a>(&self, into: &'a mut Vec<f32>) -> &'a [f32] {
+        into.resize(self.columns, 0.0);
+        (self.format.dequantize)(self.bytes(), into);
+        into
     }
 
     /// Makes the integers of activations, where the format needs them and they aren't there yet.
@@ -190,14 +195,16 @@ impl Backend for Cpu {
         width: usize,
         cache_type: CacheType,
     ) -> Result<Cache, EngineError> {
-        let count = positions.checked_mul(width);
-        let keys = zeros(count, "the key-value cache")?;
-        let values = zeros(count, "the key-value cache")?;
-        self.counters.cache_bytes += 2 * size_of_val(keys.as_slice()) as u64;
-        if self.scores.len() < positions {
-            self.scores = zeros(Some(positions), "attention scores")?;
+        let cache = Cache::new(positions, width, cache_type)?;
+        self.counters.cache_bytes += cache.bytes() as u64;
+        self.scores.resize_with(self.team.threads(), Mutex::default);
+        for scores in &mut self.scores {
+            let scores = scores.get_mut().unwrap_or_else(PoisonError::into_inner);
+            if scores.len() < attention::scratch(positions) {
+                *scores = zeros(Some(attention::scratch(positions)), "attention scores")?;
+            }
         }
-        Ok(Cache { width, cache_type, keys, values })
+        Ok(cache)
     }
 
     fn embed(&mut self, table: &Weight, ids: &[u32], out: &mut Tensor) {
@@ -223,11 +230,10 @@ impl Backend for Cpu {
     }
 
     fn rms_norm_heads(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
-        let mut factors = vec![0.0; scale.columns];
-        (scale.format.dequantize)(scale.bytes(), &mut factors);
+        let factors = scale.floats(&mut self.factors);
         for head in x.write().chunks_exact_mut(factors.len()) {
             let inverse = 1.0 / (dot(head, head) / head.len() as f32 + epsilon).sqrt();
-            for (x, factor) in head.iter_mut().zip(&factors) {
+            for (x, factor) in head.iter_mut().zip(factors) {
                 *x *= inverse * factor;
             }
         }
@@ -259,10 +265,9 @@ impl Backend for Cpu {
     }
 
     fn add_bias(&mut self, x: &mut Tensor, bias: &Weight) {
-        let mut values = vec![0.0; bias.columns];
-        (bias.format.dequantize)(bias.bytes(), &mut values);
+        let values = bias.floats(&mut self.factors);
         for row in x.write().chunks_exact_mut(values.len()) {
-            for (x, bias) in row.iter_mut().zip(&values) {
+            for (x, bias) in row.iter_mut().zip(values) {
                 *x += bias;
             }
         }
@@ -293,34 +298,49 @@ impl Backend for Cpu {
     }
 
     fn append(&mut self, cache: &mut Cache, keys: &Tensor, values: &Tensor, first: usize) {
-        let start = first * cache.width;
-        let end = start + keys.values.len();
-        cache.keys[start..end].copy_from_slice(&keys.values);
-        cache.values[start..end].copy_from_slice(&values.values);
-        if cache.cache_type == CacheType::F16 {
-            for value in cache.keys[start..end].iter_mut().chain(&mut cache.values[start..end]) {
-                *value = half::f16::from_f32(*value).to_f32();
-            }
-        }
+        cache.append(&keys.values, &values.values, first);
     }
 
     fn attention(&mut self, queries: &Tensor, cache: &Cache, heads: Heads, out: &mut Tensor) {
-        let columns = queries.columns;
-        for (row, out) in out.resize(queries.rows()).chunks_exact_mut(columns).enumerate() {
-            let visible = heads.visible(row);
-            let scores = &mut self.scores[..visible.len()];
-            let per_head = queries.row(row).chunks_exact(heads.size);
-            for (head, (query, out)) in per_head.zip(out.chunks_exact_mut(heads.size)).enumerate() {
-                let start = head * heads.kv / heads.queries * heads.size;
-                attend(query, cache, visible.start, start, &heads, scores, out);
-            }
+        let (rows, columns) = (queries.rows(), queries.columns);
+        let (team, scores, queries) = (&self.team, &self.scores, queries.values.as_slice());
+        let out = out.resize(rows);
+        let attend = |number: usize, piece: Piece<'_>| {
+            let mut scratch = scores[number].lock().unwrap_or_else(PoisonError::into_inner);
+            attention::attend(queries, cache, &heads, piece, &mut scratch);
+        };
+        let positions: usize = (0..rows).map(|row| heads.visible(row).len()).sum();
+        if team.threads() == 1 || positions * columns < PART_PRODUCTS {
+            return attend(0, Piece { rows: 0..rows, kv_heads: 0..heads.kv, out });
         }
+        if rows == 1 {
+            let group = columns / heads.kv;
+            let pieces = out.chunks_exact_mut(group).enumerate();
+            let pieces =
+                pieces.map(|(head, out)| Piece { rows: 0..1, kv_heads: head..head + 1, out });
+            return team.share(pieces, attend);
+        }
+        let pieces = out.chunks_mut(attention::ROWS * columns).enumerate();
+        let pieces = pieces.map(|(index, out)| {
+            let first = index * attention::ROWS;
+            Piece { rows: first..first + out.len() / columns, kv_heads: 0..heads.kv, out }
+        });
+        team.share(pieces, attend);
     }
 
     fn gated(&mut self, gate: &mut Tensor, up: &Tensor, activation: Activation) {
-        for (gate, up) in gate.write().iter_mut().zip(&up.values) {
-            *gate = activation.of(*gate) * up;
+        let gated = |gate: &[f32; 4], up: &[f32; 4]| {
+            let (gate, up) = (F32x4::load(gate), F32x4::load(up));
+            activated(gate, activation).mul(up)
+        };
+        let (gates, last_gates) = gate.write().as_chunks_mut::<4>();
+        let (ups, last_ups) = up.values.as_chunks::<4>();
+        for (gate, up) in gates.iter_mut().zip(ups) {
+            gated(gate, up).store(gate);
         }
+        let mut last = [0.0; 4];
+        gated(&padded(last_gates), &padded(last_ups)).store(&mut last);
+        last_gates.copy_from_slice(&last[..last_gates.len()]);
     }
 
     fn scale(&mut self, x: &mut Tensor, factor: f32) {
@@ -330,9 +350,15 @@ impl Backend for Cpu {
     }
 
     fn soft_cap(&mut self, x: &mut Tensor, cap: f32) {
-        for x in x.write() {
-            *x = cap * (*x / cap).tanh();
+        let cap = F32x4::splat(cap);
+        let capped = |x: &[f32; 4]| F32x4::load(x).div(cap).tanh().mul(cap);
+        let (fours, rest) = x.write().as_chunks_mut::<4>();
+        for four in fours {
+            capped(four).store(four);
         }
+        let mut last = [0.0; 4];
+        capped(&padded(rest)).store(&mut last);
+        rest.copy_from_slice(&last[..rest.len()]);
     }
 
     fn add(&mut self, x: &mut Tensor, y: &Tensor) {
@@ -357,50 +383,17 @@ fn turn(a: &mut f32, b: &mut f32, [cos, sin]: [f32; 2]) {
     (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
 }
 
-/// One head of one row: `out = Σ softmax(scale · query · key) · value` over as many positions from
-/// `first` on as `scores` has room for. The head begins at `start` in each position's keys and
-/// values.
-fn attend(
-    query: &[f32],
-    cache: &Cache,
-    first: usize,
-    start: usize,
-    heads: &Heads,
-    scores: &mut [f32],
-    out: &mut [f32],
-) {
-    let head = start..start + query.len();
-    let mut greatest = f32::NEG_INFINITY;
-    let keys = cache.keys[first * cache.width..].chunks_exact(cache.width);
-    for (score, keys) in scores.iter_mut().zip(keys) {
-        *score = dot(query, &keys[head.clone()]) * heads.scale;
-        if let Some(cap) = heads.soft_cap {
-            *score = cap * (*score / cap).tanh();
+/// The function of a gate. Both are the gate times the logistic function: the tangent of `y` and
+/// one, halved, are that of `2y`.
+#[inline(always)]
+fn activated(x: F32x4, activation: Activation) -> F32x4 {
+    match activation {
+        Activation::Silu => x.times_logistic(x),
+        Activation::GeluTanh => {
+            // 2 · √(2/π) · (x + 0.044715 · x³)
+            let cube = x.mul(x).mul(x).mul(F32x4::splat(0.044_715));
+            x.times_logistic(x.add(cube).mul(F32x4::splat(1.595_769_1)))
         }
-        greatest = greatest.max(*score);
-    }
-    let mut sum = 0.0;
-    for score in scores.iter_mut() {
-        *score = (*score - greatest).exp();
-        sum += *score;
-    }
-    out.fill(0.0);
-    let values = cache.values[first * cache.width..].chunks_exact(cache.width);
-    for (score, values) in scores.iter().zip(values) {
-        add_scaled(out, &values[head.clone()], score / sum);
-    }
-}
-
-/// `out += scale · x`.
-fn add_scaled(out: &mut [f32], x: &[f32], scale: f32) {
-    let (out_lanes, out_rest) = out.as_chunks_mut::<4>();
-    let (x_lanes, x_rest) = x.as_chunks::<4>();
-    let lanes = F32x4::splat(scale);
-    for (out, x) in out_lanes.iter_mut().zip(x_lanes) {
-        F32x4::load(out).add(F32x4::load(x).mul(lanes)).store(out);
-    }
-    for (out, x) in out_rest.iter_mut().zip(x_rest) {
-        *out += x * scale;
     }
 }
 

@@ -33,6 +33,24 @@ impl I16x8 {
         Self(std::array::from_fn(|i| pair[i % 2]))
     }
 
+    /// Eight numbers that fit 16 bits.
+    #[inline(always)]
+    pub(crate) fn narrowed(low: I32x4, high: I32x4) -> Self {
+        let narrow = |value: i32| value.clamp(-32_768, 32_767) as i16;
+        Self(std::array::from_fn(|i| narrow(if i < 4 { low.0[i] } else { high.0[i - 4] })))
+    }
+
+    #[inline(always)]
+    pub(crate) fn store(self, to: &mut [i16; 8]) {
+        *to = self.0;
+    }
+
+    /// The same integer eight times.
+    #[inline(always)]
+    pub(crate) fn splat(value: i16) -> Self {
+        Self([value; 8])
+    }
+
     /// 16 bytes as signed numbers, in order.
     #[inline(always)]
     pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
@@ -153,10 +171,22 @@ impl I32x4 {
         Self([value; 4])
     }
 
-    /// `256 · self`.
+    /// Bits moved up, zeros after them.
     #[inline(always)]
-    pub(crate) fn times_256(self) -> Self {
-        Self(self.0.map(|lane| lane.wrapping_shl(8)))
+    pub(crate) fn shl(self, bits: u32) -> Self {
+        Self(self.0.map(|lane| lane << bits))
+    }
+
+    /// Bits moved down, the sign after them.
+    #[inline(always)]
+    pub(crate) fn shr(self, bits: u32) -> Self {
+        Self(self.0.map(|lane| lane >> bits))
+    }
+
+    /// The floats whose bits these are.
+    #[inline(always)]
+    pub(crate) fn as_f32(self) -> F32x4 {
+        F32x4(self.0.map(|lane| f32::from_bits(lane as u32)))
     }
 
     /// `self − other`.
@@ -227,6 +257,42 @@ impl F32x4 {
     #[inline(always)]
     pub(crate) fn mul(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+    }
+
+    #[inline(always)]
+    pub(crate) fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+
+    #[inline(always)]
+    pub(crate) fn div(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] / other.0[i]))
+    }
+
+    #[inline(always)]
+    pub(crate) fn abs(self) -> Self {
+        Self(self.0.map(f32::abs))
+    }
+
+    /// `then` where `self < other`, `or` elsewhere and where either is no number.
+    #[inline(always)]
+    pub(crate) fn if_less(self, other: Self, then: Self, or: Self) -> Self {
+        let select = |i: usize| if self.0[i] < other.0[i] { then.0[i] } else { or.0[i] };
+        Self(std::array::from_fn(select))
+    }
+
+    /// The bits, as integers.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> I32x4 {
+        I32x4(self.0.map(|lane| lane.to_bits() as i32))
+    }
+
+    /// The greatest lane, if all are numbers.
+    #[inline(always)]
+    pub(crate) fn greatest(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        let greater = |a: f32, b: f32| if a < b { b } else { a };
+        greater(greater(a, b), greater(c, d))
     }
 
     /// `(l0 + l1) + (l2 + l3)`.

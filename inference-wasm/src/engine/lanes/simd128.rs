@@ -51,6 +51,24 @@ impl I16x8 {
         Self(unsafe { wasm::v128_load32_splat(pair.as_ptr().cast()) })
     }
 
+    /// Eight numbers that fit 16 bits.
+    #[inline(always)]
+    pub(crate) fn narrowed(low: I32x4, high: I32x4) -> Self {
+        Self(wasm::i16x8_narrow_i32x4(low.0, high.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn store(self, to: &mut [i16; 8]) {
+        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` asks no alignment.
+        unsafe { wasm::v128_store(to.as_mut_ptr().cast(), self.0) }
+    }
+
+    /// The same integer eight times.
+    #[inline(always)]
+    pub(crate) fn splat(value: i16) -> Self {
+        Self(wasm::i16x8_splat(value))
+    }
+
     /// 16 bytes as signed numbers, in order.
     #[inline(always)]
     pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
@@ -216,10 +234,22 @@ impl I32x4 {
         Self(wasm::i32x4_splat(value))
     }
 
-    /// `256 · self`.
+    /// Bits moved up, zeros after them.
     #[inline(always)]
-    pub(crate) fn times_256(self) -> Self {
-        Self(wasm::i32x4_shl(self.0, 8))
+    pub(crate) fn shl(self, bits: u32) -> Self {
+        Self(wasm::i32x4_shl(self.0, bits))
+    }
+
+    /// Bits moved down, the sign after them.
+    #[inline(always)]
+    pub(crate) fn shr(self, bits: u32) -> Self {
+        Self(wasm::i32x4_shr(self.0, bits))
+    }
+
+    /// The floats whose bits these are.
+    #[inline(always)]
+    pub(crate) fn as_f32(self) -> F32x4 {
+        F32x4(self.0)
     }
 
     /// `self − other`.
@@ -317,6 +347,44 @@ impl F32x4 {
     #[inline(always)]
     pub(crate) fn mul(self, other: Self) -> Self {
         Self(wasm::f32x4_mul(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn sub(self, other: Self) -> Self {
+        Self(wasm::f32x4_sub(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn div(self, other: Self) -> Self {
+        Self(wasm::f32x4_div(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn abs(self) -> Self {
+        Self(wasm::f32x4_abs(self.0))
+    }
+
+    /// `then` where `self < other`, `or` elsewhere and where either is no number.
+    #[inline(always)]
+    pub(crate) fn if_less(self, other: Self, then: Self, or: Self) -> Self {
+        Self(wasm::v128_bitselect(then.0, or.0, wasm::f32x4_lt(self.0, other.0)))
+    }
+
+    /// The bits, as integers.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> I32x4 {
+        I32x4(self.0)
+    }
+
+    /// The greatest lane, if all are numbers.
+    #[inline(always)]
+    pub(crate) fn greatest(self) -> f32 {
+        let a = wasm::f32x4_extract_lane::<0>(self.0);
+        let b = wasm::f32x4_extract_lane::<1>(self.0);
+        let c = wasm::f32x4_extract_lane::<2>(self.0);
+        let d = wasm::f32x4_extract_lane::<3>(self.0);
+        let greater = |a: f32, b: f32| if a < b { b } else { a };
+        greater(greater(a, b), greater(c, d))
     }
 
     /// `(l0 + l1) + (l2 + l3)`.

@@ -6,6 +6,8 @@
 //! with 8 bits, the rounding of activations alone moves the logits of a 4-bit model by more than
 //! half a unit, enough to turn a near tie into another sentence.
 
+use crate::engine::lanes::{F32x4, I16x8, I32x4, MULTIPLIES_BYTES};
+
 /// Weights, and activations, in a block.
 pub(crate) const BLOCK: usize = 32;
 
@@ -14,9 +16,8 @@ pub(crate) const BLOCK: usize = 32;
 pub(crate) struct Activations {
     /// From −32639 to 32639.
     pub(crate) q: [[i16; 8]; 4],
-    /// `q` as bytes, `256 · high + low`.
-    #[cfg(any(test, target_feature = "relaxed-simd"))]
-    pub(crate) bytes: Bytes,
+    /// `q` as bytes, once or not at all.
+    pub(crate) bytes: [Bytes; BYTES_KEPT],
     /// The greatest magnitude divided by 32639.
     pub(crate) scale: f32,
     /// `scale · Σ q`, for formats with a least value.
@@ -25,8 +26,10 @@ pub(crate) struct Activations {
     pub(crate) sums: [f32; 2],
 }
 
+/// Whether this build needs the integers as bytes. Tests do, to hold one against the other.
+const BYTES_KEPT: usize = (MULTIPLIES_BYTES || cfg!(test)) as usize;
+
 /// Integers as two bytes with signs, `256 · high + low`, for dot products of bytes.
-#[cfg(any(test, target_feature = "relaxed-simd"))]
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bytes {
     pub(crate) high: [[i8; 16]; 2],
@@ -47,42 +50,41 @@ pub(crate) fn quantize_row(row: &[f32], blocks: &mut Vec<Activations>) {
 }
 
 fn quantize(values: &[f32; BLOCK]) -> Activations {
-    let mut greatest = 0.0_f32;
-    let mut poison = 0.0_f32;
-    for value in values {
-        greatest = greatest.max(value.abs());
-        // NaN if any value is NaN or infinite, and zero otherwise: `max` would hide a NaN.
-        poison += value * 0.0;
+    let fours = values.as_chunks::<4>().0;
+    let mut greatest = F32x4::ZERO;
+    let mut poison = F32x4::ZERO;
+    for four in fours {
+        let four = F32x4::load(four);
+        greatest = greatest.if_less(four.abs(), four.abs(), greatest);
+        // NaN if any value is NaN or infinite, and zero otherwise: a comparison would hide a NaN.
+        poison = poison.add(four.mul(F32x4::ZERO));
     }
+    let greatest = greatest.greatest();
     let scale = greatest / GREATEST;
     // Values so small that the reciprocal would overflow count as zero.
     let inverse = if scale < f32::MIN_POSITIVE { 0.0 } else { GREATEST / greatest };
-    let mut block = Activations {
-        q: [[0; 8]; 4],
-        #[cfg(any(test, target_feature = "relaxed-simd"))]
-        bytes: Bytes::default(),
-        scale: scale + poison,
-        sum: 0.0,
-        sums: [0.0; 2],
-    };
-    let mut sums = [0_i32; 2];
-    for (i, (q, values)) in block.q.iter_mut().zip(values.as_chunks::<8>().0).enumerate() {
-        for (q, value) in q.iter_mut().zip(values) {
-            let rounded = (value * inverse + ROUND) - ROUND;
-            *q = rounded as i16;
-            sums[i / 2] += i32::from(*q);
-        }
+    let (inverse, round) = (F32x4::splat(inverse), F32x4::splat(ROUND));
+    let integers =
+        |four: &[f32; 4]| F32x4::load(four).mul(inverse).add(round).bits().minus(round.bits());
+    let mut q = [[0; 8]; 4];
+    let mut sums = [I32x4::ZERO; 2];
+    for (i, (q, eight)) in q.iter_mut().zip(fours.as_chunks::<2>().0).enumerate() {
+        let integers = I16x8::narrowed(integers(&eight[0]), integers(&eight[1]));
+        integers.store(q);
+        sums[i / 2] = sums[i / 2].add(integers.dot(I16x8::splat(1)));
     }
-    #[cfg(any(test, target_feature = "relaxed-simd"))]
-    {
-        block.bytes = Bytes::of(&block.q);
+    let scale = scale + poison.sum();
+    // Sums of integers below 2²⁰, exact as floats.
+    let sums = sums.map(|sum| sum.to_f32().sum());
+    Activations {
+        q,
+        bytes: std::array::from_fn(|_| Bytes::of(&q)),
+        scale,
+        sum: scale * (sums[0] + sums[1]),
+        sums: sums.map(|sum| scale * sum),
     }
-    block.sum = block.scale * (sums[0] + sums[1]) as f32;
-    block.sums = sums.map(|sum| block.scale * sum as f32);
-    block
 }
 
-#[cfg(any(test, target_feature = "relaxed-simd"))]
 impl Bytes {
     fn of(q: &[[i16; 8]; 4]) -> Self {
         let mut bytes = Self::default();
@@ -90,7 +92,7 @@ impl Bytes {
         let halves = high.zip(bytes.low.as_flattened_mut());
         for ((high, low), &q) in halves.zip(q.as_flattened()) {
             // To the nearest multiple of 256, so that what is left has a sign, too.
-            *high = ((q + 128) >> 8) as i8;
+            *high = (q.wrapping_add(128) >> 8) as i8;
             *low = q as i8;
             bytes.sum += i32::from(q);
         }

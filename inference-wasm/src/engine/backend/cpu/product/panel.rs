@@ -131,6 +131,8 @@ impl Panel {
                     sums[row][vector] = sums[row][vector].add(term);
                 }
             }
+            // In memory: in the loop over pairs every register is taken.
+            std::hint::black_box(&mut sums);
         }
         for row in 0..ROWS {
             for vector in 0..VECTORS {
@@ -163,18 +165,24 @@ fn products<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize>(
     }
 }
 
+/// Sums of products of pairs, in as many steps of four as there are: a loop of single steps would
+/// be a third overhead.
 #[inline(always)]
 fn sums<const ROWS: usize>(
     weights: &[[I16x8; VECTORS]],
     x: [&[[i16; 2]]; ROWS],
 ) -> [[I32x4; VECTORS]; ROWS] {
     let mut sums = [[I32x4::ZERO; VECTORS]; ROWS];
-    let x = x.map(|x| &x[..weights.len()]);
-    for (pair, weights) in weights.iter().enumerate() {
-        for row in 0..ROWS {
-            let x = I16x8::splat_pair(&x[row][pair]);
-            for vector in 0..VECTORS {
-                sums[row][vector] = sums[row][vector].add(weights[vector].dot(x));
+    let weights = weights.as_chunks::<4>().0;
+    let x = x.map(|x| &x.as_chunks::<4>().0[..weights.len()]);
+    for (four, weights) in weights.iter().enumerate() {
+        for pair in 0..4 {
+            for row in 0..ROWS {
+                let x = I16x8::splat_pair(&x[row][four][pair]);
+                for vector in 0..VECTORS {
+                    let sum = &mut sums[row][vector];
+                    *sum = sum.add(weights[pair][vector].dot(x));
+                }
             }
         }
     }

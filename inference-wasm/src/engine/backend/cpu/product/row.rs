@@ -3,10 +3,9 @@
 //! Four rows of weights at a time, so that a group of activations is loaded once for all of them,
 //! and what follows the integer products is done for all of them in one vector, a lane for each.
 
+use super::super::activation::Bytes;
 use super::{Activations, BlockJob, Blocks, NARROW, term};
-#[cfg(any(test, target_feature = "relaxed-simd"))]
-use crate::engine::lanes::I8x16;
-use crate::engine::lanes::{F32x4, I16x8, I32x4};
+use crate::engine::lanes::{F32x4, I8x16, I16x8, I32x4, MULTIPLIES_BYTES};
 
 /// Multiplies weights of format `F` by the one row of a job.
 pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
@@ -25,12 +24,11 @@ pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) 
             let blocks = rows.map(|row| &row[block]);
             for group in 0..F::GROUPS {
                 let x = &x[block * F::GROUPS + group];
-                #[cfg(not(target_feature = "relaxed-simd"))]
-                let products = products::<F, BYTES>(blocks, group, x);
-                #[cfg(target_feature = "relaxed-simd")]
-                let products = match F::SEVEN_BITS {
-                    Some(offset) => products_of_bytes::<F, BYTES>(blocks, group, x, offset),
-                    None => products::<F, BYTES>(blocks, group, x),
+                let products = match (F::SEVEN_BITS, x.bytes.first()) {
+                    (Some(offset), Some(bytes)) if MULTIPLIES_BYTES => {
+                        products_of_bytes::<F, BYTES>(blocks, group, bytes, offset)
+                    }
+                    _ => products::<F, BYTES>(blocks, group, x),
                 };
                 sum = sum.add(term::<F, BYTES>(products, &F::scales(blocks, group), x));
             }
@@ -65,27 +63,26 @@ fn products<F: Blocks<BYTES>, const BYTES: usize>(
 
 /// The same in bytes: `q_x` is `256 · high + low`, and `q_w` is `seven bits − offset`. All in
 /// integers, so that nothing but the way differs.
-#[cfg(any(test, target_feature = "relaxed-simd"))]
 #[inline(always)]
 fn products_of_bytes<F: Blocks<BYTES>, const BYTES: usize>(
     blocks: [&[u8; BYTES]; 4],
     group: usize,
-    x: &Activations,
+    x: &Bytes,
     offset: i16,
 ) -> F32x4 {
-    let high = x.bytes.high.each_ref().map(I8x16::load);
-    let low = x.bytes.low.each_ref().map(I8x16::load);
+    let high = x.high.each_ref().map(I8x16::load);
+    let low = x.low.each_ref().map(I8x16::load);
     let sums = blocks.map(|block| {
         let [first, last] = F::seven_bits(block, group);
         let dot =
             |x: [I8x16; 2]| x[1].dot_seven_bits(last, x[0].dot_seven_bits(first, I32x4::ZERO));
-        dot(high).times_256().add(dot(low))
+        dot(high).shl(8).add(dot(low))
     });
     let sums = I32x4::totals(sums);
     if offset == 0 {
         sums.to_f32()
     } else {
-        sums.minus(I32x4::splat(x.bytes.sum * i32::from(offset))).to_f32()
+        sums.minus(I32x4::splat(x.sum * i32::from(offset))).to_f32()
     }
 }
 
@@ -99,7 +96,7 @@ pub(crate) fn both_ways<F: Blocks<BYTES>, const BYTES: usize>(
     let offset = F::SEVEN_BITS.expect("a format that has them");
     [
         products::<F, BYTES>(blocks, group, x),
-        products_of_bytes::<F, BYTES>(blocks, group, x, offset),
+        products_of_bytes::<F, BYTES>(blocks, group, &x.bytes[0], offset),
     ]
     .map(|products| {
         let mut values = [0.0; 4];
