@@ -3,6 +3,8 @@
 //! The merges are the `tokenizers` crate's. What comes before them is done here: the cut into
 //! words, and how a word is spelled in the alphabet of the vocabulary.
 
+use std::collections::HashSet;
+
 use tokenizers::Model;
 use tokenizers::models::bpe::{BPE, Vocab};
 
@@ -24,8 +26,8 @@ pub(super) struct BytePair {
 /// How text is written in the vocabulary.
 #[derive(Debug)]
 enum Spelling {
-    /// Each byte as one visible character, by byte.
-    ByteLevel(Box<[char; 256]>),
+    /// Each byte as one visible character, by byte; none where that is no token.
+    ByteLevel(Box<[Option<char>; 256]>),
     /// As it is, spaces as [`SPACE`]; what has no token is spelled in bytes.
     Plain,
 }
@@ -33,7 +35,10 @@ enum Spelling {
 impl BytePair {
     /// Byte-level, as GPT-2 has it: `tokenizer.ggml.model = gpt2`.
     pub(super) fn byte_level(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
-        let spelling = Spelling::ByteLevel(Box::new(byte_level::alphabet()));
+        let known: HashSet<&str> = vocabulary.tokens.iter().map(String::as_str).collect();
+        let is_known = |c: &char| known.contains(c.encode_utf8(&mut [0; 4]) as &str);
+        let alphabet = byte_level::alphabet().map(|c| Some(c).filter(is_known));
+        let spelling = Spelling::ByteLevel(Box::new(alphabet));
         Self::new(vocabulary, PreTokenizer::named(&vocabulary.pre)?, spelling)
     }
 
@@ -64,10 +69,12 @@ impl BytePair {
     pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) {
         match &self.spelling {
             Spelling::ByteLevel(alphabet) => {
+                let spell = |byte: &u8| alphabet[usize::from(*byte)];
                 for word in self.cutter.cut(text) {
-                    let spelled: String =
-                        word.bytes().map(|byte| alphabet[usize::from(byte)]).collect();
-                    self.merge(&spelled, ids);
+                    // A byte without a token is left out, and nothing is merged across it.
+                    for known in word.as_bytes().split(|byte| spell(byte).is_none()) {
+                        self.merge(&known.iter().filter_map(spell).collect::<String>(), ids);
+                    }
                 }
             }
             Spelling::Plain => {

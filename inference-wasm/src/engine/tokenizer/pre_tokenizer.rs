@@ -183,7 +183,7 @@ const TABLE: &[PreTokenizer] = &[
             plain(r"[\r\n]"),
             DEEPSEEK_LETTERS,
             plain(
-                r"\s?[!-/:-~\u{FF01}-\u{FF0F}\u{FF1A}-\u{FF5E}\u{2018}-\u{201F}\u{3000}-\u{3002}]+",
+                r"\s?[!-/:-~\u{FF01}-\u{FF0F}\u{FF1A}-\u{FF5E}\u{2018}-\u{201F}\u{3001}\u{3002}]+",
             ),
             plain(r"\s+$"),
             HAN_TO_HANGUL,

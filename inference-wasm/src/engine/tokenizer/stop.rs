@@ -1,9 +1,9 @@
-//! Which tokens end an answer, and which are control tokens whatever their type says.
+//! Which tokens end an answer, and which are of another type than the file says.
 //!
-//! Files often name only one of several ends of an answer, and mark some as ordinary text. Both
+//! Files often name only one of several ends of an answer, and mark some as ordinary text. The
 //! lists are `llama.cpp`'s (`src/llama-vocab.cpp`).
 
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{TokenType, Vocabulary};
 
 /// Tokens that end an answer wherever they come up.
 const ENDS: &[&str] = &[
@@ -74,29 +74,43 @@ const INFILL: &[&str] = &[
     "<|middle|>",
 ];
 
-/// Whether a token of this text is a control token whatever its type says.
-pub(super) fn is_control(text: &str) -> bool {
-    [ENDS, INFILL_ENDS, INFILL].iter().any(|list| list.contains(&text))
+/// Tokens that steer an answer from the inside, and are shown.
+const SHOWN: &[&str] = &["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
+
+/// The type of a token whose text says more than the type that the file gives.
+pub(super) fn type_by_text(vocabulary: &Vocabulary, text: &str) -> Option<TokenType> {
+    if ENDS.contains(&text) && ends_inside(vocabulary, text) {
+        return Some(if text == "</s>" { TokenType::Normal } else { TokenType::UserDefined });
+    }
+    if SHOWN.contains(&text) {
+        return Some(TokenType::UserDefined);
+    }
+    let is_control = [ENDS, INFILL_ENDS, INFILL].iter().any(|list| list.contains(&text));
+    is_control.then_some(TokenType::Control)
 }
 
-/// The ids that end an answer, in order: `eos`, the others that the file names, and those that are
-/// known.
-pub(super) fn stop_ids(vocabulary: &Vocabulary, eos: Option<u32>) -> Vec<u32> {
+/// Whether a vocabulary has ends of its own and writes this one inside an answer.
+fn ends_inside(vocabulary: &Vocabulary, text: &str) -> bool {
     let has = |text: &str| vocabulary.tokens.iter().any(|token| token == text);
-    // Formats with an end of their own write these two inside an answer.
-    let ends_inside = |text: &str| match text {
+    match text {
         "<|end|>" => {
             (has("<|return|>") && has("<|call|>"))
                 || (has("<|flush|>") && (has("<|call|>") || has("<|calls|>")))
         }
         "</s>" => has("<|tool_response>"),
         _ => false,
-    };
+    }
+}
+
+/// The ids that end an answer, in order: `eos`, the others that the file names, and those that are
+/// known.
+pub(super) fn stop_ids(vocabulary: &Vocabulary, eos: Option<u32>) -> Vec<u32> {
     let known = (0..)
         .zip(&vocabulary.tokens)
         .filter(|(_, token)| {
             let token = token.as_str();
-            (ENDS.contains(&token) && !ends_inside(token)) || INFILL_ENDS.contains(&token)
+            (ENDS.contains(&token) && !ends_inside(vocabulary, token))
+                || INFILL_ENDS.contains(&token)
         })
         .map(|(id, _)| id);
     let named = [eos, vocabulary.eot, vocabulary.eom, vocabulary.fim_pad];

@@ -173,10 +173,16 @@ impl Vocabulary {
 
     /// The type of an id that [`check`](Self::check) has seen.
     pub(super) fn token_type(&self, id: usize) -> TokenType {
-        let is_control = |text: &String| stop::is_control(text);
-        match self.types.get(id) {
+        let by_text = self.tokens.get(id).and_then(|text| stop::type_by_text(self, text));
+        match (by_text, self.types.get(id)) {
+            (Some(by_text), _) => by_text,
+            (None, kind) => Self::type_by_number(kind),
+        }
+    }
+
+    fn type_by_number(kind: Option<&i32>) -> TokenType {
+        match kind {
             Some(2 | 3) => TokenType::Control,
-            _ if self.tokens.get(id).is_some_and(is_control) => TokenType::Control,
             Some(4) => TokenType::UserDefined,
             Some(6) => TokenType::Byte,
             _ => TokenType::Normal,
