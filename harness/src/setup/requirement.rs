@@ -88,6 +88,8 @@ pub(crate) enum Finder {
     File { places: &'static [&'static str] },
     /// The standard library of `wasm32-unknown-unknown`, of rustup or of our own folder.
     WasmStandardLibrary,
+    /// A file in the user's cache, by its path below [`crate::models::cache_folder`].
+    Cached { path: &'static str },
     /// Python's `venv`, complete enough to make an environment with `pip` in it.
     PythonVenv,
 }
@@ -108,6 +110,8 @@ pub(crate) enum Otherwise {
     CargoInstall { name: &'static str, version: &'static str },
     /// `harness/setup/setup-wasm.sh`.
     WasmToolchain,
+    /// `harness/setup/tokenizer-vocabularies.sh`.
+    TokenizerVocabularies,
     /// Something that a person does; a whole sentence.
     ByHand(&'static str),
 }
@@ -354,6 +358,38 @@ const TABLE: &[Requirement] = &[
             },
             otherwise: Otherwise::ByHand("install your system's package of Mesa's Vulkan drivers"),
         }],
+    },
+    Requirement {
+        id: "tokenizer-vocabularies",
+        title: "tokenizer vocabularies",
+        why: "the tokenizer's tests hold real vocabularies and chat templates against llama.cpp's",
+        needed_for: &[Purpose::Test],
+        optional: false,
+        only_on: OnlyOn::Any,
+        parts: &[
+            Part {
+                name: "pip",
+                finder: Finder::Program {
+                    variables: &[],
+                    names: &["pip3", "pip"],
+                    places: &[],
+                    version: "--version",
+                },
+                packages: Packages {
+                    apt: &["python3-pip"],
+                    dnf: &["python3-pip"],
+                    pacman: &["python-pip"],
+                    brew: &["python"],
+                },
+                otherwise: Otherwise::ByHand("install Python 3.9 or later with pip"),
+            },
+            Part {
+                name: "vocabularies",
+                finder: Finder::Cached { path: "tokenizers/0.3.36/complete" },
+                packages: NONE,
+                otherwise: Otherwise::TokenizerVocabularies,
+            },
+        ],
     },
     Requirement {
         id: "python",
