@@ -80,6 +80,9 @@ pub(crate) fn find(machine: &dyn Machine, part: &Part) -> Option<PathBuf> {
         Finder::File { places } => at(places),
         Finder::WasmStandardLibrary => machine.wasm_standard_library(),
         Finder::WasmThreads => machine.wasm_threads(),
+        Finder::Cached { path } => {
+            machine.cache_folder().map(|folder| folder.join(path)).filter(|p| machine.is_file(p))
+        }
         Finder::PythonVenv => machine.python_with_venv(),
     }
 }

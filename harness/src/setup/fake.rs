@@ -129,6 +129,10 @@ impl Machine for Fake {
         self.files.contains(path)
     }
 
+    fn cache_folder(&self) -> Option<PathBuf> {
+        Some("/cache".into())
+    }
+
     fn wasm_standard_library(&self) -> Option<PathBuf> {
         self.has_wasm.then(|| "/rust/lib".into())
     }

@@ -70,6 +70,8 @@ pub(crate) trait Machine {
     /// Where on `PATH` a program is.
     fn on_path(&self, name: &str) -> Option<PathBuf>;
     fn is_file(&self, path: &Path) -> bool;
+    /// The folder of what was fetched.
+    fn cache_folder(&self) -> Option<PathBuf>;
     /// The folder of the wasm target's standard library. May start `rustc`.
     fn wasm_standard_library(&self) -> Option<PathBuf>;
     /// The sysroot whose standard library has atomics. Starts `rustc` where there is one.
@@ -162,6 +164,10 @@ impl Machine for ThisMachine {
 
     fn is_file(&self, path: &Path) -> bool {
         path.is_file()
+    }
+
+    fn cache_folder(&self) -> Option<PathBuf> {
+        cache_folder().ok()
     }
 
     fn wasm_standard_library(&self) -> Option<PathBuf> {

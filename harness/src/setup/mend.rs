@@ -16,6 +16,8 @@ pub(crate) enum Mend {
     WasmToolchain,
     /// `setup` runs `setup-wasm.sh --threads`.
     WasmThreads,
+    /// `setup` runs `tokenizer-vocabularies.sh`.
+    TokenizerVocabularies,
     /// Something for a person to do: a command, or a sentence.
     ByHand(String),
 }
@@ -30,6 +32,7 @@ pub(crate) fn mend(machine: &dyn Machine, part: &Part) -> Mend {
         Otherwise::CargoInstall { name, version } => Mend::CargoInstall { name, version },
         Otherwise::WasmToolchain => Mend::WasmToolchain,
         Otherwise::WasmThreads => Mend::WasmThreads,
+        Otherwise::TokenizerVocabularies => Mend::TokenizerVocabularies,
         Otherwise::ByHand(sentence) => Mend::ByHand(sentence.to_owned()),
     };
     let packages = match platform.packages {
@@ -77,6 +80,7 @@ impl Mend {
             }
             Self::WasmToolchain => "harness/setup/setup-wasm.sh".to_owned(),
             Self::WasmThreads => "tierproof setup --for threads".to_owned(),
+            Self::TokenizerVocabularies => "tierproof setup --for test".to_owned(),
             Self::ByHand(what) => what.clone(),
         }
     }

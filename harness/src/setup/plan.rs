@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::check::Finding;
 use super::machine::{Machine, Offer, PackageManager, Platform, Privilege};
 use super::mend::{Mend, mend};
-use super::requirement::Part;
+use super::requirement::{Finder, Part};
 
 /// What is to be done.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +83,12 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
             }
             Mend::WasmToolchain => last.push(wasm_toolchain(root, &[], part)),
             Mend::WasmThreads => last.push(wasm_toolchain(root, &["--threads"], part)),
+            Mend::TokenizerVocabularies => match vocabularies(machine, root, part) {
+                Some(step) => last.push(step),
+                None => {
+                    plan.leave_to_a_person("set `TIERPROOF_CACHE` to a folder".to_owned(), part)
+                }
+            },
             Mend::ByHand(what) => plan.leave_to_a_person(what, part),
         }
     }
@@ -157,6 +163,20 @@ fn wasm_toolchain(root: &Path, flags: &[&str], part: &'static Part) -> Step {
     }
 }
 
+/// None where there is no folder to keep them in.
+fn vocabularies(machine: &dyn Machine, root: &Path, part: &'static Part) -> Option<Step> {
+    let Finder::Cached { path } = part.finder else { return None };
+    let marker = machine.cache_folder()?.join(path);
+    let script = root.join("harness/setup/tokenizer-vocabularies.sh").display().to_string();
+    let folder = marker.parent()?.display().to_string();
+    Some(Step {
+        kind: StepKind::User,
+        command: vec!["bash".to_owned(), script, "--dir".to_owned(), folder],
+        limit: Duration::from_mins(15),
+        mends: vec![part],
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::check::check;
@@ -182,9 +202,10 @@ mod tests {
     fn a_bare_debian_as_root() {
         insta::assert_snapshot!(lines(&Fake::debian().without_lists(), Purpose::Test), @r"
         env DEBIAN_FRONTEND=noninteractive apt-get update -q
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 gcc libc6-dev chromium chromium-driver firefox-esr webkit2gtk-driver xvfb
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 gcc libc6-dev chromium chromium-driver firefox-esr webkit2gtk-driver xvfb python3-pip
         bash /checkout/harness/setup/setup-wasm.sh --dir CACHE
         cargo install geckodriver --locked --version 0.37.1 --root /cargo
+        bash /checkout/harness/setup/tokenizer-vocabularies.sh --dir /cache/tokenizers/0.3.36
         ");
     }
 

@@ -96,6 +96,8 @@ pub(crate) enum Finder {
     WasmStandardLibrary,
     /// The same with atomics, for the very rustc that it was built by.
     WasmThreads,
+    /// A file in the user's cache, by its path below [`crate::models::cache_folder`].
+    Cached { path: &'static str },
     /// Python's `venv`, complete enough to make an environment with `pip` in it.
     PythonVenv,
 }
@@ -118,6 +120,8 @@ pub(crate) enum Otherwise {
     WasmToolchain,
     /// `harness/setup/setup-wasm.sh --threads`.
     WasmThreads,
+    /// `harness/setup/tokenizer-vocabularies.sh`.
+    TokenizerVocabularies,
     /// Something that a person does; a whole sentence.
     ByHand(&'static str),
 }
@@ -364,6 +368,38 @@ const TABLE: &[Requirement] = &[
             },
             otherwise: Otherwise::ByHand("install your system's package of Mesa's Vulkan drivers"),
         }],
+    },
+    Requirement {
+        id: "tokenizer-vocabularies",
+        title: "tokenizer vocabularies",
+        why: "the tokenizer's tests hold real vocabularies and chat templates against llama.cpp's",
+        needed_for: &[Purpose::Test],
+        optional: false,
+        only_on: OnlyOn::Any,
+        parts: &[
+            Part {
+                name: "pip",
+                finder: Finder::Program {
+                    variables: &[],
+                    names: &["pip3", "pip"],
+                    places: &[],
+                    version: "--version",
+                },
+                packages: Packages {
+                    apt: &["python3-pip"],
+                    dnf: &["python3-pip"],
+                    pacman: &["python-pip"],
+                    brew: &["python"],
+                },
+                otherwise: Otherwise::ByHand("install Python 3.9 or later with pip"),
+            },
+            Part {
+                name: "vocabularies",
+                finder: Finder::Cached { path: "tokenizers/0.3.36/complete" },
+                packages: NONE,
+                otherwise: Otherwise::TokenizerVocabularies,
+            },
+        ],
     },
     Requirement {
         id: "python",
