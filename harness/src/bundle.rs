@@ -1,27 +1,33 @@
-//! Builds the bundle that a page loads: the engine as WebAssembly, its glue, and the page's files.
+//! Builds what a page loads: bundles, each the engine as WebAssembly with its glue, and the page's
+//! files.
 //!
-//! Owns the way from sources to a folder that a server can serve as it is. The toolchain for
-//! WebAssembly is set up elsewhere; here it is only found, see [`toolchain`]. Serving is not done
-//! here either.
+//! Owns the way from sources to a folder that a server can serve as it is, with the bundles that
+//! were asked for side by side; the page chooses among them. The toolchain for WebAssembly is set
+//! up elsewhere; here it is only found, see [`toolchain`]. Serving is not done here either.
 //!
-//! A bundle that is up to date costs cargo's no-op and two hashes. A new one is built beside the
-//! old and takes its place only when it is whole.
+//! A folder that is up to date costs cargo's no-op and two hashes a bundle. A new one is built
+//! beside the old and takes its place only when it is whole.
 
 pub mod browser_tests;
+mod choice;
 pub mod test_runner;
 mod toolchain;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use fs_err as fs;
-use inference_wasm::protocol::PROTOCOL_VERSION;
+use inference_wasm::protocol::{BundleName, PROTOCOL_VERSION};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::cell::BrowserName;
+
+pub use choice::{BundleChoice, BundleWord, MOST_THREADS, TooManyThreads, parse_bundle};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm-release";
@@ -32,49 +38,58 @@ const MANIFEST: &str = "bundle.json";
 const KEPT_LINES: usize = 40;
 
 /// What to build.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleOptions {
+    /// The bundles that the folder holds; at least one.
+    pub bundles: Vec<BundleName>,
     /// With the known defects that tests ask for; never in a bundle that ships.
     pub seeded_faults: bool,
 }
 
 impl BundleOptions {
-    /// The bundle's name, which is also its folder's: `base` or `base+seeded-faults`.
-    pub fn name(self) -> &'static str {
-        if self.seeded_faults { "base+seeded-faults" } else { "base" }
-    }
-
-    fn features(self) -> Vec<String> {
-        if self.seeded_faults { vec!["seeded-faults".into()] } else { Vec::new() }
+    /// The folder's name, which says what is in it: `base+relaxed`, `scalar+seeded-faults`.
+    pub fn name(&self) -> String {
+        let faults = self.seeded_faults.then_some("seeded-faults");
+        let names = self.bundles.iter().map(|bundle| bundle.as_str()).chain(faults);
+        names.collect::<Vec<_>>().join("+")
     }
 }
 
-/// A bundle that is built and whole.
+/// A folder that is built and whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle {
-    /// The folder with `index.html`, the glue, the module and `bundle.json`.
+pub struct BundleFolder {
+    /// Where it is: `index.html`, the page's scripts, `bundle.json`, and a folder a bundle.
     pub dir: PathBuf,
     /// What it says about itself.
     pub manifest: Manifest,
 }
 
-/// `bundle.json`: what a bundle says about itself.
+/// `bundle.json`: what is in a folder. The page reads the names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The bundle's name.
-    pub name: String,
-    /// The version of the messages that it speaks.
+    /// The version of the messages that the bundles speak.
     pub protocol: u32,
     /// The engine's version.
     pub engine: String,
-    /// Cargo features that it was built with.
-    pub features: Vec<String>,
-    /// SHA-256 of the module that the page loads, in hex.
-    pub sha256: String,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// SHA-256 of everything that went in, in hex: a bundle with the same is up to date.
+    /// They carry the known defects that tests ask for.
+    pub seeded_faults: bool,
+    /// The bundles, each in a folder of its name.
+    pub bundles: Vec<BundleEntry>,
+    /// SHA-256 of everything that went in, in hex: a folder with the same is up to date.
     pub inputs_sha256: String,
+}
+
+/// A bundle in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleEntry {
+    /// Its name.
+    pub name: BundleName,
+    /// SHA-256 of the module, in hex.
+    pub sha256: String,
+    /// The module's size in bytes.
+    pub bytes: u64,
+    /// The same, compressed as a server would.
+    pub gzip_bytes: u64,
 }
 
 /// Why there is no bundle.
@@ -99,6 +114,12 @@ pub enum BundleError {
         /// A line on what to do, or nothing.
         hint: &'static str,
     },
+    /// No standard library with atomics was set up.
+    #[error(
+        "bundle `threads` needs a standard library for WebAssembly with atomics, and there is \
+         none\n  hint: run `tierproof setup --for threads`"
+    )]
+    NoThreads,
     /// Tests can't run in this browser.
     #[error("tests of wasm-bindgen can't run in `{0}`")]
     NoRunner(BrowserName),
@@ -118,62 +139,71 @@ impl BundleError {
     }
 }
 
-/// Builds the bundle, or finds it up to date. `workspace` is the folder of the root `Cargo.toml`;
-/// `progress` gets a line now and then.
+/// Builds a folder of bundles, or finds it up to date. `workspace` is the folder of the root
+/// `Cargo.toml`; `progress` gets a line now and then.
 ///
 /// # Errors
 ///
-/// See [`BundleError`]. A bundle that was there before stays as it was.
+/// See [`BundleError`]. A folder that was there before stays as it was.
 pub fn build(
     workspace: &Path,
-    options: BundleOptions,
+    options: &BundleOptions,
     mut progress: impl FnMut(&str),
-) -> Result<Bundle, BundleError> {
-    let bundles = workspace.join("target/tierproof/bundle");
-    fs::create_dir_all(&bundles)?;
+) -> Result<BundleFolder, BundleError> {
+    let folders = workspace.join("target/tierproof/bundle");
+    fs::create_dir_all(&folders)?;
     // Two builds at once would swap folders under each other. Released when the file is closed.
-    let lock = fs::File::create(bundles.join(".lock"))?;
+    let lock = fs::File::create(folders.join(".lock"))?;
     lock.file().lock()?;
 
-    let module = compile(workspace, options, &mut progress)?;
+    let mut modules = Vec::new();
+    for bundle in &options.bundles {
+        modules.push((*bundle, compile(workspace, *bundle, options, &mut progress)?));
+    }
     let page = page_files(&workspace.join("inference-wasm/page"))?;
-    let inputs_sha256 = hash_inputs(&fs::read(&module)?, &page, options);
-    let dir = bundles.join(options.name());
+    let contents = modules.iter().map(|(_, module)| fs::read(module));
+    let inputs_sha256 = hash_inputs(&contents.collect::<Result<Vec<_>, _>>()?, &page, options);
+    let dir = folders.join(options.name());
     if let Some(manifest) = up_to_date(&dir, &inputs_sha256, &page) {
-        return Ok(Bundle { dir, manifest });
+        return Ok(BundleFolder { dir, manifest });
     }
 
-    progress("generating the glue");
-    let fresh = tempfile::tempdir_in(&bundles)?;
-    generate(&module, fresh.path())?;
+    let fresh = tempfile::tempdir_in(&folders)?;
+    let mut bundles = Vec::new();
+    for (name, module) in &modules {
+        progress(&format!("generating the glue of `{name}`"));
+        bundles.push(generate(*name, module, fresh.path())?);
+    }
     for (name, bytes) in &page {
         fs::write(fresh.path().join(name), bytes)?;
     }
-    let wasm = fs::read(fresh.path().join(format!("{STEM}_bg.wasm")))?;
     let manifest = Manifest {
-        name: options.name().into(),
         protocol: PROTOCOL_VERSION,
         engine: env!("CARGO_PKG_VERSION").into(),
-        features: options.features(),
-        sha256: hex::encode(Sha256::digest(&wasm)),
-        bytes: wasm.len() as u64,
+        seeded_faults: options.seeded_faults,
+        bundles,
         inputs_sha256,
     };
     let json = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::from)?;
     fs::write(fresh.path().join(MANIFEST), json)?;
-    replace(&dir, fresh, &bundles)?;
-    Ok(Bundle { dir, manifest })
+    replace(&dir, fresh, &folders)?;
+    Ok(BundleFolder { dir, manifest })
 }
 
 /// Runs cargo and returns the path of the module.
 fn compile(
     workspace: &Path,
-    options: BundleOptions,
+    bundle: BundleName,
+    options: &BundleOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<PathBuf, BundleError> {
-    let mut command = toolchain::cargo(workspace, "build")?;
-    wait(command.args(["--lib", "--features", &options.features().join(",")]), progress)?;
-    let target_dir = workspace.join(toolchain::TARGET_DIR);
+    let mut command = toolchain::cargo(workspace, "build", bundle)?;
+    command.arg("--lib");
+    if options.seeded_faults {
+        command.args(["--features", "seeded-faults"]);
+    }
+    wait(&mut command, &mut |line| progress(&format!("{bundle}: {line}")))?;
+    let target_dir = toolchain::target_dir(workspace, bundle);
     Ok(target_dir.join(TARGET).join(PROFILE).join(format!("{STEM}.wasm")))
 }
 
@@ -216,8 +246,8 @@ fn page_files(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
     Ok(files)
 }
 
-/// Everything that the bundle depends on, this crate's version for the glue generator included.
-fn hash_inputs(module: &[u8], page: &[(String, Vec<u8>)], options: BundleOptions) -> String {
+/// Everything that a folder depends on, this crate's version for the glue generator included.
+fn hash_inputs(modules: &[Vec<u8>], page: &[(String, Vec<u8>)], options: &BundleOptions) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
@@ -225,7 +255,9 @@ fn hash_inputs(module: &[u8], page: &[(String, Vec<u8>)], options: BundleOptions
     };
     part(env!("CARGO_PKG_VERSION").as_bytes());
     part(options.name().as_bytes());
-    part(module);
+    for module in modules {
+        part(module);
+    }
     for (name, bytes) in page {
         part(name.as_bytes());
         part(bytes);
@@ -233,22 +265,27 @@ fn hash_inputs(module: &[u8], page: &[(String, Vec<u8>)], options: BundleOptions
     hex::encode(hash.finalize())
 }
 
-/// The manifest of a bundle that was made of these inputs, and whose files are all there.
+/// The manifest of a folder that was made of these inputs, and whose files are all there.
 fn up_to_date(dir: &Path, inputs: &str, page: &[(String, Vec<u8>)]) -> Option<Manifest> {
     let manifest: Manifest = serde_json::from_slice(&fs::read(dir.join(MANIFEST)).ok()?).ok()?;
-    let wasm = fs::read(dir.join(format!("{STEM}_bg.wasm"))).ok()?;
-    let is_whole = dir.join(format!("{STEM}.js")).is_file()
-        && page.iter().all(|(name, _)| dir.join(name).is_file())
-        && hex::encode(Sha256::digest(&wasm)) == manifest.sha256;
+    let is_whole = |bundle: &BundleEntry| {
+        let dir = dir.join(bundle.name.as_str());
+        dir.join(format!("{STEM}.js")).is_file()
+            && fs::read(dir.join(format!("{STEM}_bg.wasm")))
+                .is_ok_and(|wasm| hex::encode(Sha256::digest(wasm)) == bundle.sha256)
+    };
+    let is_whole = page.iter().all(|(name, _)| dir.join(name).is_file())
+        && manifest.bundles.iter().all(is_whole);
     (is_whole && manifest.inputs_sha256 == inputs).then_some(manifest)
 }
 
-/// Writes `inference_wasm.js` and `inference_wasm_bg.wasm`.
-fn generate(module: &Path, out: &Path) -> Result<(), BundleError> {
+/// Writes `NAME/inference_wasm.js` and `NAME/inference_wasm_bg.wasm`.
+fn generate(name: BundleName, module: &Path, folder: &Path) -> Result<BundleEntry, BundleError> {
     let failed = |error: &dyn std::fmt::Display| BundleError::Bindgen {
         path: module.to_owned(),
         reason: format!("{error:#}"),
     };
+    let out = folder.join(name.as_str());
     let mut bindgen = Bindgen::new();
     bindgen
         .web(true)
@@ -261,8 +298,17 @@ fn generate(module: &Path, out: &Path) -> Result<(), BundleError> {
         // A third of the file. `strip` in the profile would take `target_features` as well,
         // which the generator needs.
         .remove_name_section(true)
-        .generate(out)
-        .map_err(|error| failed(&error))
+        .generate(&out)
+        .map_err(|error| failed(&error))?;
+    let wasm = fs::read(out.join(format!("{STEM}_bg.wasm")))?;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(&wasm)?;
+    Ok(BundleEntry {
+        name,
+        sha256: hex::encode(Sha256::digest(&wasm)),
+        bytes: wasm.len() as u64,
+        gzip_bytes: gzip.finish()?.len() as u64,
+    })
 }
 
 /// Puts the fresh folder in the place of the old one, which is moved away first: a folder can't

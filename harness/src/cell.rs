@@ -62,7 +62,8 @@ pub struct UnknownName {
     pub expected: String,
 }
 
-fn expected<T: fmt::Display>(names: &[T]) -> String {
+/// The names that could have stood there, ready to print.
+pub(crate) fn expected<T: fmt::Display>(names: &[T]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -3,6 +3,7 @@
 //! Each subcommand has a file of its own that gathers what the library needs and calls it; what a
 //! subcommand means lives in the library.
 
+mod bench;
 mod bundle;
 mod generate;
 mod golden;
@@ -24,6 +25,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::browser::supervise;
+use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::cell::{BrowserName, UnknownName, parse_backend};
 use crate::plan::{Filter, GRAMMAR};
 use crate::run::exit::Exit;
@@ -67,6 +69,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Run prompts on one browser and backend, without a matrix
     Generate(generate::GenerateArgs),
+    /// Measure engines side by side: ours, peers, and our own earlier figures
+    Bench(bench::BenchArgs),
     /// Show what browsers can do here
     Probe(probe::ProbeArgs),
     /// Render logs of runs again, or merge those of shards
@@ -81,8 +85,8 @@ enum Command {
     Doctor(setup::DoctorArgs),
     /// Install what is missing
     Setup(setup::SetupArgs),
-    /// Build the wasm bundle that pages load
-    Bundle(bundle::BundleArgs),
+    /// Build the bundles that pages load, and show how large they are
+    Bundle(bundle::BuildArgs),
     /// Print the JSON Schema of a matrix
     Schema,
     /// Print completions for a shell
@@ -149,9 +153,31 @@ pub(crate) struct LaunchArgs {
     /// Use this driver: NAME is chrome, firefox, webkit or safari
     #[arg(long = "driver", value_name = "NAME=PATH")]
     drivers: Vec<String>,
-    /// Use this wasm bundle instead of building one
-    #[arg(long, value_name = "DIR", env = "TIERPROOF_BUNDLE")]
-    bundle: Option<PathBuf>,
+    /// Serve this folder of bundles instead of building one
+    #[arg(long, value_name = "DIR", env = "TIERPROOF_BUNDLE_DIR")]
+    bundle_dir: Option<PathBuf>,
+}
+
+/// Which bundle pages load.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct BundleArgs {
+    /// The bundle that pages load, and no other: scalar, base, relaxed or threads; with `auto`
+    /// each takes the best that its browser runs [default: the matrix's, or auto]
+    #[arg(long, value_name = "NAME")]
+    bundle: Option<BundleWord>,
+    /// Threads to compute with; more than one takes `--bundle threads`, or `auto` and a browser
+    /// that has them [default: the matrix's, or 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_THREADS)))]
+    threads: Option<u32>,
+}
+
+impl BundleArgs {
+    /// What was said here, and where nothing was, what holds by default.
+    fn choice(self, default: BundleChoice) -> Result<BundleChoice, Failure> {
+        let bundle = self.bundle.map_or(default.bundle, |word| word.0);
+        BundleChoice::new(bundle, self.threads.unwrap_or(default.threads))
+            .map_err(|error| Failure::usage(miette::miette!("{error}")))
+    }
 }
 
 /// Why a subcommand could not do its work, and how the command ends for it.
@@ -201,6 +227,7 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Run(args) => run::run(&workspace()?, &args, cli.verbose),
         Command::Plan(args) => plan::run(&workspace()?, &args),
         Command::Generate(args) => generate::run(&workspace()?, &args),
+        Command::Bench(args) => bench::run(&workspace()?, &args),
         Command::Probe(args) => probe::run(&workspace()?, &args),
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Models(command) => models::run(&workspace()?, &command),

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use inference_wasm::protocol::{BackendName, CapabilityReport};
 
+use crate::bundle::BundleChoice;
 use crate::cell::{BrowserName, CellId};
 use crate::matrix::Matrix;
 use crate::outcome::Disposition;
@@ -38,7 +39,9 @@ pub struct Facts {
 pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition {
     let unsupported = unsupported_platform(cell.browser, facts.is_macos)
         .or_else(|| unsupported_pair(cell))
-        .or_else(|| unsupported_by_report(cell.backend, facts.reports.get(&cell.browser)));
+        .or_else(|| {
+            unsupported_by_report(cell.backend, matrix.bundle, facts.reports.get(&cell.browser))
+        });
     if let Some(reason) = unsupported {
         return Disposition::Unsupported { reason };
     }
@@ -80,6 +83,7 @@ pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
 
 fn unsupported_by_report(
     backend: BackendName,
+    bundle: BundleChoice,
     report: Option<&CapabilityReport>,
 ) -> Option<String> {
     let report = report?;
@@ -87,8 +91,9 @@ fn unsupported_by_report(
         BackendName::Wasm if !report.wasm.present => {
             Some("the probe found no WebAssembly in this browser".to_owned())
         }
-        BackendName::Wasm if !report.wasm.simd128 => {
-            Some("the probe found no WebAssembly SIMD in this browser".to_owned())
+        BackendName::Wasm => {
+            let what = bundle.obstacle(&report.wasm)?;
+            Some(format!("the probe found no WebAssembly {what} in this browser"))
         }
         BackendName::Webgpu if report.webgpu.adapter.is_none() => {
             let reason = report.webgpu.reason.as_deref().unwrap_or("no adapter");
@@ -98,11 +103,9 @@ fn unsupported_by_report(
             let reason = report.webgl2.reason.as_deref().unwrap_or("no context");
             Some(format!("the probe found no WebGL2 in this browser: {reason}"))
         }
-        BackendName::Wasm
-        | BackendName::Webgpu
-        | BackendName::Webgl
-        | BackendName::Cpu
-        | BackendName::Reference => None,
+        BackendName::Webgpu | BackendName::Webgl | BackendName::Cpu | BackendName::Reference => {
+            None
+        }
     }
 }
 
@@ -283,8 +286,9 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             },
             ..CapabilityReport::default()
         };
-        let reason =
-            |backend, report: &CapabilityReport| unsupported_by_report(backend, Some(report));
+        let reason = |backend, report: &CapabilityReport| {
+            unsupported_by_report(backend, BundleChoice::default(), Some(report))
+        };
         assert_eq!(
             reason(BackendName::Webgpu, &report).unwrap(),
             "the probe found no WebGPU adapter in this browser: adapter-null"
@@ -297,6 +301,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
         report.webgl2.present = true;
         assert_eq!(reason(BackendName::Webgpu, &report), None);
         assert_eq!(reason(BackendName::Webgl, &report), None);
-        assert_eq!(unsupported_by_report(BackendName::Wasm, None), None);
+        let choice = BundleChoice::default();
+        assert_eq!(unsupported_by_report(BackendName::Wasm, choice, None), None);
     }
 }

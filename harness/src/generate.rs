@@ -10,10 +10,11 @@ use inference_wasm::protocol::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::bundle::BundleChoice;
 use crate::matrix::Timeouts;
 use crate::outcome::Outcome;
 use crate::page::Page;
-use crate::proof;
+use crate::proof::{self, Demand};
 use crate::run::{Conversation, End, Watch, unexpected_error};
 
 /// One prompt, as a line of a file or from the command line.
@@ -107,6 +108,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// A defect to build in.
     pub fault: Option<SeededFault>,
+    /// The bundle that the page was told to load.
+    pub bundle: BundleChoice,
 }
 
 impl Settings {
@@ -186,7 +189,7 @@ impl<'p, P: Page> Generation<'p, P> {
             model,
             context_tokens: settings.context_tokens,
             cache_type: CacheType::default(),
-            threads: None,
+            threads: settings.bundle.threads_of_load(settings.backend),
             fault: settings.fault,
         });
         let watch = Watch { progress, on_token: &mut |_| {}, cancel_after: None };
@@ -232,18 +235,19 @@ impl<'p, P: Page> Generation<'p, P> {
             let columns = (shape.columns as usize).max(1);
             values.chunks(columns).map(<[f32]>::to_vec).collect()
         });
-        Ok(answer(line.id.clone(), self.settings.backend, generated, logits))
+        let demand = Demand { backend: self.settings.backend, bundle: self.settings.bundle };
+        Ok(answer(line.id.clone(), demand, generated, logits))
     }
 }
 
 fn answer(
     id: Option<Value>,
-    backend: BackendName,
+    demand: Demand,
     generated: Generated,
     logits: Option<Vec<Vec<f32>>>,
 ) -> Answer {
     let timings = generated.timings;
-    let proof = match proof::verify(backend, &generated.execution) {
+    let proof = match proof::verify(demand, &generated.execution) {
         Ok(proof) => json!({ "verified": true, "execution": proof.execution() }),
         Err(missing) => json!({
             "verified": false,

@@ -7,7 +7,7 @@
 pub mod check;
 pub mod generate;
 mod logits;
-mod python;
+pub(crate) mod python;
 mod store;
 
 use std::collections::BTreeMap;

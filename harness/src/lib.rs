@@ -6,6 +6,7 @@
 //! attempts and linearises everything into [`run::event::RunEvent`]s, [`compare`] holds an answer
 //! against its [`golden`], [`outcome`] names what happened, and [`report`] tells it.
 
+pub mod bench;
 pub mod browser;
 pub mod bundle;
 pub mod capability;
@@ -22,6 +23,7 @@ pub mod outcome;
 pub mod page;
 pub mod plan;
 pub mod proof;
+mod python;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -22,6 +22,7 @@ use std::time::Duration;
 use inference_wasm::protocol::{BackendName, Phase};
 use jiff::civil::Date;
 
+use crate::bundle::BundleChoice;
 use crate::cell::{BrowserName, CellId};
 use crate::compare::ToleranceClass;
 use crate::document::{self, InvalidConfiguration, InvalidDocument};
@@ -65,6 +66,8 @@ pub struct Matrix {
     pub retries: u32,
     /// How many browsers run at a time.
     pub jobs: u32,
+    /// The bundle that pages load, and its threads.
+    pub bundle: BundleChoice,
     /// In order; the first that matches a cell holds.
     pub tolerances: Vec<Tolerance>,
     /// Defects that are known and reported.

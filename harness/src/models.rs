@@ -22,6 +22,7 @@ use etcetera::BaseStrategy;
 pub use archive::ArchiveError;
 pub use catalogue::{Catalogue, CatalogueError, Conversion, Entry, Package, Source, Terms};
 pub use download::DownloadError;
+pub(crate) use download::download;
 pub use fetch::{FetchError, FetchOptions, FetchProgress, RegistryError, fetch};
 pub use files::{FileProblem, check_file};
 pub use llama2c::ConvertError;

@@ -4,8 +4,10 @@
 //! that a pass without one does not compile. How an engine gathers the evidence is its own
 //! business; here it is only judged.
 
-use inference_wasm::protocol::{BackendName, ExecutionReport};
+use inference_wasm::protocol::{BackendName, BundleName, ExecutionReport};
 use serde::{Deserialize, Serialize};
+
+use crate::bundle::{BundleChoice, parse_bundle};
 
 /// Evidence that was checked.
 ///
@@ -30,8 +32,18 @@ pub struct MissingProof {
     pub reasons: Vec<String>,
 }
 
-/// Checks a report against the backend that the cell is filed under.
-pub fn verify(expected: BackendName, report: &ExecutionReport) -> Result<TierProof, MissingProof> {
+/// What an answer was to come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// The backend that the cell is filed under.
+    pub backend: BackendName,
+    /// The bundle that the page was told to load; natively there is none, and this is ignored.
+    pub bundle: BundleChoice,
+}
+
+/// Checks a report against what was demanded.
+pub fn verify(demand: Demand, report: &ExecutionReport) -> Result<TierProof, MissingProof> {
+    let expected = demand.backend;
     let mut reasons = Vec::new();
     let mut require = |holds: bool, reason: String| {
         if !holds {
@@ -60,6 +72,9 @@ pub fn verify(expected: BackendName, report: &ExecutionReport) -> Result<TierPro
             );
         }
     }
+    if expected == BackendName::Wasm {
+        verify_bundle(demand.bundle, report, &mut require);
+    }
     let in_page = report.target == "wasm32";
     let native = matches!(expected, BackendName::Cpu | BackendName::Reference);
     require(in_page != native, format!("`{expected}` can't run on target `{}`", report.target));
@@ -79,3 +94,35 @@ pub fn verify(expected: BackendName, report: &ExecutionReport) -> Result<TierPro
         Err(MissingProof { reasons })
     }
 }
+
+/// Checks that the bundle which ran is the one that was demanded, and that it is what its name
+/// says.
+fn verify_bundle(
+    choice: BundleChoice,
+    report: &ExecutionReport,
+    require: &mut impl FnMut(bool, String),
+) {
+    let name = report.bundle.strip_suffix("+seeded-faults").unwrap_or(&report.bundle);
+    let bundle = match parse_bundle(name) {
+        Ok(bundle) => bundle,
+        Err(unknown) => return require(false, unknown.to_string()),
+    };
+    if let Some(demanded) = choice.bundle {
+        require(bundle == demanded, format!("bundle `{demanded}` expected, `{bundle}` ran"));
+    }
+    let (simd, found) = (bundle.simd(), report.simd);
+    require(simd == found, format!("bundle `{bundle}` has SIMD level {simd}, found {found}"));
+    let threads = report.effective_threads;
+    let most = if bundle == BundleName::Threads { choice.threads } else { 1 };
+    require(
+        threads <= most,
+        format!("bundle `{bundle}` has at most {most} threads here, found {threads}"),
+    );
+    // Without this, a pool that never gets work would look like one that does.
+    let least =
+        if choice.bundle == Some(BundleName::Threads) && choice.threads > 1 { 2 } else { 1 };
+    require(threads >= least, format!("at least {least} threads expected, {threads} worked"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ pub use model::{DEFAULT_SHARD_BYTES, ModelShelf, ServedModel};
 
 use attempt::Attempt;
 
+use crate::bundle::BundleChoice;
+
 /// The most that a batch of events may weigh.
 const EVENTS_LIMIT: usize = 16 << 20;
 
@@ -128,6 +130,13 @@ pub struct PageHandle {
 }
 
 impl PageHandle {
+    /// The same place, for a page that is told which bundle to load.
+    #[must_use]
+    pub fn choosing(mut self, choice: BundleChoice) -> Self {
+        self.url.push_str(&choice.query());
+        self
+    }
+
     /// Replaces what the page is served, for a scenario that loads more than once.
     pub fn serve(&self, setup: PageSetup) {
         self.attempt.serve(setup);

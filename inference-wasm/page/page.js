@@ -2,6 +2,7 @@
 // stays alive while the worker computes. It runs no model code itself.
 
 import { Outbox } from "./outbox.js";
+import { Pool } from "./pool.js";
 import { probe } from "./probe.js";
 
 // What a page without WebAssembly says. One with it says what its bundle was built with; a test
@@ -62,7 +63,29 @@ function ready(protocol) {
 function dead(why) {
   unavailable = `the worker is dead: ${why}`;
   current = null;
+  pool.stop();
   show(unavailable);
+}
+
+// A thread that fails takes the engine with it, which waits for that thread.
+function threadDies(why) {
+  dead(why);
+  worker.terminate();
+}
+
+const pool = new Pool(
+  (panic) => {
+    outbox.add(current, panic);
+    threadDies("the engine panicked");
+  },
+  (message, source) => {
+    pageError(message, source);
+    threadDies(message);
+  },
+);
+
+async function startThreads({ count, share }) {
+  worker.postMessage({ type: "threads-started", trouble: await pool.start(count, share) });
 }
 
 const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
@@ -75,6 +98,9 @@ worker.addEventListener("message", ({ data }) => {
     case "without-engine":
       withoutEngine = data.reason;
       ready(PROTOCOL);
+      break;
+    case "start-threads":
+      startThreads(data);
       break;
     case "event":
       // Already JSON: parsed here, 64-bit counters would lose their last digits.
@@ -102,7 +128,15 @@ worker.addEventListener("error", (event) => {
 worker.addEventListener("messageerror", () => {
   pageError("a message of the worker could not be read", "worker.js");
 });
-worker.postMessage({ type: "start", base: document.baseURI });
+// The module is chosen before any command can come: what is wanted stands in the page's address,
+// as in `?bundle=threads&threads=4`.
+const wanted = new URLSearchParams(location.search);
+worker.postMessage({
+  type: "start",
+  base: document.baseURI,
+  bundle: wanted.get("bundle") ?? "auto",
+  threads: Number(wanted.get("threads") ?? 1),
+});
 
 async function runProbe(command) {
   send(command, { type: "phase", phase: "probe" });

@@ -2,6 +2,7 @@
 // what follows from it is decided elsewhere. Every question that a browser may leave unanswered
 // has a time limit, and no answer is a "no" with a reason where the report has room for one.
 
+import { hasFeature, hasWebAssembly } from "./features.js";
 import { webgl2 } from "./probe-webgl2.js";
 
 const ADAPTER_MS = 10000;
@@ -71,48 +72,14 @@ function sharedMemory() {
   }
 }
 
-// Each module is the smallest that uses its proposal.
-const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-const TYPE_VOID = [0x01, 0x04, 0x01, 0x60, 0x00, 0x00];
-const TYPE_V128 = [0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b];
-const ONE_FUNCTION = [0x03, 0x02, 0x01, 0x00];
-const SPLAT_0 = [0x41, 0x00, 0xfd, 0x0f]; // i32.const 0, i8x16.splat
-
-function code(...instructions) {
-  const body = [0x00, ...instructions, 0x0b];
-  return [0x0a, body.length + 2, 0x01, body.length, ...body];
-}
-
-const MODULES = {
-  simd128: [...TYPE_V128, ...ONE_FUNCTION, ...code(...SPLAT_0)],
-  // i8x16.relaxed_swizzle
-  relaxed_simd: [
-    ...TYPE_V128, ...ONE_FUNCTION, ...code(...SPLAT_0, ...SPLAT_0, 0xfd, 0x80, 0x02),
-  ],
-  // A shared memory of one page, and i32.atomic.load of its first word.
-  threads: [
-    ...TYPE_VOID, ...ONE_FUNCTION, 0x05, 0x04, 0x01, 0x03, 0x01, 0x01,
-    ...code(0x41, 0x00, 0xfe, 0x10, 0x02, 0x00, 0x1a),
-  ],
-  // A tag, and throw of it: the same in both generations of the proposal.
-  exceptions: [
-    ...TYPE_VOID, ...ONE_FUNCTION, 0x0d, 0x03, 0x01, 0x00, 0x00, ...code(0x08, 0x00),
-  ],
-  // A memory with 64-bit addresses.
-  memory64: [0x05, 0x03, 0x01, 0x04, 0x01],
-};
-
 async function wasm(worker) {
-  const present = typeof WebAssembly !== "undefined";
-  const has = (name) =>
-    present && WebAssembly.validate(new Uint8Array([...HEADER, ...MODULES[name]]));
   return {
-    present,
-    simd128: has("simd128"),
-    relaxed_simd: has("relaxed_simd"),
-    threads: has("threads") && (await worker).sharesMemory,
-    exceptions: has("exceptions"),
-    memory64: has("memory64"),
+    present: hasWebAssembly(),
+    simd128: hasFeature("simd128"),
+    relaxed_simd: hasFeature("relaxed_simd"),
+    threads: hasFeature("threads") && (await worker).sharesMemory,
+    exceptions: hasFeature("exceptions"),
+    memory64: hasFeature("memory64"),
   };
 }
 

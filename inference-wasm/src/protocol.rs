@@ -24,7 +24,7 @@ pub use event::{
     EngineError, EngineErrorKind, FinishReason, Finished, Generated, Loaded, LogitsRef, PageEvent,
     PageEventKind, Phase, Scored, Timings,
 };
-pub use execution::{BackendName, Canary, ExecutionReport, SimdLevel};
+pub use execution::{BackendName, BundleName, Canary, ExecutionReport, SimdLevel};
 
 /// Raised whenever a message changes its shape or its meaning.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -6,6 +6,8 @@
 #![expect(unreachable_pub, reason = "wasm-bindgen exports only what is `pub`")]
 
 mod host;
+#[cfg(feature = "threads")]
+mod pool;
 mod shard;
 
 use std::cell::{Cell, RefCell};
@@ -28,13 +30,19 @@ thread_local! {
 }
 
 /// Prepares the engine. `base` is the page's address, which shards and logits are relative to;
-/// `emit` takes every event.
+/// `bundle_reason` says why the page loaded this bundle; of `threads`, the others are the page's to
+/// start; `emit` takes every event.
 ///
 /// # Errors
 ///
 /// If the surroundings are not those of a worker.
 #[wasm_bindgen]
-pub fn start(base: &str, emit: js_sys::Function) -> Result<(), JsError> {
+pub fn start(
+    base: &str,
+    bundle_reason: &str,
+    threads: u32,
+    emit: js_sys::Function,
+) -> Result<(), JsError> {
     EMIT.set(Some(emit));
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(", at {place}")).unwrap_or_default();
@@ -42,7 +50,7 @@ pub fn start(base: &str, emit: js_sys::Function) -> Result<(), JsError> {
         let kind = PageEventKind::Panicked { message: format!("{message}{place}") };
         emit_event(CURRENT.get(), &kind);
     }));
-    RUNNER.set(Some(Runner::new(WebHost::new(base)?)));
+    RUNNER.set(Some(Runner::new(WebHost::new(base, bundle_reason, threads)?)));
     Ok(())
 }
 

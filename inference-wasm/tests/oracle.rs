@@ -95,8 +95,8 @@ fn kernels_agree_on_floats() {
 }
 
 /// Of activations rounded to 16 bits. With 8 bits, numpy's emulation of the same rounding moves
-/// these logits by up to 0.62; a step is 32767 / 127 times finer, and the bound is twice that.
-const ROUNDED_BOUND: f64 = 2.0 * 0.62 * 127.0 / 32_767.0;
+/// these logits by up to 0.62; a step is 32639 / 127 times finer, and the bound is twice that.
+const ROUNDED_BOUND: f64 = 2.0 * 0.62 * 127.0 / 32_639.0;
 
 #[test]
 fn kernels_agree_on_quantized_weights() {

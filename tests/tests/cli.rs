@@ -67,6 +67,16 @@ fn wrong_arguments_are_usage_errors_that_name_what_is_expected() {
         ),
         (vec!["run", "--backend", "webgpuu"], "unknown backend `webgpuu`"),
         (vec!["run", "--seeded-fault", "rust"], "unknown fault `rust`, expected one of"),
+        (
+            vec!["run", "--bundle", "fast"],
+            "unknown bundle `fast`, expected one of `auto`, `scalar`, `base`, `relaxed`, `threads`",
+        ),
+        (vec!["run", "--threads", "0"], "0 is not in 1..=64"),
+        (
+            vec!["run", "--bundle", "relaxed", "--threads", "2"],
+            "bundle `relaxed` has one thread, found 2, expected bundle `threads` or `auto`",
+        ),
+        (vec!["wasm-test", "--bundle", "threads"], "tests of wasm-bindgen can't run with threads"),
         (vec!["plan", "--driver", "chrome"], "expected `NAME=PATH`, found `chrome`"),
         (
             vec!["plan", "--filter", "colour=red"],
@@ -162,7 +172,7 @@ fn a_run_of_nothing_is_not_green() {
 #[test]
 fn a_browser_that_is_not_there_is_set_up_trouble() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let bundle = ["--bundle", text(folder.path())];
+    let bundle = ["--bundle-dir", text(folder.path())];
     let generate = ["generate", "--model", "scribe-low-Q8_0", "--prompt", "x", "--browser"];
     for (browser, variable) in [("chrome", "CHROMEDRIVER"), ("firefox", "GECKODRIVER")] {
         let run = without_browsers(&[&generate[..], &[browser], &bundle].concat()).with(4);
@@ -173,7 +183,7 @@ fn a_browser_that_is_not_there_is_set_up_trouble() {
         );
         assert!(complaint.contains(&expected), "{complaint}");
     }
-    let run = without_browsers(&["probe", "--bundle", text(folder.path())]).with(4);
+    let run = without_browsers(&["probe", "--bundle-dir", text(folder.path())]).with(4);
     assert!(run.complaint().contains("hint: `tierproof setup` installs some"), "{}", run.stderr);
 }
 

@@ -33,7 +33,7 @@ fn run(behaviour: Behaviour, exit: i32) -> (Vec<Outcome>, Verdict, String) {
     fs_err::write(&matrix, MATRIX).expect("a file");
     fs_err::create_dir(&bundle).expect("a folder");
     let driver = format!("chrome={}", env!("CARGO_BIN_EXE_fake-driver"));
-    let arguments = ["run", &matrix, "--ci", "--out", &out, "--bundle", &bundle];
+    let arguments = ["run", &matrix, "--ci", "--out", &out, "--bundle-dir", &bundle];
     let mut command = tierproof(COMMAND, &[&arguments[..], &["--driver", &driver]].concat());
     command.env_remove("CHROMEDRIVER");
     // The fake starts no browser; any program will do for one.

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use fs_err as fs;
+use inference_wasm::protocol::BundleName;
 use serde_json::{Map, Value, json};
 
 use super::{BundleError, TARGET, toolchain, wait};
@@ -60,7 +61,8 @@ pub fn can_run_in(browser: BrowserName) -> bool {
     keys(browser).is_some()
 }
 
-/// Compiles the tests and runs them in one browser. `filter` is a part of their names.
+/// Compiles the tests as a bundle is and runs them in one browser. `filter` is a part of their
+/// names.
 ///
 /// `runner` is the command that cargo calls with a module and ends in [`super::test_runner::run`].
 /// What the tests print goes to standard output.
@@ -71,6 +73,7 @@ pub fn can_run_in(browser: BrowserName) -> bool {
 pub fn run(
     workspace: &Path,
     installation: &Installation,
+    bundle: BundleName,
     filter: Option<&str>,
     runner: &[&OsStr],
     mut progress: impl FnMut(&str),
@@ -79,7 +82,7 @@ pub fn run(
         return Err(BundleError::NoRunner(installation.browser));
     };
     let command = || -> Result<_, BundleError> {
-        let mut command = toolchain::cargo(workspace, "test")?;
+        let mut command = toolchain::cargo(workspace, "test", bundle)?;
         // By name, for `tests/` has others, which have no mark for a browser.
         command.args(["--lib", "--test", "web"]);
         Ok(command)

@@ -1,50 +1,57 @@
-//! What a bundle is made of, and when it is made again. Building one takes a toolchain and most
+//! What a folder is made of, and when it is made again. Building a bundle takes a toolchain and most
 //! of a minute: that is `tests/`' business.
 
 use super::*;
 
 fn manifest(inputs: &str, wasm: &[u8]) -> Manifest {
-    Manifest {
-        name: "base".into(),
-        protocol: PROTOCOL_VERSION,
-        engine: "0.0.0".into(),
-        features: Vec::new(),
+    let entry = |name| BundleEntry {
+        name,
         sha256: hex::encode(Sha256::digest(wasm)),
         bytes: wasm.len() as u64,
+        gzip_bytes: wasm.len() as u64,
+    };
+    Manifest {
+        protocol: PROTOCOL_VERSION,
+        engine: "0.0.0".into(),
+        seeded_faults: false,
+        bundles: vec![entry(BundleName::Base), entry(BundleName::Relaxed)],
         inputs_sha256: inputs.into(),
     }
 }
 
-/// A bundle of three files, and the page that it was made of.
-fn bundle() -> (tempfile::TempDir, Vec<(String, Vec<u8>)>) {
+/// A folder of two bundles, and the page that it was made of.
+fn folder() -> (tempfile::TempDir, Vec<(String, Vec<u8>)>) {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
-    write("inference_wasm_bg.wasm", b"module");
-    write("inference_wasm.js", b"glue");
+    for bundle in ["base", "relaxed"] {
+        fs::create_dir(dir.path().join(bundle)).unwrap();
+        write(&format!("{bundle}/inference_wasm_bg.wasm"), b"module");
+        write(&format!("{bundle}/inference_wasm.js"), b"glue");
+    }
     write("index.html", b"page");
     write(MANIFEST, &serde_json::to_vec(&manifest("a1", b"module")).unwrap());
     (dir, vec![("index.html".into(), b"page".to_vec())])
 }
 
 #[test]
-fn a_whole_bundle_of_the_same_inputs_is_up_to_date() {
-    let (dir, page) = bundle();
+fn a_whole_folder_of_the_same_inputs_is_up_to_date() {
+    let (dir, page) = folder();
     assert_eq!(up_to_date(dir.path(), "a1", &page), Some(manifest("a1", b"module")));
     assert_eq!(up_to_date(dir.path(), "b2", &page), None);
 }
 
 #[test]
-fn a_damaged_bundle_is_not() {
+fn a_damaged_folder_is_not() {
     type Damage = fn(&Path);
     let cases: [Damage; 5] = [
         |dir| fs::remove_file(dir.join("index.html")).unwrap(),
-        |dir| fs::remove_file(dir.join("inference_wasm.js")).unwrap(),
-        |dir| fs::write(dir.join("inference_wasm_bg.wasm"), b"other").unwrap(),
+        |dir| fs::remove_file(dir.join("base/inference_wasm.js")).unwrap(),
+        |dir| fs::write(dir.join("relaxed/inference_wasm_bg.wasm"), b"other").unwrap(),
         |dir| fs::write(dir.join(MANIFEST), b"{").unwrap(),
         |dir| fs::remove_file(dir.join(MANIFEST)).unwrap(),
     ];
     for (index, damage) in cases.into_iter().enumerate() {
-        let (dir, page) = bundle();
+        let (dir, page) = folder();
         damage(dir.path());
         assert_eq!(up_to_date(dir.path(), "a1", &page), None, "damage {index}");
     }
@@ -53,15 +60,22 @@ fn a_damaged_bundle_is_not() {
 #[test]
 fn every_input_changes_the_hash() {
     let page = |name: &str, bytes: &[u8]| vec![(name.to_owned(), bytes.to_vec())];
-    let base = BundleOptions::default();
-    let faults = BundleOptions { seeded_faults: true };
+    let modules =
+        |modules: &[&[u8]]| modules.iter().map(|bytes| bytes.to_vec()).collect::<Vec<_>>();
+    let options = |bundles: &[BundleName], seeded_faults| BundleOptions {
+        bundles: bundles.to_vec(),
+        seeded_faults,
+    };
+    let base = options(&[BundleName::Base], false);
     let hashes = [
-        hash_inputs(b"m", &page("a", b"bc"), base),
-        hash_inputs(b"n", &page("a", b"bc"), base),
-        hash_inputs(b"m", &page("ab", b"c"), base),
-        hash_inputs(b"m", &page("a", b"bd"), base),
-        hash_inputs(b"m", &[], base),
-        hash_inputs(b"m", &page("a", b"bc"), faults),
+        hash_inputs(&modules(&[b"m"]), &page("a", b"bc"), &base),
+        hash_inputs(&modules(&[b"n"]), &page("a", b"bc"), &base),
+        hash_inputs(&modules(&[b"m", b"n"]), &page("a", b"bc"), &base),
+        hash_inputs(&modules(&[b"m"]), &page("ab", b"c"), &base),
+        hash_inputs(&modules(&[b"m"]), &page("a", b"bd"), &base),
+        hash_inputs(&modules(&[b"m"]), &[], &base),
+        hash_inputs(&modules(&[b"m"]), &page("a", b"bc"), &options(&[BundleName::Scalar], false)),
+        hash_inputs(&modules(&[b"m"]), &page("a", b"bc"), &options(&[BundleName::Base], true)),
     ];
     let distinct: std::collections::BTreeSet<&String> = hashes.iter().collect();
     assert_eq!(distinct.len(), hashes.len());
@@ -82,12 +96,18 @@ fn a_fresh_folder_takes_the_place_of_the_old() {
     assert_eq!(fs::read_dir(bundles.path()).unwrap().count(), 1, "nothing is left behind");
 }
 
-/// The page says a version of its own only where there is no module to ask; it must be the same.
+/// The page says a few things of its own where there is no module to ask; they must be the same.
 #[test]
-fn the_page_speaks_this_protocol() {
+fn the_page_agrees_on_what_it_repeats() {
     let page = page_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference-wasm/page"));
     let page = page.unwrap();
-    let (_, script) = page.iter().find(|(name, _)| name == "page.js").unwrap();
-    let script = String::from_utf8_lossy(script);
-    assert!(script.contains(&format!("const PROTOCOL = {PROTOCOL_VERSION};")));
+    let has = |name: &str, text: &str| {
+        let (_, script) = page.iter().find(|(file, _)| file == name).unwrap();
+        assert!(String::from_utf8_lossy(script).contains(text), "`{text}` in `{name}`");
+    };
+    has("page.js", &format!("const PROTOCOL = {PROTOCOL_VERSION};"));
+    has("bundle.js", &format!("const MOST_THREADS = {MOST_THREADS};"));
+    for bundle in BundleName::ALL {
+        has("bundle.js", &format!("  {bundle}: () =>"));
+    }
 }

@@ -1,54 +1,102 @@
-//! Finds the toolchain that can compile for WebAssembly, and calls its cargo.
+//! Finds the toolchain that can compile for WebAssembly, and calls its cargo with what a bundle is
+//! built with.
 //!
-//! Where rustup can't add the target, the set-up script unpacks a private toolchain and writes
-//! its paths into `env.sh`. That file is made for shells; two of its lines are read here, and
-//! no shell is run.
+//! Where rustup can't add the target, the set-up script unpacks a private toolchain; for threads
+//! it builds a standard library with atomics. Where those are is read from what it wrote.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fs_err as fs;
+use inference_wasm::protocol::BundleName;
 
 use super::{BundleError, PROFILE, TARGET};
-use crate::setup::wasm_toolchain_folder;
+use crate::setup::wasm_environment;
 
-/// Where cargo compiles for WebAssembly, in the workspace. Not in `target/` itself: two toolchains
-/// may be at work, and each would take the other's files for outdated.
-pub(super) const TARGET_DIR: &str = "target/wasm";
-
-/// The variables that the file may set for cargo.
+/// The variables that any cargo may be given as they stand in the file.
 const VARIABLES: [&str; 2] = ["RUSTC", "RUSTDOC"];
 
+/// What the linker makes a threaded module with: memory that the page creates and all instances
+/// share, and what each of them sets up its thread-local storage by. The memory's maximum has to
+/// be said, and is all that 32 bits address.
+const SHARED_MEMORY: [&str; 7] = [
+    "--shared-memory",
+    "--max-memory=4294967296",
+    "--import-memory",
+    "--export=__wasm_init_tls",
+    "--export=__tls_size",
+    "--export=__tls_align",
+    "--export=__tls_base",
+];
+
+/// Where cargo compiles a bundle. Not in `target/` itself: two toolchains may be at work, and each
+/// would take the other's files for outdated. Nor one folder for all bundles: their modules would
+/// lie at the same place.
+pub(super) fn target_dir(workspace: &Path, bundle: BundleName) -> PathBuf {
+    workspace.join("target/wasm").join(bundle.as_str())
+}
+
 /// `cargo SUBCOMMAND` for the engine, as WebAssembly.
-pub(super) fn cargo(workspace: &Path, subcommand: &str) -> Result<Command, BundleError> {
+///
+/// # Errors
+///
+/// [`BundleError::NoThreads`] if nothing can compile threads, or a file that can't be read.
+pub(super) fn cargo(
+    workspace: &Path,
+    subcommand: &str,
+    bundle: BundleName,
+) -> Result<Command, BundleError> {
+    let setup = wasm_environment()?;
+    let flags = flags(bundle, &setup)?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace)
         .args([subcommand, "--package", "inference-wasm", "--target", TARGET, "--profile", PROFILE])
         .arg("--target-dir")
-        .arg(workspace.join(TARGET_DIR))
-        // They would replace those of `.cargo/config.toml`, and SIMD would be gone silently.
+        .arg(target_dir(workspace, bundle))
         .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .envs(environment()?);
+        // In place of those in `.cargo/config.toml`.
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
+        .envs(setup.iter().filter(|(name, _)| VARIABLES.contains(&name.as_str())));
+    if bundle == BundleName::Threads {
+        // The target feature, and what wasm-bindgen needs of the standard library for it, are
+        // unstable.
+        command.args(["--features", "threads"]).env("RUSTC_BOOTSTRAP", "1");
+        if let Some(rustc) = setup.get("WASM_THREADS_RUSTC") {
+            command.env("RUSTC", rustc).env_remove("RUSTDOC");
+        }
+    }
     Ok(command)
 }
 
-/// What to set for cargo; nothing where the ordinary toolchain can do it.
-fn environment() -> Result<Vec<(String, String)>, BundleError> {
-    match fs::read_to_string(wasm_toolchain_folder().join("env.sh")) {
-        Ok(text) => Ok(parse(&text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
+/// What rustc is called with.
+fn flags(bundle: BundleName, setup: &BTreeMap<String, String>) -> Result<Vec<String>, BundleError> {
+    let features = match bundle {
+        // Said, and not left to rustc's default, which may change.
+        BundleName::Scalar => "-simd128",
+        BundleName::Base => "+simd128",
+        BundleName::Relaxed => "+simd128,+relaxed-simd",
+        BundleName::Threads => "+simd128,+atomics,+bulk-memory",
+    };
+    let mut flags = vec![format!("-Ctarget-feature={features}")];
+    if bundle == BundleName::Threads {
+        let sysroot = setup.get("WASM_THREADS_SYSROOT").ok_or(BundleError::NoThreads)?;
+        flags.push(format!("--sysroot={sysroot}"));
+        flags.extend(SHARED_MEMORY.map(|argument| format!("-Clink-arg={argument}")));
     }
+    Ok(flags)
 }
 
 /// What to do about cargo's output, where that is known.
 pub(super) fn hint(output: &str) -> &'static str {
-    let has_no_std = output.contains("target may not be installed")
-        || output.contains("can't find crate for `core`")
-        || output.contains("can't find crate for `std`");
-    if has_no_std {
+    let has = |text: &str| output.contains(text);
+    if has("E0514") || has("incompatible version of rustc") {
+        "\nhint: a standard library is of another rustc, as after an update of it; run \
+         `tierproof setup --for threads` again"
+    } else if has("target may not be installed")
+        || has("can't find crate for `core`")
+        || has("can't find crate for `std`")
+    {
         "\nhint: no standard library for WebAssembly; run \
          `rustup target add wasm32-unknown-unknown`, or the set-up script where rustup can't"
     } else {
@@ -56,47 +104,41 @@ pub(super) fn hint(output: &str) -> &'static str {
     }
 }
 
-/// The lines `export RUSTC='…'` and `export RUSTDOC='…'`.
-fn parse(text: &str) -> Vec<(String, String)> {
-    text.lines()
-        .filter_map(|line| line.trim().strip_prefix("export ")?.split_once('='))
-        .filter(|(name, _)| VARIABLES.contains(name))
-        .map(|(name, value)| {
-            let quoted = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
-            (name.to_owned(), quoted.unwrap_or(value).to_owned())
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn two_lines_are_read() {
-        let cases: [(&str, &[(&str, &str)]); 4] = [
-            ("export WASM_TOOLCHAIN_KIND=rustup\nunset RUSTC RUSTDOC\n", &[]),
-            (
-                "export WASM_TOOLCHAIN_KIND=debian\nexport RUSTC='/a b/rustc'\n\
-                 export RUSTDOC='/a b/rustdoc'\nexport WASM_THREADS_SYSROOT='/t'\n",
-                &[("RUSTC", "/a b/rustc"), ("RUSTDOC", "/a b/rustdoc")],
-            ),
-            ("export RUSTC=/plain\n", &[("RUSTC", "/plain")]),
-            ("", &[]),
-        ];
-        for (text, expected) in cases {
-            let found = parse(text);
-            let found: Vec<(&str, &str)> =
-                found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            assert_eq!(found, expected, "{text}");
+    fn threads_need_a_standard_library_of_their_own() {
+        let nothing = BTreeMap::new();
+        for bundle in BundleName::ALL {
+            let is_possible = flags(bundle, &nothing).is_ok();
+            assert_eq!(is_possible, bundle != BundleName::Threads, "{bundle}");
         }
+        let setup = BTreeMap::from([("WASM_THREADS_SYSROOT".to_owned(), "/t".to_owned())]);
+        let flags = flags(BundleName::Threads, &setup).unwrap();
+        assert_eq!(flags[..2], ["-Ctarget-feature=+simd128,+atomics,+bulk-memory", "--sysroot=/t"]);
+        assert!(flags.contains(&"-Clink-arg=--shared-memory".to_owned()), "{flags:?}");
+    }
+
+    /// A plain `cargo build` for the target gives the base bundle's module.
+    #[test]
+    fn the_workspace_builds_the_base_by_default() {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cargo/config.toml");
+        let config = fs_err::read_to_string(config).unwrap();
+        let [base] = &flags(BundleName::Base, &BTreeMap::new()).unwrap()[..] else {
+            panic!("one flag")
+        };
+        assert!(config.contains(&format!("rustflags = [\"{base}\"]")), "{config}");
     }
 
     #[test]
-    fn a_missing_target_has_a_hint() {
-        let output = "error[E0463]: can't find crate for `core`\n  = note: the \
-                      `wasm32-unknown-unknown` target may not be installed";
-        assert!(hint(output).contains("rustup target add"));
+    fn known_failures_have_a_hint() {
+        let no_target = "error[E0463]: can't find crate for `core`\n  = note: the \
+                         `wasm32-unknown-unknown` target may not be installed";
+        assert!(hint(no_target).contains("rustup target add"));
+        let other = "error[E0514]: found crate `core` compiled by an incompatible version of rustc";
+        assert!(hint(other).contains("--for threads"));
         assert_eq!(hint("error[E0308]: mismatched types"), "");
     }
 }

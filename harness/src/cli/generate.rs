@@ -8,8 +8,9 @@ use inference_wasm::protocol::{BackendName, Sampling, SeededFault};
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, backend, browser, fault, say};
+use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, browser, fault, say};
 use crate::browser::LaunchProfile;
+use crate::bundle::BundleChoice;
 use crate::cell::BrowserName;
 use crate::generate::{Generation, PromptLine, Settings, read_prompts};
 use crate::matrix::Timeouts;
@@ -78,6 +79,8 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "TOKENS")]
     context: Option<u32>,
     #[command(flatten)]
+    bundle: BundleArgs,
+    #[command(flatten)]
     launch: LaunchArgs,
     /// Build a known defect into the engine
     #[arg(long, value_name = "FAULT", value_parser = fault, hide = true)]
@@ -95,7 +98,7 @@ impl GenerateArgs {
         })
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self, bundle: BundleChoice) -> Settings {
         let sampling = self.temperature.map_or(Sampling::Greedy, |temperature| Sampling::Seeded {
             seed: self.seed,
             temperature,
@@ -114,6 +117,7 @@ impl GenerateArgs {
             context_tokens: self.context,
             timeouts: Timeouts::default(),
             fault: self.seeded_fault,
+            bundle,
         }
     }
 
@@ -139,6 +143,7 @@ impl GenerateArgs {
 
 pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
     let prompts = args.prompts()?;
+    let choice = args.bundle.choice(BundleChoice::default())?;
     let machine = Machine::look(workspace, &args.launch)?;
     let model = workspace
         .catalogue()?
@@ -150,7 +155,7 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
     let bundle = if is_native {
         None
     } else {
-        Some(machine::page_bundle(workspace, &args.launch, args.seeded_fault)?)
+        Some(machine::page_bundle(workspace, &args.launch, choice, args.seeded_fault)?)
     };
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
     machine::on_runtime(async {
@@ -158,7 +163,7 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
         let work = async {
             if is_native {
                 let page = NativePage::open(PageSetup::default()).map_err(Failure::setup)?;
-                return until_interrupted(converse(page, served, args, &prompts)).await;
+                return until_interrupted(converse(page, served, (args, choice), &prompts)).await;
             }
             let profile = LaunchProfile::new(args.browser, args.launch.headed);
             let launched = tokio::select! {
@@ -168,8 +173,9 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
             let browser = launched.map_err(Failure::setup)?;
             let answer = until_interrupted(async {
                 let handle = stage.server.open(PageSetup::default()).map_err(Failure::setup)?;
+                let handle = handle.choosing(choice);
                 let page = BrowserPage::open(&browser, handle).await.map_err(Failure::setup)?;
-                converse(page, served, args, &prompts).await
+                converse(page, served, (args, choice), &prompts).await
             })
             .await;
             if let Err(trouble) = browser.close().await {
@@ -197,7 +203,7 @@ async fn until_interrupted(answer: impl Future<Output = Answer>) -> Answer {
 async fn converse(
     mut page: impl Page,
     served: ServedModel,
-    args: &GenerateArgs,
+    (args, choice): (&GenerateArgs, BundleChoice),
     prompts: &[PromptLine],
 ) -> Answer {
     let failed = |outcome: Box<Outcome>| {
@@ -208,7 +214,7 @@ async fn converse(
     page.serve(PageSetup { model: Some(served.into()), fault: None });
     let mut progress = |phase: String| tracing::info!("{phase}");
     let (mut generation, loaded) =
-        Generation::load(&mut page, manifest, args.settings(), &mut progress)
+        Generation::load(&mut page, manifest, args.settings(choice), &mut progress)
             .await
             .map_err(failed)?;
     tracing::info!(

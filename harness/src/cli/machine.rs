@@ -13,7 +13,7 @@ use super::workspace::Workspace;
 use super::{Failure, LaunchArgs};
 use crate::browser::supervise::Supervisor;
 use crate::browser::{Launcher, Overrides, SessionLimits, installation};
-use crate::bundle::{self, BundleOptions};
+use crate::bundle::{self, BundleChoice, BundleOptions};
 use crate::cell::BrowserName;
 use crate::expectation::Facts;
 use crate::matrix::{Matrix, ModelFacts, Timeouts};
@@ -91,28 +91,29 @@ pub(crate) fn overrides(launch: &LaunchArgs) -> Result<Overrides, Failure> {
     Ok(overrides)
 }
 
-/// The bundle that pages load, built if need be; `None` if the plan needs no page.
+/// The folder of bundles that pages load from, built if need be; `None` if the plan needs no page.
 pub(crate) fn bundle(
     workspace: &Workspace,
     launch: &LaunchArgs,
-    plan: &Plan,
+    (plan, choice): (&Plan, BundleChoice),
     fault: Option<SeededFault>,
 ) -> Result<Option<PathBuf>, Failure> {
     let needs_page = plan.runnable().any(|planned| planned.cell.browser != BrowserName::Native);
-    if needs_page { page_bundle(workspace, launch, fault).map(Some) } else { Ok(None) }
+    if needs_page { page_bundle(workspace, launch, choice, fault).map(Some) } else { Ok(None) }
 }
 
-/// The bundle that pages load, built if need be.
+/// The folder of bundles that pages load from, built if need be.
 pub(crate) fn page_bundle(
     workspace: &Workspace,
     launch: &LaunchArgs,
+    choice: BundleChoice,
     fault: Option<SeededFault>,
 ) -> Result<PathBuf, Failure> {
-    if let Some(folder) = &launch.bundle {
+    if let Some(folder) = &launch.bundle_dir {
         return Ok(folder.clone());
     }
-    let options = BundleOptions { seeded_faults: fault.is_some() };
-    let built = bundle::build(workspace.root(), options, |line| anstream::eprintln!("{line}"));
+    let options = BundleOptions { bundles: choice.built(), seeded_faults: fault.is_some() };
+    let built = bundle::build(workspace.root(), &options, |line| anstream::eprintln!("{line}"));
     built.map(|bundle| bundle.dir).map_err(Failure::setup)
 }
 

@@ -8,6 +8,7 @@ use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
 use super::{Answer, Failure, LaunchArgs, browser, say};
 use crate::browser::LaunchProfile;
+use crate::bundle::BundleChoice;
 use crate::capability;
 use crate::cell::BrowserName;
 use crate::matrix::Timeouts;
@@ -42,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, args: &ProbeArgs) -> Answer {
     if browsers.is_empty() {
         return Err(Failure::setup("no browser to probe\n  hint: `tierproof setup` installs some"));
     }
-    let bundle = machine::page_bundle(workspace, &args.launch, None)?;
+    let bundle = machine::page_bundle(workspace, &args.launch, BundleChoice::default(), None)?;
     machine::on_runtime(async {
         let stage = Stage::set(&machine, Some(bundle), &args.out, &Timeouts::default()).await?;
         let work = async {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::machine::{self, Machine};
 use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, NarrowArgs, fault};
+use super::{Answer, BundleArgs, Failure, LaunchArgs, NarrowArgs, fault};
 use crate::golden::Goldens;
 use crate::plan::Plan;
 use crate::report::{Reporters, html, jsonl, junit, terminal};
@@ -22,6 +22,8 @@ pub(crate) struct RunArgs {
     matrix: PathBuf,
     #[command(flatten)]
     narrow: NarrowArgs,
+    #[command(flatten)]
+    bundle: BundleArgs,
     #[command(flatten)]
     launch: LaunchArgs,
     /// How many browsers run at a time [default: the matrix's number]
@@ -40,13 +42,15 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer {
     let machine = Machine::look(workspace, &args.launch)?;
-    let (matrix, fixtures) = machine.matrix(&args.matrix)?;
+    let (mut matrix, fixtures) = machine.matrix(&args.matrix)?;
+    matrix.bundle = args.bundle.choice(matrix.bundle)?;
     let plan = Plan::new(&matrix, &args.narrow.filters()?, &machine.facts)
         .map_err(|error| Failure { exit: Exit::NothingRan, report: error.into() })?;
     let goldens = Goldens::new(workspace.join("golden"));
     let inputs = Inputs::read(&plan, (&matrix, &fixtures), machine.model_files(), &goldens)
         .map_err(Failure::usage)?;
-    let bundle = machine::bundle(workspace, &args.launch, &plan, args.seeded_fault)?;
+    let bundle =
+        machine::bundle(workspace, &args.launch, (&plan, matrix.bundle), args.seeded_fault)?;
     let jobs = args.jobs.unwrap_or(matrix.jobs);
 
     let options = terminal::TerminalOptions {

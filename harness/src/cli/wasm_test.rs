@@ -3,11 +3,13 @@
 use std::ffi::OsStr;
 
 use clap::Args;
+use inference_wasm::protocol::BundleName;
 
 use super::workspace::Workspace;
 use super::{Answer, Failure, LaunchArgs, browser, machine};
 use crate::browser::installation;
 use crate::bundle::browser_tests::{self, Ended};
+use crate::bundle::parse_bundle;
 use crate::cell::BrowserName;
 use crate::run::exit::Exit;
 
@@ -22,9 +24,20 @@ pub(crate) struct WasmTestArgs {
     /// Only in these browsers; chrome and firefox can do it
     #[arg(long, value_delimiter = ',', value_parser = browser, default_values_t = [BrowserName::Chrome, BrowserName::Firefox])]
     browser: Vec<BrowserName>,
+    /// Compile them as this bundle is: scalar, base or relaxed
+    #[arg(long, value_name = "NAME", value_parser = bundle_for_tests, default_value_t = BundleName::Base)]
+    bundle: BundleName,
     /// Use this driver: NAME is chrome or firefox
     #[arg(long = "driver", value_name = "NAME=PATH")]
     drivers: Vec<String>,
+}
+
+/// The runner has no page that starts the workers of threads.
+fn bundle_for_tests(text: &str) -> Result<BundleName, String> {
+    match parse_bundle(text).map_err(|error| error.to_string())? {
+        BundleName::Threads => Err("tests of wasm-bindgen can't run with threads".to_owned()),
+        bundle => Ok(bundle),
+    }
 }
 
 pub(crate) fn run(workspace: &Workspace, args: WasmTestArgs) -> Answer {
@@ -34,7 +47,7 @@ pub(crate) fn run(workspace: &Workspace, args: WasmTestArgs) -> Answer {
             "`--browser`: tests of wasm-bindgen can't run in `{other}`"
         )));
     }
-    let launch = LaunchArgs { headed: false, drivers: args.drivers, bundle: None };
+    let launch = LaunchArgs { headed: false, drivers: args.drivers, bundle_dir: None };
     let overrides = machine::overrides(&launch)?;
     let this = std::env::current_exe().map_err(Failure::setup)?;
     let runner = [this.as_os_str(), OsStr::new(RUNNER)];
@@ -43,8 +56,9 @@ pub(crate) fn run(workspace: &Workspace, args: WasmTestArgs) -> Answer {
         let installation = installation(name, &overrides).map_err(Failure::setup)?;
         let told = |line: &str| anstream::eprintln!("{line}");
         let filter = args.filter.as_deref();
-        let ended = browser_tests::run(workspace.root(), &installation, filter, &runner, told)
-            .map_err(Failure::setup)?;
+        let ended =
+            browser_tests::run(workspace.root(), &installation, args.bundle, filter, &runner, told)
+                .map_err(Failure::setup)?;
         match ended {
             Ended::Passed => anstream::println!("{name}: passed"),
             Ended::Failed => {

@@ -13,6 +13,7 @@ use super::{
     CaseRequest, GOLDEN_FORMAT, Golden, GoldenCase, GoldenError, Goldens, LogitsFile, LogitsGolden,
     Reference, python,
 };
+use crate::python::PythonError;
 
 /// How far a regenerated logit or logsumexp in the JSON may be off: the file keeps nine decimals,
 /// and the order of a sum in float64 moves less than that.
@@ -38,11 +39,9 @@ pub enum GenerateError {
          (hint: `tierproof golden generate --check` compares without writing)"
     )]
     InCi,
-    /// No Python.
-    #[error(
-        "no `python3` on PATH, which the reference needs\n  (hint: install Python 3.11 or later; `tierproof setup` does it)"
-    )]
-    NoPython,
+    /// There is no Python to run it in.
+    #[error("the reference: {0}")]
+    Python(#[from] PythonError),
     /// A command failed.
     #[error("`{line}` failed:\n{stderr}")]
     Command {

@@ -17,6 +17,8 @@ pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
     let scenarios = table.required_list("scenarios");
     let retries = table.optional("retries");
     let jobs = table.optional("jobs");
+    let bundle = table.optional("bundle");
+    let threads = table.optional("threads");
     let include = table.tables("include", include);
     let exclude = table.tables("exclude", exclude);
     let require = table.table("require", require);
@@ -35,6 +37,8 @@ pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
         timeouts,
         retries,
         jobs,
+        bundle,
+        threads,
         tolerance,
         known_failure,
     }

@@ -12,12 +12,11 @@ use super::{
     Block, ENGINES, Exclude, Floors, Known, KnownFailure, Matrix, Pattern, Timeouts, Tolerance,
     When,
 };
+use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::cell::BrowserName;
 use crate::document::{Problem, Problems, did_you_mean, names};
+use inference_wasm::engine::quant::FORMATS;
 use inference_wasm::protocol::BackendName;
-
-/// Weight types that a `when` may name although no model of the catalogue has them yet.
-const WEIGHTS: [&str; 5] = ["F32", "F16", "Q8_0", "Q4_0", "Q4_1"];
 
 /// Where the names and entries of a resolved matrix stand in its text.
 #[derive(Debug, Default)]
@@ -60,6 +59,7 @@ pub(super) fn matrix(
         timeouts: timeouts(spec.timeouts.as_ref(), problems),
         retries: within(spec.retries.as_ref(), "retries", 0..=5, 1, problems),
         jobs: within(spec.jobs.as_ref(), "jobs", 1..=64, 1, problems),
+        bundle: bundle(spec, problems),
         tolerances: resolver.tolerances(spec),
         known_failures: resolver.known_failures(spec, known.today),
         models: known.models.iter().map(|model| (model.name.clone(), model.clone())).collect(),
@@ -97,7 +97,8 @@ impl Vocabulary {
             models: known.models.iter().map(|model| model.name.clone()).collect(),
             scenarios: known.fixtures.scenarios.keys().cloned().collect(),
             broken: known.fixtures.broken.iter().cloned().collect(),
-            weights: weights.chain(WEIGHTS.map(str::to_owned)).collect(),
+            // A `when` may name a type although no model of the catalogue has it yet.
+            weights: weights.chain(FORMATS.map(|format| format.name.to_owned())).collect(),
         }
     }
 }
@@ -298,6 +299,19 @@ pub(super) fn within(
         problems.push(Problem::at(number.span(), message, "this"));
     }
     found
+}
+
+fn bundle(spec: &MatrixSpec, problems: &Problems) -> BundleChoice {
+    let threads = within(spec.threads.as_ref(), "threads", 1..=MOST_THREADS, 1, problems);
+    let Some(word) = &spec.bundle else { return BundleChoice { bundle: None, threads } };
+    let word_or_problem = word.get_ref().parse::<BundleWord>();
+    let choice = word_or_problem.map_err(|unknown| unknown.to_string()).and_then(|word| {
+        BundleChoice::new(word.0, threads).map_err(|too_many| too_many.to_string())
+    });
+    choice.unwrap_or_else(|message| {
+        problems.push(Problem::at(word.span(), message, "this bundle"));
+        BundleChoice::default()
+    })
 }
 
 /// The page's main thread sends a heartbeat every second; fewer than three missing ones are noise.

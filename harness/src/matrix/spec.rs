@@ -49,6 +49,13 @@ pub(crate) struct MatrixSpec {
     /// How many browsers run at a time. Default: 1.
     #[schemars(with = "Option<u32>", range(min = 1, max = 64))]
     pub(crate) jobs: Option<Spanned<u32>>,
+    /// The bundle that pages load: `scalar`, `base`, `relaxed`, `threads`, or `auto` for the best
+    /// that a browser runs. Default: `auto`.
+    #[schemars(with = "Option<String>", extend("enum" = ["auto", "scalar", "base", "relaxed", "threads"]))]
+    pub(crate) bundle: Option<Spanned<String>>,
+    /// Threads to compute with; more than one takes the bundle `threads`, or `auto`. Default: 1.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 64))]
+    pub(crate) threads: Option<Spanned<u32>>,
     /// How much an answer may differ from the reference's; the first that matches a cell holds.
     #[schemars(with = "Vec<ToleranceSpec>")]
     pub(crate) tolerance: Vec<Spanned<ToleranceSpec>>,

@@ -169,6 +169,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("empty list", "[\"scribe-low-Q8_0\"]", "[]"),
     ("wrong types", "[[tolerance]]", "retries = \"two\"\njobs = -1\n[[tolerance]]"),
     ("out of range", "[[tolerance]]", "retries = 9\njobs = 0\n[[tolerance]]"),
+    ("an unknown bundle", "[[tolerance]]", "bundle = \"fast\"\nthreads = 65\n[[tolerance]]"),
+    ("threads without threads", "[[tolerance]]", "bundle = \"base\"\nthreads = 2\n[[tolerance]]"),
     (
         "durations",
         "[[tolerance]]",

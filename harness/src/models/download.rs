@@ -95,7 +95,7 @@ fn take(from: u64, status: u16, content_range: Option<&str>) -> Take {
 }
 
 /// Fetches `expected` bytes into the file `part`, which may have a beginning of them.
-pub(super) fn download(
+pub(crate) fn download(
     url: &str,
     part: &Path,
     expected: u64,

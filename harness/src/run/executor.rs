@@ -13,13 +13,14 @@ use inference_wasm::protocol::{
 use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error};
 use super::event::{Evidence, StepEvidence};
 use super::judge::{self, Answer};
+use crate::bundle::BundleChoice;
 use crate::cell::CellId;
 use crate::compare::{Comparison, Mismatch, ToleranceClass, compare_logits};
 use crate::golden::{Golden, GoldenCase, LogitsGolden, Rows};
 use crate::matrix::Timeouts;
 use crate::outcome::Outcome;
 use crate::page::Page;
-use crate::proof::{self, MissingProof, TierProof};
+use crate::proof::{self, Demand, MissingProof, TierProof};
 use crate::scenario::{
     Cases, GenerateExpectation, GenerateStep, LoadExpectation, LoadStep, Scenario, ScoreStep, Step,
 };
@@ -46,6 +47,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) timeouts: Timeouts,
     /// A defect to build in.
     pub(crate) fault: Option<SeededFault>,
+    /// The bundle that the page was told to load.
+    pub(crate) bundle: BundleChoice,
 }
 
 /// Carries out the scenario. What was seen is there whatever the outcome.
@@ -97,7 +100,7 @@ struct Run<'a, P> {
 
 impl<'a, P: Page> Run<'a, P> {
     async fn load(&mut self, step: String, load: &LoadStep) -> Result<(), Box<Outcome>> {
-        let Attempt { model, shelf, cell, fault, .. } = self.attempt;
+        let Attempt { model, shelf, cell, fault, bundle, .. } = self.attempt;
         let shard_bytes = load.shard_bytes.map_or(DEFAULT_SHARD_BYTES, u64::from);
         let model = tokio::task::block_in_place(|| shelf.model(model, &cell.model, shard_bytes))
             .map_err(|error| {
@@ -113,7 +116,7 @@ impl<'a, P: Page> Run<'a, P> {
             model: manifest,
             context_tokens: load.context_tokens,
             cache_type: CacheType::default(),
-            threads: None,
+            threads: bundle.threads_of_load(cell.backend),
             fault,
         });
         let (_, end) = self.command(action, &mut |_| {}, None).await?;
@@ -316,7 +319,9 @@ impl<'a, P: Page> Run<'a, P> {
     }
 
     fn prove(&mut self, report: &ExecutionReport) -> Result<(), Box<Outcome>> {
-        match proof::verify(self.attempt.cell.backend, report) {
+        let Attempt { cell, bundle, .. } = self.attempt;
+        let demand = Demand { backend: cell.backend, bundle };
+        match proof::verify(demand, report) {
             Ok(proof) => {
                 self.proof = Some(proof);
                 Ok(())

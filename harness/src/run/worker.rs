@@ -118,6 +118,7 @@ impl Worker<'_> {
             class: inputs.class,
             timeouts: self.shop.inputs.matrix().timeouts,
             fault: self.shop.fault,
+            bundle: self.shop.inputs.matrix().bundle,
         };
         if cell.browser == BrowserName::Native {
             return match NativePage::open(PageSetup::default()) {
@@ -151,6 +152,7 @@ impl Worker<'_> {
         let browser = self.browser.as_ref().ok_or_else(Trouble::not_launched)?;
         let handle =
             self.shop.server.open(PageSetup::default()).map_err(|error| Trouble::server(&error))?;
+        let handle = handle.choosing(self.shop.inputs.matrix().bundle);
         BrowserPage::open(browser, handle).await
     }
 

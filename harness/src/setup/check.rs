@@ -79,6 +79,7 @@ pub(crate) fn find(machine: &dyn Machine, part: &Part) -> Option<PathBuf> {
         }
         Finder::File { places } => at(places),
         Finder::WasmStandardLibrary => machine.wasm_standard_library(),
+        Finder::WasmThreads => machine.wasm_threads(),
         Finder::PythonVenv => machine.python_with_venv(),
     }
 }

@@ -61,7 +61,7 @@ pub async fn doctor(
     out: &mut dyn Write,
 ) -> Result<bool, SetupError> {
     let machine = ThisMachine::look();
-    let findings = check(&machine, &[Purpose::Run, Purpose::Test, Purpose::Reference]);
+    let findings = check(&machine, &Purpose::ALL);
     let models = models::rows(catalogue, cache);
     let doctor = Doctor::new(&machine, &findings, &versions(&findings).await, models);
     if arguments.json {

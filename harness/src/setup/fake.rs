@@ -12,6 +12,7 @@ pub(crate) struct Fake {
     programs: BTreeSet<String>,
     files: BTreeSet<PathBuf>,
     has_wasm: bool,
+    has_wasm_threads: bool,
     has_python: bool,
     has_lists: bool,
     /// Debian's answer where it is not the rule that a package is there.
@@ -32,6 +33,7 @@ impl Fake {
             programs: BTreeSet::new(),
             files: BTreeSet::new(),
             has_wasm: false,
+            has_wasm_threads: false,
             has_python: false,
             has_lists: true,
             offers: BTreeMap::from([("geckodriver".to_owned(), false)]),
@@ -99,6 +101,11 @@ impl Fake {
         self
     }
 
+    pub(crate) fn with_wasm_threads(mut self) -> Self {
+        self.has_wasm_threads = true;
+        self
+    }
+
     pub(crate) fn with_python(mut self) -> Self {
         self.has_python = true;
         self
@@ -124,6 +131,10 @@ impl Machine for Fake {
 
     fn wasm_standard_library(&self) -> Option<PathBuf> {
         self.has_wasm.then(|| "/rust/lib".into())
+    }
+
+    fn wasm_threads(&self) -> Option<PathBuf> {
+        self.has_wasm_threads.then(|| "/rust/threads".into())
     }
 
     fn python_with_venv(&self) -> Option<PathBuf> {

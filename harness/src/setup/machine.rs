@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::wasm_env::wasm_environment;
 use crate::models::cache_folder;
 
 /// The target that pages are compiled for.
@@ -71,6 +72,8 @@ pub(crate) trait Machine {
     fn is_file(&self, path: &Path) -> bool;
     /// The folder of the wasm target's standard library. May start `rustc`.
     fn wasm_standard_library(&self) -> Option<PathBuf>;
+    /// The sysroot whose standard library has atomics. Starts `rustc` where there is one.
+    fn wasm_threads(&self) -> Option<PathBuf>;
     /// A Python that can make a whole virtual environment. Starts `python3`.
     fn python_with_venv(&self) -> Option<PathBuf>;
     /// Whether apt can install the package. Starts `apt-cache`.
@@ -172,6 +175,15 @@ impl Machine for ThisMachine {
         own.into_iter()
             .find(|folder| has_standard_library(folder))
             .or_else(|| rustup().filter(|folder| has_standard_library(folder)))
+    }
+
+    fn wasm_threads(&self) -> Option<PathBuf> {
+        let made = wasm_environment().ok()?;
+        let sysroot = PathBuf::from(made.get("WASM_THREADS_SYSROOT")?);
+        let built_by = fs_err::read_to_string(sysroot.join("rustc-version")).ok()?;
+        // After an update of rustc it is of no use any more.
+        let is_fit = output_of(made.get("WASM_THREADS_RUSTC")?, &["-V"])? == built_by;
+        (is_fit && has_standard_library(&target_libraries(&sysroot))).then_some(sysroot)
     }
 
     fn python_with_venv(&self) -> Option<PathBuf> {

@@ -14,6 +14,8 @@ pub(crate) enum Mend {
     CargoInstall { name: &'static str, version: &'static str },
     /// `setup` runs `setup-wasm.sh`.
     WasmToolchain,
+    /// `setup` runs `setup-wasm.sh --threads`.
+    WasmThreads,
     /// Something for a person to do: a command, or a sentence.
     ByHand(String),
 }
@@ -27,6 +29,7 @@ pub(crate) fn mend(machine: &dyn Machine, part: &Part) -> Mend {
     let otherwise = || match part.otherwise {
         Otherwise::CargoInstall { name, version } => Mend::CargoInstall { name, version },
         Otherwise::WasmToolchain => Mend::WasmToolchain,
+        Otherwise::WasmThreads => Mend::WasmThreads,
         Otherwise::ByHand(sentence) => Mend::ByHand(sentence.to_owned()),
     };
     let packages = match platform.packages {
@@ -73,6 +76,7 @@ impl Mend {
                 format!("cargo install {name} --locked --version {version}")
             }
             Self::WasmToolchain => "harness/setup/setup-wasm.sh".to_owned(),
+            Self::WasmThreads => "tierproof setup --for threads".to_owned(),
             Self::ByHand(what) => what.clone(),
         }
     }

@@ -81,7 +81,8 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
             Mend::CargoInstall { name, version } => {
                 last.push(cargo_install(platform, name, version, part));
             }
-            Mend::WasmToolchain => last.push(wasm_toolchain(root, part)),
+            Mend::WasmToolchain => last.push(wasm_toolchain(root, &[], part)),
+            Mend::WasmThreads => last.push(wasm_toolchain(root, &["--threads"], part)),
             Mend::ByHand(what) => plan.leave_to_a_person(what, part),
         }
     }
@@ -141,12 +142,16 @@ fn cargo_install(platform: &Platform, name: &str, version: &str, part: &'static 
     Step { kind: StepKind::User, command, limit: Duration::from_mins(20), mends: vec![part] }
 }
 
-fn wasm_toolchain(root: &Path, part: &'static Part) -> Step {
+fn wasm_toolchain(root: &Path, flags: &[&str], part: &'static Part) -> Step {
     let script = root.join("harness/setup/setup-wasm.sh").display().to_string();
     let folder = super::machine::wasm_toolchain_folder().display().to_string();
     Step {
         kind: StepKind::User,
-        command: vec!["bash".to_owned(), script, "--dir".to_owned(), folder],
+        command: ["bash", &script, "--dir", &folder]
+            .iter()
+            .chain(flags)
+            .map(|word| (*word).to_owned())
+            .collect(),
         limit: Duration::from_mins(15),
         mends: vec![part],
     }
@@ -244,6 +249,13 @@ mod tests {
         by hand, WebKitWebDriver, MiniBrowser: install your system's build of WebKitGTK with `WebKitWebDriver` and `MiniBrowser`, or name them in `WEBKIT_WEBDRIVER` and `WEBKIT_MINIBROWSER`
         by hand, Xvfb: sudo dnf install xorg-x11-server-Xvfb
         ");
+    }
+
+    #[test]
+    fn threads_take_one_step_of_their_own() {
+        let machine = Fake::debian().with_wasm();
+        insta::assert_snapshot!(lines(&machine, Purpose::Threads), @"bash /checkout/harness/setup/setup-wasm.sh --dir CACHE --threads");
+        assert_eq!(lines(&machine.with_wasm_threads(), Purpose::Threads), "");
     }
 
     #[test]

@@ -15,15 +15,21 @@ pub enum Purpose {
     Test,
     /// `tierproof golden generate`: the reference in Python.
     Reference,
+    /// The bundle `threads`.
+    Threads,
 }
 
 impl Purpose {
+    /// Every purpose.
+    pub(crate) const ALL: [Self; 4] = [Self::Run, Self::Test, Self::Reference, Self::Threads];
+
     /// The word that `--for` takes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Run => "run",
             Self::Test => "test",
             Self::Reference => "reference",
+            Self::Threads => "threads",
         }
     }
 }
@@ -88,6 +94,8 @@ pub(crate) enum Finder {
     File { places: &'static [&'static str] },
     /// The standard library of `wasm32-unknown-unknown`, of rustup or of our own folder.
     WasmStandardLibrary,
+    /// The same with atomics, for the very rustc that it was built by.
+    WasmThreads,
     /// Python's `venv`, complete enough to make an environment with `pip` in it.
     PythonVenv,
 }
@@ -108,6 +116,8 @@ pub(crate) enum Otherwise {
     CargoInstall { name: &'static str, version: &'static str },
     /// `harness/setup/setup-wasm.sh`.
     WasmToolchain,
+    /// `harness/setup/setup-wasm.sh --threads`.
+    WasmThreads,
     /// Something that a person does; a whole sentence.
     ByHand(&'static str),
 }
@@ -372,6 +382,20 @@ const TABLE: &[Requirement] = &[
                 brew: &["python"],
             },
             otherwise: Otherwise::ByHand("install Python 3.11 or later with its `venv` module"),
+        }],
+    },
+    Requirement {
+        id: "threads",
+        title: "Rust with threads",
+        why: "compiles the bundle `threads`; the ordinary standard library has no atomics",
+        needed_for: &[Purpose::Threads],
+        optional: false,
+        only_on: OnlyOn::Any,
+        parts: &[Part {
+            name: "wasm32 with atomics",
+            finder: Finder::WasmThreads,
+            packages: NONE,
+            otherwise: Otherwise::WasmThreads,
         }],
     },
 ];

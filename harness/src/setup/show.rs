@@ -103,8 +103,11 @@ impl Doctor {
 
     /// The table for people.
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        for (heading, purpose) in [("for a run", Purpose::Run), ("for goldens", Purpose::Reference)]
-        {
+        for (heading, purpose) in [
+            ("for a run", Purpose::Run),
+            ("for goldens", Purpose::Reference),
+            ("for the bundle `threads`", Purpose::Threads),
+        ] {
             writeln!(out, "{}", heading.bold())?;
             for entry in self.requirements.iter().filter(|e| e.needed_for.contains(&purpose)) {
                 entry.print(out)?;

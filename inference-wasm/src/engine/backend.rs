@@ -13,6 +13,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use cpu::Cpu;
+#[cfg(test)]
+pub(crate) use cpu::activation;
 pub(crate) use cpu::product;
 pub use reference::Reference;
 

@@ -40,4 +40,14 @@ pub trait Host {
 
     /// The name of the bundle at work: `base`, or `native`.
     fn bundle(&self) -> &str;
+
+    /// Threads that stand ready for a model, the calling one included.
+    fn threads(&self) -> u32 {
+        1
+    }
+
+    /// Why it is that one, in a sentence.
+    fn bundle_reason(&self) -> &str {
+        ""
+    }
 }

@@ -5,6 +5,9 @@
 //! every `f32` operation is a single IEEE one with its place in the order fixed here: no fused
 //! multiply-add, no reordering.
 //!
+//! SIMD128 comes with relaxed instructions or without. Of those one is used, a dot product of bytes,
+//! and only on numbers for which the standard leaves it no freedom: see [`I8x16::dot_seven_bits`].
+//!
 //! Order of a horizontal sum: `(l0 + l1) + (l2 + l3)`.
 
 #![expect(
@@ -19,14 +22,16 @@ mod portable;
 mod simd128;
 
 #[cfg(not(target_feature = "simd128"))]
-pub(crate) use portable::{F32x4, I16x8, I32x4};
+pub(crate) use portable::{F32x4, I8x16, I16x8, I32x4};
 #[cfg(target_feature = "simd128")]
-pub(crate) use simd128::{F32x4, I16x8, I32x4};
+pub(crate) use simd128::{F32x4, I8x16, I16x8, I32x4};
 
 use crate::protocol::SimdLevel;
 
-/// Which of the two this build has.
-pub(crate) const LEVEL: SimdLevel = if cfg!(target_feature = "simd128") {
+/// What this build has.
+pub(crate) const LEVEL: SimdLevel = if cfg!(target_feature = "relaxed-simd") {
+    SimdLevel::RelaxedSimd
+} else if cfg!(target_feature = "simd128") {
     SimdLevel::Simd128
 } else if cfg!(target_arch = "wasm32") {
     SimdLevel::Scalar

@@ -4,18 +4,24 @@
 //! computes. Turning weights into numbers is the business of [`quant`](super::quant), running
 //! them that of [`transformer`](super::transformer).
 
+mod architecture;
 mod cursor;
 mod error;
+mod finder;
 mod gguf;
 mod hyper;
+mod keys;
 mod metadata;
+mod rope;
 mod weights;
 
+pub use architecture::{ARCHITECTURES, Architecture};
 pub use error::{ModelError, Reason};
 pub use gguf::{Gguf, TensorInfo};
 pub use hyper::HyperParameters;
 pub use metadata::{FromValue, Metadata};
-pub use weights::{LayerWeights, Weights};
+pub use rope::{Factors, Rope, Scaling};
+pub use weights::{LayerWeights, RopeFactors, Weights};
 
 #[cfg(test)]
 mod tests;

@@ -5,17 +5,41 @@
 
 #![expect(clippy::inline_always, reason = "unpacking runs once a block, in the innermost loop")]
 
+mod bf16;
 mod f16;
 mod f32;
+mod iq4_nl;
+mod q2_k;
+mod q3_k;
 mod q4_0;
 mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
 mod q8_0;
+mod superblock;
 
 use super::backend::product::{BlockJob, FloatJob};
 
-/// Every format that this engine reads.
-static FORMATS: [&Format; 5] =
-    [&f32::FORMAT, &f16::FORMAT, &q4_0::FORMAT, &q4_1::FORMAT, &q8_0::FORMAT];
+/// Every format that this engine reads, in the order of their numbers.
+pub static FORMATS: [&Format; 14] = [
+    &f32::FORMAT,
+    &f16::FORMAT,
+    &q4_0::FORMAT,
+    &q4_1::FORMAT,
+    &q5_0::FORMAT,
+    &q5_1::FORMAT,
+    &q8_0::FORMAT,
+    &q2_k::FORMAT,
+    &q3_k::FORMAT,
+    &q4_k::FORMAT,
+    &q5_k::FORMAT,
+    &q6_k::FORMAT,
+    &iq4_nl::FORMAT,
+    &bf16::FORMAT,
+];
 
 /// How one type of weights is stored, as GGUF numbers and ggml lays them out.
 pub struct Format {
@@ -45,6 +69,12 @@ pub(crate) enum Kernel {
     Floats(fn(FloatJob<'_>)),
 }
 
+/// The half-precision number that a block begins with, as stored.
+#[inline(always)]
+fn first_half<const BYTES: usize>(block: &[u8; BYTES]) -> &[u8; 2] {
+    &block.as_chunks::<2>().0[0]
+}
+
 impl Format {
     /// The format with this number; `None` if this engine does not read it.
     pub fn of(id: u32) -> Option<&'static Self> {
@@ -59,18 +89,24 @@ impl Format {
     /// A type's number with ggml's name, where it is a known one that this engine does not read.
     pub fn describe(id: u32) -> String {
         let name = match id {
-            6 => "Q5_0",
-            7 => "Q5_1",
             9 => "Q8_1",
-            10 => "Q2_K",
-            11 => "Q3_K",
-            12 => "Q4_K",
-            13 => "Q5_K",
-            14 => "Q6_K",
             15 => "Q8_K",
-            20 => "IQ4_NL",
+            16 => "IQ2_XXS",
+            17 => "IQ2_XS",
+            18 => "IQ3_XXS",
+            19 => "IQ1_S",
+            21 => "IQ3_S",
+            22 => "IQ2_S",
             23 => "IQ4_XS",
-            30 => "BF16",
+            24 => "I8",
+            25 => "I16",
+            26 => "I32",
+            27 => "I64",
+            28 => "F64",
+            29 => "IQ1_M",
+            34 => "TQ1_0",
+            35 => "TQ2_0",
+            39 => "MXFP4",
             _ => return id.to_string(),
         };
         format!("{id} ({name})")
@@ -95,32 +131,49 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::engine::backend::activation;
+    use crate::engine::backend::product::{Blocks, both_ways};
 
     #[derive(serde::Deserialize)]
     struct Vector {
+        /// What the block is: quantized numbers, or bytes of one kind or another.
+        case: String,
         /// Stored blocks, in hex.
         bytes: String,
-        /// Bits of the 64 weights.
-        weights: Vec<u32>,
+        /// The weights as little-endian `f32`, in hex.
+        weights: String,
     }
 
-    /// `quant.json` is what the Python package `gguf` 0.19 makes of 64 normal numbers
-    /// (`numpy.random.default_rng(7)`; 32 of deviation 0.05, 32 of 3): `gguf.quants.quantize`,
-    /// and `gguf.quants.dequantize` of that.
+    /// `quant.json` is made by `fixtures/reference/weight_types.py`: blocks that ggml's quantizers
+    /// make of random numbers, and blocks at the ends of the range, with what the Python package
+    /// `gguf` 0.19 and ggml's C code agree that they hold.
     #[test]
     fn weights_are_those_of_the_gguf_package() {
         let vectors = include_str!("../../tests/vectors/quant.json");
-        let vectors: BTreeMap<String, Vector> = serde_json::from_str(vectors).unwrap();
-        assert_eq!(vectors.len(), 4);
-        for (name, vector) in vectors {
+        let vectors: BTreeMap<String, Vec<Vector>> = serde_json::from_str(vectors).unwrap();
+        assert_eq!(vectors.len(), FORMATS.len(), "a format without vectors");
+        for (name, vectors) in vectors {
             let format = FORMATS.iter().find(|format| format.name == name).unwrap();
-            let bytes: Vec<u8> = (0..vector.bytes.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(&vector.bytes[at..at + 2], 16).unwrap())
-                .collect();
-            let mut weights = [f32::NAN; 64];
-            (format.dequantize)(&bytes, &mut weights);
-            assert_eq!(weights.map(f32::to_bits).to_vec(), vector.weights, "{name}");
+            assert!(vectors.len() >= 5, "{name}");
+            for Vector { case, bytes, weights } in vectors {
+                let blocks = hex::decode(bytes).unwrap();
+                let weights = hex::decode(weights).unwrap();
+                let expected = weights.as_chunks::<4>().0.iter().map(|w| f32::from_le_bytes(*w));
+                let expected: Vec<u32> = expected.map(f32::to_bits).collect();
+                let mut found = vec![f32::NAN; expected.len()];
+                (format.dequantize)(&blocks, &mut found);
+                let found: Vec<u32> = found.into_iter().map(f32::to_bits).collect();
+                assert_eq!(found, expected, "{name}, {case}");
+            }
+        }
+    }
+
+    #[test]
+    fn formats_are_in_the_order_of_their_numbers() {
+        assert!(FORMATS.is_sorted_by_key(|format| format.id));
+        for format in FORMATS {
+            assert_eq!(Format::of(format.id), Some(format));
+            assert_eq!(Format::describe(format.id), format.id.to_string(), "known, and unread");
         }
     }
 
@@ -129,5 +182,44 @@ mod tests {
         let mut weights = [0.0; 2];
         (f32::FORMAT.dequantize)(&[0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc1], &mut weights);
         assert_eq!(weights, [1.0, -10.0]);
+    }
+
+    /// As bytes and as 16-bit integers, over blocks of every byte there is and activations up to
+    /// the greatest.
+    fn multiplies_bytes_exactly<F: Blocks<BYTES>, const BYTES: usize>() {
+        let mut state = 0x2545_f491_u32;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        };
+        for round in 0..200 {
+            let blocks: [[u8; BYTES]; 4] =
+                std::array::from_fn(|_| std::array::from_fn(|_| (next() >> 9) as u8));
+            let values: Vec<f32> = (0..32)
+                .map(|_| match round {
+                    0 => activation::GREATEST,
+                    1 => -activation::GREATEST,
+                    _ => (next() % 65_279) as f32 - activation::GREATEST,
+                })
+                .collect();
+            let mut x = Vec::new();
+            activation::quantize_row(&values, &mut x);
+            for group in 0..F::GROUPS {
+                let [words, bytes] = both_ways::<F, BYTES>(blocks.each_ref(), group, &x[0]);
+                assert_eq!(words, bytes, "round {round}, group {group}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_bytes_are_those_of_integers() {
+        multiplies_bytes_exactly::<q4_0::Q40, _>();
+        multiplies_bytes_exactly::<q4_1::Q41, _>();
+        multiplies_bytes_exactly::<q5_0::Q50, _>();
+        multiplies_bytes_exactly::<q5_1::Q51, _>();
+        multiplies_bytes_exactly::<q4_k::Q4K, _>();
+        multiplies_bytes_exactly::<q5_k::Q5K, _>();
     }
 }

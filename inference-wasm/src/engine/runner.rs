@@ -146,6 +146,7 @@ impl<H: Host> Job<'_, H> {
             actual: session.backend().name(),
             target: std::env::consts::ARCH.to_string(),
             bundle: self.host.bundle().to_string(),
+            bundle_reason: self.host.bundle_reason().to_string(),
             simd: lanes::LEVEL,
             effective_threads: session.backend().threads(),
             memory_bytes: memory::linear_bytes(),

@@ -1,13 +1,15 @@
-//! The forward pass of a `llama` model, in the order of the papers.
+//! The forward pass of a decoder, in the order of the papers.
 //!
 //! Attention after Vaswani et al. 2017 with grouped queries (Ainslie et al. 2023), rotary
-//! positions (Su et al. 2021), RMS norm (Zhang & Sennrich 2019) and `SwiGLU` (Shazeer 2020), put
-//! together as in `LLaMA` (Touvron et al. 2023). Knows no formats and no arithmetic: every line is
-//! an op of a [`Backend`]. Which tokens to feed is decided by [`session`](super::session).
+//! positions (Su et al. 2021), RMS norm (Zhang & Sennrich 2019) and gated feed-forward (Shazeer
+//! 2020), put together as in `LLaMA` (Touvron et al. 2023). What later families added is done where
+//! a weight or a hyper-parameter is there that asks for it: biases, norms of heads, norms behind
+//! the blocks, windows, caps. Knows no architectures by name, no formats and no arithmetic: every
+//! line is an op of a [`Backend`]. Which tokens to feed is decided by [`session`](super::session).
 
 use std::ops::Range;
 
-use super::backend::{Activation, Backend, CHUNK_ROWS, Heads, ModelBytes, Rotary, RotaryPairs};
+use super::backend::{Backend, CHUNK_ROWS, Heads, ModelBytes, Rotary};
 use super::model::{HyperParameters, TensorInfo, Weights};
 use crate::protocol::{CacheType, EngineError};
 
@@ -20,8 +22,9 @@ pub struct Transformer<B: Backend> {
     weights: Weights<B::Weight>,
     /// One for each layer.
     caches: Vec<B::Cache>,
-    /// `[positions × head_size]`: cosines and sines of the rotary embedding.
-    angles: B::Tensor,
+    /// `[positions × rotated]` each: cosines and sines of the rotary embeddings. The second, if
+    /// there is one, is that of layers with a window.
+    angles: Vec<B::Tensor>,
     scratch: Scratch<B::Tensor>,
 }
 
@@ -59,13 +62,17 @@ impl<B: Backend> Transformer<B> {
         positions: usize,
         cache_type: CacheType,
     ) -> Result<Self, EngineError> {
+        let factors = weights.rope_factors.read(file, positions);
         let weights = weights.try_map(|tensor| backend.weight(file, tensor))?;
         let kv_width = hyper.kv_width();
         let caches = (0..hyper.layers)
             .map(|_| backend.cache(positions, kv_width, cache_type))
             .collect::<Result<_, _>>()?;
-        let angles = rotary_angles(positions, hyper.head_size, hyper.rope_base);
-        let angles = backend.constant(hyper.head_size, &angles)?;
+        let angles = [Some(&hyper.rope), hyper.local_rope.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|rope| backend.constant(rope.rotated, &rope.angles(positions, &factors)))
+            .collect::<Result<_, _>>()?;
         let scratch = Scratch {
             x: backend.tensor(CHUNK_ROWS, hyper.width)?,
             branch: backend.tensor(CHUNK_ROWS, hyper.width)?,
@@ -99,39 +106,62 @@ impl<B: Backend> Transformer<B> {
             kv: hyper.kv_heads,
             size: hyper.head_size,
             first,
-            scale: 1.0 / (hyper.head_size as f32).sqrt(),
+            scale: hyper.score_scale,
             window: None,
-            soft_cap: None,
+            soft_cap: hyper.score_cap,
         };
-        let rotary = Rotary { head_size: hyper.head_size, pairs: RotaryPairs::Interleaved };
+        let rotary = Rotary { head_size: hyper.head_size, pairs: hyper.pairs };
 
         // Each token's vector starts the residual stream. x: [rows × width]
         backend.embed(&self.weights.token_embedding, ids, x);
+        if let Some(factor) = hyper.embedding_scale {
+            backend.scale(x, factor);
+        }
 
-        for (layer, cache) in self.weights.layers.iter().zip(&mut self.caches) {
+        for (index, (layer, cache)) in self.weights.layers.iter().zip(&mut self.caches).enumerate()
+        {
             // Queries, keys and values of the normalised stream.
             // branch: [rows × width] → query: [rows × heads·size], key, value: [rows × kv·size]
             backend.rms_norm(x, &layer.attention_norm, epsilon, branch);
-            backend.matmul(&layer.query, branch, query);
-            backend.matmul(&layer.key, branch, key);
-            backend.matmul(&layer.value, branch, value);
+            project(backend, &layer.query, layer.query_bias.as_ref(), branch, query);
+            project(backend, &layer.key, layer.key_bias.as_ref(), branch, key);
+            project(backend, &layer.value, layer.value_bias.as_ref(), branch, value);
+            if let Some(norm) = &layer.query_norm {
+                backend.rms_norm_heads(query, norm, epsilon);
+            }
+            if let Some(norm) = &layer.key_norm {
+                backend.rms_norm_heads(key, norm, epsilon);
+            }
 
             // Positions enter as rotations of queries and keys.
-            backend.rope(query, &self.angles, rotary, first);
-            backend.rope(key, &self.angles, rotary, first);
+            let window = hyper.window(index);
+            if hyper.is_rotated(index) {
+                let is_local = window.is_some() && self.angles.len() > 1;
+                let angles = &self.angles[usize::from(is_local)];
+                backend.rope(query, angles, rotary, first);
+                backend.rope(key, angles, rotary, first);
+            }
 
-            // Each token attends to itself and to all before it. attended: [rows × heads·size]
+            // Each token attends to itself and to those before it, all or the last ones.
+            // attended: [rows × heads·size]
             backend.append(cache, key, value, first);
-            backend.attention(query, cache, heads, attended);
+            backend.attention(query, cache, Heads { window, ..heads }, attended);
             backend.matmul(&layer.attention_output, attended, branch);
+            if let Some(norm) = &layer.attention_post_norm {
+                // A row is one head as wide as the stream.
+                backend.rms_norm_heads(branch, norm, epsilon);
+            }
             backend.add(x, branch);
 
-            // The feed-forward: down(silu(gate) · up). gate, up: [rows × ffn_width]
+            // The feed-forward: down(activation(gate) · up). gate, up: [rows × ffn_width]
             backend.rms_norm(x, &layer.ffn_norm, epsilon, branch);
             backend.matmul(&layer.gate, branch, gate);
             backend.matmul(&layer.up, branch, up);
-            backend.gated(gate, up, Activation::Silu);
+            backend.gated(gate, up, hyper.activation);
             backend.matmul(&layer.down, gate, branch);
+            if let Some(norm) = &layer.ffn_post_norm {
+                backend.rms_norm_heads(branch, norm, epsilon);
+            }
             backend.add(x, branch);
         }
     }
@@ -150,26 +180,25 @@ impl<B: Backend> Transformer<B> {
             backend.rows(x, start..rows.end.min(start + LOGITS_ROWS), branch);
             backend.rms_norm(branch, &self.weights.output_norm, self.hyper.rms_epsilon, last);
             backend.matmul(output, last, logits);
+            if let Some(cap) = self.hyper.logit_cap {
+                backend.soft_cap(logits, cap);
+            }
             backend.read(logits, into).await?;
         }
         Ok(())
     }
 }
 
-/// Cosine and sine of `position · base^(−2i / head_size)`, for each position and pair `i`.
-///
-/// In `f64`, and once: at a position of some thousands an `f32` angle is off in its fourth digit,
-/// and GPUs are free to be worse.
-fn rotary_angles(positions: usize, head_size: usize, base: f32) -> Vec<f32> {
-    let frequencies: Vec<f64> = (0..head_size / 2)
-        .map(|i| f64::from(base).powf(-2.0 * i as f64 / head_size as f64))
-        .collect();
-    let mut angles = Vec::with_capacity(positions * head_size);
-    for position in 0..positions {
-        for frequency in &frequencies {
-            let (sin, cos) = (position as f64 * frequency).sin_cos();
-            angles.extend([cos as f32, sin as f32]);
-        }
+/// `out = matrix · x + bias`.
+fn project<B: Backend>(
+    backend: &mut B,
+    matrix: &B::Weight,
+    bias: Option<&B::Weight>,
+    x: &B::Tensor,
+    out: &mut B::Tensor,
+) {
+    backend.matmul(matrix, x, out);
+    if let Some(bias) = bias {
+        backend.add_bias(out, bias);
     }
-    angles
 }

@@ -52,7 +52,8 @@ pub struct LoadRequest {
     /// What the key-value cache holds; `f32` when absent.
     #[serde(default)]
     pub cache_type: CacheType,
-    /// Threads to compute with; one when absent. More than one needs a bundle with threads.
+    /// Threads to compute with; when absent, as many as stand ready: one, unless the page was told
+    /// to start others. More than one needs a bundle with threads.
     #[serde(default)]
     pub threads: Option<u32>,
     /// A defect to build in, for tests of the harness. Refused by a build without them.

@@ -62,6 +62,75 @@ pub enum SimdLevel {
     Native,
 }
 
+impl SimdLevel {
+    /// The name as it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Simd128 => "simd128",
+            Self::RelaxedSimd => "relaxed-simd",
+            Self::Native => "native",
+        }
+    }
+}
+
+impl std::fmt::Display for SimdLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A bundle: the engine as WebAssembly, built in one way.
+///
+/// ```
+/// # use inference_wasm::protocol::BundleName;
+/// assert_eq!(serde_json::to_string(&BundleName::Relaxed).unwrap(), r#""relaxed""#);
+/// ```
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum BundleName {
+    /// No vector instructions, for engines without them.
+    Scalar,
+    /// SIMD128.
+    Base,
+    /// SIMD128 and relaxed SIMD.
+    Relaxed,
+    /// SIMD128, with shared memory and a pool of threads.
+    Threads,
+}
+
+impl BundleName {
+    /// Every bundle.
+    pub const ALL: [Self; 4] = [Self::Scalar, Self::Base, Self::Relaxed, Self::Threads];
+
+    /// The name as it stands in TOML, on the command line, in addresses and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Base => "base",
+            Self::Relaxed => "relaxed",
+            Self::Threads => "threads",
+        }
+    }
+
+    /// The vector instructions that it is built with.
+    pub fn simd(self) -> SimdLevel {
+        match self {
+            Self::Scalar => SimdLevel::Scalar,
+            Self::Base | Self::Threads => SimdLevel::Simd128,
+            Self::Relaxed => SimdLevel::RelaxedSimd,
+        }
+    }
+}
+
+impl std::fmt::Display for BundleName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// The answer of the canary op: a dot product whose rounding shows the order of summation.
 ///
 /// Each backend sums in another order by construction, so each gives another value; see
@@ -81,8 +150,12 @@ pub struct ExecutionReport {
     pub actual: BackendName,
     /// The architecture that the engine was compiled for: `wasm32`, `x86_64`, `aarch64`.
     pub target: String,
-    /// The bundle that the page loaded (`base`), or `native`.
+    /// The bundle that ran (`base`), as the module itself knows it, or `native`. With
+    /// `+seeded-faults` after it if it carries those.
     pub bundle: String,
+    /// Why the page loaded that one, in a sentence; empty natively.
+    #[serde(default)]
+    pub bundle_reason: String,
     /// Vector instructions of that build.
     pub simd: SimdLevel,
     /// Threads that did work, the calling one included; never the number that was hoped for.

@@ -7,11 +7,24 @@ use web_sys::{MessageChannel, Performance, RequestInit, Response, WorkerGlobalSc
 
 use super::{IS_CANCELLED, emit_event, shard};
 use crate::engine::host::Host;
-use crate::protocol::{CapabilityReport, EngineError, EngineErrorKind, PageEventKind, Shard};
+use crate::protocol::{
+    BundleName, CapabilityReport, EngineError, EngineErrorKind, PageEventKind, Shard,
+};
 
 /// How often logits are sent before giving up. Sending them twice does no harm: they replace
 /// each other.
 const LOGITS_ATTEMPTS: u32 = 3;
+
+/// The bundle that this module is.
+const BUNDLE: BundleName = if cfg!(feature = "threads") {
+    BundleName::Threads
+} else if cfg!(target_feature = "relaxed-simd") {
+    BundleName::Relaxed
+} else if cfg!(target_feature = "simd128") {
+    BundleName::Base
+} else {
+    BundleName::Scalar
+};
 
 /// A worker as the engine's surroundings.
 pub(super) struct WebHost {
@@ -19,19 +32,34 @@ pub(super) struct WebHost {
     performance: Performance,
     /// The page's address.
     base: String,
+    /// The bundle's name.
+    bundle: String,
+    /// Why the page loaded it.
+    bundle_reason: String,
+    /// Threads that stand ready.
+    threads: u32,
     /// Leads from here to here: a message through it is a turn of the event loop.
     turn: MessageChannel,
 }
 
 impl WebHost {
-    pub(super) fn new(base: &str) -> Result<Self, JsError> {
+    pub(super) fn new(base: &str, bundle_reason: &str, threads: u32) -> Result<Self, JsError> {
         let scope: WorkerGlobalScope = js_sys::global()
             .dyn_into()
             .map_err(|_| JsError::new("the engine runs in a worker, and this is none"))?;
         let performance =
             scope.performance().ok_or_else(|| JsError::new("this worker has no `performance`"))?;
         let turn = MessageChannel::new().map_err(|error| JsError::new(&text_of(&error)))?;
-        Ok(Self { scope, performance, base: base.to_owned(), turn })
+        let faults = if cfg!(feature = "seeded-faults") { "+seeded-faults" } else { "" };
+        Ok(Self {
+            scope,
+            performance,
+            base: base.to_owned(),
+            bundle: format!("{BUNDLE}{faults}"),
+            bundle_reason: bundle_reason.to_owned(),
+            threads,
+            turn,
+        })
     }
 
     /// An address that is written relative to the page.
@@ -120,7 +148,15 @@ impl Host for WebHost {
     }
 
     fn bundle(&self) -> &str {
-        if cfg!(feature = "seeded-faults") { "base+seeded-faults" } else { "base" }
+        &self.bundle
+    }
+
+    fn threads(&self) -> u32 {
+        self.threads
+    }
+
+    fn bundle_reason(&self) -> &str {
+        &self.bundle_reason
     }
 }
 

@@ -1,6 +1,6 @@
 //! A cell as values: its attempts, their steps, and the proof of its tier.
 
-use inference_wasm::protocol::{ExecutionReport, FinishReason, SimdLevel};
+use inference_wasm::protocol::{ExecutionReport, FinishReason};
 use serde::Serialize;
 
 use super::comparison::{self, ComparisonView};
@@ -232,8 +232,8 @@ fn rows(execution: &ExecutionReport) -> Vec<(&'static str, String)> {
         ("Asked for", execution.requested.to_string()),
         ("Ran", execution.actual.to_string()),
         ("Target", execution.target.clone()),
-        ("Bundle", execution.bundle.clone()),
-        ("SIMD", simd(execution.simd).to_owned()),
+        ("Bundle", bundle(execution)),
+        ("SIMD", execution.simd.to_string()),
         ("Threads that worked", execution.effective_threads.to_string()),
         ("CPU kernel calls", execution.kernel_calls.to_string()),
         ("GPU dispatches", execution.gpu_dispatches.to_string()),
@@ -253,13 +253,10 @@ fn rows(execution: &ExecutionReport) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn simd(level: SimdLevel) -> &'static str {
-    match level {
-        SimdLevel::Scalar => "none (scalar)",
-        SimdLevel::Simd128 => "simd128",
-        SimdLevel::RelaxedSimd => "relaxed-simd",
-        SimdLevel::Native => "native",
-    }
+/// The bundle that ran, and why it was that one.
+fn bundle(execution: &ExecutionReport) -> String {
+    let ExecutionReport { bundle, bundle_reason, .. } = execution;
+    if bundle_reason.is_empty() { bundle.clone() } else { format!("{bundle} ({bundle_reason})") }
 }
 
 /// The proof of a tier in one line.
@@ -268,7 +265,8 @@ pub(crate) fn proof_in_a_line(execution: &ExecutionReport) -> String {
         format!("{} ran on {}", execution.actual, execution.target),
         format!("{} kernel calls", execution.kernel_calls),
         format!("{} dispatches", execution.gpu_dispatches),
-        format!("simd {}", simd(execution.simd)),
+        format!("bundle {}", bundle(execution)),
+        format!("simd {}", execution.simd),
         format!("{} threads", execution.effective_threads),
         format!("canary {:#010x}", execution.canary.bits),
     ];

@@ -97,6 +97,7 @@ pub(super) fn execution(backend: BackendName) -> ExecutionReport {
         actual: backend,
         target: "wasm32".to_owned(),
         bundle: "base".to_owned(),
+        bundle_reason: "the best that runs here".to_owned(),
         simd: SimdLevel::Simd128,
         memory_bytes: None,
         effective_threads: 1,

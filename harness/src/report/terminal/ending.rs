@@ -25,6 +25,7 @@ pub(super) fn of_run(record: &RunRecord, report_folder: Option<&Path>) -> Vec<St
         }
     };
     section(grid(&record.cells));
+    section(bundles(&record.cells));
     section(not_run(&record.cells));
     section(attention(record));
     section(pointers(record, report_folder));
@@ -73,6 +74,27 @@ fn grid(cells: &[CellRecord]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The bundles that ran in each browser: the most threads that did work, and why it was that one.
+fn bundles(cells: &[CellRecord]) -> Vec<String> {
+    let mut ran: BTreeMap<(BrowserName, &str, &str), u32> = BTreeMap::new();
+    for cell in cells.iter().filter(|cell| cell.cell.backend == BackendName::Wasm) {
+        let steps = cell.attempts.iter().flat_map(|attempt| &attempt.evidence.steps);
+        for execution in steps.filter_map(|step| step.execution.as_ref()) {
+            let key = (cell.cell.browser, &*execution.bundle, &*execution.bundle_reason);
+            let threads = ran.entry(key).or_default();
+            *threads = execution.effective_threads.max(*threads);
+        }
+    }
+    ran.iter()
+        .map(|((browser, bundle, reason), threads)| {
+            let plural = if *threads == 1 { "" } else { "s" };
+            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            let text = format!("bundle {bundle}, {threads} thread{plural}{reason}");
+            format!("{} {}", column(browser.as_str()), harmless(&text))
+        })
+        .collect()
 }
 
 /// Why cells did not run, one line a reason, the most frequent first.

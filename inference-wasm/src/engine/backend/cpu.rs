@@ -2,16 +2,18 @@
 //!
 //! Weights stay as they are stored, in the bytes of the file; activations are quantized once for
 //! each row, and matrix products run on integers. Formats of plain floats are multiplied by plain
-//! floats. One thread.
+//! floats. Products are cut into ranges of outputs, which a [`Team`] shares.
 
 pub(crate) mod activation;
 pub(crate) mod product;
+mod team;
 
 use std::cell::RefCell;
 use std::ops::Range;
 
 use activation::Activations;
 use product::{BlockJob, FloatJob};
+use team::Team;
 
 use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
 use crate::engine::lanes::{F32x4, dot};
@@ -23,9 +25,24 @@ use crate::protocol::{BackendName, CacheType, EngineError};
 #[derive(Debug, Default)]
 pub struct Cpu {
     counters: Counters,
+    team: Team,
     /// Attention's weights of one head: as many as there are positions.
     scores: Vec<f32>,
+    /// A product of several rows in the parts that threads have written.
+    parts: Vec<f32>,
 }
+
+impl Cpu {
+    /// A backend that computes on so many threads, the calling one included; fails with
+    /// `backend-unavailable` if there can't be that many.
+    pub fn new(threads: usize) -> Result<Self, EngineError> {
+        Ok(Self { team: Team::new(threads)?, ..Self::default() })
+    }
+}
+
+/// The least number of products that a part of a matrix is worth a thread's attention for: some
+/// microseconds of work, several times what handing it over takes.
+const PART_PRODUCTS: usize = 65_536;
 
 /// Weights as the file stores them.
 #[derive(Debug)]
@@ -54,6 +71,18 @@ pub struct Cache {
     values: Vec<f32>,
 }
 
+impl Cpu {
+    /// Outputs of a part of a product, where one output takes `products`: small enough that
+    /// threads finish together, and a multiple of what kernels do at a time.
+    fn part_outputs(&self, products: usize, outputs: usize) -> usize {
+        if self.team.threads() == 1 {
+            return outputs;
+        }
+        let even = outputs.div_ceil(4 * self.team.threads());
+        even.max(PART_PRODUCTS.div_ceil(products)).next_multiple_of(product::WIDTH)
+    }
+}
+
 impl Weight {
     fn bytes(&self) -> &[u8] {
         &self.file[self.bytes.clone()]
@@ -61,6 +90,37 @@ impl Weight {
 
     fn row_bytes(&self) -> usize {
         self.columns / self.format.block_weights * self.format.block_bytes
+    }
+
+    /// Makes the integers of activations, where the format needs them and they aren't there yet.
+    fn quantize(&self, x: &Tensor) {
+        let mut integers = x.integers.borrow_mut();
+        if matches!(self.format.kernel, Kernel::Blocks(_)) && integers.is_empty() {
+            for row in x.values.chunks_exact(self.columns) {
+                activation::quantize_row(row, &mut integers);
+            }
+        }
+    }
+
+    /// Multiplies some rows of the matrix, from `first` on, with all rows of `x`:
+    /// `[rows × outputs]`, as many outputs as `out` has room for.
+    fn multiply(
+        &self,
+        first: usize,
+        x: &[f32],
+        integers: &[Activations],
+        rows: usize,
+        out: &mut [f32],
+    ) {
+        let (columns, outputs) = (self.columns, out.len() / rows);
+        let weights = &self.bytes()[first * self.row_bytes()..][..outputs * self.row_bytes()];
+        match self.format.kernel {
+            Kernel::Blocks(multiply) => {
+                let row_groups = columns / activation::BLOCK;
+                multiply(BlockJob { weights, x: integers, row_groups, out, outputs });
+            }
+            Kernel::Floats(multiply) => multiply(FloatJob { weights, x, columns, out, outputs }),
+        }
     }
 }
 
@@ -93,6 +153,10 @@ impl Backend for Cpu {
 
     fn name(&self) -> BackendName {
         if cfg!(target_arch = "wasm32") { BackendName::Wasm } else { BackendName::Cpu }
+    }
+
+    fn threads(&self) -> u32 {
+        self.team.worked()
     }
 
     fn counters(&self) -> Counters {
@@ -171,21 +235,25 @@ impl Backend for Cpu {
 
     fn matmul(&mut self, matrix: &Weight, x: &Tensor, out: &mut Tensor) {
         self.counters.kernel_calls += 1;
-        let (weights, outputs, columns) = (matrix.bytes(), matrix.rows, matrix.columns);
-        let out = out.resize(x.rows());
-        match matrix.format.kernel {
-            Kernel::Blocks(multiply) => {
-                let mut blocks = x.integers.borrow_mut();
-                if blocks.is_empty() {
-                    for row in x.values.chunks_exact(columns) {
-                        activation::quantize_row(row, &mut blocks);
-                    }
-                }
-                let row_groups = columns / activation::BLOCK;
-                multiply(BlockJob { weights, x: &blocks, row_groups, out, outputs });
-            }
-            Kernel::Floats(multiply) => {
-                multiply(FloatJob { weights, x: &x.values, columns, out, outputs });
+        let (outputs, rows) = (matrix.rows, x.rows());
+        let out = out.resize(rows);
+        matrix.quantize(x);
+        let integers = x.integers.borrow();
+        let (values, integers) = (x.values.as_slice(), integers.as_slice());
+        let part = self.part_outputs(rows * matrix.columns, outputs);
+        let multiply = |_, (index, out): (usize, &mut [f32])| {
+            matrix.multiply(index * part, values, integers, rows, out);
+        };
+        if rows == 1 || part >= outputs {
+            return self.team.share(out.chunks_mut(part * rows).enumerate(), multiply);
+        }
+        // Each part is `[rows × its outputs]`; one after another, and then row by row.
+        self.parts.resize(rows * outputs, 0.0);
+        self.team.share(self.parts.chunks_mut(part * rows).enumerate(), multiply);
+        for (index, values) in self.parts.chunks(part * rows).enumerate() {
+            let width = values.len() / rows;
+            for (row, values) in values.chunks_exact(width).enumerate() {
+                out[row * outputs + index * part..][..width].copy_from_slice(values);
             }
         }
     }

@@ -16,6 +16,14 @@ fn stored(lanes: F32x4) -> [u32; 4] {
     values.map(f32::to_bits)
 }
 
+/// The eight integers, each by a product with a vector that has 1 in its lane alone.
+fn lanes(lanes: I16x8) -> [i32; 8] {
+    std::array::from_fn(|i| {
+        let one = std::array::from_fn(|j| i16::from(i == j));
+        stored(lanes.dot(I16x8::load(&one)).to_f32()).map(f32::from_bits)[i / 2] as i32
+    })
+}
+
 /// What every operation of an implementation gives, as floats.
 macro_rules! results {
     ($floats:ty, $integers:ty, $a:expr, $b:expr, $bytes:expr, $x:expr) => {{
@@ -39,6 +47,7 @@ macro_rules! results {
             floats(s.dot(low).add(t.dot(high)).to_f32()),
             floats(c.minus(8).dot(low).add(d.dot(high)).to_f32()),
             floats(e.dot(low).add(f.minus(-3).dot(high)).to_f32()),
+            floats(<$floats>::from_bf16(&halves)),
         ]
     }};
 }
@@ -110,6 +119,35 @@ proptest! {
         }));
     }
 
+    #[test]
+    fn fields_bits_and_table_land_in_their_lanes(
+        bytes in any::<[u8; 16]>(),
+        table in any::<[i8; 16]>(),
+        (shift, factor) in (0_u32..8, -128_i16..128),
+    ) {
+        for width in 1..=8 - shift {
+            let mask = (0xff_u32 >> (8 - width)) as u8;
+            let [a, b] = I16x8::from_fields(&bytes, shift, mask);
+            let field = |i: usize| i32::from(bytes[i] >> shift & mask);
+            prop_assert_eq!(lanes(a), std::array::from_fn(field));
+            prop_assert_eq!(lanes(b), std::array::from_fn(|i| field(i + 8)));
+        }
+        let bit = |i: usize| if bytes[0] >> i & 1 == 1 { i32::from(factor) } else { 0 };
+        prop_assert_eq!(lanes(I16x8::from_bits(bytes[0], factor)), std::array::from_fn(bit));
+
+        let looked_up = I16x8::from_table(&bytes, &table);
+        for (part, looked_up) in looked_up.into_iter().enumerate() {
+            let entry = |i: usize| {
+                let byte = bytes[part % 2 * 8 + i];
+                i32::from(table[usize::from(if part < 2 { byte & 15 } else { byte >> 4 })])
+            };
+            prop_assert_eq!(lanes(looked_up), std::array::from_fn(entry));
+            let sum = looked_up.times(factor).add(looked_up);
+            let expected = std::array::from_fn(|i| entry(i) * (i32::from(factor) + 1));
+            prop_assert_eq!(lanes(sum), expected);
+        }
+    }
+
     /// Trivially so where the lanes of this build are the portable ones.
     #[test]
     fn portable_lanes_agree(
@@ -128,6 +166,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_upper_half_of_a_float_is_the_float() {
+    let values = [1.0_f32, -0.0, f32::NEG_INFINITY, 3.389_531_4e38];
+    let mut bytes = [0; 8];
+    for (bytes, value) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(values) {
+        *bytes = ((value.to_bits() >> 16) as u16).to_le_bytes();
+    }
+    assert_eq!(stored(F32x4::from_bf16(&bytes)), values.map(f32::to_bits));
 }
 
 #[test]

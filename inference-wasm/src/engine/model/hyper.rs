@@ -1,14 +1,13 @@
-//! The hyper-parameters of a `llama` model, read from `llama.*` keys and checked.
+//! The hyper-parameters of a model: what its keys say, completed by its row of the table of
+//! [architectures](super::architecture), and checked.
 //!
-//! Strict on purpose: a `llama.*` key that this engine does not follow is an error unless its
-//! value changes nothing, since a model that is run without it would answer wrongly in silence.
-//!
-//! Key names: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md#llm>.
+//! Which keys may be there at all is for [`keys`](super::keys).
 
-use super::{Gguf, Metadata, ModelError};
-
-/// The architectures that [`transformer`](crate::engine::transformer) computes.
-const ARCHITECTURES: [&str; 1] = ["llama"];
+use super::architecture::{Architecture, Caps, FactorTensors, Windows};
+use super::keys::Keys;
+use super::rope::{Factors, Rope, Scaling};
+use super::{Gguf, ModelError};
+use crate::engine::backend::{Activation, RotaryPairs};
 
 /// The numbers that a transformer is built from.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +30,40 @@ pub struct HyperParameters {
     pub vocabulary: usize,
     /// What RMS norm adds under the root.
     pub rms_epsilon: f32,
-    /// Base of the rotary embedding's frequencies.
-    pub rope_base: f32,
+    /// What embeddings are multiplied by; `None`: nothing.
+    pub embedding_scale: Option<f32>,
+    /// What a dot product of query and key is multiplied by.
+    pub score_scale: f32,
+    /// Cap of the scores of attention.
+    pub score_cap: Option<f32>,
+    /// Cap of the logits.
+    pub logit_cap: Option<f32>,
+    /// What the feed-forward's gate goes through.
+    pub activation: Activation,
+    /// How rotary pairs lie in a head.
+    pub pairs: RotaryPairs,
+    /// The rotary embedding of layers that see all positions, and of the others too if
+    /// [`local_rope`](Self::local_rope) is `None`.
+    pub rope: Rope,
+    /// The rotary embedding of layers that see a window, if it is another one.
+    pub local_rope: Option<Rope>,
+    /// Every so-many-th layer has no rotary embedding.
+    pub unrotated_every: Option<usize>,
+    pub(super) architecture: &'static Architecture,
+    /// Positions that a layer sees if it does not see all, its own included.
+    window: Option<usize>,
+    local: LocalLayers,
+}
+
+/// Which layers see a window only.
+#[derive(Debug, Clone, PartialEq)]
+enum LocalLayers {
+    None,
+    All,
+    /// All but every so-many-th.
+    AllButEvery(usize),
+    /// One flag for each layer.
+    Listed(Vec<bool>),
 }
 
 impl HyperParameters {
@@ -46,168 +77,217 @@ impl HyperParameters {
         self.kv_heads * self.head_size
     }
 
+    /// Positions that a layer sees, its own included; `None`: all up to its own.
+    pub fn window(&self, layer: usize) -> Option<usize> {
+        let is_local = match &self.local {
+            LocalLayers::None => false,
+            LocalLayers::All => true,
+            LocalLayers::AllButEvery(every) => !(layer + 1).is_multiple_of(*every),
+            LocalLayers::Listed(flags) => flags.get(layer).copied().unwrap_or(false),
+        };
+        self.window.filter(|_| is_local)
+    }
+
+    /// Whether a layer knows positions.
+    pub fn is_rotated(&self, layer: usize) -> bool {
+        self.unrotated_every.is_none_or(|every| !(layer + 1).is_multiple_of(every))
+    }
+
     /// Reads the keys of `general.architecture` and checks that they go together.
     pub fn read(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
-        let keys = &gguf.metadata;
-        check_architecture(keys)?;
-        check_no_other_keys(keys)?;
-        let width = positive(keys, "llama.embedding_length")?;
-        let heads = positive(keys, "llama.attention.head_count")?;
-        let kv_heads = if keys.contains(KV_HEADS) { positive(keys, KV_HEADS)? } else { heads };
+        let keys = Keys::open(&gguf.metadata)?;
+        let row = keys.architecture;
+        let width = keys.require_count("embedding_length")?;
+        let layers = keys.require_count("block_count")?;
+        let heads = keys.require_count("attention.head_count")?;
+        let kv_heads = keys.count(KV_HEADS)?.unwrap_or(heads);
         if heads % kv_heads != 0 {
-            return Err(wrong(keys, KV_HEADS, format!("a divisor of {heads} heads"), kv_heads));
+            return Err(keys.wrong(KV_HEADS, format!("a divisor of {heads} heads"), kv_heads));
         }
+        let context = keys.require_count("context_length")?;
+        let head_size = head_size(keys, width, heads)?;
+        let rope = rope(keys, gguf, head_size, context)?;
+        let (window, local) = windows(keys, layers)?;
+        let scaled_size =
+            if row.scaled_by_width == Some(layers) { width / heads } else { head_size };
         Ok(Self {
-            context: positive(keys, "llama.context_length")?,
+            context,
             width,
-            layers: positive(keys, "llama.block_count")?,
+            layers,
             heads,
             kv_heads,
-            head_size: head_size(keys, width, heads)?,
-            ffn_width: positive(keys, "llama.feed_forward_length")?,
-            vocabulary: vocabulary(gguf)?,
-            rms_epsilon: positive_float(keys, "llama.attention.layer_norm_rms_epsilon", None)?,
-            rope_base: positive_float(keys, "llama.rope.freq_base", Some(10_000.0))?,
+            head_size,
+            ffn_width: keys.require_count("feed_forward_length")?,
+            vocabulary: vocabulary(gguf, keys)?,
+            rms_epsilon: keys.require_positive("attention.layer_norm_rms_epsilon")?,
+            embedding_scale: row.has_scaled_embedding.then(|| (width as f32).sqrt()),
+            score_scale: 1.0 / (scaled_size as f32).sqrt(),
+            score_cap: cap(keys, "attn_logit_softcapping", |caps| caps.scores)?,
+            logit_cap: cap(keys, "final_logit_softcapping", |caps| caps.logits)?,
+            activation: row.activation,
+            pairs: row.pairs,
+            local_rope: local_rope(keys, &rope)?,
+            rope,
+            unrotated_every: row.unrotated_every,
+            architecture: row,
+            window,
+            local,
         })
     }
 }
 
-const KV_HEADS: &str = "llama.attention.head_count_kv";
-
-fn check_architecture(keys: &Metadata<'_>) -> Result<(), ModelError> {
-    const KEY: &str = "general.architecture";
-    let found: &str = keys.require(KEY)?;
-    if ARCHITECTURES.contains(&found) {
-        return Ok(());
-    }
-    let expected = format!("one of `{}`", ARCHITECTURES.join("`, `"));
-    Err(ModelError::unsupported(
-        format!("key `{KEY}`"),
-        keys.offset(KEY),
-        expected,
-        format!("`{}`", found.escape_debug()),
-    ))
-}
-
-/// Refuses every `llama.*` key that is neither followed nor without effect.
-fn check_no_other_keys(keys: &Metadata<'_>) -> Result<(), ModelError> {
-    for key in keys.keys().filter(|key| key.starts_with("llama.")) {
-        let expected = match key {
-            "llama.context_length"
-            | "llama.embedding_length"
-            | "llama.block_count"
-            | "llama.feed_forward_length"
-            | "llama.attention.head_count"
-            | "llama.attention.head_count_kv"
-            | "llama.attention.key_length"
-            | "llama.attention.value_length"
-            | "llama.attention.layer_norm_rms_epsilon"
-            | "llama.rope.dimension_count"
-            | "llama.rope.freq_base"
-            | "llama.vocab_size"
-            // Says where the weights came from; the GGUF layout of `llama` is the same for all.
-            | "llama.tensor_data_layout" => continue,
-            "llama.rope.scaling.type" if keys.get::<&str>(key)? == Some("none") => continue,
-            "llama.rope.scaling.type" => "`none`",
-            "llama.rope.scaling.factor" | "llama.rope.scale_linear"
-                if keys.get::<f32>(key)? == Some(1.0) =>
-            {
-                continue;
-            }
-            "llama.rope.scaling.factor" | "llama.rope.scale_linear" => "1",
-            "llama.expert_count" | "llama.expert_used_count"
-                if keys.get::<u32>(key)? == Some(0) =>
-            {
-                continue;
-            }
-            "llama.expert_count" | "llama.expert_used_count" => "0",
-            "llama.attention.causal" if keys.get::<bool>(key)? == Some(true) => continue,
-            "llama.attention.causal" => "true",
-            _ => "no such key, since this engine would not follow it",
-        };
-        return Err(ModelError::unsupported(
-            format!("key `{key}`"),
-            keys.offset(key),
-            expected,
-            keys.describe(key),
-        ));
-    }
-    Ok(())
-}
-
-fn positive(keys: &Metadata<'_>, key: &str) -> Result<usize, ModelError> {
-    let value: u32 = keys.require(key)?;
-    if value == 0 {
-        return Err(wrong(keys, key, "1 or more", value));
-    }
-    Ok(value as usize)
-}
-
-fn positive_float(keys: &Metadata<'_>, key: &str, default: Option<f32>) -> Result<f32, ModelError> {
-    let value: f32 = match default {
-        Some(default) => keys.get_or(key, default)?,
-        None => keys.require(key)?,
-    };
-    if value.is_finite() && value > 0.0 {
-        return Ok(value);
-    }
-    Err(wrong(keys, key, "a number above 0", value))
-}
+const KV_HEADS: &str = "attention.head_count_kv";
 
 /// Head size from its own key, or the width shared among the heads. Keys and values of different
-/// sizes and a rotation of a part of the head are not computed here.
-fn head_size(keys: &Metadata<'_>, width: usize, heads: usize) -> Result<usize, ModelError> {
-    const KEY: &str = "llama.attention.key_length";
-    let head_size = if keys.contains(KEY) {
-        positive(keys, KEY)?
-    } else if width.is_multiple_of(heads) {
-        width / heads
-    } else {
-        let expected = format!("a divisor of the width, {width}");
-        return Err(wrong(keys, "llama.attention.head_count", expected, heads));
+/// sizes are not computed here.
+fn head_size(keys: Keys<'_, '_>, width: usize, heads: usize) -> Result<usize, ModelError> {
+    const KEY: &str = "attention.key_length";
+    let head_size = match keys.count(KEY)? {
+        Some(head_size) => head_size,
+        None if width.is_multiple_of(heads) => width / heads,
+        None => {
+            let expected = format!("a divisor of the width, {width}");
+            return Err(keys.wrong("attention.head_count", expected, heads));
+        }
     };
     if !head_size.is_multiple_of(2) {
-        return Err(wrong(keys, KEY, "an even head size, for rotary pairs", head_size));
+        return Err(keys.wrong(KEY, "an even head size, for rotary pairs", head_size));
     }
-    for key in ["llama.attention.value_length", "llama.rope.dimension_count"] {
-        if keys.contains(key) && positive(keys, key)? != head_size {
-            return Err(ModelError::unsupported(
-                format!("key `{key}`"),
-                keys.offset(key),
-                format!("{head_size}, the head size"),
-                keys.describe(key),
-            ));
-        }
+    const VALUES: &str = "attention.value_length";
+    if keys.count(VALUES)?.is_some_and(|size| size != head_size) {
+        return Err(keys.unsupported(VALUES, format!("{head_size}, the head size")));
     }
     Ok(head_size)
 }
 
+fn rope(
+    keys: Keys<'_, '_>,
+    gguf: &Gguf<'_>,
+    head_size: usize,
+    context: usize,
+) -> Result<Rope, ModelError> {
+    const ROTATED: &str = "rope.dimension_count";
+    const TYPE: &str = "rope.scaling.type";
+    const FACTOR: &str = "rope.scaling.factor";
+    let rotated = keys.count(ROTATED)?.unwrap_or(head_size);
+    if rotated > head_size || !rotated.is_multiple_of(2) {
+        let expected = format!("an even number up to {head_size}, the head size");
+        return Err(keys.wrong(ROTATED, expected, rotated));
+    }
+    let base = keys.positive("rope.freq_base")?.unwrap_or(10_000.0);
+    let original_context = keys.count("rope.scaling.original_context_length")?.unwrap_or(context);
+    let mut magnitude = f64::from(keys.positive("rope.scaling.attn_factor")?.unwrap_or(1.0));
+
+    // The older name of the factor, from before there were types.
+    let old_factor = keys.positive("rope.scale_linear")?;
+    let factor = f64::from(keys.positive(FACTOR)?.or(old_factor).unwrap_or(1.0));
+    let kind = keys.get::<&str>(TYPE)?;
+    let scaling = match kind {
+        None | Some("linear") => Scaling::Linear(factor),
+        Some("none" | "longrope") if factor == 1.0 => Scaling::Linear(1.0),
+        Some("none" | "longrope") => {
+            let key = if keys.contains(FACTOR) { FACTOR } else { "rope.scale_linear" };
+            return Err(keys.unsupported(key, "1, which goes with that type of scaling"));
+        }
+        Some("yarn") => {
+            let of_factor = if factor > 1.0 { 0.1 * factor.ln() + 1.0 } else { 1.0 };
+            let own = keys.positive("rope.scaling.yarn_attn_factor")?;
+            magnitude *= own.map_or(of_factor, f64::from);
+            Scaling::Yarn {
+                factor,
+                original_context,
+                beta_fast: keys.positive("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0).into(),
+                beta_slow: keys.positive("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0).into(),
+            }
+        }
+        Some(_) => return Err(keys.unsupported(TYPE, "`none`, `linear`, `yarn` or `longrope`")),
+    };
+    if matches!(scaling, Scaling::Yarn { .. }) && base <= 1.0 {
+        return Err(keys.unsupported("rope.freq_base", "more than 1, which `yarn` needs"));
+    }
+    let has = |name| gguf.tensors.contains_key(name);
+    let is_long = kind == Some("longrope");
+    let factors = match keys.architecture.factors {
+        FactorTensors::Never if is_long => {
+            return Err(keys.unsupported(TYPE, "`none`, `linear` or `yarn`"));
+        }
+        FactorTensors::ByType if !is_long && has("rope_freqs.weight") => Factors::Fixed,
+        FactorTensors::ByPresence if has("rope_factors_long.weight") => {
+            Factors::ByContext(original_context)
+        }
+        _ if is_long => Factors::ByContext(original_context),
+        _ => Factors::None,
+    };
+    Ok(Rope { rotated, base: base.into(), scaling, factors, magnitude })
+}
+
+/// The rotary embedding of layers with a window, where it is not that of all.
+fn local_rope(keys: Keys<'_, '_>, rope: &Rope) -> Result<Option<Rope>, ModelError> {
+    let Some(windows) = &keys.architecture.windows else { return Ok(None) };
+    let own = keys.positive("rope.freq_base_swa")?;
+    Ok(match windows.rope_base {
+        Some(base) => Some(Rope {
+            base: own.unwrap_or(base).into(),
+            scaling: Scaling::Linear(1.0),
+            ..rope.clone()
+        }),
+        None => own.map(|base| Rope { base: base.into(), ..rope.clone() }),
+    })
+}
+
+fn windows(keys: Keys<'_, '_>, layers: usize) -> Result<(Option<usize>, LocalLayers), ModelError> {
+    const PATTERN: &str = "attention.sliding_window_pattern";
+    let Some(Windows { global_every, default, .. }) = keys.architecture.windows else {
+        return Ok((None, LocalLayers::None));
+    };
+    // 0 says that there is no window.
+    let window = match keys.get::<u32>("attention.sliding_window")? {
+        Some(window) => Some(window as usize).filter(|&window| window > 0),
+        None => default,
+    };
+    let every = match keys.get::<Vec<bool>>(PATTERN) {
+        Ok(Some(flags)) if flags.len() == layers => {
+            return Ok((window, LocalLayers::Listed(flags)));
+        }
+        Ok(Some(flags)) => {
+            let expected = format!("{layers} flags, one for each layer");
+            return Err(keys.wrong(PATTERN, expected, flags.len()));
+        }
+        Ok(None) => global_every,
+        Err(_) => match keys.get::<u32>(PATTERN)? {
+            Some(0) => None,
+            every => every.map(|every| every as usize),
+        },
+    };
+    Ok((window, every.map_or(LocalLayers::All, LocalLayers::AllButEvery)))
+}
+
+/// The value of a key, 0 for no cap; the row's where there is no such key.
+fn cap(
+    keys: Keys<'_, '_>,
+    key: &str,
+    default: impl Fn(&Caps) -> Option<f32>,
+) -> Result<Option<f32>, ModelError> {
+    let Some(caps) = &keys.architecture.caps else { return Ok(None) };
+    if keys.get::<f32>(key)? == Some(0.0) {
+        return Ok(None);
+    }
+    Ok(keys.positive(key)?.or_else(|| default(caps)))
+}
+
 /// The number of tokens is that of the embedding's rows; a key that says so too must agree.
-fn vocabulary(gguf: &Gguf<'_>) -> Result<usize, ModelError> {
-    const KEY: &str = "llama.vocab_size";
+fn vocabulary(gguf: &Gguf<'_>, keys: Keys<'_, '_>) -> Result<usize, ModelError> {
+    const KEY: &str = "vocab_size";
     const TENSOR: &str = "token_embd.weight";
     let Some(embedding) = gguf.tensors.get(TENSOR) else {
         let what = format!("tensor `{TENSOR}`");
         return Err(ModelError::broken(what, None, "the token embeddings", "no such tensor"));
     };
     let rows = embedding.rows();
-    if gguf.metadata.contains(KEY) && positive(&gguf.metadata, KEY)? != rows {
-        let expected = format!("{rows}, the rows of `{TENSOR}`");
-        return Err(ModelError::broken(
-            format!("key `{KEY}`"),
-            gguf.metadata.offset(KEY),
-            expected,
-            gguf.metadata.describe(KEY),
-        ));
+    match keys.count(KEY)? {
+        Some(count) if count != rows => {
+            Err(keys.wrong(KEY, format!("{rows}, the rows of `{TENSOR}`"), count))
+        }
+        _ => Ok(rows),
     }
-    Ok(rows)
-}
-
-fn wrong(
-    keys: &Metadata<'_>,
-    key: &str,
-    expected: impl Into<String>,
-    found: impl std::fmt::Display,
-) -> ModelError {
-    ModelError::broken(format!("key `{key}`"), keys.offset(key), expected, found.to_string())
 }

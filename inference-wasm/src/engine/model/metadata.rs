@@ -7,7 +7,7 @@
 //!   .get_or::<T>(key, default) -> Result<T, ModelError>
 //!   .contains(key) -> bool
 //!   .keys() -> impl Iterator<Item = &'a str>              sorted
-//!   T: &'a str | bool | u32 | u64 | i64 | f32 | Vec<&'a str> | Vec<i32> | Vec<u32> | Vec<f32>
+//!   T: &'a str | bool | u32 | u64 | i64 | f32 | Vec<&'a str> | Vec<bool> | Vec<i32> | Vec<u32> | Vec<f32>
 //! ModelError: Into<EngineError>
 //! ```
 //!
@@ -213,6 +213,7 @@ macro_rules! array_from_value {
 
 array_from_value!(
     &'a str: "an array of strings",
+    bool: "an array of bools",
     i32: "an array of integers of 32 bits",
     u32: "an array of integers of 32 bits, not negative",
     f32: "an array of floats"

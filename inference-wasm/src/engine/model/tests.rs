@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::quant::Format;
+use crate::engine::quant::{FORMATS, Format};
 
 /// Writes GGUF files, right ones and wrong ones.
 #[derive(Clone)]
@@ -147,7 +147,7 @@ fn the_tiny_model_is_in_order() {
     let writer = Writer::tiny();
     let (hyper, weights) = read(&writer.file()).unwrap();
     assert_eq!((hyper.head_size, hyper.query_width(), hyper.kv_width()), (2, 4, 2));
-    assert_eq!((hyper.vocabulary, hyper.rope_base), (3, 10_000.0));
+    assert_eq!((hyper.vocabulary, hyper.rope.base), (3, 10_000.0));
     assert_eq!(weights.layers[0].down.dimensions, [6, 4]);
     assert_eq!(weights.token_embedding.bytes.start, writer.head().len().next_multiple_of(32));
     assert!(weights.output.is_none());
@@ -155,6 +155,32 @@ fn the_tiny_model_is_in_order() {
     let mut untied = writer;
     untied.tensor("output.weight", &[4, 3]);
     assert!(read(&untied.file()).unwrap().1.output.is_some());
+}
+
+/// Rows of whole blocks of every format, with the bytes that such a row takes and no more.
+#[test]
+fn tensors_of_every_format_are_placed() {
+    for format in FORMATS {
+        let (columns, rows) = (2 * format.block_weights, 3);
+        let bytes = 2 * format.block_bytes * rows;
+        let mut writer = Writer { version: 3, keys: Vec::new(), tensors: Vec::new() };
+        let dimensions = vec![columns as u64, rows as u64];
+        writer.tensors.push(Tensor {
+            name: "w".into(),
+            dimensions,
+            kind: format.id,
+            offset: 0,
+            bytes,
+        });
+        let file = writer.file();
+        let gguf = Gguf::open(&file).unwrap();
+        let tensor = &gguf.tensors["w"];
+        assert_eq!((tensor.columns(), tensor.rows(), tensor.format), (columns, rows, format));
+        assert_eq!(tensor.bytes.len(), bytes, "{format:?}");
+
+        let error = Gguf::open(&file[..file.len() - 1]).unwrap_err().to_string();
+        assert!(error.contains("the data of tensor `w`"), "{format:?}: {error}");
+    }
 }
 
 #[test]
@@ -259,13 +285,20 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         (
             "unknown type",
-            tensor(|t| t.kind = 12),
-            "one of F32, F16, Q4_0, Q4_1, Q8_0, found 12 (Q4_K)",
+            tensor(|t| t.kind = 23),
+            "one of F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, \
+             BF16, found 23 (IQ4_XS)",
         ),
+        ("type without a name", tensor(|t| t.kind = 4), "BF16, found 4"),
         (
             "rows cut blocks",
             tensor(|t| t.kind = 8),
             "multiple of 32 weights, the block of Q8_0, found 4",
+        ),
+        (
+            "rows cut superblocks",
+            tensor(|t| (t.kind, t.dimensions) = (14, vec![128, 2])),
+            "multiple of 256 weights, the block of Q6_K, found 128",
         ),
         ("crooked offset", tensor(|t| t.offset += 4), "an offset that is a multiple of 32"),
         (
@@ -281,8 +314,8 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("no architecture", tiny().without("general.architecture").file(), "found no such key"),
         (
             "other architecture",
-            with("general.architecture", 8, string("qwen2")),
-            "one of `llama`, found `qwen2`",
+            with("general.architecture", 8, string("qwen2moe")),
+            "one of `llama`, `qwen2`, `qwen3`, `phi3`, `gemma`, `gemma2`, `gemma3`, `smollm3`, found `qwen2moe`",
         ),
         (
             "no heads",
@@ -327,8 +360,8 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         (
             "scaled rotation",
-            with("llama.rope.scaling.type", 8, string("yarn")),
-            "expected `none`, found the string `yarn`",
+            with("llama.rope.scaling.type", 8, string("dynamic")),
+            "expected `none`, `linear`, `yarn` or `longrope`, found the string `dynamic`",
         ),
         (
             "experts",
@@ -341,7 +374,11 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "this engine would not follow it",
         ),
         ("bias", twice("blk.0.attn_q.bias"), "tensor `blk.0.attn_q.bias`"),
-        ("rotary factors", twice("rope_freqs.weight"), "tensor `rope_freqs.weight`"),
+        (
+            "rotary factors for other heads",
+            twice("rope_freqs.weight"),
+            "tensor `rope_freqs.weight` at byte 1066: expected dimensions [1], found [4]",
+        ),
         (
             "missing tensor",
             tiny().number("llama.block_count", 2).file(),

@@ -1,9 +1,13 @@
-//! The weights of a `llama` model, by their place in the network.
+//! The weights of a model, by their place in the network.
 //!
 //! Generic over what a weight is: its place in the file as read here, a backend's own handle once
-//! it is loaded. Shapes are `[rows × columns]`; a row of a matrix makes one output.
+//! it is loaded. Shapes are `[rows × columns]`; a row of a matrix makes one output. Which of the
+//! optional weights a model has is told by its row of the table of
+//! [architectures](super::architecture).
 
-use super::{Gguf, HyperParameters, ModelError, TensorInfo};
+use super::architecture::Architecture;
+use super::finder::Finder;
+use super::{Factors, Gguf, HyperParameters, ModelError, TensorInfo};
 
 /// All weights.
 #[derive(Debug)]
@@ -17,6 +21,26 @@ pub struct Weights<W> {
     /// `[vocabulary × width]`: from the residual stream to logits. `None`: tied, the token
     /// embedding does it.
     pub output: Option<W>,
+    /// Read when the angles are computed; no backend takes them.
+    pub rope_factors: RopeFactors,
+}
+
+/// `[rotated / 2]` each: what divides the frequency of each pair of the rotary embedding.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RopeFactors {
+    /// Nothing.
+    None,
+    /// One set for all contexts.
+    Fixed(TensorInfo),
+    /// One set for contexts up to the first training's, one for longer ones.
+    ByContext {
+        /// Positions of the first training's context.
+        original_context: usize,
+        /// Up to it.
+        short: TensorInfo,
+        /// Beyond it.
+        long: TensorInfo,
+    },
 }
 
 /// The weights of a layer.
@@ -24,74 +48,64 @@ pub struct Weights<W> {
 pub struct LayerWeights<W> {
     /// `[width]`: scale of the RMS norm before attention.
     pub attention_norm: W,
-    /// `[heads · head_size × width]`: to queries, rotary pairs interleaved.
+    /// `[heads · head_size × width]`: to queries.
     pub query: W,
-    /// `[kv_heads · head_size × width]`: to keys, rotary pairs interleaved.
+    /// `[kv_heads · head_size × width]`: to keys.
     pub key: W,
     /// `[kv_heads · head_size × width]`: to values.
     pub value: W,
+    /// `[heads · head_size]`: added to queries.
+    pub query_bias: Option<W>,
+    /// `[kv_heads · head_size]`: added to keys.
+    pub key_bias: Option<W>,
+    /// `[kv_heads · head_size]`: added to values.
+    pub value_bias: Option<W>,
+    /// `[head_size]`: scale of the RMS norm of each query head.
+    pub query_norm: Option<W>,
+    /// `[head_size]`: scale of the RMS norm of each key head.
+    pub key_norm: Option<W>,
     /// `[width × heads · head_size]`: from the heads back to the residual stream.
     pub attention_output: W,
+    /// `[width]`: scale of the RMS norm behind attention.
+    pub attention_post_norm: Option<W>,
     /// `[width]`: scale of the RMS norm before the feed-forward.
     pub ffn_norm: W,
-    /// `[ffn_width × width]`: to what is gated by `SiLU`.
+    /// `[ffn_width × width]`: to what goes through the activation.
     pub gate: W,
     /// `[ffn_width × width]`: to what it gates.
     pub up: W,
     /// `[width × ffn_width]`: back to the residual stream.
     pub down: W,
+    /// `[width]`: scale of the RMS norm behind the feed-forward.
+    pub ffn_post_norm: Option<W>,
 }
 
 impl Weights<TensorInfo> {
-    /// Finds every weight, checks its shape, and refuses tensors that nothing would use (biases,
-    /// rotary factors): to leave one out would be to compute another model.
+    /// Finds every weight, checks its shape, and refuses tensors that nothing would use.
     pub fn find(gguf: &Gguf<'_>, hyper: &HyperParameters) -> Result<Self, ModelError> {
-        let mut finder = Finder { gguf, used: 0 };
+        let finder = &mut Finder::new(gguf);
+        let row = hyper.architecture;
         let (width, vocabulary) = (hyper.width, hyper.vocabulary);
         let token_embedding = finder.matrix("token_embd.weight", vocabulary, width)?;
         let mut layers = Vec::new();
         for layer in 0..hyper.layers {
-            layers.push(LayerWeights::find(&mut finder, hyper, layer)?);
+            layers.push(LayerWeights::find(finder, row, hyper, layer)?);
         }
         let output_norm = finder.vector("output_norm.weight", width)?;
-        let output = if gguf.tensors.contains_key("output.weight") {
-            Some(finder.matrix("output.weight", vocabulary, width)?)
-        } else {
-            None
-        };
-        let weights = Self { token_embedding, layers, output_norm, output };
-        weights.check_all_used(gguf, finder.used)?;
-        Ok(weights)
-    }
-
-    fn check_all_used(&self, gguf: &Gguf<'_>, used: usize) -> Result<(), ModelError> {
-        if used == gguf.tensors.len() {
-            return Ok(());
-        }
-        let mut names = std::collections::HashSet::new();
-        self.each(&mut |weight| {
-            names.insert(weight.name.as_str());
-        });
-        match gguf.tensors.values().find(|tensor| !names.contains(tensor.name.as_str())) {
-            None => Ok(()),
-            Some(unused) => Err(ModelError::unsupported(
-                format!("tensor `{}`", unused.name),
-                unused.entry_offset,
-                "only tensors that the `llama` architecture of this engine uses",
-                "one that it does not",
-            )),
-        }
+        let is_tied = !finder.has("output.weight");
+        let output = optional(!is_tied, || finder.matrix("output.weight", vocabulary, width))?;
+        let rope_factors = RopeFactors::find(finder, hyper)?;
+        finder.finish(row.name)?;
+        Ok(Self { token_embedding, layers, output_norm, output, rope_factors })
     }
 }
 
 impl<W> Weights<W> {
-    /// Calls `visit` with every weight.
+    /// Calls `visit` with every weight that a backend takes.
     pub fn each<'w>(&'w self, visit: &mut impl FnMut(&'w W)) {
         visit(&self.token_embedding);
         for layer in &self.layers {
-            for weight in layer.all() {
-                visit(weight);
-            }
+            layer.each(visit);
         }
         visit(&self.output_norm);
         if let Some(output) = &self.output {
@@ -107,94 +121,132 @@ impl<W> Weights<W> {
             layers: self.layers.iter().map(|layer| layer.try_map(to)).collect::<Result<_, E>>()?,
             output_norm: to(&self.output_norm)?,
             output: self.output.as_ref().map(to).transpose()?,
+            rope_factors: self.rope_factors.clone(),
         })
+    }
+}
+
+impl RopeFactors {
+    fn find(finder: &mut Finder<'_, '_>, hyper: &HyperParameters) -> Result<Self, ModelError> {
+        let pairs = hyper.rope.rotated / 2;
+        Ok(match hyper.rope.factors {
+            Factors::None => Self::None,
+            Factors::Fixed => Self::Fixed(finder.vector("rope_freqs.weight", pairs)?),
+            Factors::ByContext(original_context) => Self::ByContext {
+                original_context,
+                short: finder.vector("rope_factors_short.weight", pairs)?,
+                long: finder.vector("rope_factors_long.weight", pairs)?,
+            },
+        })
+    }
+
+    /// The factors for a cache of so many positions, from the bytes of the file; none where there
+    /// are none.
+    pub fn read(&self, file: &[u8], positions: usize) -> Vec<f32> {
+        let tensor = match self {
+            Self::None => return Vec::new(),
+            Self::Fixed(tensor) => tensor,
+            Self::ByContext { original_context, long, .. } if positions > *original_context => long,
+            Self::ByContext { short, .. } => short,
+        };
+        let mut factors = vec![0.0; tensor.weights()];
+        (tensor.format.dequantize)(&file[tensor.bytes.clone()], &mut factors);
+        factors
     }
 }
 
 impl LayerWeights<TensorInfo> {
     fn find(
         finder: &mut Finder<'_, '_>,
+        row: &Architecture,
         hyper: &HyperParameters,
         layer: usize,
     ) -> Result<Self, ModelError> {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        let (width, ffn) = (hyper.width, hyper.ffn_width);
-        let (query, kv) = (hyper.query_width(), hyper.kv_width());
+        let bias = |part: &str| format!("blk.{layer}.{part}.bias");
+        let (width, ffn, head) = (hyper.width, hyper.ffn_width, hyper.head_size);
+        let (heads, kv) = (hyper.query_width(), hyper.kv_width());
+        let attention_norm = finder.vector(&name("attn_norm"), width)?;
+        let fused = name("attn_qkv");
+        let [query, key, value] = if finder.has(&fused) {
+            finder.stacked(&fused, [heads, kv, kv], width)?
+        } else {
+            [
+                finder.matrix(&name("attn_q"), heads, width)?,
+                finder.matrix(&name("attn_k"), kv, width)?,
+                finder.matrix(&name("attn_v"), kv, width)?,
+            ]
+        };
+        let [gate, up] = if row.has_fused_gate {
+            finder.stacked(&name("ffn_up"), [ffn, ffn], width)?
+        } else {
+            [
+                finder.matrix(&name("ffn_gate"), ffn, width)?,
+                finder.matrix(&name("ffn_up"), ffn, width)?,
+            ]
+        };
+        let mut vector =
+            |is_there, name: String, size| optional(is_there, || finder.vector(&name, size));
+        let (has_bias, has_norms) = (row.has_qkv_bias, row.has_head_norms);
         Ok(Self {
-            attention_norm: finder.vector(&name("attn_norm"), width)?,
-            query: finder.matrix(&name("attn_q"), query, width)?,
-            key: finder.matrix(&name("attn_k"), kv, width)?,
-            value: finder.matrix(&name("attn_v"), kv, width)?,
-            attention_output: finder.matrix(&name("attn_output"), width, query)?,
+            attention_norm,
+            query,
+            key,
+            value,
+            query_bias: vector(has_bias, bias("attn_q"), heads)?,
+            key_bias: vector(has_bias, bias("attn_k"), kv)?,
+            value_bias: vector(has_bias, bias("attn_v"), kv)?,
+            query_norm: vector(has_norms, name("attn_q_norm"), head)?,
+            key_norm: vector(has_norms, name("attn_k_norm"), head)?,
+            attention_post_norm: vector(row.has_post_norms, name("post_attention_norm"), width)?,
+            ffn_post_norm: vector(row.has_post_norms, name("post_ffw_norm"), width)?,
+            attention_output: finder.matrix(&name("attn_output"), width, heads)?,
             ffn_norm: finder.vector(&name("ffn_norm"), width)?,
-            gate: finder.matrix(&name("ffn_gate"), ffn, width)?,
-            up: finder.matrix(&name("ffn_up"), ffn, width)?,
+            gate,
+            up,
             down: finder.matrix(&name("ffn_down"), width, ffn)?,
         })
     }
 }
 
 impl<W> LayerWeights<W> {
-    fn all(&self) -> [&W; 9] {
-        [
-            &self.attention_norm,
-            &self.query,
-            &self.key,
-            &self.value,
-            &self.attention_output,
-            &self.ffn_norm,
-            &self.gate,
-            &self.up,
-            &self.down,
-        ]
+    fn each<'w>(&'w self, visit: &mut impl FnMut(&'w W)) {
+        // Infallible, and every weight is named in one place.
+        let Ok(_) = self.try_map(&mut |weight| {
+            visit(weight);
+            Ok::<_, std::convert::Infallible>(())
+        });
     }
 
-    fn try_map<V, E>(&self, to: &mut impl FnMut(&W) -> Result<V, E>) -> Result<LayerWeights<V>, E> {
+    fn try_map<'w, V, E>(
+        &'w self,
+        to: &mut impl FnMut(&'w W) -> Result<V, E>,
+    ) -> Result<LayerWeights<V>, E> {
         Ok(LayerWeights {
             attention_norm: to(&self.attention_norm)?,
             query: to(&self.query)?,
             key: to(&self.key)?,
             value: to(&self.value)?,
+            query_bias: self.query_bias.as_ref().map(&mut *to).transpose()?,
+            key_bias: self.key_bias.as_ref().map(&mut *to).transpose()?,
+            value_bias: self.value_bias.as_ref().map(&mut *to).transpose()?,
+            query_norm: self.query_norm.as_ref().map(&mut *to).transpose()?,
+            key_norm: self.key_norm.as_ref().map(&mut *to).transpose()?,
             attention_output: to(&self.attention_output)?,
+            attention_post_norm: self.attention_post_norm.as_ref().map(&mut *to).transpose()?,
             ffn_norm: to(&self.ffn_norm)?,
             gate: to(&self.gate)?,
             up: to(&self.up)?,
             down: to(&self.down)?,
+            ffn_post_norm: self.ffn_post_norm.as_ref().map(&mut *to).transpose()?,
         })
     }
 }
 
-/// Looks tensors up by name and shape, and counts them.
-struct Finder<'g, 'a> {
-    gguf: &'g Gguf<'a>,
-    used: usize,
-}
-
-impl Finder<'_, '_> {
-    fn vector(&mut self, name: &str, size: usize) -> Result<TensorInfo, ModelError> {
-        self.tensor(name, &[size])
-    }
-
-    fn matrix(
-        &mut self,
-        name: &str,
-        rows: usize,
-        columns: usize,
-    ) -> Result<TensorInfo, ModelError> {
-        self.tensor(name, &[columns, rows])
-    }
-
-    fn tensor(&mut self, name: &str, dimensions: &[usize]) -> Result<TensorInfo, ModelError> {
-        let what = format!("tensor `{name}`");
-        let expected = format!("dimensions {dimensions:?}");
-        let Some(tensor) = self.gguf.tensors.get(name) else {
-            return Err(ModelError::broken(what, None, expected, "no such tensor"));
-        };
-        if tensor.dimensions != dimensions {
-            let found = format!("{:?}", tensor.dimensions);
-            return Err(ModelError::broken(what, tensor.entry_offset, expected, found));
-        }
-        self.used += 1;
-        Ok(tensor.clone())
-    }
+/// A weight that the architecture has, or `None`.
+fn optional<W>(
+    is_there: bool,
+    find: impl FnOnce() -> Result<W, ModelError>,
+) -> Result<Option<W>, ModelError> {
+    is_there.then(find).transpose()
 }

@@ -10,8 +10,8 @@
 use half::f16;
 
 use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Unpacked};
-use crate::engine::lanes::{I16x8, half_to_f32};
+use crate::engine::backend::product::{self, Blocks, Least, Scales, Unpacked};
+use crate::engine::lanes::{F32x4, I16x8, half_to_f32};
 
 const WEIGHTS: usize = 32;
 const BYTES: usize = 34;
@@ -39,12 +39,20 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
 struct Q80;
 
 impl Blocks<BYTES> for Q80 {
+    const GREATEST: i16 = 128;
+    const LEAST: Least = Least::None;
+
     #[inline(always)]
     fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
         let [d0, d1, q @ ..] = block;
         let [low, high] = halves(q);
         let ([a, b], [c, d]) = (I16x8::from_signed(low), I16x8::from_signed(high));
         Unpacked { q: [a, b, c, d], scale: half_to_f32([*d0, *d1]), least: [0.0; 2] }
+    }
+
+    #[inline(always)]
+    fn scales(blocks: [&[u8; BYTES]; 4], _group: usize) -> Scales {
+        Scales { scale: F32x4::from_f16s(blocks.map(super::first_half)), least: [F32x4::ZERO; 2] }
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) async fn load<H: Host>(
         let loaded = describe(&session);
         (Model::Reference(Box::new(session)), loaded)
     } else {
-        let session = Session::load(Cpu::default(), file, options)?;
+        let threads = request.threads.unwrap_or_else(|| job.host.threads());
+        let session = Session::load(Cpu::new(threads as usize)?, file, options)?;
         let loaded = describe(&session);
         (Model::Cpu(Box::new(session)), loaded)
     };

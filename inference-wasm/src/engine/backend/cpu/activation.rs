@@ -12,17 +12,31 @@ pub(crate) const BLOCK: usize = 32;
 /// 32 activations: value `i` is about `scale · q[i]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Activations {
-    /// From −32767 to 32767.
+    /// From −32639 to 32639.
     pub(crate) q: [[i16; 8]; 4],
-    /// The greatest magnitude divided by 32767.
+    /// `q` as bytes, `256 · high + low`.
+    #[cfg(any(test, target_feature = "relaxed-simd"))]
+    pub(crate) bytes: Bytes,
+    /// The greatest magnitude divided by 32639.
     pub(crate) scale: f32,
-    /// `scale · Σ q` of the first 16 and of the last, for formats with a least value.
+    /// `scale · Σ q`, for formats with a least value.
+    pub(crate) sum: f32,
+    /// The same of the first 16 and of the last.
     pub(crate) sums: [f32; 2],
 }
 
-/// The greatest integer. A block's products of 128 at most, summed four pairs to a lane, stay
-/// below 2²⁶.
-const GREATEST: f32 = 32_767.0;
+/// Integers as two bytes with signs, `256 · high + low`, for dot products of bytes.
+#[cfg(any(test, target_feature = "relaxed-simd"))]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bytes {
+    pub(crate) high: [[i8; 16]; 2],
+    pub(crate) low: [[i8; 16]; 2],
+    /// The sum of all integers.
+    pub(crate) sum: i32,
+}
+
+/// The greatest integer: 256 · 127 + 127, the most that two bytes with signs make.
+pub(crate) const GREATEST: f32 = 32_639.0;
 
 /// Adding and subtracting this rounds an `f32` of less than 2²² to an integer, ties to even.
 const ROUND: f32 = 12_582_912.0;
@@ -43,7 +57,14 @@ fn quantize(values: &[f32; BLOCK]) -> Activations {
     let scale = greatest / GREATEST;
     // Values so small that the reciprocal would overflow count as zero.
     let inverse = if scale < f32::MIN_POSITIVE { 0.0 } else { GREATEST / greatest };
-    let mut block = Activations { q: [[0; 8]; 4], scale: scale + poison, sums: [0.0; 2] };
+    let mut block = Activations {
+        q: [[0; 8]; 4],
+        #[cfg(any(test, target_feature = "relaxed-simd"))]
+        bytes: Bytes::default(),
+        scale: scale + poison,
+        sum: 0.0,
+        sums: [0.0; 2],
+    };
     let mut sums = [0_i32; 2];
     for (i, (q, values)) in block.q.iter_mut().zip(values.as_chunks::<8>().0).enumerate() {
         for (q, value) in q.iter_mut().zip(values) {
@@ -52,8 +73,29 @@ fn quantize(values: &[f32; BLOCK]) -> Activations {
             sums[i / 2] += i32::from(*q);
         }
     }
+    #[cfg(any(test, target_feature = "relaxed-simd"))]
+    {
+        block.bytes = Bytes::of(&block.q);
+    }
+    block.sum = block.scale * (sums[0] + sums[1]) as f32;
     block.sums = sums.map(|sum| block.scale * sum as f32);
     block
+}
+
+#[cfg(any(test, target_feature = "relaxed-simd"))]
+impl Bytes {
+    fn of(q: &[[i16; 8]; 4]) -> Self {
+        let mut bytes = Self::default();
+        let high = bytes.high.as_flattened_mut().iter_mut();
+        let halves = high.zip(bytes.low.as_flattened_mut());
+        for ((high, low), &q) in halves.zip(q.as_flattened()) {
+            // To the nearest multiple of 256, so that what is left has a sign, too.
+            *high = ((q + 128) >> 8) as i8;
+            *low = q as i8;
+            bytes.sum += i32::from(q);
+        }
+        bytes
+    }
 }
 
 #[cfg(test)]
@@ -67,8 +109,8 @@ mod tests {
         values[..6].copy_from_slice(&[GREATEST, -GREATEST, 1.4, 1.6, 2.5, -3.5]);
         let block = quantize(&values);
         assert_eq!(block.scale, 1.0);
-        assert_eq!(block.q[0], [32_767, -32_767, 1, 2, 2, -4, 0, 0]);
-        assert_eq!(block.sums, [1.0, 0.0]);
+        assert_eq!(block.q[0], [32_639, -32_639, 1, 2, 2, -4, 0, 0]);
+        assert_eq!((block.sum, block.sums), (1.0, [1.0, 0.0]));
     }
 
     #[test]
@@ -91,7 +133,7 @@ mod tests {
     #[test]
     fn the_largest_floats_do_not_overflow() {
         let block = quantize(&[f32::MAX; BLOCK]);
-        assert_eq!(block.q, [[32_767; 8]; 4]);
+        assert_eq!(block.q, [[32_639; 8]; 4]);
         assert!(block.scale.is_finite());
     }
 }

@@ -1,13 +1,17 @@
 //! Matrix products of stored weights with rows of activations: the hot loops of the engine.
 //!
-//! One tile for everything: `ROWS` rows of activations by `OUTPUTS` rows of weights, so that a
-//! block of weights is unpacked once and used for several rows (prefill), and a block of
-//! activations is loaded once and used for several rows of weights (decode). Whatever the tile,
-//! an output is summed in the same order, so a token gives the same bits alone and in a batch:
+//! Says what a format has to offer, what it is multiplied by, and in which order an output is
+//! summed. The loops are in [`row`] (one row of activations: decoding), in [`panel`] (several:
+//! prefill) and in [`float`]. Sharing the work among threads is left to whoever cuts a job into
+//! ranges of outputs.
+//!
+//! Whatever the loop, a sum is taken in one order, so a token gives the same bits alone and in a
+//! batch, on any number of threads and on all lanes:
 //!
 //! ```text
-//! blocks:  lane[j] += (scale_w · scale_x) · (integer dot of pairs j, j+4, j+8, j+12), a block at
-//!          a time; rest += least_w · sum_x (both halves); result (l0 + l1) + (l2 + l3) + rest
+//! blocks:  for each group of 32, in order:
+//!          sum += (scale_w · scale_x) · Σ q_w · q_x + least_w · scale_x · Σ q_x
+//!          with the sums Σ taken in integers, where order is nothing
 //! floats:  lane[j] += w[4i+j] · x[4i+j]; result (l0 + l1) + (l2 + l3)
 //! ```
 
@@ -16,29 +20,101 @@
     reason = "tiles are made for the numbers that they are called with"
 )]
 
+mod float;
+mod panel;
+mod row;
+
+pub(crate) use float::multiply as floats;
+pub(crate) use panel::WIDTH;
+#[cfg(test)]
+pub(crate) use row::both_ways;
+
 use super::activation::Activations;
-use crate::engine::lanes::{F32x4, I16x8, I32x4, padded};
+use crate::engine::lanes::{F32x4, I8x16, I16x8};
 
 /// A format of blocks of `BYTES` bytes whose weights are integers with a scale, in groups of 32:
 /// weight `i` of a group is `scale · q[i] + least[i / 16]`.
+///
+/// [`unpack`](Self::unpack) says all there is to say. The rest is for speed: what it leaves to be
+/// computed where it is not needed.
 pub(crate) trait Blocks<const BYTES: usize> {
-    /// Groups of 32 weights in a block.
+    /// Groups of 32 weights in a block: a divisor of [`DEPTH`].
     const GROUPS: usize = 1;
+
+    /// The greatest magnitude of an integer, 4096 at most. Up to [`NARROW`], products of all 32
+    /// fit one sum; above, the first and the last 16 are summed apart.
+    const GREATEST: i16 = 4096;
+
+    /// Which least values there are.
+    const LEAST: Least = Least::Halves;
+
+    /// What is added to each integer to make a number from 0 to 127, in formats where that can be
+    /// done: those are multiplied as bytes where that is fast.
+    const SEVEN_BITS: Option<i16> = None;
+
     /// Unpacks a group of a block.
     fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked;
+
+    /// The integers alone.
+    #[inline(always)]
+    fn integers(block: &[u8; BYTES], group: usize) -> [I16x8; 4] {
+        Self::unpack(block, group).q
+    }
+
+    /// The integers as numbers from 0 to 127, in formats that say they have them.
+    #[inline(always)]
+    fn seven_bits(block: &[u8; BYTES], group: usize) -> [I8x16; 2] {
+        let offset = Self::SEVEN_BITS.unwrap_or_default();
+        let [a, b, c, d] = Self::integers(block, group).map(|q| q.minus(-offset));
+        [I8x16::narrowed(a, b), I8x16::narrowed(c, d)]
+    }
+
+    /// Scales and least values of the same group of four blocks.
+    #[inline(always)]
+    fn scales(blocks: [&[u8; BYTES]; 4], group: usize) -> Scales {
+        let unpacked = blocks.map(|block| Self::unpack(block, group));
+        let least = |half: usize| F32x4::load(&unpacked.map(|group| group.least[half]));
+        Scales {
+            scale: F32x4::load(&unpacked.map(|group| group.scale)),
+            least: [least(0), least(1)],
+        }
+    }
 }
+
+/// The least values of a format.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Least {
+    /// It has none.
+    None,
+    /// One for all 32 weights of a group.
+    Whole,
+    /// One for the first 16, one for the last.
+    Halves,
+}
+
+/// The greatest magnitude of integers whose 32 products with activations fit an `i32`: 2048 · 32 ·
+/// 32639 is less than 2³¹.
+const NARROW: i16 = 2048;
 
 /// A group of weights, ready to be multiplied.
 #[derive(Clone, Copy)]
 pub(crate) struct Unpacked {
-    /// The 32 integers in order, of magnitude 4096 at most: eight products with activations of 16
-    /// bits, the most that a lane adds up, then stay below 2³¹. A format with a scale for every
-    /// 16 weights multiplies them by it here.
+    /// The 32 integers in order, of magnitude 4096 at most: 16 products with activations of 16
+    /// bits then stay below 2³¹. A format with a scale for every 16 weights multiplies them by
+    /// it here.
     pub(crate) q: [I16x8; 4],
     /// What they are multiplied by.
     pub(crate) scale: f32,
     /// What is added to each of the first 16 and of the last; 0 in formats without.
     pub(crate) least: [f32; 2],
+}
+
+/// Scales and least values of a group in four rows of weights, a lane for each row.
+#[derive(Clone, Copy)]
+pub(crate) struct Scales {
+    pub(crate) scale: F32x4,
+    /// Not read in formats without; of a format with one for the whole group, the first.
+    pub(crate) least: [F32x4; 2],
 }
 
 /// A format of plain floats, `BYTES` for four of them.
@@ -78,158 +154,34 @@ pub(crate) struct FloatJob<'a> {
     pub(crate) outputs: usize,
 }
 
-/// The tiles: four rows of activations at a time while there are four, by one row of weights;
-/// the others one at a time, by four rows of weights. Four accumulators either way, which with
-/// the operands is what 16 vector registers hold.
-const TILE: usize = 4;
-
 /// Multiplies weights of format `F`.
 pub(crate) fn blocks<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
-    let BlockJob { weights, x, row_groups, out, outputs } = job;
-    let weights = weights.as_chunks::<BYTES>().0;
-    let row_blocks = row_groups / F::GROUPS;
-    let tiles = Tiles {
-        x: |row: usize| &x[row * row_groups..(row + 1) * row_groups],
-        weights: |output: usize| &weights[output * row_blocks..(output + 1) * row_blocks],
-        rows: x.len() / row_groups,
-        outputs,
-    };
-    tiles.multiply(
-        out,
-        block_tile::<F, BYTES, TILE, 1>,
-        block_tile::<F, BYTES, 1, TILE>,
-        block_tile::<F, BYTES, 1, 1>,
-    );
-}
-
-/// Multiplies weights of format `F`.
-pub(crate) fn floats<F: Floats<BYTES>, const BYTES: usize>(job: FloatJob<'_>) {
-    let FloatJob { weights, x, columns, out, outputs } = job;
-    let row_bytes = columns * F::ONE;
-    let tiles = Tiles {
-        x: |row: usize| &x[row * columns..(row + 1) * columns],
-        weights: |output: usize| &weights[output * row_bytes..(output + 1) * row_bytes],
-        rows: x.len() / columns,
-        outputs,
-    };
-    tiles.multiply(
-        out,
-        float_tile::<F, BYTES, TILE, 1>,
-        float_tile::<F, BYTES, 1, TILE>,
-        float_tile::<F, BYTES, 1, 1>,
-    );
-}
-
-/// How a product is cut into tiles.
-struct Tiles<X, W> {
-    /// A row of activations.
-    x: X,
-    /// A stored row of weights.
-    weights: W,
-    rows: usize,
-    outputs: usize,
-}
-
-impl<'a, A: ?Sized + 'a, B: ?Sized + 'a, X: Fn(usize) -> &'a A, W: Fn(usize) -> &'a B> Tiles<X, W> {
-    /// Fills `out`, `[rows × outputs]`, with what tiles of the three sizes come to.
-    #[inline(always)]
-    fn multiply(
-        &self,
-        out: &mut [f32],
-        many_rows: impl Fn([&'a A; TILE], [&'a B; 1]) -> [[f32; 1]; TILE],
-        many_outputs: impl Fn([&'a A; 1], [&'a B; TILE]) -> [[f32; TILE]; 1],
-        one: impl Fn([&'a A; 1], [&'a B; 1]) -> [[f32; 1]; 1],
-    ) {
-        let Self { x, weights, rows, outputs } = self;
-        let tiled_rows = rows - rows % TILE;
-        for output in 0..*outputs {
-            let weights = [weights(output)];
-            for row in (0..tiled_rows).step_by(TILE) {
-                let x = std::array::from_fn(|i| x(row + i));
-                for (i, [sum]) in many_rows(x, weights).into_iter().enumerate() {
-                    out[(row + i) * outputs + output] = sum;
-                }
-            }
-        }
-        for row in tiled_rows..*rows {
-            let (x, out) = ([x(row)], &mut out[row * outputs..(row + 1) * outputs]);
-            let (tiles, rest) = out.as_chunks_mut::<TILE>();
-            let rest_at = tiles.len() * TILE;
-            for (tile, out) in tiles.iter_mut().enumerate() {
-                let weights = std::array::from_fn(|i| weights(tile * TILE + i));
-                [*out] = many_outputs(x, weights);
-            }
-            for (i, out) in rest.iter_mut().enumerate() {
-                [[*out]] = one(x, [weights(rest_at + i)]);
-            }
-        }
+    if job.x.len() == job.row_groups {
+        row::multiply::<F, BYTES>(job);
+    } else {
+        panel::multiply::<F, BYTES>(job);
     }
 }
 
+/// Groups that a panel holds.
+const DEPTH: usize = 16;
+
+/// What a group adds to the sums of four outputs, given its sum of products.
 #[inline(always)]
-fn block_tile<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize, const OUTPUTS: usize>(
-    x: [&[Activations]; ROWS],
-    weights: [&[[u8; BYTES]]; OUTPUTS],
-) -> [[f32; OUTPUTS]; ROWS] {
-    let mut lanes = [[F32x4::splat(0.0); OUTPUTS]; ROWS];
-    let mut rest = [[0.0; OUTPUTS]; ROWS];
-    // All slices are of one length; said again so that the compiler drops its bounds checks.
-    let count = weights[0].len();
-    let x = x.map(|x| &x[..count * F::GROUPS]);
-    let weights = weights.map(|weights| &weights[..count]);
-    for block in 0..count {
-        for group in 0..F::GROUPS {
-            for output in 0..OUTPUTS {
-                let w = F::unpack(&weights[output][block], group);
-                for row in 0..ROWS {
-                    let x = &x[row][block * F::GROUPS + group];
-                    let scale = F32x4::splat(w.scale * x.scale);
-                    let sum = &mut lanes[row][output];
-                    *sum = sum.add(scale.mul(integer_dot(&w.q, &x.q).to_f32()));
-                    rest[row][output] += w.least[0] * x.sums[0] + w.least[1] * x.sums[1];
-                }
-            }
+fn term<F: Blocks<BYTES>, const BYTES: usize>(
+    products: F32x4,
+    weights: &Scales,
+    x: &Activations,
+) -> F32x4 {
+    let [first, last] = weights.least;
+    let scale = weights.scale.mul(F32x4::load_splat(&x.scale));
+    let term = scale.mul(products);
+    match F::LEAST {
+        Least::None => term,
+        Least::Whole => term.add(first.mul(F32x4::load_splat(&x.sum))),
+        Least::Halves => {
+            let first = first.mul(F32x4::load_splat(&x.sums[0]));
+            term.add(first).add(last.mul(F32x4::load_splat(&x.sums[1])))
         }
     }
-    std::array::from_fn(|row| {
-        std::array::from_fn(|output| lanes[row][output].sum() + rest[row][output])
-    })
-}
-
-#[inline(always)]
-fn integer_dot(w: &[I16x8; 4], x: &[[i16; 8]; 4]) -> I32x4 {
-    let part = |i: usize| w[i].dot(I16x8::load(&x[i]));
-    part(0).add(part(1)).add(part(2).add(part(3)))
-}
-
-#[inline(always)]
-fn float_tile<F: Floats<BYTES>, const BYTES: usize, const ROWS: usize, const OUTPUTS: usize>(
-    x: [&[f32]; ROWS],
-    weights: [&[u8]; OUTPUTS],
-) -> [[f32; OUTPUTS]; ROWS] {
-    let mut lanes = [[F32x4::splat(0.0); OUTPUTS]; ROWS];
-    let x = x.map(<[f32]>::as_chunks::<4>);
-    let weights = weights.map(<[u8]>::as_chunks::<BYTES>);
-    let count = x[0].0.len();
-    for four in 0..count {
-        for output in 0..OUTPUTS {
-            let w = F::unpack(&weights[output].0[four]);
-            for row in 0..ROWS {
-                let sum = &mut lanes[row][output];
-                *sum = sum.add(w.mul(F32x4::load(&x[row].0[four])));
-            }
-        }
-    }
-    if !x[0].1.is_empty() {
-        for output in 0..OUTPUTS {
-            let mut four = [0; BYTES];
-            four[..weights[output].1.len()].copy_from_slice(weights[output].1);
-            let w = F::unpack(&four);
-            for row in 0..ROWS {
-                let sum = &mut lanes[row][output];
-                *sum = sum.add(w.mul(F32x4::load(&padded(x[row].1))));
-            }
-        }
-    }
-    lanes.map(|row| row.map(F32x4::sum))
 }

@@ -1,0 +1,228 @@
+//! The subject against each of the other engines, and against an earlier record.
+//!
+//! A ratio above 1 always means that the subject is faster. Within a run, ratios are made pair by
+//! pair: both engines worked through the same prompt, one right after the other. Against an
+//! earlier record there are no pairs, and medians are compared.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{BenchRecord, Engine, Sample, Series};
+use super::statistics::Estimate;
+
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// Prompt tokens a second, over the time to the first token.
+    Prefill,
+    /// Generated tokens a second after the first.
+    Decode,
+}
+
+impl Metric {
+    /// Every metric.
+    pub const ALL: [Self; 2] = [Self::Prefill, Self::Decode];
+
+    /// The name as it stands on the command line and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+        }
+    }
+
+    /// The rate of a sample, in tokens a second.
+    pub fn of(self, sample: &Sample) -> Option<f64> {
+        match self {
+            Self::Prefill => sample.prefill_rate(),
+            Self::Decode => sample.decode_rate(),
+        }
+    }
+
+    /// The rates of an engine's counted samples.
+    pub fn rates(self, engine: &Engine, context: u32) -> Vec<f64> {
+        engine.counted(context).filter_map(|sample| self.of(sample)).collect()
+    }
+}
+
+/// The subject against one other engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The engine that every other is compared with: the first of the command line.
+    pub subject: String,
+    /// The other one.
+    pub peer: String,
+    /// Tokens of the prompt.
+    pub context: u32,
+    /// What is compared.
+    pub metric: Metric,
+    /// The subject's rate by the peer's, pair by pair, in order of time.
+    pub ratios: Vec<f64>,
+    /// Their median.
+    pub estimate: Estimate,
+}
+
+/// All comparisons of a series.
+pub fn comparisons(series: &Series) -> Vec<Comparison> {
+    let Some((subject, peers)) = series.engines.split_first() else { return Vec::new() };
+    let mut all = Vec::new();
+    for peer in peers {
+        for context in series.contexts() {
+            for metric in Metric::ALL {
+                let ratios = ratios(metric, context, subject, peer);
+                let Some(estimate) = Estimate::of(&ratios) else { continue };
+                let (subject, peer) = (subject.name.clone(), peer.name.clone());
+                all.push(Comparison { subject, peer, context, metric, ratios, estimate });
+            }
+        }
+    }
+    all
+}
+
+/// One ratio for each round that both have run.
+fn ratios(metric: Metric, context: u32, subject: &Engine, peer: &Engine) -> Vec<f64> {
+    let pairs = subject.counted(context).filter_map(|ours| {
+        let theirs = peer.counted(context).find(|sample| sample.round == ours.round)?;
+        Some(metric.of(ours)? / metric.of(theirs)?)
+    });
+    pairs.collect()
+}
+
+/// An engine against itself in an earlier record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Browser, model and engine.
+    pub what: String,
+    /// Tokens of the prompt.
+    pub context: u32,
+    /// What is compared.
+    pub metric: Metric,
+    /// The new rate by the old one.
+    pub estimate: Estimate,
+}
+
+/// What has changed since an earlier record, wherever both measured the same: browser, model by
+/// its hash, engine, prompt length.
+pub fn changes(new: &BenchRecord, old: &BenchRecord) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for series in &new.series {
+        let same = |earlier: &&Series| {
+            earlier.browser == series.browser && earlier.model.sha256 == series.model.sha256
+        };
+        let Some(earlier) = old.series.iter().find(same) else { continue };
+        for engine in &series.engines {
+            let Some(before) = earlier.engines.iter().find(|before| before.name == engine.name)
+            else {
+                continue;
+            };
+            for context in series.contexts() {
+                for metric in Metric::ALL {
+                    let rates = |engine| metric.rates(engine, context);
+                    let estimate = Estimate::of_ratio(&rates(engine), &rates(before));
+                    let Some(estimate) = estimate else { continue };
+                    let (browser, model) = (&series.browser, &series.model.name);
+                    let what = format!("{browser} {model} {}", engine.name);
+                    changes.push(Change { what, context, metric, estimate });
+                }
+            }
+        }
+    }
+    changes
+}
+
+/// In what an earlier record was made otherwise, so that a change may not be the engine's.
+pub fn differences(new: &BenchRecord, old: &BenchRecord) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut compare = |what: &str, new: String, old: String| {
+        if new != old {
+            told.push(format!("{what}: `{new}` now, `{old}` in the baseline"));
+        }
+    };
+    compare("processor", new.machine.cpu.clone(), old.machine.cpu.clone());
+    compare("cores", new.machine.cores.to_string(), old.machine.cores.to_string());
+    compare("threads", new.settings.threads.to_string(), old.settings.threads.to_string());
+    compare("tokens", new.settings.tokens.to_string(), old.settings.tokens.to_string());
+    compare("backend", new.settings.backend.clone(), old.settings.backend.clone());
+    for series in &new.series {
+        if let Some(earlier) = old.series.iter().find(|old| old.browser == series.browser) {
+            let versions = [series, earlier].map(|series| series.browser_version.clone());
+            let [new, old] = versions;
+            compare(&series.browser, new, old);
+        }
+    }
+    if old.machine.was_busy {
+        told.push("the baseline was measured on a busy machine".to_owned());
+    }
+    told.dedup();
+    told
+}
+
+/// How far two answers to one prompt agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// Answers that are the same to the end.
+    pub same: u32,
+    /// All answers that both gave.
+    pub answers: u32,
+    /// The first difference, ready to print.
+    pub difference: Option<String>,
+}
+
+/// Holds a peer's answers against the subject's: by id where both tell ids, else by text.
+pub fn agreement(subject: &Engine, peer: &Engine) -> Agreement {
+    let mut agreement = Agreement { same: 0, answers: 0, difference: None };
+    for ours in &subject.samples {
+        let same = |theirs: &&Sample| (theirs.context, theirs.round) == (ours.context, ours.round);
+        let Some(theirs) = peer.samples.iter().find(same) else { continue };
+        agreement.answers += 1;
+        match difference(ours, theirs) {
+            None => agreement.same += 1,
+            Some(told) => {
+                let (context, round) = (ours.context, ours.round);
+                let told = format!("prompt of {context}, round {round}: {told}");
+                agreement.difference.get_or_insert(told);
+            }
+        }
+    }
+    agreement
+}
+
+/// Where two answers part; `None` if they don't.
+fn difference(ours: &Sample, theirs: &Sample) -> Option<String> {
+    if !ours.ids.is_empty() && !theirs.ids.is_empty() {
+        let at = ours.ids.iter().zip(&theirs.ids).position(|(ours, theirs)| ours != theirs);
+        let at = at.or(
+            (ours.ids.len() != theirs.ids.len()).then(|| ours.ids.len().min(theirs.ids.len()))
+        )?;
+        let id = |sample: &Sample| sample.ids.get(at).map_or("none".to_owned(), u32::to_string);
+        return Some(format!(
+            "alike for {at} tokens, then id {} here and {} there",
+            id(ours),
+            id(theirs)
+        ));
+    }
+    if ours.text == theirs.text {
+        return None;
+    }
+    let common: String = ours
+        .text
+        .chars()
+        .zip(theirs.text.chars())
+        .take_while(|(ours, theirs)| ours == theirs)
+        .map(|(same, _)| same)
+        .collect();
+    let rest = |sample: &Sample| {
+        let rest = sample.text.get(common.len()..).unwrap_or_default();
+        format!("{:?}", rest.chars().take(24).collect::<String>())
+    };
+    Some(format!(
+        "alike for {} characters, then {} here and {} there",
+        common.chars().count(),
+        rest(ours),
+        rest(theirs)
+    ))
+}
+
+#[cfg(test)]
+#[path = "comparison_tests.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! A record for tests: two engines with round figures.
+
+use super::comparison::comparisons;
+use super::record::{
+    BenchRecord, Engine, FORMAT, Load, Machine, Memory, Model, Sample, Series, Settings,
+};
+
+/// A sample of an engine that needs `slowness` times 100 ms to the first token and `slowness`
+/// times 150 ms for the other 15; the warm-up is ten times slower.
+pub(super) fn sample(context: u32, round: u32, slowness: f64) -> Sample {
+    let slowness = if round == 0 { slowness * 10.0 } else { slowness };
+    Sample {
+        context,
+        round,
+        prompt_tokens: context,
+        new_tokens: 16,
+        first_token_ms: 100.0 * slowness,
+        decode_ms: 150.0 * slowness,
+        reported_prefill_ms: 99.0 * slowness,
+        reported_decode_ms: 149.0 * slowness,
+        busy_cores: 0.01,
+        ids: Vec::new(),
+        text: "an answer".to_owned(),
+    }
+}
+
+fn engine(name: &str, version: &str, samples: Vec<Sample>) -> Engine {
+    Engine {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        unsupported: None,
+        build: "base, simd128".to_owned(),
+        effective_threads: 1,
+        load: Load { cold_ms: Some(812.5), warm_ms: Some(640.0) },
+        memory: Memory {
+            wasm_bytes: Some(120 << 20),
+            rss_before_bytes: 300 << 20,
+            rss_most_bytes: 500 << 20,
+        },
+        samples,
+    }
+}
+
+/// A subject, a peer that prefills in 4 times and decodes in 2 times the time, and one that can't.
+pub(super) fn record() -> BenchRecord {
+    let ours = (0..=7).map(|round| sample(32, round, 1.0)).collect();
+    let theirs = (0..=7)
+        .map(|round| {
+            let slow = sample(32, round, 2.0);
+            Sample { first_token_ms: slow.first_token_ms * 2.0, ..slow }
+        })
+        .collect();
+    let unsupported = Some("there is no ONNX export of `tiny`".to_owned());
+    let mut series = Series {
+        browser: "chrome".to_owned(),
+        browser_version: "156.0".to_owned(),
+        model: Model { name: "tiny".to_owned(), bytes: 1_000_000, sha256: "ab".repeat(32) },
+        left_out: vec!["1024: the model was made for 512 positions".to_owned()],
+        engines: vec![
+            engine("tierproof", "0.1.0", ours),
+            engine("wllama", "3.8.1", theirs),
+            Engine { unsupported, ..engine("transformers-js", "4.3.1", Vec::new()) },
+        ],
+        comparisons: Vec::new(),
+    };
+    series.comparisons = comparisons(&series);
+    BenchRecord {
+        format: FORMAT,
+        tierproof: "0.1.0".to_owned(),
+        began: "2026-11-24T03:00:00+00:00[UTC]".to_owned(),
+        machine: Machine {
+            cpu: "Example 9000".to_owned(),
+            cores: 2,
+            memory_bytes: 8 << 30,
+            system: "Example Linux 12".to_owned(),
+            load_average: 0.08,
+            busy_cores: 0.02,
+            was_busy: false,
+        },
+        settings: Settings {
+            pairs: 7,
+            tokens: 16,
+            threads: 1,
+            backend: "wasm".to_owned(),
+            allow_busy: false,
+        },
+        series: vec![series],
+    }
+}

@@ -1,0 +1,130 @@
+//! A record as one self-contained page: charts, tables, and how it was measured.
+//!
+//! No network and no script. The style is the one of a run's report.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, context};
+use serde::Serialize;
+
+use super::chart::{Chart, chart};
+use super::comparison::{Metric, agreement};
+use super::record::{BenchRecord, Engine, Series};
+use super::table::with_interval;
+
+const TEMPLATE: &str = include_str!("bench.html");
+const STYLE: &str = concat!(include_str!("../report/html/style.css"), include_str!("chart.css"));
+
+#[derive(Debug, Serialize)]
+struct View {
+    title: String,
+    engines: Vec<EngineView>,
+    charts: Vec<Chart>,
+    comparisons: Vec<[String; 5]>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct EngineView {
+    name: String,
+    version: String,
+    build: String,
+    threads: u32,
+    load: String,
+    memory: String,
+    unsupported: Option<String>,
+}
+
+/// Renders the page. `changes` are lines against a baseline, as the terminal tells them.
+pub fn render(record: &BenchRecord, changes: Option<&str>) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    // Lines of the template that hold nothing but a tag leave nothing in the page.
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
+    environment.set_syntax(syntax);
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    // The name's ending turns escaping on.
+    environment.add_template("bench.html", TEMPLATE)?;
+    environment.get_template("bench.html")?.render(context! {
+        record => Serde(record),
+        series => Serde(record.series.iter().map(view).collect::<Vec<_>>()),
+        changes => changes.map(str::trim),
+        style => STYLE,
+    })
+}
+
+fn view(series: &Series) -> View {
+    let version = &series.browser_version;
+    let mut notes = series.left_out.clone();
+    if let Some((subject, peers)) = series.engines.split_first() {
+        for peer in peers {
+            let told = agreement(subject, peer);
+            if told.answers > 0 {
+                let (name, same, answers) = (&peer.name, told.same, told.answers);
+                let difference = told.difference.map_or_else(String::new, |difference| {
+                    format!("; first difference: {difference}")
+                });
+                notes.push(format!("{name}: {same} of {answers} answers are the same{difference}"));
+            }
+        }
+    }
+    View {
+        title: format!("{} in {} {version}", series.model.name, series.browser),
+        engines: series.engines.iter().map(engine_view).collect(),
+        charts: Metric::ALL.into_iter().filter_map(|metric| chart(series, metric)).collect(),
+        comparisons: series
+            .comparisons
+            .iter()
+            .map(|comparison| {
+                [
+                    format!("{} : {}", comparison.subject, comparison.peer),
+                    comparison.context.to_string(),
+                    comparison.metric.as_str().to_owned(),
+                    with_interval(&comparison.estimate, 2),
+                    comparison.estimate.verdict().as_str().to_owned(),
+                ]
+            })
+            .collect(),
+        notes,
+    }
+}
+
+fn engine_view(engine: &Engine) -> EngineView {
+    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
+    let ms = |ms: Option<f64>| ms.map_or("–".to_owned(), |ms| format!("{ms:.0} ms"));
+    let resident = engine.memory.rss_most_bytes.saturating_sub(engine.memory.rss_before_bytes);
+    let wasm = engine.memory.wasm_bytes.map(|bytes| format!("; WASM {}", mib(bytes)));
+    EngineView {
+        name: engine.name.clone(),
+        version: engine.version.clone(),
+        build: engine.build.clone(),
+        threads: engine.effective_threads,
+        load: format!("{} / {}", ms(engine.load.cold_ms), ms(engine.load.warm_ms)),
+        memory: format!("{}{}", mib(resident), wasm.unwrap_or_default()),
+        unsupported: engine.unsupported.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::fixture;
+
+    #[test]
+    fn the_page_has_charts_that_can_be_heard_and_needs_no_script() {
+        let html = render(&fixture::record(), Some("a line")).unwrap();
+        assert_eq!(html.matches("<svg").count(), 2);
+        assert_eq!(html.matches("role=\"img\"").count(), 2);
+        assert_eq!(html.matches("<desc").count(), 2);
+        assert!(!html.contains("<script"));
+        assert!(html.contains("prefers-color-scheme: dark"));
+        assert!(html.contains("there is no ONNX export of `tiny`"));
+    }
+
+    #[test]
+    fn what_an_engine_said_is_escaped() {
+        let mut record = fixture::record();
+        record.series[0].engines[1].unsupported = Some("<b>no</b>".to_owned());
+        let html = render(&record, None).unwrap();
+        assert!(html.contains("&lt;b&gt;no"), "{html}");
+    }
+}

@@ -1,0 +1,376 @@
+//! One series: every engine loaded, then round after round through all of them.
+//!
+//! An engine that can't go on is left out with its reason, and the others go on. What the figures
+//! come to is decided elsewhere.
+
+use std::sync::Arc;
+
+use inference_wasm::protocol::{
+    Action, BackendName, CacheType, Finished, GenerateRequest, Generated, LoadRequest, Loaded,
+    LogitsWanted, ModelManifest, Prompt, Sampling, SimdLevel,
+};
+
+use super::busy;
+use super::comparison::comparisons;
+use super::engine::{EngineName, EnginePage};
+use super::host::{Host, Prepared, Surroundings};
+use super::prompt::{BenchPrompt, Prompts};
+use super::record::{Engine, Load, Memory, Model, Sample, Series};
+use super::schedule::order;
+use super::stopwatch::{Face, Stopwatch};
+use crate::browser::LaunchProfile;
+use crate::matrix::Timeouts;
+use crate::page::Page;
+use crate::proof;
+use crate::run::{Conversation, End, Watch, unexpected_error};
+use crate::server::ServedModel;
+
+/// What is measured, in every series alike.
+#[derive(Debug, Clone)]
+pub struct Method {
+    /// Prompt lengths, in tokens.
+    pub contexts: Vec<u32>,
+    /// Rounds that count.
+    pub pairs: u32,
+    /// Tokens to generate.
+    pub tokens: u32,
+    /// Threads to compute with.
+    pub threads: u32,
+    /// Backend of engines in a browser.
+    pub backend: BackendName,
+    /// A busy machine is put up with.
+    pub allow_busy: bool,
+    /// Deadlines of phases.
+    pub timeouts: Timeouts,
+}
+
+/// What a series is about.
+#[derive(Debug)]
+pub struct Subject<'s> {
+    /// The engines, the one that the others are compared with first.
+    pub engines: &'s [Prepared],
+    /// The browser; `None` where no engine needs one.
+    pub profile: Option<LaunchProfile>,
+    /// The model, in the shards that our own page gets.
+    pub model: Arc<ServedModel>,
+    /// The same in one piece, for peers.
+    pub whole: Arc<ServedModel>,
+    /// Name of its ONNX export, if it has one.
+    pub onnx: Option<String>,
+}
+
+impl Subject<'_> {
+    /// The model as an engine gets it.
+    fn model(&self, engine: EngineName) -> Result<Arc<ServedModel>, String> {
+        match engine {
+            EngineName::Tierproof | EngineName::TierproofNative => Ok(self.model.clone()),
+            EngineName::Wllama | EngineName::LlamaCpp => Ok(self.whole.clone()),
+            EngineName::TransformersJs => {
+                let name = &self.whole.manifest.name;
+                let onnx = self.onnx.clone();
+                let onnx = onnx.ok_or_else(|| format!("there is no ONNX export of `{name}`"))?;
+                // Its page finds the export by this name, and takes no shards.
+                let manifest = ModelManifest { name: onnx, ..self.whole.manifest.clone() };
+                Ok(Arc::new(ServedModel { manifest, ..(*self.whole).clone() }))
+            }
+        }
+    }
+}
+
+/// An engine that is loaded and waits for its turn.
+struct Contestant<'p, 'h> {
+    conversation: Conversation<'p, Stopwatch<EnginePage<'h>>>,
+    face: Face,
+    host: &'h Host<'h>,
+    process: Option<u32>,
+    name: EngineName,
+    record: usize,
+}
+
+/// Measures a series. `progress` is told what is being done.
+///
+/// # Errors
+/// The machine is busy, and that was not allowed; or there is no prompt of the length asked for.
+pub async fn series(
+    surroundings: &Surroundings<'_>,
+    method: &Method,
+    subject: &Subject<'_>,
+    mut prompts: Prompts,
+    progress: &mut dyn FnMut(String),
+) -> Result<Series, String> {
+    let manifest = &subject.whole.manifest;
+    let browser =
+        subject.profile.map_or("native".to_owned(), |profile| profile.browser.to_string());
+    let (contexts, left_out) = fitting(method, prompts.context());
+    let place = format!("{} in {browser}", manifest.name);
+    let mut records: Vec<Engine> = subject.engines.iter().map(empty).collect();
+    let mut hosts = Vec::new();
+    for (at, prepared) in subject.engines.iter().enumerate() {
+        progress(format!("{place}: starting {}", prepared.name));
+        let started = match subject.model(prepared.name) {
+            Ok(model) => Host::start(surroundings, prepared, subject.profile, model).await,
+            Err(reason) => Err(reason),
+        };
+        match started {
+            Ok(host) => hosts.push((at, prepared.name, host)),
+            Err(reason) => records[at].unsupported = Some(reason),
+        }
+    }
+    let version = |(_, _, host): &(usize, EngineName, Host)| host.browser_version().to_owned();
+    let browser_version = hosts.iter().map(version).find(|version| !version.is_empty());
+
+    let most = contexts.iter().max().map_or(0, |context| context + method.tokens);
+    let mut pages = Vec::new();
+    for (at, name, host) in &hosts {
+        records[*at].memory.rss_before_bytes = host.resident_bytes(None);
+        progress(format!("{place}: loading {name}, cold"));
+        let cold = load_and_close(host, method, *name, most).await;
+        match cold {
+            Ok(ms) => records[*at].load.cold_ms = ms,
+            Err(reason) => {
+                records[*at].unsupported = Some(reason);
+                continue;
+            }
+        }
+        match host.open().await {
+            Ok(page) => pages.push((*at, *name, host, Stopwatch::new(page))),
+            Err(reason) => records[*at].unsupported = Some(reason),
+        }
+    }
+    let mut contestants = Vec::new();
+    for (at, name, host, page) in &mut pages {
+        progress(format!("{place}: loading {name}, warm"));
+        let (face, process) = (page.face(), process_of(page));
+        let manifest = host.manifest();
+        match load(page, method, *name, manifest, most).await {
+            Ok((conversation, _)) => {
+                records[*at].load.warm_ms = face.laps().load_ms();
+                let (host, name, record) = (&**host, *name, *at);
+                contestants.push(Contestant { conversation, face, host, process, name, record });
+            }
+            Err(reason) => records[*at].unsupported = Some(reason),
+        }
+    }
+
+    for context in contexts {
+        for round in 0..=method.pairs {
+            let prompt = prompts.next(context)?;
+            let busy_cores = busy::wait_for_quiet(method.allow_busy).await;
+            busy::judge(busy_cores, method.allow_busy).map_err(|busy| busy.to_string())?;
+            for at in order(round, contestants.len()) {
+                let Some(contestant) = contestants.get_mut(at) else { continue };
+                let record = &mut records[contestant.record];
+                if record.unsupported.is_some() {
+                    continue;
+                }
+                let what = if round == 0 {
+                    "warm-up".to_owned()
+                } else {
+                    format!("round {round} of {}", method.pairs)
+                };
+                progress(format!("{place}: prompt of {context}, {what}: {}", contestant.name));
+                match run(contestant, method, &prompt, record).await {
+                    Ok(sample) => {
+                        let text = if sample.ids.is_empty() {
+                            sample.text
+                        } else {
+                            prompts.text(&sample.ids)
+                        };
+                        record.samples.push(Sample { context, round, busy_cores, text, ..sample });
+                    }
+                    Err(reason) => record.unsupported = Some(reason),
+                }
+            }
+        }
+    }
+    drop(contestants);
+    for (_, _, _, page) in pages {
+        // A browser is closed next, in any case.
+        if let Err(trouble) = page.close().await {
+            tracing::info!("a page could not be closed: {trouble}");
+        }
+    }
+    for (_, _, host) in hosts {
+        host.close().await;
+    }
+    let mut series = Series {
+        browser,
+        browser_version: browser_version.unwrap_or_default(),
+        model: Model {
+            name: manifest.name.clone(),
+            bytes: manifest.bytes,
+            sha256: manifest.sha256.clone(),
+        },
+        left_out,
+        engines: records,
+        comparisons: Vec::new(),
+    };
+    series.comparisons = comparisons(&series);
+    Ok(series)
+}
+
+/// The prompt lengths that the model has positions for, and why others are left out.
+fn fitting(method: &Method, positions: u32) -> (Vec<u32>, Vec<String>) {
+    let fits = |context: &u32| context + method.tokens <= positions;
+    let (fitting, others) = method.contexts.iter().copied().partition::<Vec<_>, _>(fits);
+    let tokens = method.tokens;
+    let told = others.iter().map(|context| {
+        format!(
+            "prompt of {context}: with {tokens} more it exceeds the model's {positions} positions"
+        )
+    });
+    (fitting, told.collect())
+}
+
+fn empty(prepared: &Prepared) -> Engine {
+    Engine {
+        name: prepared.name.to_string(),
+        version: prepared.version.clone(),
+        unsupported: None,
+        build: String::new(),
+        effective_threads: 0,
+        load: Load::default(),
+        memory: Memory::default(),
+        samples: Vec::new(),
+    }
+}
+
+fn process_of(page: &Stopwatch<EnginePage<'_>>) -> Option<u32> {
+    match page.page() {
+        EnginePage::Process(page) => page.supervisor_id(),
+        EnginePage::Browser(_) | EnginePage::Native(_) => None,
+    }
+}
+
+async fn load_and_close(
+    host: &Host<'_>,
+    method: &Method,
+    name: EngineName,
+    positions: u32,
+) -> Result<Option<f64>, String> {
+    let mut page = Stopwatch::new(host.open().await?);
+    let face = page.face();
+    load(&mut page, method, name, host.manifest(), positions).await?;
+    page.close().await.map_err(|trouble| trouble.to_string())?;
+    Ok(face.laps().load_ms())
+}
+
+async fn load<'p, 'h>(
+    page: &'p mut Stopwatch<EnginePage<'h>>,
+    method: &Method,
+    name: EngineName,
+    manifest: &ModelManifest,
+    positions: u32,
+) -> Result<(Conversation<'p, Stopwatch<EnginePage<'h>>>, Loaded), String> {
+    let opened = Conversation::open(page, method.timeouts).await;
+    let mut conversation = opened.map_err(|outcome| outcome.message())?;
+    let request = LoadRequest {
+        backend: name.backend(method.backend),
+        model: manifest.clone(),
+        context_tokens: Some(positions),
+        cache_type: CacheType::default(),
+        threads: Some(method.threads),
+        fault: None,
+    };
+    match command(&mut conversation, Action::Load(request)).await? {
+        Finished::Load(loaded) => Ok((conversation, loaded)),
+        other => Err(format!("expected the result of a load, found {other:?}")),
+    }
+}
+
+async fn command<P: Page>(
+    conversation: &mut Conversation<'_, P>,
+    action: Action,
+) -> Result<Finished, String> {
+    let watch = Watch { progress: &mut |_| {}, on_token: &mut |_| {}, cancel_after: None };
+    match conversation.command(action, watch).await {
+        Ok((_, End::Finished(finished))) => Ok(finished),
+        Ok((_, End::Failed(error))) => Err(unexpected_error(error).message()),
+        Err(outcome) => Err(outcome.message()),
+    }
+}
+
+/// One run of one engine. Context, round and load of the machine are the caller's to fill in.
+async fn run(
+    contestant: &mut Contestant<'_, '_>,
+    method: &Method,
+    prompt: &BenchPrompt,
+    record: &mut Engine,
+) -> Result<Sample, String> {
+    let request = GenerateRequest {
+        prompt: if contestant.name.takes_ids() {
+            Prompt::Ids(prompt.ids.clone())
+        } else {
+            Prompt::Raw(prompt.text.clone())
+        },
+        max_tokens: method.tokens,
+        sampling: Sampling::Greedy,
+        ignore_stop: true,
+        stop: Vec::new(),
+        logits: LogitsWanted::None,
+    };
+    let generated = match command(&mut contestant.conversation, Action::Generate(request)).await? {
+        Finished::Generate(generated) => generated,
+        other => return Err(format!("expected the result of a generation, found {other:?}")),
+    };
+    let execution = &generated.execution;
+    if contestant.name.is_ours() {
+        let backend = contestant.name.backend(method.backend);
+        proof::verify(backend, execution)
+            .map_err(|missing| format!("no tier proof: {}", missing.reasons.join("; ")))?;
+    }
+    record.build = match contestant.name {
+        name if name.is_ours() => format!("{}, {}", execution.bundle, simd(execution.simd)),
+        _ => execution.bundle.clone(),
+    };
+    record.effective_threads = execution.effective_threads;
+    record.memory.wasm_bytes = record.memory.wasm_bytes.max(execution.memory_bytes);
+    let resident = contestant.host.resident_bytes(contestant.process);
+    record.memory.rss_most_bytes = record.memory.rss_most_bytes.max(resident);
+    let laps = contestant.face.laps();
+    let times = laps.first_token_ms().zip(laps.decode_ms());
+    sample(contestant.name, &prompt.ids, method.tokens, times, generated)
+}
+
+/// Makes a sample of an answer, if it is an answer to what was asked.
+fn sample(
+    name: EngineName,
+    prompt: &[u32],
+    tokens: u32,
+    times: Option<(f64, f64)>,
+    generated: Generated,
+) -> Result<Sample, String> {
+    let timings = generated.timings;
+    let (computed, asked) = (timings.prefill_tokens, prompt.len() as u32);
+    // A beginning-of-sequence token may be in the cache of the round before.
+    if !(asked.saturating_sub(1)..=asked).contains(&computed) {
+        return Err(format!("asked to work through {asked} prompt tokens, it did {computed}"));
+    }
+    let new_tokens = generated.generated_ids.len() as u32;
+    if new_tokens != tokens {
+        return Err(format!("asked for {tokens} tokens, it generated {new_tokens}"));
+    }
+    let (first_token_ms, decode_ms) = times.ok_or("it told no token as it came")?;
+    Ok(Sample {
+        context: 0,
+        round: 0,
+        prompt_tokens: computed,
+        new_tokens,
+        first_token_ms,
+        decode_ms,
+        reported_prefill_ms: timings.prefill_ms,
+        reported_decode_ms: timings.decode_ms,
+        busy_cores: 0.0,
+        ids: if name.tells_ids() { generated.generated_ids } else { Vec::new() },
+        text: generated.text,
+    })
+}
+
+fn simd(level: SimdLevel) -> &'static str {
+    match level {
+        SimdLevel::Scalar => "scalar",
+        SimdLevel::Simd128 => "simd128",
+        SimdLevel::RelaxedSimd => "relaxed-simd",
+        SimdLevel::Native => "native",
+    }
+}

@@ -1,0 +1,153 @@
+// A peer behind tierproof's protocol: takes the host's commands, lets the adapter do them, and
+// stamps every token on this page's clock. What a peer's API is like is known to adapter.js alone.
+
+import { Outbox } from "./outbox.js";
+
+const PROTOCOL = 1;
+const outbox = new Outbox(new URL("events", document.baseURI));
+let current = null;
+let adapter = null;
+
+function send(command, kind) {
+  outbox.add(command, JSON.stringify(kind));
+}
+
+function describe(value) {
+  return value instanceof Error ? `${value.name}: ${value.message}` : String(value);
+}
+
+addEventListener("error", (event) => {
+  const source = `${event.filename ?? ""}:${event.lineno ?? 0}`;
+  send(current, { type: "page-error", message: event.message ?? "a resource is missing", source });
+});
+addEventListener("unhandledrejection", (event) => {
+  send(current, { type: "unhandled-rejection", reason: describe(event.reason) });
+});
+
+// The model file as one Blob: a peer takes files as a user picks them.
+async function fetchModel(command, { shards, bytes: total_bytes }) {
+  send(command, { type: "phase", phase: "fetch" });
+  const parts = [];
+  let bytes = 0;
+  for (const { url } of shards) {
+    const response = await fetch(new URL(url, document.baseURI));
+    if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
+    const part = await response.blob();
+    parts.push(part);
+    bytes += part.size;
+    send(command, { type: "load-progress", bytes, total_bytes });
+  }
+  return new Blob(parts);
+}
+
+async function load(command, request) {
+  const began = performance.now();
+  const file = adapter.wantsFile ? await fetchModel(command, request.model) : null;
+  const fetched = performance.now();
+  send(command, { type: "phase", phase: "prepare" });
+  const options = { contextTokens: request.context_tokens, threads: request.threads ?? 1 };
+  await adapter.load(request.model.name, file, options);
+  return {
+    of: "load",
+    architecture: "",
+    parameters: 0,
+    vocabulary: 0,
+    context_tokens: request.context_tokens ?? 0,
+    weight_bytes: 0,
+    cache_bytes: 0,
+    has_chat_template: false,
+    fetch_ms: fetched - began,
+    prepare_ms: performance.now() - fetched,
+  };
+}
+
+async function generate(command, request) {
+  let index = 0;
+  const began = performance.now();
+  let first = began;
+  const onToken = (id, text) => {
+    if (index === 0) first = performance.now();
+    send(command, { type: "token", index, id, text });
+    index += 1;
+  };
+  send(command, { type: "phase", phase: "prefill" });
+  const { prompt, max_tokens, ignore_stop } = request;
+  const answer = await adapter.generate(prompt.ids ?? prompt.raw, max_tokens, ignore_stop, onToken);
+  const ended = performance.now();
+  return {
+    of: "generate",
+    // Only their number is known where the peer tells no ids.
+    prompt_ids: new Array(answer.promptTokens).fill(0),
+    reused_tokens: answer.reusedTokens ?? 0,
+    generated_ids: answer.ids ?? new Array(answer.newTokens).fill(0),
+    text: answer.text ?? "",
+    finish_reason: "length",
+    timings: {
+      prefill_ms: answer.prefillMs ?? first - began,
+      prefill_tokens: answer.promptTokens,
+      first_token_ms: first - began,
+      decode_ms: answer.decodeMs ?? ended - first,
+      decode_tokens: Math.max(answer.newTokens - 1, 0),
+    },
+    execution: {
+      requested: "wasm",
+      actual: "wasm",
+      target: "wasm32",
+      bundle: answer.build,
+      simd: "simd128",
+      effective_threads: answer.threads,
+      memory_bytes: answer.memoryBytes ?? null,
+      kernel_calls: 0,
+      gpu_dispatches: 0,
+      adapter: null,
+      adapter_is_software: null,
+      limits_sha256: null,
+      canary: { bits: 0 },
+    },
+  };
+}
+
+async function run({ id, action }) {
+  try {
+    const work = { load, generate }[action.do];
+    if (!work) throw new Error(`\`${action.do}\` is no command of this page`);
+    const result = await work(id, action);
+    current = null;
+    send(id, { type: "finished", result });
+  } catch (error) {
+    current = null;
+    const message = describe(error);
+    send(id, { type: "failed", error: { kind: "unsupported-model", message, hint: null } });
+  }
+}
+
+globalThis.tierproof = Object.freeze({
+  // Takes a command as JSON text. Returns null, or why the command was not taken.
+  submit(text) {
+    if (adapter === null) return "the page is not ready yet";
+    if (current !== null) return `command ${current} is still at work`;
+    const command = JSON.parse(text);
+    current = command.id;
+    run(command);
+    return null;
+  },
+
+  // Peers are ended with their page.
+  cancel() {
+    return null;
+  },
+});
+
+try {
+  adapter = (await import("./adapter.js")).adapter;
+  await adapter.start?.();
+  send(null, {
+    type: "ready",
+    protocol: PROTOCOL,
+    user_agent: navigator.userAgent,
+    cross_origin_isolated: globalThis.crossOriginIsolated === true,
+  });
+  setInterval(() => send(null, { type: "heartbeat" }), 1000);
+} catch (error) {
+  send(null, { type: "page-error", message: describe(error), source: "adapter.js" });
+}

@@ -1,0 +1,204 @@
+//! A record as text: what each engine did, then the subject against the others.
+
+use std::fmt::Write as _;
+
+use super::comparison::{Change, Comparison, Metric, agreement, changes, differences};
+use super::record::{BenchRecord, Engine, Series};
+use super::statistics::Estimate;
+
+/// The whole record.
+pub fn render(record: &BenchRecord) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let machine = &record.machine;
+    let _ = writeln!(
+        text,
+        "{}, {} cores, {}; tierproof {}; {} pairs of {} tokens, {} thread{}",
+        machine.cpu,
+        machine.cores,
+        machine.system,
+        record.tierproof,
+        record.settings.pairs,
+        record.settings.tokens,
+        record.settings.threads,
+        if record.settings.threads == 1 { "" } else { "s" },
+    );
+    let _ = writeln!(
+        text,
+        "before it began {:.2} cores were busy, load average {:.2}{}",
+        machine.busy_cores,
+        machine.load_average,
+        if machine.was_busy { ": BUSY, and allowed; don't trust these figures" } else { "" }
+    );
+    for series in &record.series {
+        text.push('\n');
+        render_series(&mut text, series);
+    }
+    text
+}
+
+fn render_series(text: &mut String, series: &Series) {
+    let version = &series.browser_version;
+    let _ = writeln!(
+        text,
+        "{}{}{version}, {} ({:.1} MB)",
+        series.browser,
+        if version.is_empty() { "" } else { " " },
+        series.model.name,
+        series.model.bytes as f64 / 1e6
+    );
+    let width = series.engines.iter().map(|engine| engine.name.len()).max().unwrap_or(0);
+    let _ = writeln!(
+        text,
+        "  {:width$}  prompt  {:>24}  {:>24}  {:>11}",
+        "engine", "prefill tokens/s", "decode tokens/s", "first token"
+    );
+    for engine in &series.engines {
+        for context in series.contexts() {
+            let rates = |metric: Metric| Estimate::of(&metric.rates(engine, context));
+            let (Some(prefill), Some(decode)) = (rates(Metric::Prefill), rates(Metric::Decode))
+            else {
+                continue;
+            };
+            let first = first_token(engine, context).map_or(0.0, |estimate| estimate.median);
+            let _ = writeln!(
+                text,
+                "  {:width$}  {context:>6}  {:>24}  {:>24}  {:>8.0} ms",
+                engine.name,
+                with_interval(&prefill, 1),
+                with_interval(&decode, 1),
+                first
+            );
+        }
+    }
+    let _ =
+        writeln!(text, "  {:width$}    load cold    warm     wasm      rss  built as", "engine");
+    for engine in &series.engines {
+        render_engine(text, engine, width);
+    }
+    for reason in &series.left_out {
+        let _ = writeln!(text, "  left out: {reason}");
+    }
+    for comparison in &series.comparisons {
+        let _ = writeln!(text, "  {}", compared(comparison));
+    }
+    if let Some((subject, peers)) = series.engines.split_first() {
+        for peer in peers {
+            let told = agreement(subject, peer);
+            let Some(difference) = &told.difference else {
+                if told.answers > 0 {
+                    let answers = told.answers;
+                    let _ = writeln!(text, "  {}: all {answers} answers are the same", peer.name);
+                }
+                continue;
+            };
+            let (name, same, answers) = (&peer.name, told.same, told.answers);
+            let _ = writeln!(
+                text,
+                "  {name}: {same} of {answers} answers are the same; first difference: {difference}"
+            );
+        }
+    }
+}
+
+/// The median of an engine's times to the first token, in milliseconds.
+fn first_token(engine: &Engine, context: u32) -> Option<Estimate> {
+    let times: Vec<_> = engine.counted(context).map(|sample| sample.first_token_ms).collect();
+    Estimate::of(&times)
+}
+
+fn render_engine(text: &mut String, engine: &Engine, width: usize) {
+    let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms:.0} ms"));
+    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
+    let name = &engine.name;
+    if engine.load.cold_ms.is_some() {
+        let _ = writeln!(
+            text,
+            "  {name:width$}  {:>10}  {:>8}  {:>8}  {:>8}  {} ({}), {} thread{}",
+            ms(engine.load.cold_ms),
+            ms(engine.load.warm_ms),
+            engine.memory.wasm_bytes.map_or("-".to_owned(), mib),
+            mib(engine.memory.rss_most_bytes.saturating_sub(engine.memory.rss_before_bytes)),
+            engine.version,
+            engine.build,
+            engine.effective_threads,
+            if engine.effective_threads == 1 { "" } else { "s" },
+        );
+    }
+    if let Some(reason) = &engine.unsupported {
+        let _ = writeln!(text, "  {name:width$}  unsupported: {}", reason.replace('\n', "\n    "));
+    }
+}
+
+fn compared(comparison: &Comparison) -> String {
+    let Comparison { subject, peer, context, metric, estimate, .. } = comparison;
+    format!(
+        "{subject} : {peer}, prompt of {context}: {} {} ({})",
+        metric.as_str(),
+        with_interval(estimate, 2),
+        estimate.verdict().as_str()
+    )
+}
+
+/// What has changed since a baseline, and in what the two differ besides.
+pub fn render_changes(new: &BenchRecord, old: &BenchRecord) -> String {
+    let mut text =
+        format!("\nagainst the baseline of {}, tierproof {}\n", old.began, old.tierproof);
+    for difference in differences(new, old) {
+        let _ = writeln!(text, "  not alike: {difference}");
+    }
+    let changes = changes(new, old);
+    for Change { what, context, metric, estimate } in &changes {
+        let _ = writeln!(
+            text,
+            "  {what}, prompt of {context}: {} {} ({})",
+            metric.as_str(),
+            with_interval(estimate, 2),
+            estimate.verdict().as_str()
+        );
+    }
+    if changes.is_empty() {
+        text.push_str("  nothing was measured in both\n");
+    }
+    text
+}
+
+/// `12.3 [11.9, 12.8]`, or `12.3 [too few pairs]`.
+pub(super) fn with_interval(estimate: &Estimate, digits: usize) -> String {
+    let median = estimate.median;
+    match estimate.interval {
+        Some(interval) => {
+            format!("{median:.digits$} [{:.digits$}, {:.digits$}]", interval.low, interval.high)
+        }
+        None => format!("{median:.digits$} [too few runs]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::fixture;
+
+    #[test]
+    fn a_record_is_told_whole() {
+        insta::assert_snapshot!(render(&fixture::record()));
+    }
+
+    #[test]
+    fn a_busy_machine_is_told_beside_the_figures() {
+        let mut record = fixture::record();
+        record.machine.was_busy = true;
+        assert!(render(&record).contains("BUSY"));
+    }
+
+    #[test]
+    fn changes_are_told_with_what_differs_besides() {
+        let new = fixture::record();
+        let mut old = fixture::record();
+        old.machine.cpu = "Abacus".to_owned();
+        for sample in &mut old.series[0].engines[0].samples {
+            sample.decode_ms *= 2.0;
+        }
+        insta::assert_snapshot!(render_changes(&new, &old));
+    }
+}

@@ -1,0 +1,182 @@
+//! Products with several rows of activations: prefill.
+//!
+//! A panel is a piece of eight rows of weights, unpacked once for all rows of activations and small
+//! enough to stay in the first-level cache. Its lanes are outputs: a vector holds a pair of
+//! successive weights of each of four rows, and is multiplied by the same pair of activations in
+//! all lanes, so that no sum across lanes is ever needed.
+
+use super::{Activations, BlockJob, Blocks, DEPTH, NARROW, Scales, term};
+use crate::engine::lanes::{F32x4, I16x8, I32x4};
+
+/// Vectors of four rows of weights in a panel.
+const VECTORS: usize = 2;
+
+/// Rows of weights in a panel.
+pub(crate) const WIDTH: usize = 4 * VECTORS;
+
+/// Rows of activations that are multiplied at a time. With two vectors of outputs that makes eight
+/// accumulators: as many as 16 vector registers hold beside the operands.
+const TILE: usize = 4;
+
+/// Pairs of weights in a group.
+const PAIRS: usize = 16;
+
+/// A piece of eight rows of weights: up to `DEPTH` groups, each the pairs of four rows in a vector.
+struct Panel {
+    pairs: [[[I16x8; VECTORS]; PAIRS]; DEPTH],
+    scales: [[Scales; VECTORS]; DEPTH],
+}
+
+/// Multiplies weights of format `F` by the rows of a job.
+pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
+    let BlockJob { weights, x, row_groups, out, outputs } = job;
+    let row_blocks = row_groups / F::GROUPS;
+    let rows = x.len() / row_groups;
+    let weights = weights.as_chunks::<BYTES>().0;
+    let mut panel = Panel::new();
+    for first in (0..outputs).step_by(WIDTH) {
+        for start in (0..row_blocks).step_by(DEPTH / F::GROUPS) {
+            let end = row_blocks.min(start + DEPTH / F::GROUPS);
+            // Past the last row, the last one once more.
+            panel.fill::<F, BYTES>(|i| {
+                let row = (first + i).min(outputs - 1) * row_blocks;
+                &weights[row + start..row + end]
+            });
+            let piece = |row: usize| &x[row * row_groups..][start * F::GROUPS..end * F::GROUPS];
+            let tiled = rows - rows % TILE;
+            for row in (0..tiled).step_by(TILE) {
+                let x = std::array::from_fn(|i| piece(row + i));
+                panel.tile::<F, BYTES, TILE>(
+                    x,
+                    start > 0,
+                    &mut out[row * outputs..],
+                    first,
+                    outputs,
+                );
+            }
+            for row in tiled..rows {
+                panel.tile::<F, BYTES, 1>(
+                    [piece(row)],
+                    start > 0,
+                    &mut out[row * outputs..],
+                    first,
+                    outputs,
+                );
+            }
+        }
+    }
+}
+
+impl Panel {
+    fn new() -> Self {
+        let scales = Scales { scale: F32x4::ZERO, least: [F32x4::ZERO; 2] };
+        Self { pairs: [[[I16x8::ZERO; VECTORS]; PAIRS]; DEPTH], scales: [[scales; VECTORS]; DEPTH] }
+    }
+
+    /// Unpacks blocks of eight rows.
+    #[inline(always)]
+    fn fill<'a, F: Blocks<BYTES>, const BYTES: usize>(
+        &mut self,
+        row: impl Fn(usize) -> &'a [[u8; BYTES]],
+    ) {
+        for vector in 0..VECTORS {
+            let rows: [_; 4] = std::array::from_fn(|i| row(4 * vector + i));
+            for block in 0..rows[0].len() {
+                let blocks = rows.map(|row| &row[block]);
+                for group in 0..F::GROUPS {
+                    let at = block * F::GROUPS + group;
+                    let integers = blocks.map(|block| F::integers(block, group));
+                    for part in 0..4 {
+                        let columns = I16x8::transposed(integers.map(|row| row[part]));
+                        for (i, column) in columns.into_iter().enumerate() {
+                            self.pairs[at][4 * part + i][vector] = column;
+                        }
+                    }
+                    self.scales[at][vector] = F::scales(blocks, group);
+                }
+            }
+        }
+    }
+
+    /// Adds the products with some rows of activations to what `out` holds, or puts them there.
+    /// `out` begins with the first of the rows, `[rows × outputs]`; the panel's outputs are
+    /// `first` and up.
+    #[inline(always)]
+    fn tile<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize>(
+        &self,
+        x: [&[Activations]; ROWS],
+        is_continued: bool,
+        out: &mut [f32],
+        first: usize,
+        outputs: usize,
+    ) {
+        let width = WIDTH.min(outputs - first);
+        let mut values = [[[0.0; 4]; VECTORS]; ROWS];
+        if is_continued {
+            for (row, values) in values.iter_mut().enumerate() {
+                let out = &out[row * outputs + first..][..width];
+                values.as_flattened_mut()[..width].copy_from_slice(out);
+            }
+        }
+        let mut sums = values.map(|row| row.map(|four| F32x4::load(&four)));
+        let groups = x[0].len();
+        let x = x.map(|x| &x[..groups]);
+        for (group, (pairs, scales)) in self.pairs.iter().zip(&self.scales).enumerate().take(groups)
+        {
+            let x = x.map(|x| &x[group]);
+            let products = products::<F, BYTES, ROWS>(pairs, x);
+            for row in 0..ROWS {
+                for vector in 0..VECTORS {
+                    let term = term::<F, BYTES>(products[row][vector], &scales[vector], x[row]);
+                    sums[row][vector] = sums[row][vector].add(term);
+                }
+            }
+        }
+        for row in 0..ROWS {
+            for vector in 0..VECTORS {
+                sums[row][vector].store(&mut values[row][vector]);
+            }
+            let out = &mut out[row * outputs + first..][..width];
+            out.copy_from_slice(&values[row].as_flattened()[..width]);
+        }
+    }
+}
+
+/// `Σ q_w · q_x` over a group, for each row of activations and each output.
+#[inline(always)]
+fn products<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize>(
+    weights: &[[I16x8; VECTORS]; PAIRS],
+    x: [&Activations; ROWS],
+) -> [[F32x4; VECTORS]; ROWS] {
+    let x = x.map(|x| x.q.as_flattened().as_chunks::<2>().0);
+    if F::GREATEST <= NARROW {
+        sums(weights, x).map(|row| row.map(I32x4::to_f32))
+    } else {
+        let (first, last) = weights.split_at(PAIRS / 2);
+        let first = sums(first, x.map(|x| &x[..PAIRS / 2]));
+        let last = sums(last, x.map(|x| &x[PAIRS / 2..]));
+        std::array::from_fn(|row| {
+            std::array::from_fn(|vector| {
+                first[row][vector].to_f32().add(last[row][vector].to_f32())
+            })
+        })
+    }
+}
+
+#[inline(always)]
+fn sums<const ROWS: usize>(
+    weights: &[[I16x8; VECTORS]],
+    x: [&[[i16; 2]]; ROWS],
+) -> [[I32x4; VECTORS]; ROWS] {
+    let mut sums = [[I32x4::ZERO; VECTORS]; ROWS];
+    let x = x.map(|x| &x[..weights.len()]);
+    for (pair, weights) in weights.iter().enumerate() {
+        for row in 0..ROWS {
+            let x = I16x8::splat_pair(&x[row][pair]);
+            for vector in 0..VECTORS {
+                sums[row][vector] = sums[row][vector].add(weights[vector].dot(x));
+            }
+        }
+    }
+    sums
+}

@@ -1,0 +1,109 @@
+//! Products with one row of activations: decoding.
+//!
+//! Four rows of weights at a time, so that a group of activations is loaded once for all of them,
+//! and what follows the integer products is done for all of them in one vector, a lane for each.
+
+use super::{Activations, BlockJob, Blocks, NARROW, term};
+#[cfg(any(test, target_feature = "relaxed-simd"))]
+use crate::engine::lanes::I8x16;
+use crate::engine::lanes::{F32x4, I16x8, I32x4};
+
+/// Multiplies weights of format `F` by the one row of a job.
+pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
+    let BlockJob { weights, x, row_groups, out, outputs } = job;
+    let row_blocks = row_groups / F::GROUPS;
+    let weights = weights.as_chunks::<BYTES>().0;
+    let x = &x[..row_blocks * F::GROUPS];
+    for first in (0..outputs).step_by(4) {
+        // Past the last row, the last one once more.
+        let rows: [&[[u8; BYTES]]; 4] = std::array::from_fn(|i| {
+            let start = (first + i).min(outputs - 1) * row_blocks;
+            &weights[start..start + row_blocks]
+        });
+        let mut sum = F32x4::ZERO;
+        for block in 0..row_blocks {
+            let blocks = rows.map(|row| &row[block]);
+            for group in 0..F::GROUPS {
+                let x = &x[block * F::GROUPS + group];
+                #[cfg(not(target_feature = "relaxed-simd"))]
+                let products = products::<F, BYTES>(blocks, group, x);
+                #[cfg(target_feature = "relaxed-simd")]
+                let products = match F::SEVEN_BITS {
+                    Some(offset) => products_of_bytes::<F, BYTES>(blocks, group, x, offset),
+                    None => products::<F, BYTES>(blocks, group, x),
+                };
+                sum = sum.add(term::<F, BYTES>(products, &F::scales(blocks, group), x));
+            }
+        }
+        let mut sums = [0.0; 4];
+        sum.store(&mut sums);
+        for (out, sum) in out[first..].iter_mut().zip(sums) {
+            *out = sum;
+        }
+    }
+}
+
+/// `Σ q_w · q_x` over a group, for each of four rows of weights.
+#[inline(always)]
+fn products<F: Blocks<BYTES>, const BYTES: usize>(
+    blocks: [&[u8; BYTES]; 4],
+    group: usize,
+    x: &Activations,
+) -> F32x4 {
+    let x = x.q.each_ref().map(I16x8::load);
+    let halves = blocks.map(|block| {
+        let [a, b, c, d] = F::integers(block, group);
+        [a.dot(x[0]).add(b.dot(x[1])), c.dot(x[2]).add(d.dot(x[3]))]
+    });
+    if F::GREATEST <= NARROW {
+        I32x4::totals(halves.map(|[first, last]| first.add(last))).to_f32()
+    } else {
+        let first = I32x4::totals(halves.map(|[first, _]| first)).to_f32();
+        first.add(I32x4::totals(halves.map(|[_, last]| last)).to_f32())
+    }
+}
+
+/// The same in bytes: `q_x` is `256 · high + low`, and `q_w` is `seven bits − offset`. All in
+/// integers, so that nothing but the way differs.
+#[cfg(any(test, target_feature = "relaxed-simd"))]
+#[inline(always)]
+fn products_of_bytes<F: Blocks<BYTES>, const BYTES: usize>(
+    blocks: [&[u8; BYTES]; 4],
+    group: usize,
+    x: &Activations,
+    offset: i16,
+) -> F32x4 {
+    let high = x.bytes.high.each_ref().map(I8x16::load);
+    let low = x.bytes.low.each_ref().map(I8x16::load);
+    let sums = blocks.map(|block| {
+        let [first, last] = F::seven_bits(block, group);
+        let dot =
+            |x: [I8x16; 2]| x[1].dot_seven_bits(last, x[0].dot_seven_bits(first, I32x4::ZERO));
+        dot(high).times_256().add(dot(low))
+    });
+    let sums = I32x4::totals(sums);
+    if offset == 0 {
+        sums.to_f32()
+    } else {
+        sums.minus(I32x4::splat(x.bytes.sum * i32::from(offset))).to_f32()
+    }
+}
+
+/// Both ways for the four blocks: what the first gives has to be what the second does.
+#[cfg(test)]
+pub(crate) fn both_ways<F: Blocks<BYTES>, const BYTES: usize>(
+    blocks: [&[u8; BYTES]; 4],
+    group: usize,
+    x: &Activations,
+) -> [[u32; 4]; 2] {
+    let offset = F::SEVEN_BITS.expect("a format that has them");
+    [
+        products::<F, BYTES>(blocks, group, x),
+        products_of_bytes::<F, BYTES>(blocks, group, x, offset),
+    ]
+    .map(|products| {
+        let mut values = [0.0; 4];
+        products.store(&mut values);
+        values.map(f32::to_bits)
+    })
+}

@@ -1,0 +1,60 @@
+//! `Q5_0`: blocks of 32 weights of 5 bits, one scale, centred on 16.
+//!
+//! ```text
+//! byte 0..2   scale d, f16
+//! byte 2..6   32 bits: bit i is bit 4 of q[i]
+//! byte 6..22  16 pairs: the low nibble of byte j is bits 0 to 3 of q[j], the high one of q[j + 16]
+//!                                   weight i = d · (q[i] − 16)
+//! ```
+//!
+//! Source: `block_q5_0` in ggml's `ggml-common.h`, `dequantize_row_q5_0` in `ggml-quants.c`.
+
+use half::f16;
+
+use super::{Format, Kernel};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
+use crate::engine::lanes::{I16x8, half_to_f32};
+
+const WEIGHTS: usize = 32;
+const BYTES: usize = 22;
+
+pub(crate) static FORMAT: Format = Format {
+    id: 6,
+    name: "Q5_0",
+    block_weights: WEIGHTS,
+    block_bytes: BYTES,
+    dequantize,
+    kernel: Kernel::Blocks(product::blocks::<Q50, BYTES>),
+};
+
+fn dequantize(blocks: &[u8], weights: &mut [f32]) {
+    let blocks = blocks.as_chunks::<BYTES>().0;
+    for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<WEIGHTS>().0) {
+        let [d0, d1, h0, h1, h2, h3, pairs @ ..] = block;
+        let scale = f16::from_le_bytes([*d0, *d1]).to_f32();
+        let high = u32::from_le_bytes([*h0, *h1, *h2, *h3]);
+        let high = |i: usize| (high >> i & 1) as u8 * 16;
+        for (j, &pair) in pairs.iter().enumerate() {
+            weights[j] = scale * (f32::from(pair & 0x0f | high(j)) - 16.0);
+            weights[j + 16] = scale * (f32::from(pair >> 4 | high(j + 16)) - 16.0);
+        }
+    }
+}
+
+/// The format, to the kernels.
+pub(super) struct Q50;
+
+impl Blocks<BYTES> for Q50 {
+    const GREATEST: i16 = 16;
+    const LEAST: Least = Least::None;
+    const SEVEN_BITS: Option<i16> = Some(16);
+
+    #[inline(always)]
+    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
+        let [d0, d1, h0, h1, h2, h3, pairs @ ..] = block;
+        let high = [*h0, *h1, *h2, *h3];
+        let low = I16x8::from_nibbles(pairs);
+        let q = std::array::from_fn(|i| low[i].add(I16x8::from_bits(high[i], 16)).minus(16));
+        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: [0.0; 2] }
+    }
+}

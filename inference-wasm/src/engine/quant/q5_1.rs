@@ -1,0 +1,62 @@
+//! `Q5_1`: blocks of 32 weights of 5 bits, a scale and a least value.
+//!
+//! ```text
+//! byte 0..2   scale d, f16
+//! byte 2..4   least value m, f16
+//! byte 4..8   32 bits: bit i is bit 4 of q[i]
+//! byte 8..24  16 pairs: the low nibble of byte j is bits 0 to 3 of q[j], the high one of q[j + 16]
+//!                                   weight i = d · q[i] + m
+//! ```
+//!
+//! Source: `block_q5_1` in ggml's `ggml-common.h`, `dequantize_row_q5_1` in `ggml-quants.c`.
+
+use half::f16;
+
+use super::{Format, Kernel};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
+use crate::engine::lanes::{I16x8, half_to_f32};
+
+const WEIGHTS: usize = 32;
+const BYTES: usize = 24;
+
+pub(crate) static FORMAT: Format = Format {
+    id: 7,
+    name: "Q5_1",
+    block_weights: WEIGHTS,
+    block_bytes: BYTES,
+    dequantize,
+    kernel: Kernel::Blocks(product::blocks::<Q51, BYTES>),
+};
+
+fn dequantize(blocks: &[u8], weights: &mut [f32]) {
+    let blocks = blocks.as_chunks::<BYTES>().0;
+    for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<WEIGHTS>().0) {
+        let [d0, d1, m0, m1, h0, h1, h2, h3, pairs @ ..] = block;
+        let scale = f16::from_le_bytes([*d0, *d1]).to_f32();
+        let least = f16::from_le_bytes([*m0, *m1]).to_f32();
+        let high = u32::from_le_bytes([*h0, *h1, *h2, *h3]);
+        let high = |i: usize| (high >> i & 1) as u8 * 16;
+        for (j, &pair) in pairs.iter().enumerate() {
+            weights[j] = scale * f32::from(pair & 0x0f | high(j)) + least;
+            weights[j + 16] = scale * f32::from(pair >> 4 | high(j + 16)) + least;
+        }
+    }
+}
+
+/// The format, to the kernels.
+pub(super) struct Q51;
+
+impl Blocks<BYTES> for Q51 {
+    const GREATEST: i16 = 31;
+    const LEAST: Least = Least::Whole;
+    const SEVEN_BITS: Option<i16> = Some(0);
+
+    #[inline(always)]
+    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
+        let [d0, d1, m0, m1, h0, h1, h2, h3, pairs @ ..] = block;
+        let high = [*h0, *h1, *h2, *h3];
+        let low = I16x8::from_nibbles(pairs);
+        let q = std::array::from_fn(|i| low[i].add(I16x8::from_bits(high[i], 16)));
+        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: [half_to_f32([*m0, *m1]); 2] }
+    }
+}

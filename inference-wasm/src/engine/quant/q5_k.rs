@@ -1,0 +1,79 @@
+//! `Q5_K`: superblocks of 256 weights of 5 bits; scale and least value for every 32.
+//!
+//! ```text
+//! byte 0..2     scale d of the scales, f16
+//! byte 2..4     scale e of the least values, f16
+//! byte 4..16    eight scales s and eight least values m, 6 bits each: see `scale_and_least`
+//! byte 16..48   bit g of byte j is bit 4 of q[32g + j]
+//! byte 48..176  four quarters of 32 bytes: the low nibble of byte j of quarter k is bits 0 to 3 of
+//!               q[64k + j], the high one of q[64k + 32 + j]
+//!                                   weight i = d · s[i / 32] · q[i] − e · m[i / 32]
+//! ```
+//!
+//! Source: `block_q5_K` in ggml's `ggml-common.h`, `dequantize_row_q5_K` in `ggml-quants.c`.
+
+use half::f16;
+
+use super::superblock::{Bytes32, GROUPS, WEIGHTS, fields, scale_and_least};
+use super::{Format, Kernel};
+use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
+use crate::engine::lanes::half_to_f32;
+
+const BYTES: usize = size_of::<Block>();
+
+#[derive(Clone, Copy, bytemuck::AnyBitPattern)]
+#[repr(C)]
+struct Block {
+    scale: [u8; 2],
+    least: [u8; 2],
+    parts: [u8; 12],
+    high: Bytes32,
+    pairs: [Bytes32; 4],
+}
+
+pub(crate) static FORMAT: Format = Format {
+    id: 13,
+    name: "Q5_K",
+    block_weights: WEIGHTS,
+    block_bytes: BYTES,
+    dequantize,
+    kernel: Kernel::Blocks(product::blocks::<Q5K, BYTES>),
+};
+
+fn dequantize(blocks: &[u8], weights: &mut [f32]) {
+    let blocks = blocks.as_chunks::<BYTES>().0;
+    for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<WEIGHTS>().0) {
+        let block: &Block = bytemuck::cast_ref(block);
+        let scale = f16::from_le_bytes(block.scale).to_f32();
+        let least = f16::from_le_bytes(block.least).to_f32();
+        for (i, weight) in weights.iter_mut().enumerate() {
+            let [s, m] = scale_and_least(&block.parts, i / 32).map(f32::from);
+            let low = block.pairs[i / 64].as_flattened()[i % 32] >> (i / 32 % 2 * 4) & 15;
+            let high = block.high.as_flattened()[i % 32] >> (i / 32) & 1;
+            *weight = scale * s * f32::from(low | high << 4) - least * m;
+        }
+    }
+}
+
+/// The format, to the kernels.
+pub(super) struct Q5K;
+
+impl Blocks<BYTES> for Q5K {
+    const GROUPS: usize = GROUPS;
+    const GREATEST: i16 = 31;
+    const LEAST: Least = Least::Whole;
+    const SEVEN_BITS: Option<i16> = Some(0);
+
+    #[inline(always)]
+    fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {
+        let block: &Block = bytemuck::cast_ref(block);
+        let [s, m] = scale_and_least(&block.parts, group).map(f32::from);
+        let low = fields(&block.pairs[group / 2], group % 2 * 4, 15);
+        let high = fields(&block.high, group, 1);
+        Unpacked {
+            q: std::array::from_fn(|i| low[i].add(high[i].times(16))),
+            scale: half_to_f32(block.scale) * s,
+            least: [-half_to_f32(block.least) * m; 2],
+        }
+    }
+}
