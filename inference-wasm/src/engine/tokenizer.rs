@@ -1,42 +1,44 @@
 //! Text to ids and back, as the model was trained.
 //!
 //! Owns the rules around the merges: which tokens are special, what begins and ends a sequence,
-//! how a conversation becomes text. The merges themselves are the `tokenizers` crate's, built
-//! from the model file's own vocabulary and never from a second file that could disagree with it.
-//! Weights and generation are not known here.
+//! how a conversation becomes text. Everything is built from the model file's own vocabulary and
+//! never from a second file that could disagree with it. Where `llama.cpp` and a model's own
+//! tokenizer differ, `llama.cpp` is followed: a GGUF is made for it. Weights and generation are
+//! not known here.
 
 mod byte_level;
+mod byte_pair;
 mod chat_template;
 mod pre_tokenizer;
+mod sentence_piece;
+mod shown;
+mod special;
+mod stop;
 mod text_stream;
 mod vocabulary;
 
-use tokenizers::models::bpe::BPE;
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::{AddedToken, AddedVocabulary, Model, NormalizerWrapper, OffsetType, PreTokenizer};
-
+use self::byte_pair::BytePair;
 use self::chat_template::ChatTemplate;
+use self::sentence_piece::SentencePiece;
+use self::shown::Shown;
+use self::special::{Fragment, Specials};
 pub use self::text_stream::TextStream;
 use self::vocabulary::TokenType;
 pub use self::vocabulary::Vocabulary;
 use crate::engine::model::Metadata;
 use crate::protocol::{EngineError, EngineErrorKind, Message, Prompt, Role};
 
-/// Control tokens that end an answer wherever they come up, besides those that the file names:
-/// files often name only one of two. The list is that of `llama.cpp` for byte-level vocabularies.
-const STOP_TEXTS: [&str; 6] =
-    ["<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>"];
+/// How a vocabulary that is not byte-level writes a space: U+2581.
+const SPACE: &str = "▁";
 
 /// A tokenizer that is ready for use.
 pub struct Tokenizer {
-    bpe: BPE,
-    splitter: PreTokenizerWrapper,
+    algorithm: Algorithm,
     /// Added tokens that are found in any text.
-    user_defined: AddedVocabulary,
+    user_defined: Specials,
     /// Those and the control tokens.
-    with_control: AddedVocabulary,
-    /// The bytes of each id; none for a control token.
-    bytes: Vec<Vec<u8>>,
+    with_control: Specials,
+    shown: Shown,
     /// Ids that end an answer, in order.
     stop: Vec<u32>,
     bos: Option<u32>,
@@ -46,9 +48,16 @@ pub struct Tokenizer {
     chat_template: Option<ChatTemplate>,
 }
 
+/// How text between special tokens becomes ids.
+#[derive(Debug)]
+enum Algorithm {
+    BytePair(BytePair),
+    SentencePiece(SentencePiece),
+}
+
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokenizer").field("vocabulary", &self.bytes.len()).finish_non_exhaustive()
+        f.debug_struct("Tokenizer").field("vocabulary", &self.vocabulary()).finish_non_exhaustive()
     }
 }
 
@@ -64,44 +73,49 @@ impl Tokenizer {
     /// Fails with `unsupported-model` for an algorithm that is not known, `invalid-model` for a
     /// vocabulary that contradicts itself, and `chat-template` for a template that does not parse.
     pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
-        let merges = vocabulary.check()?;
-        let splitter = pre_tokenizer::pre_tokenizer(&vocabulary.pre)?;
-        let ids = vocabulary.tokens.iter().cloned().zip(0..).collect::<Vec<(String, u32)>>();
-        let bpe = BPE::builder()
-            .vocab_and_merges(ids.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
-            // The crate's cache belongs to the thread and outlives the model; prompts are short.
-            .cache_capacity(0)
-            .build()
-            .map_err(|error| invalid(format!("the vocabulary can't be used: {error}")))?;
-
+        vocabulary.check()?;
+        // What each algorithm takes for granted where the file says nothing is `llama.cpp`'s.
+        let (algorithm, default_bos, default_eos, add_bos) = match vocabulary.model.as_str() {
+            "llama" => {
+                let algorithm = Algorithm::SentencePiece(SentencePiece::new(vocabulary)?);
+                let id = |id: u32| ((id as usize) < vocabulary.tokens.len()).then_some(id);
+                (algorithm, id(1), id(2), vocabulary.add_bos.unwrap_or(true))
+            }
+            // Files of this family that say otherwise are wrong.
+            "gemma4" => (Algorithm::BytePair(BytePair::plain(vocabulary)?), None, None, true),
+            _ => {
+                let byte_pair = BytePair::byte_level(vocabulary)?;
+                let add_bos = vocabulary.add_bos.unwrap_or(byte_pair.add_bos);
+                (Algorithm::BytePair(byte_pair), None, None, add_bos)
+            }
+        };
+        let (bos, eos) = (vocabulary.bos.or(default_bos), vocabulary.eos.or(default_eos));
         let text_of = |id: Option<u32>| {
             id.and_then(|id| vocabulary.tokens.get(id as usize)).map_or("", String::as_str)
         };
         let chat_template = vocabulary
             .chat_template
             .as_deref()
-            .map(|source| {
-                ChatTemplate::new(source, text_of(vocabulary.bos), text_of(vocabulary.eos))
-            })
+            .map(|source| ChatTemplate::new(source, text_of(bos), text_of(eos)))
             .transpose()?;
+        let specials = |types: &[TokenType]| Specials::new(vocabulary, types);
         Ok(Self {
-            user_defined: added(vocabulary, &bpe, &[TokenType::UserDefined])?,
-            with_control: added(vocabulary, &bpe, &[TokenType::UserDefined, TokenType::Control])?,
-            bytes: shown_bytes(vocabulary),
-            stop: stop_ids(vocabulary),
-            bos: vocabulary.bos,
-            eos: vocabulary.eos,
-            add_bos: vocabulary.add_bos,
-            add_eos: vocabulary.add_eos,
-            bpe,
-            splitter,
+            user_defined: specials(&[TokenType::UserDefined])?,
+            with_control: specials(&[TokenType::UserDefined, TokenType::Control])?,
+            shown: Shown::new(vocabulary),
+            stop: stop::stop_ids(vocabulary, eos),
+            bos,
+            eos,
+            add_bos,
+            add_eos: vocabulary.add_eos.unwrap_or(false),
+            algorithm,
             chat_template,
         })
     }
 
     /// Number of tokens.
     pub fn vocabulary(&self) -> usize {
-        self.bytes.len()
+        self.shown.count()
     }
 
     /// Whether this id ends an answer.
@@ -109,33 +123,50 @@ impl Tokenizer {
         self.stop.binary_search(&id).is_ok()
     }
 
+    /// Whether a sequence begins with the beginning-of-sequence token.
+    pub fn adds_bos(&self) -> bool {
+        self.add_bos
+    }
+
     /// Whether the model brings a chat template.
     pub fn has_chat_template(&self) -> bool {
         self.chat_template.is_some()
     }
 
-    /// The ids of a text, with nothing put before or after it.
+    /// The ids of a text, with nothing put before or after it but the space that SentencePiece
+    /// wants at the beginning and behind special tokens.
     ///
     /// With `special`, control tokens that are written out in the text are those tokens; without,
     /// they are ordinary text. A byte that has no token in the vocabulary is left out, as every
     /// implementation of byte-level BPE does.
     pub fn encode(&self, text: &str, special: bool) -> Vec<u32> {
         let added = if special { &self.with_control } else { &self.user_defined };
-        let mut pieces = added.extract_and_normalize(None::<&NormalizerWrapper>, text);
-        self.splitter
-            .pre_tokenize(&mut pieces)
-            .and_then(|()| pieces.tokenize(|piece| self.bpe.tokenize(piece.get())))
-            .and_then(|()| pieces.into_encoding(None, 0, OffsetType::None))
-            .expect("merging fails only with dropout or an unknown token, and neither is set")
-            .get_ids()
-            .to_vec()
+        let (mut ids, mut begins) = (Vec::new(), true);
+        for fragment in added.split(text) {
+            match (fragment, &self.algorithm) {
+                (Fragment::Token(id), _) => ids.push(id),
+                (Fragment::Text(text), Algorithm::BytePair(pairs)) => pairs.encode(text, &mut ids),
+                (Fragment::Text(text), Algorithm::SentencePiece(pieces)) => {
+                    pieces.encode(text, begins, &mut ids);
+                }
+            }
+            begins = matches!(fragment, Fragment::Token(_));
+        }
+        ids
     }
 
-    /// The text of ids as it would be shown: without control tokens, U+FFFD for broken UTF-8.
+    /// The text of ids as it would be shown: without control tokens, U+FFFD for broken UTF-8, and
+    /// without the space that [`encode`](Self::encode) puts at the beginning.
+    ///
+    /// A [`TextStream`] keeps that space: what a model writes goes on from its prompt.
     pub fn decode(&self, ids: &[u32]) -> String {
         let bytes: Vec<u8> =
             ids.iter().flat_map(|id| self.token_bytes(*id).iter().copied()).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let added = match &self.algorithm {
+            Algorithm::SentencePiece(pieces) if pieces.add_space => bytes.strip_prefix(b" "),
+            Algorithm::SentencePiece(_) | Algorithm::BytePair(_) => None,
+        };
+        String::from_utf8_lossy(added.unwrap_or(&bytes)).into_owned()
     }
 
     /// A conversation as the text that the model was trained on. `add_generation_prompt` opens
@@ -184,7 +215,7 @@ impl Tokenizer {
 
     /// The bytes that an id shows; none for control tokens and ids that do not exist.
     fn token_bytes(&self, id: u32) -> &[u8] {
-        self.bytes.get(id as usize).map_or(&[], Vec::as_slice)
+        self.shown.get(id)
     }
 
     fn checked(&self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
@@ -217,45 +248,9 @@ impl Tokenizer {
     }
 }
 
-/// The tokens of these types, to be found in a text before it is cut.
-fn added(
-    vocabulary: &Vocabulary,
-    bpe: &BPE,
-    types: &[TokenType],
-) -> Result<AddedVocabulary, EngineError> {
-    let tokens = vocabulary.tokens.iter().enumerate().filter_map(|(id, token)| {
-        let kind = vocabulary.token_type(id);
-        let special = kind == TokenType::Control;
-        types.contains(&kind).then(|| AddedToken::from(token.as_str(), special).normalized(false))
-    });
-    let mut added = AddedVocabulary::new();
-    added
-        .add_tokens(tokens, bpe, None::<&NormalizerWrapper>)
-        .map_err(|error| invalid(format!("the special tokens can't be used: {error}")))?;
-    Ok(added)
-}
-
-fn shown_bytes(vocabulary: &Vocabulary) -> Vec<Vec<u8>> {
-    let tokens = vocabulary.tokens.iter().enumerate();
-    tokens
-        .map(|(id, token)| match vocabulary.token_type(id) {
-            TokenType::Control => Vec::new(),
-            TokenType::UserDefined => token.clone().into_bytes(),
-            TokenType::Normal => byte_level::token_bytes(token),
-        })
-        .collect()
-}
-
-fn stop_ids(vocabulary: &Vocabulary) -> Vec<u32> {
-    let known = (0..).zip(&vocabulary.tokens).filter(|(id, token)| {
-        vocabulary.token_type(*id as usize) == TokenType::Control
-            && STOP_TEXTS.contains(&token.as_str())
-    });
-    let mut stop: Vec<u32> =
-        known.map(|(id, _)| id).chain(vocabulary.eos).chain(vocabulary.eot).collect();
-    stop.sort_unstable();
-    stop.dedup();
-    stop
+/// How a vocabulary that is not byte-level writes a byte for which it has no other token.
+fn byte_token(byte: u8) -> String {
+    format!("<0x{byte:02X}>")
 }
 
 fn invalid(message: String) -> EngineError {

@@ -9,14 +9,14 @@ pub(super) fn token_bytes(token: &str) -> Vec<u8> {
     token.chars().map(byte_of).collect::<Option<Vec<u8>>>().unwrap_or_else(|| token.into())
 }
 
-/// The character that a byte is written as.
-#[cfg(test)]
-pub(super) fn char_of(byte: u8) -> char {
-    if stands_for_itself(byte) {
-        return char::from(byte);
-    }
-    let before = (0..byte).filter(|b| !stands_for_itself(*b)).count();
-    char::from_u32(0x100 + before as u32).expect("fewer than 256 characters follow U+0100")
+/// The characters of all bytes, by byte.
+pub(super) fn alphabet() -> [char; 256] {
+    let mut next = 0x100..;
+    std::array::from_fn(|byte| {
+        let byte = byte as u8;
+        let code = if stands_for_itself(byte) { u32::from(byte) } else { next.next().unwrap_or(0) };
+        char::from_u32(code).expect("the alphabet lies below U+0144")
+    })
 }
 
 fn byte_of(c: char) -> Option<u8> {
@@ -40,16 +40,16 @@ mod tests {
 
     #[test]
     fn every_byte_comes_back() {
-        for byte in 0..=u8::MAX {
-            assert_eq!(token_bytes(&char_of(byte).to_string()), [byte]);
+        for (byte, c) in (0..=u8::MAX).zip(alphabet()) {
+            assert_eq!(token_bytes(&c.to_string()), [byte]);
         }
     }
 
     /// The characters that are known by sight from GPT-2's vocabulary.
     #[test]
     fn known_characters() {
-        for (byte, c) in [(b' ', 'Ġ'), (b'\n', 'Ċ'), (b'\t', 'ĉ'), (0, 'Ā'), (0xad, 'Ń')] {
-            assert_eq!(char_of(byte), c);
+        for (byte, c) in [(0x20, 'Ġ'), (0x0a, 'Ċ'), (0x09, 'ĉ'), (0, 'Ā'), (0xad, 'Ń')] {
+            assert_eq!(alphabet()[byte], c);
         }
     }
 

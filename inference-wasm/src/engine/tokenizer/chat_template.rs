@@ -1,20 +1,28 @@
 //! A model's chat template: Jinja as Hugging Face's `apply_chat_template` runs it.
 //!
 //! The environment is that one's: `trim_blocks`, `lstrip_blocks`, loop controls, Python's string
-//! methods, `raise_exception`, and a `tojson` that leaves text readable. `strftime_now` is left
-//! undefined on purpose: templates test for it and fall back to a fixed date, and a prompt that
-//! changes with the day could not be compared between tiers.
+//! methods, `raise_exception`, a `tojson` that leaves text readable, no tools and no documents.
+//! `strftime_now` is left undefined on purpose: templates test for it and fall back to a fixed
+//! date, and a prompt that changes with the day could not be compared between tiers. A template
+//! that insists on the date is refused.
+//!
+//! A template is somebody else's program: its steps, its depth and its text have limits.
 
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Enumerator, Object};
 use minijinja::{Environment, ErrorKind, Value, context};
+use regex::Regex;
 use serde::Serialize;
 
 use crate::protocol::{EngineError, EngineErrorKind, Message, Role};
 
 const NAME: &str = "chat_template";
+/// Instructions that one rendering may take.
+const MOST_STEPS: u64 = 5_000_000;
+/// Bytes that a prompt may have.
+const MOST_BYTES: usize = 16 << 20;
 
 /// A template that parsed.
 #[derive(Debug)]
@@ -29,12 +37,14 @@ impl ChatTemplate {
     pub(super) fn new(source: &str, bos: &str, eos: &str) -> Result<Self, EngineError> {
         let mut environment = Environment::new();
         environment.set_syntax(syntax()?);
+        environment.set_fuel(Some(MOST_STEPS));
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
         environment.add_filter("tojson", to_json);
+        environment.add_test("iterable", is_iterable);
         environment
-            .add_template_owned(NAME, source.to_owned())
+            .add_template_owned(NAME, without_generation_tags(source))
             .map_err(|error| failed("can't be parsed", &error))?;
         Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned() })
     }
@@ -47,15 +57,50 @@ impl ChatTemplate {
     ) -> Result<String, EngineError> {
         let template =
             self.environment.get_template(NAME).map_err(|error| failed("is gone", &error))?;
+        let mut text = Bounded(Vec::new());
+        let conversation = context! {
+            messages => messages.iter().cloned().map(Value::from_object).collect::<Value>(),
+            add_generation_prompt => add_generation_prompt,
+            bos_token => &self.bos,
+            eos_token => &self.eos,
+            tools => (),
+            documents => (),
+        };
         template
-            .render(context! {
-                messages => messages.iter().cloned().map(Value::from_object).collect::<Value>(),
-                add_generation_prompt => add_generation_prompt,
-                bos_token => &self.bos,
-                eos_token => &self.eos,
-            })
-            .map_err(|error| failed("failed", &error))
+            .render_captured_to(conversation, &mut text)
+            .map_err(|error| failed("failed", &error))?;
+        Ok(String::from_utf8_lossy(&text.0).into_owned())
     }
+}
+
+/// A text that can't grow beyond [`MOST_BYTES`].
+struct Bounded(Vec<u8>);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > MOST_BYTES {
+            return Err(std::io::Error::other(format!(
+                "its text has more than {MOST_BYTES} bytes"
+            )));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Hugging Face's `{% generation %}` marks what training looks at and writes nothing; the closest
+/// that any Jinja has is a condition that always holds.
+fn without_generation_tags(source: &str) -> String {
+    let tag = Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").expect("it compiles");
+    let replaced = tag.replace_all(source, |found: &regex::Captures<'_>| {
+        let what = if found.get(2).is_some() { "endif" } else { "if true" };
+        format!("{{%{} {what} {}%}}", &found[1], &found[3])
+    });
+    replaced.into_owned()
 }
 
 /// A message as templates see it, its keys in the order in which Hugging Face's have them.
@@ -93,6 +138,11 @@ fn syntax() -> Result<SyntaxConfig, EngineError> {
 /// What a template calls when it refuses a conversation.
 fn raise_exception(message: String) -> Result<Value, minijinja::Error> {
     Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+}
+
+/// In Python `none` is not iterable; here it would be, as nothing.
+fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
 }
 
 /// `json.dumps(value, ensure_ascii=False)`: a space after each comma and colon, nothing escaped
@@ -134,7 +184,12 @@ impl serde_json::ser::Formatter for PythonSpaces {
 
 fn failed(what: &str, error: &minijinja::Error) -> EngineError {
     let place = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
-    let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let detail = match error.kind() {
+        // What our own writer said.
+        ErrorKind::WriteFailure => std::error::Error::source(error).map(ToString::to_string),
+        _ => error.detail().map(str::to_owned),
+    };
+    let why = detail.unwrap_or_else(|| error.kind().to_string());
     EngineError {
         kind: EngineErrorKind::ChatTemplate,
         message: format!("the chat template {what}{place}: {why}"),
@@ -191,6 +246,29 @@ mod tests {
             assert_eq!(error.kind, EngineErrorKind::ChatTemplate);
             assert!(error.message.starts_with(message_start), "{}", error.message);
         }
+    }
+
+    #[test]
+    fn a_template_has_limits() {
+        let forever = "{% for i in range(9999) %}{% for j in range(9999) %}{{ i }}{% endfor %}\
+                       {% endfor %}";
+        let long = "{% set x = 'abcdefgh' * 99999 %}{% for i in range(99) %}{{ x }}{% endfor %}";
+        let deep = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}";
+        for (source, expected) in [
+            (forever, "fuel"),
+            (long, "its text has more than 16777216 bytes"),
+            (deep, "recursion"),
+        ] {
+            let error = render(source, &[]).unwrap_err();
+            assert_eq!(error.kind, EngineErrorKind::ChatTemplate);
+            assert!(error.message.contains(expected), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn generation_tags_write_nothing() {
+        let source = "a\n  {% generation %}\nb {%- endgeneration -%} \nc";
+        assert_eq!(render(source, &[]).unwrap(), "a\nbc");
     }
 
     #[test]

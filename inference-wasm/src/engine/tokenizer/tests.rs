@@ -1,7 +1,7 @@
 //! The rules around the merges, on a vocabulary small enough to work out by hand. Ids on real
 //! vocabularies are checked against other implementations in `tests/tokenizer.rs`.
 
-use super::byte_level::char_of;
+use super::byte_level::alphabet;
 use super::*;
 
 const BOS: u32 = 256;
@@ -12,7 +12,7 @@ const AB: u32 = 260;
 
 /// All bytes at their own numbers, then three control tokens, an added one, and one merge.
 fn vocabulary() -> Vocabulary {
-    let mut tokens: Vec<String> = (0..=u8::MAX).map(|byte| char_of(byte).to_string()).collect();
+    let mut tokens: Vec<String> = alphabet().map(String::from).to_vec();
     tokens.extend(["<bos>", "<|im_end|>", "<user>", "[ADDED]", "ab"].map(str::to_owned));
     let mut types = vec![1; 256];
     types.extend([3, 3, 3, 4, 1]);
@@ -24,7 +24,7 @@ fn vocabulary() -> Vocabulary {
         merges: vec!["a b".into()],
         bos: Some(BOS),
         eos: Some(EOS),
-        add_bos: true,
+        add_bos: Some(true),
         chat_template: Some(
             "{{ bos_token }}{% for m in messages %}<user>{{ m.content }}{% endfor %}".into(),
         ),
@@ -52,12 +52,83 @@ fn control_tokens_are_recognised_only_when_asked() {
     assert_eq!(tokenizer.encode("", true), [0; 0]);
 }
 
+/// SentencePiece: all bytes, then what is merged; the scores decide, and of equal ones the left.
+#[test]
+fn scores_decide_what_is_merged() {
+    let mut tokens: Vec<String> = (0..=u8::MAX).map(byte_token).collect();
+    tokens.extend(["<s>", "▁", "a", "b", "ab", "ba", "▁a", "bb"].map(str::to_owned));
+    let mut scores = vec![0.0; 257];
+    scores.extend([-9.0, -9.0, -9.0, -1.0, -1.0, -3.0, -2.0]);
+    let mut types = vec![6; 256];
+    types.extend([3, 1, 1, 1, 1, 1, 1, 1]);
+    let vocabulary = Vocabulary {
+        model: "llama".into(),
+        tokens,
+        scores,
+        types,
+        bos: Some(256),
+        ..Vocabulary::default()
+    };
+    let build = |change: &dyn Fn(&mut Vocabulary)| {
+        let mut vocabulary = vocabulary.clone();
+        change(&mut vocabulary);
+        Tokenizer::from_vocabulary(&vocabulary)
+    };
+    let with_space = build(&|_| ()).unwrap();
+    let without = build(&|v| v.add_space_prefix = Some(false)).unwrap();
+    let (bos, space, a, ab, ba, bb) = (256, 257, 258, 260, 261, 263);
+    let cases: [(&Tokenizer, &str, Vec<u32>); 6] = [
+        (&without, "aba", vec![ab, a]),
+        (&without, "bba", vec![259, ba]),
+        (&without, "bb", vec![bb]),
+        (&with_space, "ab", vec![space, ab]),
+        (&with_space, "é", vec![space, 0xc3, 0xa9]),
+        (&with_space, "<s>ab", vec![bos, space, ab]),
+    ];
+    for (tokenizer, text, ids) in cases {
+        assert_eq!(tokenizer.encode(text, true), ids, "{text:?}");
+        assert_eq!(tokenizer.decode(&ids), text.replace("<s>", ""), "{text:?}");
+    }
+    // A byte at a time, and the space stays: a stream goes on from a prompt.
+    let mut stream = TextStream::new(&with_space, &[]).unwrap();
+    assert_eq!([space, 0xc3, 0xa9].map(|id| stream.push(id)), [" ", "", "é"]);
+    // A sequence begins with `bos` where the file says nothing.
+    assert_eq!(with_space.prompt_ids(&Prompt::Raw("a".into())).unwrap(), [bos, 262]);
+
+    for (change, message) in [
+        (
+            &(|v: &mut Vocabulary| v.scores.truncate(1)) as &dyn Fn(&mut Vocabulary),
+            "`tokenizer.ggml.scores` has 1 entries, expected one for each of 264 tokens",
+        ),
+        (&|v| v.scores[3] = f32::NAN, "`tokenizer.ggml.scores` of token 3 is not a number"),
+        (&|v| v.tokens[10] = "x".into(), "`tokenizer.ggml.tokens` has no `<0x0A>`"),
+    ] {
+        assert_eq!(build(change).unwrap_err().message, message);
+    }
+}
+
+#[test]
+fn the_longest_special_token_is_found_first() {
+    let tokenizer = tokenizer(|v| {
+        v.tokens[256] = "xy".into();
+        v.tokens[257] = "yzw".into();
+        v.name = "Phi-3 mini".into();
+        v.bos = None;
+    });
+    // White space behind a special token is its own in this family.
+    let ids = [u32::from(b'x'), 257, u32::from(b'a'), 256, 258];
+    assert_eq!(
+        tokenizer.encode("xyzw \n a\u{20}xy <user>", true),
+        [&ids[..3], &[u32::from(b' ')], &ids[3..],].concat()
+    );
+}
+
 #[test]
 fn the_beginning_stands_there_once() {
     let text = |text: &str| Prompt::Text(text.into());
     let raw = |text: &str| Prompt::Raw(text.into());
     let with = tokenizer(|_| ());
-    let without = tokenizer(|v| v.add_bos = false);
+    let without = tokenizer(|v| v.add_bos = Some(false));
     let silent = tokenizer(|v| v.chat_template = Some("<user>{{ messages[0].content }}".into()));
     let plain = tokenizer(|v| v.chat_template = None);
     let a = u32::from(b'a');
@@ -78,7 +149,7 @@ fn the_beginning_stands_there_once() {
 
 #[test]
 fn the_end_goes_to_raw_text_only() {
-    let tokenizer = tokenizer(|v| v.add_eos = true);
+    let tokenizer = tokenizer(|v| v.add_eos = Some(true));
     let ids = |prompt| tokenizer.prompt_ids(&prompt).unwrap();
     assert_eq!(ids(Prompt::Raw("ab".into())), [BOS, AB, EOS]);
     assert_eq!(ids(Prompt::Raw("ab<|im_end|>".into())), [BOS, AB, EOS]);
@@ -89,7 +160,7 @@ fn the_end_goes_to_raw_text_only() {
 fn wrong_prompts_are_errors() {
     let tokenizer = tokenizer(|v| {
         v.chat_template = None;
-        v.add_bos = false;
+        v.add_bos = Some(false);
     });
     let error = |prompt| tokenizer.prompt_ids(&prompt).unwrap_err();
     let cases = [
@@ -121,12 +192,31 @@ fn stop_tokens_are_the_named_and_the_known() {
     // `<|im_end|>` (257) is known by its text, the others are named by the file.
     let stop: Vec<u32> = (0..261).filter(|id| named.is_stop(*id)).collect();
     assert_eq!(stop, [BOS, EOS, USER]);
-    // As ordinary text it is nothing special.
+    // A file that calls it ordinary text is wrong; without a name for the end it still is one.
     let ordinary = tokenizer(|v| {
         v.types.clear();
         v.eos = None;
     });
-    assert!((0..261).all(|id| !ordinary.is_stop(id)));
+    assert!((0..261).all(|id| ordinary.is_stop(id) == (id == EOS)));
+    assert_eq!(ordinary.decode(&[EOS]), "");
+}
+
+/// Two formats have an end of their own and write the usual one inside an answer.
+#[test]
+fn what_stands_inside_an_answer_does_not_end_it() {
+    for (texts, stops) in [
+        (["<|end|>", "<|return|>", "<|call|>"], [false, true, true]),
+        (["<|end|>", "<|return|>", "<x>"], [true, true, false]),
+        (["</s>", "<|tool_response>", "<eos>"], [false, true, true]),
+    ] {
+        let tokenizer = tokenizer(|v| {
+            for (id, text) in [256, 257, 258].into_iter().zip(texts) {
+                v.tokens[id] = text.into();
+            }
+            v.eos = None;
+        });
+        assert_eq!([256, 257, 258].map(|id| tokenizer.is_stop(id)), stops, "{texts:?}");
+    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! meaning. Checked here, before the tokenizer is built from it; what it does to text is decided
 //! in [`Tokenizer`](super::Tokenizer).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::stop;
 use crate::engine::model::{Metadata, ModelError};
 use crate::protocol::{EngineError, EngineErrorKind};
 
@@ -14,14 +15,18 @@ use crate::protocol::{EngineError, EngineErrorKind};
 /// [GGUF specification]: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vocabulary {
+    /// `general.name`: which model it is.
+    pub name: String,
     /// `tokenizer.ggml.model`: the algorithm.
     pub model: String,
     /// `tokenizer.ggml.pre`: how text is cut before the merges.
     pub pre: String,
-    /// `tokenizer.ggml.tokens`: the text of each id, in the byte-level alphabet.
+    /// `tokenizer.ggml.tokens`: the text of each id, in the alphabet of the algorithm.
     pub tokens: Vec<String>,
     /// `tokenizer.ggml.token_type`: one for each id; empty when absent, then all are normal.
     pub types: Vec<i32>,
+    /// `tokenizer.ggml.scores`: how much each id is wanted; only `llama` has them.
+    pub scores: Vec<f32>,
     /// `tokenizer.ggml.merges`: `left right`, the first the most wanted.
     pub merges: Vec<String>,
     /// `tokenizer.ggml.bos_token_id`: the beginning of a sequence.
@@ -30,25 +35,60 @@ pub struct Vocabulary {
     pub eos: Option<u32>,
     /// `tokenizer.ggml.eot_token_id`: the end of a turn.
     pub eot: Option<u32>,
+    /// `tokenizer.ggml.eom_token_id`: the end of a message.
+    pub eom: Option<u32>,
     /// `tokenizer.ggml.padding_token_id`.
     pub pad: Option<u32>,
-    /// `tokenizer.ggml.add_bos_token`: whether every sequence begins with `bos`.
-    pub add_bos: bool,
-    /// `tokenizer.ggml.add_eos_token`: whether every sequence ends with `eos`.
-    pub add_eos: bool,
+    /// `tokenizer.ggml.fim_pad_token_id`.
+    pub fim_pad: Option<u32>,
+    /// `tokenizer.ggml.fim_rep_token_id`.
+    pub fim_rep: Option<u32>,
+    /// `tokenizer.ggml.fim_sep_token_id`.
+    pub fim_sep: Option<u32>,
+    /// `tokenizer.ggml.add_bos_token`: whether every sequence begins with `bos`; absent, the
+    /// algorithm decides.
+    pub add_bos: Option<bool>,
+    /// `tokenizer.ggml.add_eos_token`: whether every sequence ends with `eos`; absent means no.
+    pub add_eos: Option<bool>,
+    /// `tokenizer.ggml.add_space_prefix`: whether `llama` puts a space before text; absent means
+    /// yes.
+    pub add_space_prefix: Option<bool>,
+    /// Keys with a value that would change the ids and is not followed.
+    pub unfollowed: Vec<String>,
     /// `tokenizer.chat_template`: Jinja source.
     pub chat_template: Option<String>,
 }
 
+/// The algorithms, in the order of messages.
+const MODELS: [&str; 3] = ["gpt2", "llama", "gemma4"];
+
+/// Why a value of `tokenizer.ggml.model` that others know is not among them.
+const UNSUPPORTED: [(&str, &str); 5] = [
+    ("bert", "WordPiece is for models that embed text and generate none"),
+    ("t5", "SentencePiece unigram is for models with an encoder, which are not run"),
+    ("rwkv", "RWKV is not run"),
+    ("plamo2", "PLaMo-2 is not run"),
+    ("none", "the file has no vocabulary"),
+];
+
+/// Keys that change the ids where they are set, and that no algorithm of [`MODELS`] has.
+const UNFOLLOWED: [&str; 3] = [
+    "tokenizer.ggml.remove_extra_whitespaces",
+    "tokenizer.ggml.normalizer.lowercase",
+    "tokenizer.ggml.normalizer.strip_accents",
+];
+
 /// What a token is, by the numbers of `tokenizer.ggml.token_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenType {
-    /// 1, 5 (unused) and 6 (byte): ordinary text.
+    /// 1 and 5 (unused): ordinary text.
     Normal,
     /// 2 and 3: steers the model, and is never shown.
     Control,
     /// 4: added text that is never cut.
     UserDefined,
+    /// 6: one byte, written `<0x0A>`.
+    Byte,
 }
 
 impl Vocabulary {
@@ -60,33 +100,50 @@ impl Vocabulary {
             Ok(values.into_iter().map(str::to_owned).collect())
         };
         let id = |name: &str| metadata.get::<u32>(&format!("tokenizer.ggml.{name}_token_id"));
+        let mut unfollowed = Vec::new();
+        for key in UNFOLLOWED {
+            if metadata.get_or(key, false)? {
+                unfollowed.push(format!("{key} = true"));
+            }
+        }
+        let charsmap = "tokenizer.ggml.precompiled_charsmap";
+        unfollowed.extend(metadata.contains(charsmap).then(|| charsmap.to_owned()));
         Ok(Self {
+            name: metadata.get_or::<&str>("general.name", "")?.to_owned(),
             model: metadata.require::<&str>("tokenizer.ggml.model")?.to_owned(),
             pre: metadata.get_or::<&str>("tokenizer.ggml.pre", "")?.to_owned(),
             tokens: strings("tokenizer.ggml.tokens")?,
             types: metadata.get("tokenizer.ggml.token_type")?.unwrap_or_default(),
+            scores: metadata.get("tokenizer.ggml.scores")?.unwrap_or_default(),
             merges: strings("tokenizer.ggml.merges")?,
             bos: id("bos")?,
             eos: id("eos")?,
             eot: id("eot")?,
+            eom: id("eom")?,
             pad: id("padding")?,
-            add_bos: metadata.get_or("tokenizer.ggml.add_bos_token", false)?,
-            add_eos: metadata.get_or("tokenizer.ggml.add_eos_token", false)?,
+            fim_pad: id("fim_pad")?,
+            fim_rep: id("fim_rep")?,
+            fim_sep: id("fim_sep")?,
+            add_bos: metadata.get("tokenizer.ggml.add_bos_token")?,
+            add_eos: metadata.get("tokenizer.ggml.add_eos_token")?,
+            add_space_prefix: metadata.get("tokenizer.ggml.add_space_prefix")?,
+            unfollowed,
             chat_template: metadata.get::<&str>("tokenizer.chat_template")?.map(str::to_owned),
         })
     }
 
-    /// Checks everything that building and using a tokenizer relies on, and returns the pairs
-    /// of the merges.
-    pub(super) fn check(&self) -> Result<Vec<(String, String)>, EngineError> {
-        if self.model != "gpt2" {
+    /// Checks everything that building and using a tokenizer relies on, but what only one
+    /// algorithm has.
+    pub(super) fn check(&self) -> Result<(), EngineError> {
+        self.check_model()?;
+        if let Some(key) = self.unfollowed.first() {
             return Err(EngineError {
                 kind: EngineErrorKind::UnsupportedModel,
-                message: format!("unknown `tokenizer.ggml.model`: `{}`", self.model),
-                hint: Some("expected one of: `gpt2`".into()),
+                message: format!("`{key}` is not followed with `{}`", self.model),
+                hint: Some("the ids would be wrong; convert the model again".into()),
             });
         }
-        let ids = self.ids()?;
+        self.check_tokens()?;
         self.check_types()?;
         for (key, id) in self.named_ids() {
             if id.is_some_and(|id| id as usize >= self.tokens.len()) {
@@ -94,34 +151,72 @@ impl Vocabulary {
                 return Err(invalid(format!("`{key}` is {id}, but there are {count} tokens")));
             }
         }
-        self.merges.iter().enumerate().map(|(at, merge)| pair(at, merge, &ids)).collect()
+        Ok(())
+    }
+
+    /// The pairs of the merges, and their number of each token. Both sides and what they make
+    /// must be tokens, and no pair may stand there twice.
+    pub(super) fn pairs(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let tokens: HashSet<&str> = self.tokens.iter().map(String::as_str).collect();
+        let mut seen = HashSet::with_capacity(self.merges.len());
+        self.merges
+            .iter()
+            .enumerate()
+            .map(|(at, merge)| {
+                if !seen.insert(merge.as_str()) {
+                    return Err(wrong_merge(at, merge, "it is there twice"));
+                }
+                pair(at, merge, &tokens)
+            })
+            .collect()
     }
 
     /// The type of an id that [`check`](Self::check) has seen.
     pub(super) fn token_type(&self, id: usize) -> TokenType {
+        let is_control = |text: &String| stop::is_control(text);
         match self.types.get(id) {
             Some(2 | 3) => TokenType::Control,
+            _ if self.tokens.get(id).is_some_and(is_control) => TokenType::Control,
             Some(4) => TokenType::UserDefined,
+            Some(6) => TokenType::Byte,
             _ => TokenType::Normal,
         }
     }
 
-    /// Id of each text.
-    fn ids(&self) -> Result<HashMap<&str, u32>, EngineError> {
+    fn check_model(&self) -> Result<(), EngineError> {
+        let model = self.model.as_str();
+        if MODELS.contains(&model) {
+            return Ok(());
+        }
+        let known = UNSUPPORTED.iter().find(|(name, _)| *name == model);
+        let message = known.map_or_else(
+            || format!("unknown `tokenizer.ggml.model`: `{model}`"),
+            |(_, why)| format!("`tokenizer.ggml.model` is `{model}`: {why}"),
+        );
+        Err(EngineError {
+            kind: EngineErrorKind::UnsupportedModel,
+            message,
+            hint: Some(format!("expected one of: `{}`", MODELS.join("`, `"))),
+        })
+    }
+
+    /// Every token is there, is some text, and is there once.
+    fn check_tokens(&self) -> Result<(), EngineError> {
         if self.tokens.is_empty() {
             return Err(invalid("`tokenizer.ggml.tokens` is missing or empty".into()));
         }
         let mut ids = HashMap::with_capacity(self.tokens.len());
         for (id, token) in self.tokens.iter().enumerate() {
-            let id = u32::try_from(id)
-                .map_err(|_| invalid("`tokenizer.ggml.tokens` has more than 2^32 tokens".into()))?;
+            if token.is_empty() {
+                return Err(invalid(format!("token {id} of `tokenizer.ggml.tokens` is empty")));
+            }
             if let Some(first) = ids.insert(token.as_str(), id) {
                 return Err(invalid(format!(
                     "`tokenizer.ggml.tokens` has `{token}` twice, as {first} and as {id}"
                 )));
             }
         }
-        Ok(ids)
+        Ok(())
     }
 
     fn check_types(&self) -> Result<(), EngineError> {
@@ -140,26 +235,34 @@ impl Vocabulary {
         }
     }
 
-    fn named_ids(&self) -> [(&'static str, Option<u32>); 4] {
+    fn named_ids(&self) -> [(&'static str, Option<u32>); 8] {
         [
             ("tokenizer.ggml.bos_token_id", self.bos),
             ("tokenizer.ggml.eos_token_id", self.eos),
             ("tokenizer.ggml.eot_token_id", self.eot),
+            ("tokenizer.ggml.eom_token_id", self.eom),
             ("tokenizer.ggml.padding_token_id", self.pad),
+            ("tokenizer.ggml.fim_pad_token_id", self.fim_pad),
+            ("tokenizer.ggml.fim_rep_token_id", self.fim_rep),
+            ("tokenizer.ggml.fim_sep_token_id", self.fim_sep),
         ]
     }
 }
 
-/// The two sides of one merge. Both sides and what they make must be tokens.
-fn pair(at: usize, merge: &str, ids: &HashMap<&str, u32>) -> Result<(String, String), EngineError> {
-    let wrong =
-        |why: &str| invalid(format!("merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"));
-    let (left, right) = merge.split_once(' ').ok_or_else(|| wrong("expected `left right`"))?;
+/// The two sides of one merge.
+fn pair(at: usize, merge: &str, tokens: &HashSet<&str>) -> Result<(String, String), EngineError> {
+    let Some((left, right)) = merge.split_once(' ') else {
+        return Err(wrong_merge(at, merge, "expected `left right`"));
+    };
     let whole = format!("{left}{right}");
-    match [left, right, &whole].into_iter().find(|token| !ids.contains_key(token)) {
-        Some(missing) => Err(wrong(&format!("`{missing}` is not a token"))),
+    match [left, right, &whole].into_iter().find(|token| !tokens.contains(token)) {
+        Some(missing) => Err(wrong_merge(at, merge, &format!("`{missing}` is not a token"))),
         None => Ok((left.into(), right.into())),
     }
+}
+
+fn wrong_merge(at: usize, merge: &str, why: &str) -> EngineError {
+    invalid(format!("merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"))
 }
 
 fn invalid(message: String) -> EngineError {
@@ -184,7 +287,8 @@ mod tests {
 
     #[test]
     fn a_right_one_passes() {
-        assert_eq!(small().check().unwrap(), [("a".to_owned(), "b".to_owned())]);
+        small().check().unwrap();
+        assert_eq!(small().pairs().unwrap(), [("a".to_owned(), "b".to_owned())]);
         assert_eq!(small().token_type(0), TokenType::Control);
         assert_eq!(small().token_type(3), TokenType::Normal);
     }
@@ -192,8 +296,23 @@ mod tests {
     #[test]
     fn each_broken_rule_has_its_message() {
         type Break = fn(&mut Vocabulary);
-        let cases: [(Break, &str); 9] = [
-            (|v| v.model = "llama".into(), "unknown `tokenizer.ggml.model`: `llama`"),
+        let cases: [(Break, &str); 14] = [
+            (|v| v.model = "x".into(), "unknown `tokenizer.ggml.model`: `x`"),
+            (
+                |v| v.model = "bert".into(),
+                "`tokenizer.ggml.model` is `bert`: WordPiece is for models that embed text and \
+                 generate none",
+            ),
+            (|v| v.unfollowed.push("some.key".into()), "`some.key` is not followed with `gpt2`"),
+            (|v| v.tokens[1].clear(), "token 1 of `tokenizer.ggml.tokens` is empty"),
+            (
+                |v| v.fim_sep = Some(9),
+                "`tokenizer.ggml.fim_sep_token_id` is 9, but there are 4 tokens",
+            ),
+            (
+                |v| v.merges.push("a b".into()),
+                "merge 1 of `tokenizer.ggml.merges`, `a b`: it is there twice",
+            ),
             (|v| v.tokens.clear(), "`tokenizer.ggml.tokens` is missing or empty"),
             (|v| v.tokens[2] = "a".into(), "`tokenizer.ggml.tokens` has `a` twice, as 1 and as 2"),
             (
@@ -218,7 +337,8 @@ mod tests {
         for (break_it, message) in cases {
             let mut vocabulary = small();
             break_it(&mut vocabulary);
-            assert_eq!(vocabulary.check().unwrap_err().message, message);
+            let error = vocabulary.check().and_then(|()| vocabulary.pairs().map(drop));
+            assert_eq!(error.unwrap_err().message, message);
         }
     }
 }
