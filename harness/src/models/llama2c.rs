@@ -205,7 +205,7 @@ impl Tokens {
                 Some((text, _)) => {
                     return Err(reader.invalid(&what, format!("`{text}`"), format!("`{piece}`")));
                 }
-                None if is_byte(piece) => (piece.to_owned(), BYTE),
+                None if is_byte(id, piece) => (format!("<0x{:02X}>", id - CONTROL.len()), BYTE),
                 None => (piece.replace(' ', "\u{2581}"), NORMAL),
             };
             tokens.texts.push(text);
@@ -215,10 +215,12 @@ impl Tokens {
     }
 }
 
-/// A token for one byte: `<0x0A>`.
-fn is_byte(piece: &str) -> bool {
-    let digits = piece.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
-    digits.is_some_and(|digits| digits.len() == 2 && u8::from_str_radix(digits, 16).is_ok())
+/// Ids 3 to 258 are the bytes, written as `<0x0A>` or, by older exports, as the character.
+fn is_byte(id: usize, piece: &str) -> bool {
+    let byte = id.checked_sub(3).and_then(|byte| u8::try_from(byte).ok());
+    byte.is_some_and(|byte| {
+        piece == format!("<0x{byte:02X}>") || piece.chars().eq([char::from(byte)])
+    })
 }
 
 fn metadata<'a>(name: &'a str, header: &Header, tokens: Tokens) -> Vec<(&'static str, Value<'a>)> {
@@ -274,7 +276,7 @@ mod tests {
         bytes.extend((0..floats).flat_map(|value| (value as f32).to_le_bytes()));
         bytes.extend(9_i32.to_le_bytes());
         for (score, piece) in
-            [(0.0, "<unk>"), (0.0, "\n<s>\n"), (0.0, "\n</s>\n"), (0.0, "<0x0A>"), (-1.5, " a b")]
+            [(0.0, "<unk>"), (0.0, "\n<s>\n"), (0.0, "\n</s>\n"), (0.0, "\0"), (-1.5, " a b")]
         {
             bytes.extend(f32::to_le_bytes(score));
             bytes.extend((piece.len() as i32).to_le_bytes());
@@ -318,7 +320,7 @@ mod tests {
                 assert!((first_float(&file, &gguf, "output.weight") - output).abs() < 0.5);
             }
             let texts: Vec<&str> = gguf.metadata.require("tokenizer.ggml.tokens").unwrap();
-            assert_eq!(texts, ["<unk>", "<s>", "</s>", "<0x0A>", "▁a▁b"]);
+            assert_eq!(texts, ["<unk>", "<s>", "</s>", "<0x00>", "▁a▁b"]);
             let types: Vec<i32> = gguf.metadata.require("tokenizer.ggml.token_type").unwrap();
             assert_eq!(types, [2, 3, 3, 6, 1]);
         }
