@@ -3,22 +3,33 @@
 //! Owns the catalogue, the cache of fetched files, checking and fetching. What is inside of a
 //! model file is the engine's business.
 
+mod archive;
 mod catalogue;
 mod download;
 mod fetch;
 mod files;
+mod gguf_writer;
+mod llama2c;
+mod need;
+mod npm;
 mod pip;
+mod table;
 
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-pub use catalogue::{Catalogue, CatalogueError, Entry, PypiSource, Source};
+pub use archive::ArchiveError;
+pub use catalogue::{Catalogue, CatalogueError, Conversion, Entry, Package, Source, Terms};
 pub use download::DownloadError;
 pub(crate) use download::download;
-pub use fetch::{FetchError, FetchProgress, fetch};
-pub use files::{FileProblem, check_file, table};
+pub use fetch::{FetchError, FetchOptions, FetchProgress, RegistryError, fetch};
+pub use files::{FileProblem, check_file};
+pub use llama2c::ConvertError;
+pub use need::{LINEAR_BYTES, PIECE_BYTES, USUAL_POSITIONS, cache_bytes, weight_bytes};
+pub use npm::NpmError;
 pub use pip::PipError;
+pub use table::{details, list, rows};
 
 /// A model that a cell or a command names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +88,7 @@ impl Catalogue {
     pub fn path_of(&self, entry: &Entry, cache: &Path) -> PathBuf {
         match &entry.source {
             Source::File(file) => self.folder().join(file),
-            Source::Pypi(_) => cache.join("models").join(format!("{}.gguf", entry.name)),
+            _ => cache.join("models").join(format!("{}.gguf", entry.name)),
         }
     }
 

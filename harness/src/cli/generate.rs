@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Args;
-use inference_wasm::protocol::{BackendName, Sampling, SeededFault};
+use inference_wasm::protocol::{BackendName, Loaded, Sampling, SeededFault};
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
@@ -222,6 +222,9 @@ async fn converse(
         loaded.architecture,
         loaded.fetch_ms + loaded.prepare_ms
     );
+    if let Some(line) = memory_line(&loaded).filter(|_| !args.json) {
+        anstream::eprintln!("{line}");
+    }
     let mut exit = Exit::Expected;
     for prompt in prompts {
         let mut streamed = Ok(());
@@ -266,5 +269,41 @@ fn summarize(timings: &serde_json::Value) {
         (rate("prefill_tokens_per_second"), rate("decode_tokens_per_second"))
     {
         anstream::eprintln!("prefill {prefill:.1} tokens/s, decode {decode:.1} tokens/s");
+    }
+}
+
+/// What the model takes in a page, and how that compares to its file; `None` natively, where
+/// memory is not the engine's alone.
+fn memory_line(loaded: &Loaded) -> Option<String> {
+    let memory = loaded.memory_bytes?;
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    let ratio = memory.saturating_sub(loaded.cache_bytes) as f64 / loaded.file_bytes.max(1) as f64;
+    Some(format!(
+        "file {:.1} MB, memory {:.1} MB, of it cache {:.1} MB; without the cache {ratio:.2} x the file",
+        megabytes(loaded.file_bytes),
+        megabytes(memory),
+        megabytes(loaded.cache_bytes),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_told_beside_the_file() {
+        let mut loaded: Loaded = serde_json::from_value(serde_json::json!({
+            "architecture": "llama", "parameters": 1, "vocabulary": 1, "context_tokens": 1,
+            "weight_bytes": 100_000_000, "cache_bytes": 20_000_000, "file_bytes": 100_000_000,
+            "memory_bytes": 130_000_000, "has_chat_template": true, "fetch_ms": 0.0,
+            "prepare_ms": 0.0,
+        }))
+        .unwrap();
+        assert_eq!(
+            memory_line(&loaded).unwrap(),
+            "file 100.0 MB, memory 130.0 MB, of it cache 20.0 MB; without the cache 1.10 x the file"
+        );
+        loaded.memory_bytes = None;
+        assert_eq!(memory_line(&loaded), None);
     }
 }

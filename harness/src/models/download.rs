@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs_err as fs;
-use ureq::http::header::{CONTENT_RANGE, RANGE};
+use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use ureq::tls::{RootCerts, TlsConfig};
 
 /// Attempts that bring nothing new before a download is given up.
@@ -48,6 +48,24 @@ pub enum DownloadError {
         url: String,
         /// Bytes in all.
         expected: u64,
+    },
+    /// The server announces another size.
+    #[error("`{url}`: expected {expected} bytes, found {found} announced")]
+    Length {
+        /// The address.
+        url: String,
+        /// Bytes in all.
+        expected: u64,
+        /// Bytes by the server.
+        found: u64,
+    },
+    /// A page for people, as a login or a dialogue has it.
+    #[error(
+        "`{url}`: expected a file, found a page of HTML\n  (hint: it may ask for a login or an agreement; fetch the file by hand and give its path)"
+    )]
+    Html {
+        /// The address.
+        url: String,
     },
     /// The disk; the message names the file.
     #[error(transparent)]
@@ -100,7 +118,7 @@ pub(crate) fn download(
             fs::remove_file(part)?;
             return Err(DownloadError::TooLong { url: url.to_owned(), expected });
         }
-        let reason = match attempt(&agent, url, part, got, progress) {
+        let reason = match attempt(&agent, url, part, got, expected, progress) {
             Ok(()) => "the connection was closed early".to_owned(),
             Err(Attempt::Connection(reason)) => reason,
             Err(Attempt::Final(error)) => return Err(error),
@@ -137,6 +155,7 @@ fn attempt(
     url: &str,
     part: &Path,
     from: u64,
+    expected: u64,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Attempt> {
     // A compressed answer would have other offsets.
@@ -146,7 +165,21 @@ fn attempt(
     }
     let answer = request.call().map_err(|error| Attempt::Connection(error.to_string()))?;
     let status = answer.status().as_u16();
-    let range = answer.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let range = header(CONTENT_RANGE);
+    if status == 200 && header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")) {
+        return Err(Attempt::Final(DownloadError::Html { url: url.to_owned() }));
+    }
+    let announced = match status {
+        200 => header(CONTENT_LENGTH),
+        206 => range.and_then(|range| range.rsplit('/').next()),
+        _ => None,
+    };
+    let announced = announced.and_then(|length| length.parse::<u64>().ok());
+    if let Some(found) = announced.filter(|&found| found != expected) {
+        let url = url.to_owned();
+        return Err(Attempt::Final(DownloadError::Length { url, expected, found }));
+    }
     let (mut file, mut got) = match take(from, status, range) {
         Take::Append => (fs::OpenOptions::new().append(true).open(part)?, from),
         Take::Restart => (fs::File::create(part)?, 0),

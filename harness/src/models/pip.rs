@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::PypiSource;
+use super::Package;
 
 /// Why pip does not say where a wheel is.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +61,14 @@ struct DownloadInfo {
     url: String,
 }
 
-fn requirement(source: &PypiSource) -> String {
-    format!("{}=={}", source.pypi, source.version)
+fn requirement(package: &Package) -> String {
+    format!("{}=={}", package.package, package.version)
 }
 
 /// Asks pip for the wheel's address. With an index that serves metadata by itself, as the public
 /// one does, this takes seconds and fetches no wheel.
-pub(super) fn wheel_url(source: &PypiSource) -> Result<String, PipError> {
-    let requirement = requirement(source);
+pub(super) fn wheel_url(package: &Package) -> Result<String, PipError> {
+    let requirement = requirement(package);
     let flags = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:"];
     let arguments = ["-m", "pip", "install", "--quiet", "--report", "-"];
     let arguments: Vec<_> = arguments.into_iter().chain(flags).chain([&requirement[..]]).collect();
@@ -76,8 +76,8 @@ pub(super) fn wheel_url(source: &PypiSource) -> Result<String, PipError> {
 }
 
 /// Has pip fetch the wheel by itself, for an index that only pip can log in to.
-pub(super) fn download_wheel(source: &PypiSource, folder: &Path) -> Result<PathBuf, PipError> {
-    let requirement = requirement(source);
+pub(super) fn download_wheel(package: &Package, folder: &Path) -> Result<PathBuf, PipError> {
+    let requirement = requirement(package);
     let destination = folder.to_string_lossy();
     let arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"];
     let destination = ["--dest", &destination[..], &requirement[..]];

