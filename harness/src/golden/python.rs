@@ -8,15 +8,40 @@ use std::process::{Command, Stdio};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
+use super::ReferenceKind;
 use super::generate::GenerateError;
 
-/// The files that decide what comes out, in the order in which they are hashed.
-const SOURCES: [&str; 4] = ["llama.py", "text.py", "reference.py", "requirements.txt"];
+impl ReferenceKind {
+    /// The files that decide what comes out, in the order in which they are hashed.
+    fn sources(self) -> &'static [&'static str] {
+        match self {
+            Self::Numpy => &["llama.py", "text.py", "reference.py", "requirements.txt"],
+            Self::Transformers => {
+                &["architectures.py", "text.py", "reference.py", "requirements-architectures.txt"]
+            }
+        }
+    }
 
-/// SHA-256 over the reference's sources: for each file its name, a line feed and its bytes.
-pub(super) fn source_sha256(folder: &Path) -> std::io::Result<String> {
+    /// What answers requests.
+    pub(super) fn script(self) -> &'static str {
+        match self {
+            Self::Numpy => "reference.py",
+            Self::Transformers => "architectures.py",
+        }
+    }
+
+    fn requirements(self) -> &'static str {
+        match self {
+            Self::Numpy => "requirements.txt",
+            Self::Transformers => "requirements-architectures.txt",
+        }
+    }
+}
+
+/// SHA-256 over a reference's sources: for each file its name, a line feed and its bytes.
+pub(super) fn source_sha256(folder: &Path, kind: ReferenceKind) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
-    for name in SOURCES {
+    for name in kind.sources() {
         hasher.update(name);
         hasher.update("\n");
         hasher.update(fs::read(folder.join(name))?);
@@ -28,9 +53,10 @@ pub(super) fn source_sha256(folder: &Path) -> std::io::Result<String> {
 pub(super) fn interpreter(
     cache: &Path,
     reference: &Path,
+    kind: ReferenceKind,
     progress: &mut dyn FnMut(String),
 ) -> Result<PathBuf, GenerateError> {
-    let requirements = reference.join("requirements.txt");
+    let requirements = reference.join(kind.requirements());
     let version =
         hex::encode(Sha256::digest(fs::read(&requirements)?)).chars().take(12).collect::<String>();
     let environment = cache.join(format!("reference-{version}"));

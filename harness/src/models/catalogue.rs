@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::golden::ReferenceKind;
+
 /// The models that have names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalogue {
@@ -32,6 +34,8 @@ pub struct Entry {
     pub context: u32,
     /// The prompt set: `fixtures/prompts/<set>.toml`.
     pub prompts: String,
+    /// Which reference its goldens are made with.
+    pub reference: ReferenceKind,
     /// SPDX expression.
     pub licence: String,
     /// Bytes that a page needs at least: the file and a key-value cache of 512 positions.
@@ -108,6 +112,8 @@ struct WrittenEntry {
     parameters: u64,
     context: u32,
     prompts: String,
+    #[serde(default)]
+    reference: ReferenceKind,
     licence: String,
     memory_bytes: u64,
 }
@@ -207,6 +213,7 @@ fn check(written: WrittenEntry, problems: &mut Vec<String>) -> Option<Entry> {
         parameters: written.parameters,
         context: written.context,
         prompts: written.prompts,
+        reference: written.reference,
         licence: written.licence,
         memory_bytes: written.memory_bytes,
     })

@@ -194,6 +194,7 @@ mod tests {
             parameters: 0,
             context: 0,
             prompts: String::new(),
+            reference: crate::golden::ReferenceKind::default(),
             licence: String::new(),
             memory_bytes: 0,
         }
