@@ -103,6 +103,7 @@ fn distance(expected: &[f32], found: &[f32], columns: usize) -> (f64, f64) {
 }
 
 /// Compares all models on a backend; prints a line for each and returns what is wrong.
+#[expect(clippy::print_stdout, reason = "the table that `--nocapture` shows")]
 fn compare<B: Backend>(backend: fn() -> B) -> Vec<String> {
     let mut wrong = Vec::new();
     let name = backend().name();
