@@ -55,6 +55,30 @@ pub struct Reference {
     pub source_sha256: String,
 }
 
+/// The references that there are, as the catalogue names them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReferenceKind {
+    /// The `llama` architecture in numpy; reads the model file.
+    #[default]
+    Numpy,
+    /// The model classes of `transformers`, on weights that the model file was made from.
+    Transformers,
+}
+
+impl ReferenceKind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Numpy, Self::Transformers];
+
+    /// The name in a golden.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Numpy => "numpy-float64",
+            Self::Transformers => "transformers-float64",
+        }
+    }
+}
+
 /// Rows of logits beside a golden, as safetensors: a tensor [generated, vocabulary] of F32 under
 /// the id of each case. Row `r` is what `generated_ids[r]` is chosen from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,9 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::machine::Machine;
 use super::workspace::Workspace;
 use super::{Answer, Failure};
-use crate::golden::Goldens;
+
 use crate::golden::check::{Wanted, check};
 use crate::golden::generate::Generator;
+use crate::golden::{Goldens, ReferenceKind};
 use crate::models;
 use crate::run::exit::Exit;
 use crate::run::requests;
@@ -49,8 +50,12 @@ pub(crate) fn run(workspace: &Workspace, command: &GoldenCommand) -> Answer {
     let wanted = wanted(workspace)?;
     match command {
         GoldenCommand::Check => {
-            let source = generator.source_sha256().map_err(Failure::setup)?;
-            let problems = check(&goldens, &wanted, &source);
+            let sources = ReferenceKind::ALL
+                .into_iter()
+                .map(|kind| Ok((kind, generator.source_sha256(kind)?)))
+                .collect::<std::io::Result<_>>()
+                .map_err(Failure::setup)?;
+            let problems = check(&goldens, &wanted, &sources);
             for problem in &problems {
                 anstream::eprintln!("{problem}");
             }
@@ -147,6 +152,7 @@ fn wanted(workspace: &Workspace) -> Result<Vec<Wanted>, Failure> {
             let golden = wanted.entry(key.clone()).or_insert_with(|| Wanted {
                 model: key.0,
                 model_sha256: entry.sha256.clone(),
+                reference: entry.reference,
                 cases: requests(set, &key.1),
                 scenario: key.1,
                 needs_logits: false,

@@ -1,8 +1,8 @@
 //! Are the goldens that a set of matrices needs there, fresh and whole, and is nothing else there?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CaseRequest, GoldenError, Goldens, Rows};
+use super::{CaseRequest, GoldenError, Goldens, ReferenceKind, Rows};
 
 /// A golden that some cell of a matrix is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Wanted {
     pub model: String,
     /// SHA-256 of its file, by the catalogue.
     pub model_sha256: String,
+    /// Which reference answers for the model.
+    pub reference: ReferenceKind,
     /// Name of the scenario that the golden is filed under.
     pub scenario: String,
     /// The cases of the model's prompt set that name the scenario.
@@ -36,9 +38,13 @@ pub enum Problem {
 /// Checks everything and reports all problems.
 ///
 /// `wanted` is what *all* matrices need: a golden that only another matrix needs is no problem.
-/// `source_sha256` is that of the reference as it is now: a golden that another version of it made
-/// is stale, since nobody knows whether it would still come out.
-pub fn check(goldens: &Goldens, wanted: &[Wanted], source_sha256: &str) -> Vec<Problem> {
+/// `sources` has the SHA-256 of each reference as it is now: a golden that another version of it
+/// made is stale, since nobody knows whether it would still come out.
+pub fn check(
+    goldens: &Goldens,
+    wanted: &[Wanted],
+    sources: &BTreeMap<ReferenceKind, String>,
+) -> Vec<Problem> {
     let (mut problems, mut referenced) = (Vec::new(), BTreeSet::new());
     for wanted in wanted {
         let name = format!("{}/{}", wanted.model, wanted.scenario);
@@ -46,7 +52,7 @@ pub fn check(goldens: &Goldens, wanted: &[Wanted], source_sha256: &str) -> Vec<P
         if wanted.needs_logits {
             referenced.insert(format!("{name}.safetensors"));
         }
-        problems.extend(check_one(goldens, wanted, source_sha256).err().map(Problem::Golden));
+        problems.extend(check_one(goldens, wanted, sources).err().map(Problem::Golden));
     }
     match goldens.files() {
         Err(error) => problems.push(error.into()),
@@ -58,13 +64,17 @@ pub fn check(goldens: &Goldens, wanted: &[Wanted], source_sha256: &str) -> Vec<P
     problems
 }
 
-fn check_one(goldens: &Goldens, wanted: &Wanted, source_sha256: &str) -> Result<(), GoldenError> {
+fn check_one(
+    goldens: &Goldens,
+    wanted: &Wanted,
+    sources: &BTreeMap<ReferenceKind, String>,
+) -> Result<(), GoldenError> {
     let Wanted { model, scenario, cases, .. } = wanted;
     let golden = goldens.load_fresh((model, scenario), &wanted.model_sha256, cases)?;
     let stale = |reason: String| {
         Err(GoldenError::Stale { model: model.clone(), scenario: scenario.clone(), reason })
     };
-    if golden.reference.source_sha256 != source_sha256 {
+    if sources.get(&wanted.reference) != Some(&golden.reference.source_sha256) {
         return stale("another version of `fixtures/reference/` made it".to_owned());
     }
     match goldens.logits(&golden)? {
@@ -104,12 +114,14 @@ mod tests {
         let wanted = Wanted {
             model: "m".to_owned(),
             model_sha256: "ab".to_owned(),
+            reference: ReferenceKind::Numpy,
             scenario: "tokens/greedy".to_owned(),
             cases: vec![golden().cases[0].request()],
             needs_logits: false,
         };
         let problems = |wanted: &[Wanted], source: &str| -> Vec<String> {
-            let problems = check(&goldens, wanted, source);
+            let sources = BTreeMap::from([(ReferenceKind::Numpy, source.to_owned())]);
+            let problems = check(&goldens, wanted, &sources);
             problems.iter().map(|p| p.to_string().lines().next().unwrap().to_owned()).collect()
         };
         let stale = "the golden for scenario `tokens/greedy` on model `m` is stale: ";

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::check::Wanted;
 use super::{
     CaseRequest, GOLDEN_FORMAT, Golden, GoldenCase, GoldenError, Goldens, LogitsFile, LogitsGolden,
-    Reference, python,
+    Reference, ReferenceKind, python,
 };
 use crate::python::PythonError;
 
@@ -94,9 +94,9 @@ fn is_ci(value: Option<&str>) -> bool {
 }
 
 impl Generator {
-    /// SHA-256 over the reference's sources as they are now.
-    pub fn source_sha256(&self) -> std::io::Result<String> {
-        python::source_sha256(&self.reference)
+    /// SHA-256 over a reference's sources as they are now.
+    pub fn source_sha256(&self, kind: ReferenceKind) -> std::io::Result<String> {
+        python::source_sha256(&self.reference, kind)
     }
 
     /// Makes a golden and files it, replacing what is there. Refuses in CI.
@@ -162,14 +162,14 @@ impl Generator {
         model_path: &Path,
         progress: &mut dyn FnMut(String),
     ) -> Result<Fresh, GenerateError> {
-        let python = python::interpreter(&self.cache, &self.reference, progress)?;
+        let python = python::interpreter(&self.cache, &self.reference, wanted.reference, progress)?;
         let folder = tempfile::tempdir()?;
         let request =
             Request { model: model_path, logits: wanted.needs_logits, cases: &wanted.cases };
         let request = serde_json::to_vec(&request).map_err(std::io::Error::from)?;
         progress(format!("computing {} on {}", wanted.scenario, wanted.model));
         let mut command = Command::new(python);
-        command.arg(self.reference.join("reference.py")).arg(folder.path());
+        command.arg(self.reference.join(wanted.reference.script())).arg(folder.path());
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
@@ -212,9 +212,9 @@ impl Generator {
             model_sha256: wanted.model_sha256.clone(),
             scenario: scenario.clone(),
             reference: Reference {
-                name: "numpy-float64".to_owned(),
+                name: wanted.reference.name().to_owned(),
                 versions: answer.versions,
-                source_sha256: self.source_sha256()?,
+                source_sha256: self.source_sha256(wanted.reference)?,
             },
             cases: answer.cases,
             logits: logits.map(|bytes| LogitsFile {

@@ -6,15 +6,40 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
+use super::ReferenceKind;
 use crate::python::{Environment, PythonError};
 
-/// The files that decide what comes out, in the order in which they are hashed.
-const SOURCES: [&str; 4] = ["llama.py", "text.py", "reference.py", "requirements.txt"];
+impl ReferenceKind {
+    /// The files that decide what comes out, in the order in which they are hashed.
+    fn sources(self) -> &'static [&'static str] {
+        match self {
+            Self::Numpy => &["llama.py", "text.py", "reference.py", "requirements.txt"],
+            Self::Transformers => {
+                &["architectures.py", "text.py", "reference.py", "requirements-architectures.txt"]
+            }
+        }
+    }
 
-/// SHA-256 over the reference's sources: for each file its name, a line feed and its bytes.
-pub(super) fn source_sha256(folder: &Path) -> std::io::Result<String> {
+    /// What answers requests.
+    pub(super) fn script(self) -> &'static str {
+        match self {
+            Self::Numpy => "reference.py",
+            Self::Transformers => "architectures.py",
+        }
+    }
+
+    fn requirements(self) -> &'static str {
+        match self {
+            Self::Numpy => "requirements.txt",
+            Self::Transformers => "requirements-architectures.txt",
+        }
+    }
+}
+
+/// SHA-256 over a reference's sources: for each file its name, a line feed and its bytes.
+pub(super) fn source_sha256(folder: &Path, kind: ReferenceKind) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
-    for name in SOURCES {
+    for name in kind.sources() {
         hasher.update(name);
         hasher.update("\n");
         hasher.update(fs::read(folder.join(name))?);
@@ -27,8 +52,9 @@ pub(super) fn source_sha256(folder: &Path) -> std::io::Result<String> {
 pub(crate) fn interpreter(
     cache: &Path,
     reference: &Path,
+    kind: ReferenceKind,
     progress: &mut dyn FnMut(String),
 ) -> Result<PathBuf, PythonError> {
-    let requirements = fs::read_to_string(reference.join("requirements.txt"))?;
+    let requirements = fs::read_to_string(reference.join(kind.requirements()))?;
     Environment::of(cache, "reference", &requirements).interpreter(progress)
 }

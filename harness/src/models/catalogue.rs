@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::golden::ReferenceKind;
+
 /// The models that have names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalogue {
@@ -41,6 +43,9 @@ pub struct Entry {
     /// The prompt set, `fixtures/prompts/<set>.toml`; absent where it has the model's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompts: Option<String>,
+    /// Which reference its goldens are made with.
+    #[serde(default)]
+    pub reference: ReferenceKind,
     /// SPDX expression.
     pub licence: String,
     /// What has to be agreed to before it is fetched.

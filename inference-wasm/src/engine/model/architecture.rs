@@ -12,6 +12,7 @@ use crate::engine::backend::{Activation, RotaryPairs};
 
 /// One row of the table.
 #[derive(Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table, each an independent column")]
 pub struct Architecture {
     /// Value of `general.architecture`, and prefix of its keys.
     pub name: &'static str,

@@ -142,6 +142,7 @@ const KV_HEADS: &str = "attention.head_count_kv";
 /// sizes are not computed here.
 fn head_size(keys: Keys<'_, '_>, width: usize, heads: usize) -> Result<usize, ModelError> {
     const KEY: &str = "attention.key_length";
+    const VALUES: &str = "attention.value_length";
     let head_size = match keys.count(KEY)? {
         Some(head_size) => head_size,
         None if width.is_multiple_of(heads) => width / heads,
@@ -153,7 +154,6 @@ fn head_size(keys: Keys<'_, '_>, width: usize, heads: usize) -> Result<usize, Mo
     if !head_size.is_multiple_of(2) {
         return Err(keys.wrong(KEY, "an even head size, for rotary pairs", head_size));
     }
-    const VALUES: &str = "attention.value_length";
     if keys.count(VALUES)?.is_some_and(|size| size != head_size) {
         return Err(keys.unsupported(VALUES, format!("{head_size}, the head size")));
     }
@@ -184,7 +184,7 @@ fn rope(
     let kind = keys.get::<&str>(TYPE)?;
     let scaling = match kind {
         None | Some("linear") => Scaling::Linear(factor),
-        Some("none" | "longrope") if factor == 1.0 => Scaling::Linear(1.0),
+        Some("none" | "longrope") if (factor - 1.0).abs() < f64::EPSILON => Scaling::Linear(1.0),
         Some("none" | "longrope") => {
             let key = if keys.contains(FACTOR) { FACTOR } else { "rope.scale_linear" };
             return Err(keys.unsupported(key, "1, which goes with that type of scaling"));

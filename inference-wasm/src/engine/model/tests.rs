@@ -1,5 +1,7 @@
 //! Broken files, one by one and at random, and the smallest model that is in order.
 
+mod architectures;
+
 use proptest::prelude::*;
 
 use super::*;
