@@ -340,8 +340,11 @@ async fn measure(
         let (sharded, whole) = (read(DEFAULT_SHARD_BYTES)?, read(u64::MAX)?);
         let onnx = bench::onnx_name(&peers.onnx, &model.name);
         for profile in &profiles {
-            let gguf = fs_err::read(&model.file).map_err(Failure::setup)?;
-            let prompts = Prompts::of(&gguf, eval).map_err(Failure::setup)?;
+            // The file's bytes are gone before memory is looked at.
+            let prompts = {
+                let gguf = fs_err::read(&model.file).map_err(Failure::setup)?;
+                Prompts::of(&gguf, eval).map_err(Failure::setup)?
+            };
             let subject = Subject {
                 engines: prepared,
                 profile: *profile,
