@@ -33,7 +33,9 @@ Method:
   as token ids and asks for the same number of tokens, greedily; the next round has another prompt
   and the reverse order (A B, B A, ...). One round first warms up and does not count. Times are the
   page's clock (performance.now) for every engine: prefill is the prompt over the time to the first
-  token, decode the other tokens over the time from the first to the last.
+  token, decode the other tokens over the time from the first to the last. What an engine says of
+  itself is kept in bench.json and decides nothing. Whatever is not named here is each engine's own
+  default, the type of its key-value cache included.
 
   A ratio belongs to one round; the median over the rounds is told, with the exact interval between
   two order statistics that holds at 95% whatever the noise is like. It takes 6 pairs to have one
