@@ -78,8 +78,7 @@ pub(crate) struct BenchArgs {
         default_value = "scribe-low-Q8_0"
     )]
     model: Vec<String>,
-    /// Measure each model at these weight types too, made from it: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1,
-    /// F16
+    /// Measure each model at these weight types too, made from it
     #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::TARGETS))]
     requantize: Vec<String>,
     /// Browsers for the engines that need one, one after the other
@@ -292,7 +291,7 @@ fn prepare(args: &BenchArgs, peers: &Peers, bar: &ProgressBar) -> Result<Vec<Pre
     let mut progress = |progress: FetchProgress| match progress {
         FetchProgress::Step(step) => show(bar, &step),
         FetchProgress::Bytes(bytes, total) => {
-            bar.set_prefix(format!("{}%", bytes * 100 / total.max(1)))
+            bar.set_prefix(format!("{}%", bytes * 100 / total.max(1)));
         }
     };
     let prepare = |engine: &EngineName| {
