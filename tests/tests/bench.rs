@@ -68,7 +68,7 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
     for (arguments, message) in [
         (&["--engine", "tierproof-native,wlama"][..], "unknown engine `wlama`"),
         (&["--require", "wllama:speed=2"], "expected prefill or decode, found `speed`"),
-        (&["--require", "wllama:decode=2"], "`wllama` is not measured"),
+        (&["--require", "llama.cpp:decode=2"], "`llama.cpp` is not measured"),
         (&["--engine", "tierproof-native,tierproof-native"], "is there twice"),
         (&["--browser", "native"], "`native` is no browser"),
         (&["--baseline", "nowhere.json"], "nowhere.json"),

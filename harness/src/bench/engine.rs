@@ -107,6 +107,7 @@ impl FromStr for EngineName {
 
 /// An engine that takes commands: in a browser, on a thread of ours, or in a process.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is a handful in a series")]
 pub(super) enum EnginePage<'b> {
     Browser(BrowserPage<'b>),
     Native(NativePage),

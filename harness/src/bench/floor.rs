@@ -83,8 +83,7 @@ pub fn hold(record: &BenchRecord, floors: &[Floors]) -> Held {
                 for comparison in series.comparisons.iter().filter(fits) {
                     is_held = true;
                     let found = comparison.estimate.median;
-                    // Not `found < least`, which is no for what is no number.
-                    if !(found >= *least) {
+                    if found < *least || found.is_nan() {
                         let (browser, model) = (&series.browser, &series.model.name);
                         let (metric, context) = (metric.as_str(), comparison.context);
                         held.missed.push(format!(

@@ -104,10 +104,11 @@ pub async fn series(
         subject.profile.map_or("native".to_owned(), |profile| profile.browser.to_string());
     let (contexts, left_out) = fitting(method, prompts.context());
     let place = format!("{} in {browser}", manifest.name);
+    let mut told = |step: String| progress(format!("{place}: {step}"));
     let mut records: Vec<Engine> = subject.engines.iter().map(empty).collect();
     let mut hosts = Vec::new();
     for (at, prepared) in subject.engines.iter().enumerate() {
-        progress(format!("{place}: starting {}", prepared.name));
+        told(format!("starting {}", prepared.name));
         let started = match subject.model(prepared.name) {
             Ok(model) => Host::start(surroundings, prepared, subject.profile, model).await,
             Err(reason) => Err(reason),
@@ -124,7 +125,7 @@ pub async fn series(
     let mut pages = Vec::new();
     for (at, name, host) in &hosts {
         records[*at].memory.rss_before_bytes = host.resident_bytes(None);
-        progress(format!("{place}: loading {name}, cold"));
+        told(format!("loading {name}, cold"));
         let cold = load_and_close(host, method, *name, most).await;
         match cold {
             Ok(ms) => records[*at].load.cold_ms = ms,
@@ -140,7 +141,7 @@ pub async fn series(
     }
     let mut contestants = Vec::new();
     for (at, name, host, page) in &mut pages {
-        progress(format!("{place}: loading {name}, warm"));
+        told(format!("loading {name}, warm"));
         let (face, process) = (page.face(), process_of(page));
         let manifest = host.manifest();
         match load(page, method, *name, manifest, most).await {
@@ -153,37 +154,7 @@ pub async fn series(
         }
     }
 
-    for context in contexts {
-        for round in 0..=method.pairs {
-            let prompt = prompts.next(context)?;
-            let busy_cores = busy::wait_for_quiet(method.allow_busy).await;
-            busy::judge(busy_cores, method.allow_busy).map_err(|busy| busy.to_string())?;
-            for at in order(round, contestants.len()) {
-                let Some(contestant) = contestants.get_mut(at) else { continue };
-                let record = &mut records[contestant.record];
-                if record.unsupported.is_some() {
-                    continue;
-                }
-                let what = if round == 0 {
-                    "warm-up".to_owned()
-                } else {
-                    format!("round {round} of {}", method.pairs)
-                };
-                progress(format!("{place}: prompt of {context}, {what}: {}", contestant.name));
-                match run(contestant, method, &prompt, record).await {
-                    Ok(sample) => {
-                        let text = if sample.ids.is_empty() {
-                            sample.text
-                        } else {
-                            prompts.text(&sample.ids)
-                        };
-                        record.samples.push(Sample { context, round, busy_cores, text, ..sample });
-                    }
-                    Err(reason) => record.unsupported = Some(reason),
-                }
-            }
-        }
-    }
+    contest(method, &contexts, &mut prompts, &mut contestants, &mut records, &mut told).await?;
     drop(contestants);
     for (_, _, _, page) in pages {
         // A browser is closed next, in any case.
@@ -208,6 +179,49 @@ pub async fn series(
     };
     series.comparisons = comparisons(&series);
     Ok(series)
+}
+
+/// Round after round through all prompt lengths.
+async fn contest(
+    method: &Method,
+    contexts: &[u32],
+    prompts: &mut Prompts,
+    contestants: &mut [Contestant<'_, '_>],
+    records: &mut [Engine],
+    progress: &mut dyn FnMut(String),
+) -> Result<(), String> {
+    for context in contexts.iter().copied() {
+        for round in 0..=method.pairs {
+            let prompt = prompts.next(context)?;
+            let busy_cores = busy::wait_for_quiet(method.allow_busy).await;
+            busy::judge(busy_cores, method.allow_busy).map_err(|busy| busy.to_string())?;
+            for at in order(round, contestants.len()) {
+                let Some(contestant) = contestants.get_mut(at) else { continue };
+                let record = &mut records[contestant.record];
+                if record.unsupported.is_some() {
+                    continue;
+                }
+                let what = if round == 0 {
+                    "warm-up".to_owned()
+                } else {
+                    format!("round {round} of {}", method.pairs)
+                };
+                progress(format!("prompt of {context}, {what}: {}", contestant.name));
+                match run(contestant, method, &prompt, record).await {
+                    Ok(sample) => {
+                        let text = if sample.ids.is_empty() {
+                            sample.text
+                        } else {
+                            prompts.text(&sample.ids)
+                        };
+                        record.samples.push(Sample { context, round, busy_cores, text, ..sample });
+                    }
+                    Err(reason) => record.unsupported = Some(reason),
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The prompt lengths that the model has positions for, and why others are left out.

@@ -90,7 +90,7 @@ pub struct Missing {
     pub bytes: u64,
     /// SPDX expression.
     pub licence: &'static str,
-    /// The registry that it comes from: npm or PyPI.
+    /// The registry that it comes from: npm or `PyPI`.
     pub registry: &'static str,
 }
 

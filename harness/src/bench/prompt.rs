@@ -109,7 +109,7 @@ mod tests {
         let mut prompts = Prompts::of(gguf, eval).unwrap();
         assert_eq!(prompts.context(), 512);
         let mut last = Vec::new();
-        for tokens in [1, 7, 32, 480, 480] {
+        for tokens in [2, 7, 32, 480, 480] {
             let BenchPrompt { ids, text } = prompts.next(tokens).unwrap();
             assert_eq!(ids.len(), tokens as usize);
             assert_eq!(prompts.tokenizer.prompt_ids(&Prompt::Raw(text)).unwrap(), ids);

@@ -34,7 +34,9 @@ Method:
   as token ids and asks for the same number of tokens, greedily; the next round has another prompt
   and the reverse order (A B, B A, ...). One round first warms up and does not count. Times are the
   page's clock (performance.now) for every engine: prefill is the prompt over the time to the first
-  token, decode the other tokens over the time from the first to the last.
+  token, decode the other tokens over the time from the first to the last. What an engine says of
+  itself is kept in bench.json and decides nothing. Whatever is not named here is each engine's own
+  default, the type of its key-value cache included.
 
   A ratio belongs to one round; the median over the rounds is told, with the exact interval between
   two order statistics that holds at 95% whatever the noise is like. It takes 6 pairs to have one
@@ -77,8 +79,7 @@ pub(crate) struct BenchArgs {
         default_value = "scribe-low-Q8_0"
     )]
     model: Vec<String>,
-    /// Measure each model at these weight types too, made from it: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1,
-    /// F16
+    /// Measure each model at these weight types too, made from it
     #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::TARGETS))]
     requantize: Vec<String>,
     /// Browsers for the engines that need one, one after the other
@@ -291,7 +292,7 @@ fn prepare(args: &BenchArgs, peers: &Peers, bar: &ProgressBar) -> Result<Vec<Pre
     let mut progress = |progress: FetchProgress| match progress {
         FetchProgress::Step(step) => show(bar, &step),
         FetchProgress::Bytes(bytes, total) => {
-            bar.set_prefix(format!("{}%", bytes * 100 / total.max(1)))
+            bar.set_prefix(format!("{}%", bytes * 100 / total.max(1)));
         }
     };
     let prepare = |engine: &EngineName| {
@@ -341,8 +342,11 @@ async fn measure(
         let (sharded, whole) = (read(DEFAULT_SHARD_BYTES)?, read(u64::MAX)?);
         let onnx = bench::onnx_name(&peers.onnx, &model.name);
         for profile in &profiles {
-            let gguf = fs_err::read(&model.file).map_err(Failure::setup)?;
-            let prompts = Prompts::of(&gguf, eval).map_err(Failure::setup)?;
+            // The file's bytes are gone before memory is looked at.
+            let prompts = {
+                let gguf = fs_err::read(&model.file).map_err(Failure::setup)?;
+                Prompts::of(&gguf, eval).map_err(Failure::setup)?
+            };
             let subject = Subject {
                 engines: prepared,
                 profile: *profile,

@@ -13,7 +13,9 @@ export const adapter = {
   async load(_name, file, { contextTokens, threads }) {
     const quiet = () => {};
     const logger = { debug: quiet, log: quiet, warn: console.warn, error: console.error };
-    wllama = new Wllama({ default: asset("wllama/wllama.wasm") }, { logger });
+    // Files come from us, so it needs no storage; WebKit without a window has none to offer.
+    const without = { cacheManager: {}, modelManager: {} };
+    wllama = new Wllama({ default: asset("wllama/wllama.wasm") }, { logger, ...without });
     // Its own build for browsers without JSPI or memory64, and its own choice of when to use it.
     const compat = { worker: asset("compat/wllama.js"), wasm: asset("compat/wllama.wasm") };
     wllama.setCompat(compat);
