@@ -16,6 +16,10 @@ use crate::protocol::{EngineError, EngineErrorKind, Message, Role};
 
 const NAME: &str = "chat_template";
 
+/// Steps that a rendering may take. The longest templates take some hundred for a message, so
+/// this is room for thousands of them, and a template that loops for ever ends within a second.
+const FUEL: u64 = 1_000_000;
+
 /// A template that parsed.
 #[derive(Debug)]
 pub(super) struct ChatTemplate {
@@ -28,6 +32,7 @@ impl ChatTemplate {
     /// Parses the source. `bos` and `eos` are the texts of those tokens, empty if there is none.
     pub(super) fn new(source: &str, bos: &str, eos: &str) -> Result<Self, EngineError> {
         let mut environment = Environment::new();
+        environment.set_fuel(Some(FUEL));
         environment.set_syntax(syntax()?);
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -190,6 +195,17 @@ mod tests {
             let error = render(source, &[message(Role::User, "x")]).unwrap_err();
             assert_eq!(error.kind, EngineErrorKind::ChatTemplate);
             assert!(error.message.starts_with(message_start), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_rendering_ends() {
+        let forever = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a * b }}{% endfor %}\
+                       {% endfor %}";
+        let into_itself = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}";
+        for (source, why) in [(forever, "fuel"), (into_itself, "recursion limit")] {
+            let error = render(source, &[]).unwrap_err();
+            assert!(error.message.contains(why), "{}", error.message);
         }
     }
 
