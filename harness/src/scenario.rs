@@ -12,6 +12,7 @@ mod tests;
 
 use inference_wasm::protocol::EngineErrorKind;
 
+use crate::document::InvalidDocument;
 pub use crate::server::ServerFault;
 pub use library::Fixtures;
 pub use prompts::{PromptCase, PromptSet};
@@ -34,6 +35,15 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Reads the text of a scenario file. `path` is for messages, `name` is what the file's place
+    /// makes it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with places.
+    pub fn parse(path: &str, name: &str, text: &str) -> Result<Self, InvalidDocument> {
+        read::scenario(path, name, text)
+    }
+
     /// The scenario part of the golden's key, which is also what a prompt case lists.
     pub fn golden_key(&self) -> &str {
         self.golden.as_deref().unwrap_or(&self.name)

@@ -178,14 +178,27 @@ pub enum Sampling {
         /// Seed of the generator; the same seed gives the same draws on every tier.
         seed: u64,
         /// Logits are divided by this; above 0.
+        #[serde(deserialize_with = "finite")]
         temperature: f32,
         /// Keep this many of the most probable tokens; 0 keeps all.
         top_k: u32,
         /// Keep the fewest tokens whose probabilities reach this sum; 1 keeps all.
+        #[serde(deserialize_with = "finite")]
         top_p: f32,
         /// Keep tokens at least this probable, relative to the most probable; 0 keeps all.
+        #[serde(deserialize_with = "finite")]
         min_p: f32,
     },
+}
+
+/// A number that an `f32` holds. One that is too large would become infinite, which JSON can't
+/// say.
+fn finite<'de, D: serde::Deserializer<'de>>(number: D) -> Result<f32, D::Error> {
+    let number = f32::deserialize(number)?;
+    if number.is_finite() {
+        return Ok(number);
+    }
+    Err(serde::de::Error::custom("expected a number of at most 3.4e38, found a larger one"))
 }
 
 /// Which logits come back from a generation.
