@@ -38,8 +38,8 @@ pub fn requantized(
     }
     let told = |error: std::io::Error| error.to_string();
     fs::create_dir_all(&folder).map_err(told)?;
-    let python =
-        python::interpreter(cache, reference, ReferenceKind::Numpy, progress).map_err(|error| error.to_string())?;
+    let python = python::interpreter(cache, reference, ReferenceKind::Numpy, progress)
+        .map_err(|error| error.to_string())?;
     progress(format!("requantizing {stem} to {target}"));
     let part = folder.join(format!("{stem}-{target}.gguf.part"));
     let mut command = Command::new(python);

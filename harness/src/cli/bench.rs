@@ -19,8 +19,8 @@ use crate::bench::{
     self, Method, Missing, Peers, Prepared, Prompts, Subject, Surroundings, html, table,
 };
 use crate::browser::LaunchProfile;
-use crate::bundle::BundleChoice;
 use crate::browser::supervise::Supervisor;
+use crate::bundle::BundleChoice;
 use crate::cell::BrowserName;
 use crate::matrix::Timeouts;
 use crate::models::{self, FetchProgress, Model};

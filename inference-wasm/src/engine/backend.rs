@@ -221,7 +221,7 @@ pub struct Counters {
 }
 
 /// Room for `count` zeros, or an error that says what for.
-fn zeros<T: bytemuck::Zeroable + Clone>(
+pub(crate) fn zeros<T: bytemuck::Zeroable + Clone>(
     count: Option<usize>,
     what: &str,
 ) -> Result<Vec<T>, EngineError> {

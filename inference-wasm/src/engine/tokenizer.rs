@@ -9,6 +9,7 @@
 mod byte_level;
 mod byte_pair;
 mod chat_template;
+mod nesting;
 mod pre_tokenizer;
 mod sentence_piece;
 mod shown;

@@ -71,7 +71,7 @@ impl<B: Backend> Transformer<B> {
         let angles = [Some(&hyper.rope), hyper.local_rope.as_ref()]
             .into_iter()
             .flatten()
-            .map(|rope| backend.constant(rope.rotated, &rope.angles(positions, &factors)))
+            .map(|rope| backend.constant(rope.rotated, &rope.angles(positions, &factors)?))
             .collect::<Result<_, _>>()?;
         let scratch = Scratch {
             x: backend.tensor(CHUNK_ROWS, hyper.width)?,

@@ -10,6 +10,9 @@
 
 use std::f64::consts::TAU;
 
+use crate::engine::backend::zeros;
+use crate::protocol::EngineError;
+
 /// A rotary embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rope {
@@ -61,16 +64,17 @@ pub enum Factors {
 impl Rope {
     /// Cosine and sine of each pair at each position, times the magnitude:
     /// `[positions × rotated]`. `factors` are as many as pairs, or none.
-    pub fn angles(&self, positions: usize, factors: &[f32]) -> Vec<f32> {
+    pub fn angles(&self, positions: usize, factors: &[f32]) -> Result<Vec<f32>, EngineError> {
         let frequencies = self.frequencies(factors);
-        let mut angles = Vec::with_capacity(positions * self.rotated);
+        let mut angles = zeros(positions.checked_mul(self.rotated), "rotary angles")?;
+        angles.clear();
         for position in 0..positions {
             for frequency in &frequencies {
                 let (sin, cos) = (position as f64 * frequency).sin_cos();
                 angles.extend([(cos * self.magnitude) as f32, (sin * self.magnitude) as f32]);
             }
         }
-        angles
+        Ok(angles)
     }
 
     /// Radians a position, for each pair.

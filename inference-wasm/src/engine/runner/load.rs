@@ -22,6 +22,7 @@ pub(super) async fn load<H: Host>(
     check_backend(request.backend)?;
     let faults = Faults::new(request.fault)?;
     check_manifest(&request.model)?;
+    check_size(&request.model, isize::MAX as u64)?;
 
     job.enter(Phase::Fetch);
     let file = fetch(job, &request.model).await?;
@@ -32,6 +33,11 @@ pub(super) async fn load<H: Host>(
     let options =
         LoadOptions { positions: request.context_tokens, cache_type: request.cache_type, faults };
     let (model, mut loaded) = if request.backend == BackendName::Reference {
+        if let Some(threads @ 2..) = request.threads {
+            return Err(invalid(format!(
+                "{threads} threads were asked for, expected 1: backend `reference` has one"
+            )));
+        }
         let session = Session::load(Reference::default(), file, options)?;
         let loaded = describe(&session);
         (Model::Reference(Box::new(session)), loaded)
@@ -67,6 +73,24 @@ fn check_backend(backend: BackendName) -> Result<(), EngineError> {
         kind: EngineErrorKind::BackendUnavailable,
         message: message.into(),
         hint: Some(hint.into()),
+    })
+}
+
+/// Refuses a file that can't lie in memory in one piece, before a byte of it is fetched.
+///
+/// `most` is the greatest allocation that Rust makes, `isize::MAX` bytes: 2 GiB less one in
+/// WebAssembly's 32 bits, whatever the 4 GiB of its memory leave.
+fn check_size(model: &ModelManifest, most: u64) -> Result<(), EngineError> {
+    if model.bytes <= most {
+        return Ok(());
+    }
+    Err(EngineError {
+        kind: EngineErrorKind::OutOfMemory,
+        message: format!(
+            "`{}` has {} bytes, expected {most} at most: a file lies in memory in one piece",
+            model.name, model.bytes
+        ),
+        hint: Some("use a smaller quantization; this engine is not built for memory64".into()),
     })
 }
 
@@ -177,5 +201,22 @@ fn describe<B: Backend>(session: &Session<B>) -> Loaded {
         has_chat_template: session.tokenizer().has_chat_template(),
         fetch_ms: 0.0,
         prepare_ms: 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_no_allocation_holds_is_refused_with_the_numbers() {
+        let bytes = 2_393_231_072;
+        let (name, sha256) = ("phi".to_owned(), String::new());
+        let model = ModelManifest { name, bytes, sha256, shards: Vec::new() };
+        let most = i32::MAX as u64;
+        let error = check_size(&model, most).unwrap_err();
+        assert_eq!(error.kind, EngineErrorKind::OutOfMemory);
+        assert!(error.message.contains("2393231072 bytes, expected 2147483647 at most"));
+        assert!(check_size(&ModelManifest { bytes: most, ..model }, most).is_ok());
     }
 }

@@ -16,6 +16,7 @@ use minijinja::{Environment, ErrorKind, Value, context};
 use regex::Regex;
 use serde::Serialize;
 
+use super::nesting;
 use crate::protocol::{EngineError, EngineErrorKind, Message, Role};
 
 const NAME: &str = "chat_template";
@@ -35,6 +36,9 @@ pub(super) struct ChatTemplate {
 impl ChatTemplate {
     /// Parses the source. `bos` and `eos` are the texts of those tokens, empty if there is none.
     pub(super) fn new(source: &str, bos: &str, eos: &str) -> Result<Self, EngineError> {
+        if let Some(what) = nesting::too_deep(source) {
+            return Err(refused(&format!("can't be parsed: it has {what}")));
+        }
         let mut environment = Environment::new();
         environment.set_syntax(syntax()?);
         environment.set_fuel(Some(MOST_STEPS));
@@ -182,6 +186,14 @@ impl serde_json::ser::Formatter for PythonSpaces {
     }
 }
 
+fn refused(why: &str) -> EngineError {
+    EngineError {
+        kind: EngineErrorKind::ChatTemplate,
+        message: format!("the chat template {why}"),
+        hint: None,
+    }
+}
+
 fn failed(what: &str, error: &minijinja::Error) -> EngineError {
     let place = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
     let detail = match error.kind() {
@@ -190,11 +202,7 @@ fn failed(what: &str, error: &minijinja::Error) -> EngineError {
         _ => error.detail().map(str::to_owned),
     };
     let why = detail.unwrap_or_else(|| error.kind().to_string());
-    EngineError {
-        kind: EngineErrorKind::ChatTemplate,
-        message: format!("the chat template {what}{place}: {why}"),
-        hint: None,
-    }
+    refused(&format!("{what}{place}: {why}"))
 }
 
 #[cfg(test)]
