@@ -22,6 +22,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How a command ended.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum End {
     /// With a result.
     Finished(Finished),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::machine::{Machine, Offer, PackageManager, Platform, Privilege, System};
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Fake {
     platform: Platform,
     variables: BTreeMap<String, String>,

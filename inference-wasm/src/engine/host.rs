@@ -47,6 +47,7 @@ pub trait Host {
     }
 
     /// Why it is that one, in a sentence.
+    #[expect(clippy::unnecessary_literal_bound, reason = "a page has a reason of its own")]
     fn bundle_reason(&self) -> &str {
         ""
     }

@@ -31,6 +31,7 @@ pub struct PageEvent {
 /// What can happen in a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "results are few, and no event is kept")]
 pub enum PageEventKind {
     /// The worker runs and the bundle is loaded: commands may come. Always the first event.
     Ready {
