@@ -70,6 +70,26 @@ fn round_trip(tokenizer: &Tokenizer, text: &str) -> String {
     decoded
 }
 
+/// Ways to cut text, one for each number of four bits.
+const PRE_TOKENIZERS: [&str; 16] = [
+    "gpt-2",
+    "smollm",
+    "llama-bpe",
+    "qwen2",
+    "tekken",
+    "gpt-4o",
+    "deepseek-llm",
+    "deepseek-coder",
+    "falcon",
+    "starcoder",
+    "refact",
+    "command-r",
+    "mpt",
+    "default",
+    "qwen2",
+    "gpt-2",
+];
+
 /// A byte-level vocabulary: all bytes but the last if `bits` say so, added tokens, and whatever the
 /// merges make.
 fn vocabulary(bits: u8, added: &str, merges: &str) -> Vocabulary {
@@ -97,14 +117,14 @@ fn vocabulary(bits: u8, added: &str, merges: &str) -> Vocabulary {
     let last = tokens.len() as u32 - 1;
     Vocabulary {
         model: "gpt2".into(),
-        pre: if bits & 1 == 0 { "gpt-2" } else { "smollm" }.into(),
+        pre: PRE_TOKENIZERS[usize::from(bits & 1 | bits >> 3 & 0x0e)].into(),
         tokens,
         types,
         merges,
         bos: Some(last),
         eos: Some(last),
-        add_bos: bits & 2 != 0,
-        add_eos: bits & 4 != 0,
+        add_bos: Some(bits & 2 != 0),
+        add_eos: Some(bits & 4 != 0),
         ..Vocabulary::default()
     }
 }

@@ -11,7 +11,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::{Json, Router};
 use inference_wasm::protocol::{
     Action, BackendName, Command, ExecutionReport, Finished, PROTOCOL_VERSION, PageEvent,
-    PageEventKind,
+    PageEventKind, SimdLevel,
 };
 use serde_json::{Value, json};
 use tierproof::page::{NativePage, Page, PageSignal};
@@ -95,7 +95,9 @@ impl Driver {
         if let Some(url) = url.filter(|url| url.starts_with("http://127.0.0.1:")) {
             let (sender, receiver) = mpsc::unbounded_channel();
             *orders = Some(sender);
-            let relay = Relay { url: url.to_owned(), behaviour: self.behaviour, seq: 0, tokens: 0 };
+            // What a page is told about bundles stands behind the `?`; here there are none.
+            let url = url.split_once('?').map_or(url, |(place, _)| place).to_owned();
+            let relay = Relay { url, behaviour: self.behaviour, seq: 0, tokens: 0 };
             tokio::spawn(relay.run(receiver));
         }
         Value::Null
@@ -224,6 +226,7 @@ impl Relay {
         execution.requested = BackendName::Wasm;
         "wasm32".clone_into(&mut execution.target);
         "base".clone_into(&mut execution.bundle);
+        execution.simd = SimdLevel::Simd128;
         if self.behaviour == Behaviour::FallsBack {
             return;
         }
