@@ -55,10 +55,8 @@ impl BundleChoice {
     pub fn built(self) -> Vec<BundleName> {
         match self.bundle {
             Some(bundle) => vec![bundle],
-            None if self.threads > 1 => {
-                vec![BundleName::Base, BundleName::Relaxed, BundleName::Threads]
-            }
-            None => vec![BundleName::Base, BundleName::Relaxed],
+            None if self.threads > 1 => vec![BundleName::Base, BundleName::Threads],
+            None => vec![BundleName::Base],
         }
     }
 
@@ -128,8 +126,8 @@ mod tests {
     #[test]
     fn a_choice_says_what_to_build_and_what_the_page_reads() {
         for (bundle, threads, built, query) in [
-            ("auto", 1, "base relaxed", "?bundle=auto&threads=1"),
-            ("auto", 4, "base relaxed threads", "?bundle=auto&threads=4"),
+            ("auto", 1, "base", "?bundle=auto&threads=1"),
+            ("auto", 4, "base threads", "?bundle=auto&threads=4"),
             ("scalar", 1, "scalar", "?bundle=scalar&threads=1"),
             ("relaxed", 1, "relaxed", "?bundle=relaxed&threads=1"),
             ("threads", 2, "threads", "?bundle=threads&threads=2"),

@@ -14,7 +14,7 @@ use crate::run::exit::Exit;
 /// Arguments of `tierproof bundle`.
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
-    /// scalar, base, relaxed, threads [default: base and relaxed]
+    /// scalar, base, relaxed, threads [default: base]
     #[arg(value_name = "NAME", value_parser = parse_bundle)]
     bundles: Vec<BundleName>,
     /// All four of them
