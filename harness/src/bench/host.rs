@@ -97,7 +97,7 @@ impl<'s> Host<'s> {
         if let Parts::Native = self.parts {
             return NativePage::open(setup).map(EnginePage::Native).map_err(told);
         }
-        let handle = self.server.open(setup).map_err(|error| error.to_string())?.choosing(bundle);
+        let handle = self.server.open(setup).map_err(|error| error.to_string())?;
         match (&self.parts, &self.browser) {
             (Parts::Process { python, script }, _) => {
                 let driver = Driver {
@@ -110,6 +110,7 @@ impl<'s> Host<'s> {
                 page.map(EnginePage::Process).map_err(told)
             }
             (_, Some(browser)) => {
+                let handle = handle.choosing(bundle);
                 BrowserPage::open(browser, handle).await.map(EnginePage::Browser).map_err(told)
             }
             (_, None) => Err("it needs a browser".to_owned()),
