@@ -7,6 +7,8 @@
 pub(crate) mod activation;
 mod attention;
 mod cache;
+#[cfg(feature = "threads")]
+mod crew;
 pub(crate) mod product;
 mod team;
 

@@ -4,14 +4,18 @@
 //! cut a result into parts that nobody else writes, each computed the same way whoever takes it, so
 //! that no answer depends on the number of threads.
 //!
-//! The caller works, too: a team of `n` has `n − 1` workers beside it. Natively they are a pool of
-//! the team's own. In a page only a worker script can start a thread, so there they are rayon's
-//! global pool, which the page starts before it loads a model.
+//! The caller works, too: a team of `n` has a [`Crew`] of `n − 1` workers beside it. Natively they are
+//! threads of its own. In a page only a worker script can start a thread, so there they are lent by
+//! rayon's global pool, which the page starts before it loads a model.
 
+#[cfg(feature = "threads")]
+use std::cell::RefCell;
 #[cfg(feature = "threads")]
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(feature = "threads")]
+use super::crew::Crew;
 use crate::protocol::{EngineError, EngineErrorKind};
 
 /// Most threads of a team: one bit each in the count of who worked.
@@ -21,11 +25,11 @@ pub(crate) const MOST: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Team {
     threads: usize,
-    /// Bit 0: the caller did a piece of work; bit `i + 1`: thread `i` of the pool did.
+    /// Bit `i`: thread `i` did a piece of work, 0 being the caller.
     worked: AtomicU64,
-    /// `None` with one thread, and where it is rayon's global one.
-    #[cfg(all(feature = "threads", not(target_arch = "wasm32")))]
-    pool: Option<rayon::ThreadPool>,
+    /// `None` with one thread.
+    #[cfg(feature = "threads")]
+    crew: Option<RefCell<Crew>>,
 }
 
 impl Default for Team {
@@ -34,8 +38,8 @@ impl Default for Team {
         Self {
             threads: 1,
             worked: AtomicU64::new(0),
-            #[cfg(all(feature = "threads", not(target_arch = "wasm32")))]
-            pool: None,
+            #[cfg(feature = "threads")]
+            crew: None,
         }
     }
 }
@@ -58,14 +62,23 @@ impl Team {
 
     #[cfg(all(feature = "threads", not(target_arch = "wasm32")))]
     fn with_workers(threads: usize) -> Result<Self, EngineError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads - 1)
-            .thread_name(|i| format!("kernel {}", i + 1))
-            .build()
-            .map_err(|error| {
-                unavailable(threads, &format!("they did not start: {error}"), "ask for fewer")
-            })?;
-        Ok(Self { threads, pool: Some(pool), ..Self::default() })
+        let name = |number: usize| format!("kernel {number}");
+        let started = Mutex::new((0, None));
+        let crew = Crew::new(threads - 1, |work| {
+            let Ok(mut started) = started.lock() else { return };
+            started.0 += 1;
+            let thread = std::thread::Builder::new().name(name(started.0));
+            if let Err(error) = thread.spawn(work) {
+                started.1 = Some(error.to_string());
+            }
+        });
+        match started.into_inner().ok().and_then(|(_, error)| error) {
+            Some(error) => {
+                let why = format!("they did not start: {error}");
+                Err(unavailable(threads, &why, "ask for fewer"))
+            }
+            None => Ok(Self { threads, crew: Some(RefCell::new(crew)), ..Self::default() }),
+        }
     }
 
     #[cfg(all(feature = "threads", target_arch = "wasm32"))]
@@ -79,7 +92,8 @@ impl Team {
             let hint = "a page needs cross-origin isolation for threads";
             return Err(unavailable(threads, &found, hint));
         }
-        Ok(Self { threads, ..Self::default() })
+        let crew = Crew::new(threads - 1, |work| rayon::spawn(work));
+        Ok(Self { threads, crew: Some(RefCell::new(crew)), ..Self::default() })
     }
 
     /// Threads that it is made of.
@@ -115,33 +129,19 @@ impl Team {
         pieces: impl ExactSizeIterator<Item = T> + Send,
         work: &(impl Fn(usize, T) + Sync),
     ) {
-        let workers = (self.threads - 1).min(pieces.len() - 1);
         let pieces = Mutex::new(pieces);
         let next = || pieces.lock().ok().and_then(|mut pieces| pieces.next());
+        let worked = &self.worked;
         let run = |number: usize| {
             while let Some(piece) = next() {
                 work(number, piece);
-                let thread = rayon::current_thread_index().map_or(0, |index| index + 1);
-                self.worked.fetch_or(1 << thread.min(MOST - 1), Ordering::Relaxed);
+                worked.fetch_or(1 << number, Ordering::Relaxed);
             }
         };
-        self.in_scope(|scope| {
-            for number in 1..=workers {
-                let run = &run;
-                scope.spawn(move |_| run(number));
-            }
-            run(0);
-        });
-    }
-
-    /// Runs `body` on the calling thread, and what it spawns on the pool's.
-    #[cfg(feature = "threads")]
-    fn in_scope<'scope>(&self, body: impl FnOnce(&rayon::Scope<'scope>)) {
-        #[cfg(not(target_arch = "wasm32"))]
-        if let Some(pool) = &self.pool {
-            return pool.in_place_scope(body);
+        match &self.crew {
+            Some(crew) => crew.borrow_mut().run(&run),
+            None => run(0),
         }
-        rayon::in_place_scope(body);
     }
 }
 
