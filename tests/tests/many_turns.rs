@@ -16,13 +16,13 @@ const COMMAND: &str = env!("CARGO_BIN_EXE_command");
 const TURNS: usize = 50;
 const POSITIONS: usize = 2_048;
 /// Turns that fit the context with an answer; when there are as many, the older half is dropped.
-const MOST_TURNS: usize = 29;
+const MOST_TURNS: usize = 24;
 /// The model's file.
 const FILE_BYTES: f64 = 98_362_432.0;
 /// Two numbers of four bytes for each layer, key width and position.
 const CACHE_BYTES: f64 = (2 * 4 * 30 * 192 * POSITIONS) as f64;
 
-/// What the user says: about seventy tokens that no other turn has.
+/// What the user says: about eighty tokens that no other turn has.
 fn question(turn: usize) -> String {
     format!(
         "Note {turn}: the lamp of room {turn} is blue, its door stands open, the cat sleeps on \
