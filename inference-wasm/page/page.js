@@ -7,7 +7,7 @@ import { probe } from "./probe.js";
 
 // What a page without WebAssembly says. One with it says what its bundle was built with; a test
 // of the bundle builder compares the two.
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 
 const outbox = new Outbox(new URL("events", document.baseURI));
 // The id of the command at work.

@@ -21,10 +21,10 @@ pub use command::{
     Prompt, Role, Sampling, ScoreRequest, SeededFault, Shard,
 };
 pub use event::{
-    EngineError, EngineErrorKind, FinishReason, Finished, Generated, Loaded, LogitsRef, PageEvent,
-    PageEventKind, Phase, Scored, Timings,
+    EngineError, EngineErrorKind, FinishReason, Finished, Generated, GpuTime, Loaded, LogitsRef,
+    PageEvent, PageEventKind, Phase, Scored, Timings,
 };
 pub use execution::{BackendName, BundleName, Canary, ExecutionReport, SimdLevel};
 
 /// Raised whenever a message changes its shape or its meaning.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

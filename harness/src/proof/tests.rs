@@ -12,6 +12,7 @@ fn report() -> ExecutionReport {
         bundle: "relaxed".to_owned(),
         bundle_reason: "asked for by name".to_owned(),
         simd: SimdLevel::RelaxedSimd,
+        on_main_thread: false,
         effective_threads: 1,
         memory_bytes: None,
         kernel_calls: 7,

@@ -9,6 +9,7 @@
 mod cpu;
 mod reference;
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub(crate) use cpu::product;
 pub use reference::Reference;
 
 use super::model::TensorInfo;
-use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind};
+use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind, GpuTime};
 
 /// The bytes of a model file, shared by all who read weights from it in place.
 pub type ModelBytes = Arc<Vec<u8>>;
@@ -50,6 +51,24 @@ pub trait Backend {
 
     /// What it has done since it was made, and what it holds.
     fn counters(&self) -> Counters;
+
+    /// What it computes on, if that is a GPU, or something that the browser offers as one.
+    fn adapter(&self) -> Option<&Adapter> {
+        None
+    }
+
+    /// Where its time went since it was made; `None` on a CPU.
+    fn gpu_time(&self) -> Option<GpuTime> {
+        None
+    }
+
+    /// Waits for all that is queued, and fails with whatever went wrong since the last time: no
+    /// memory, a command that was not valid, a device that is gone.
+    ///
+    /// Ends the loading of a model, since a GPU tells late.
+    async fn settle(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Takes a weight from the file.
     fn weight(
@@ -136,7 +155,67 @@ pub trait Backend {
     fn rows(&mut self, x: &Self::Tensor, rows: Range<usize>, out: &mut Self::Tensor);
 
     /// Waits for all that is queued and appends the tensor's values to `into`, row after row.
+    ///
+    /// Fails with whatever went wrong since the last time: a number that comes out of a queue
+    /// with an error in it is none.
     async fn read(&mut self, x: &Self::Tensor, into: &mut Vec<f32>) -> Result<(), EngineError>;
+
+    /// The `count` greatest values of a tensor of one row, as [`Candidate`]s in their order; all
+    /// if the row has fewer. Fails as [`read`](Self::read) does.
+    ///
+    /// For backends where reading a whole row costs more than finding its greatest. `None`: this
+    /// one leaves it to whoever reads the row.
+    async fn best(
+        &mut self,
+        _x: &Self::Tensor,
+        _count: usize,
+    ) -> Result<Option<Vec<Candidate>>, EngineError> {
+        Ok(None)
+    }
+
+    /// Appends every float that a tensor has room for to `into`, its rows first and then what is
+    /// beyond them: what a test needs to see that an op wrote nothing there. Just the rows where
+    /// nothing is beyond them.
+    async fn read_room(
+        &mut self,
+        x: &Self::Tensor,
+        into: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        self.read(x, into).await
+    }
+}
+
+/// A token that may come next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Its id.
+    pub id: u32,
+    /// Its logit.
+    pub logit: f32,
+}
+
+impl Candidate {
+    /// The order of candidates: what is no number first, so that nobody misses it, then the
+    /// greatest logit, and the lowest id among equals.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let by_logit = match (self.logit.is_nan(), other.logit.is_nan()) {
+            (false, false) => other.logit.partial_cmp(&self.logit).unwrap_or(Ordering::Equal),
+            (a, b) => b.cmp(&a),
+        };
+        by_logit.then(self.id.cmp(&other.id))
+    }
+}
+
+/// What a GPU backend computes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adapter {
+    /// What the browser or the driver calls it; empty where it keeps that to itself.
+    pub name: String,
+    /// It says that it computes on the CPU (SwiftShader, llvmpipe, lavapipe), or the browser says
+    /// so. `false` also where neither tells.
+    pub is_software: bool,
+    /// SHA-256, in hex, of its features and limits, as `name=value` lines in order.
+    pub limits_sha256: String,
 }
 
 /// How attention's heads lie in a row, and where the rows are.

@@ -51,4 +51,9 @@ pub trait Host {
     fn bundle_reason(&self) -> &str {
         ""
     }
+
+    /// Whether this is a page's main thread.
+    fn is_main_thread(&self) -> bool {
+        false
+    }
 }

@@ -140,7 +140,7 @@ impl<H: Host> Job<'_, H> {
         &self,
         session: &mut Session<B>,
     ) -> Result<ExecutionReport, EngineError> {
-        let counters = session.backend().counters();
+        let (counters, adapter) = (session.work_done(), session.backend().adapter().cloned());
         let mut report = ExecutionReport {
             requested: self.requested,
             actual: session.backend().name(),
@@ -148,13 +148,14 @@ impl<H: Host> Job<'_, H> {
             bundle: self.host.bundle().to_string(),
             bundle_reason: self.host.bundle_reason().to_string(),
             simd: lanes::LEVEL,
+            on_main_thread: self.host.is_main_thread(),
             effective_threads: session.backend().threads(),
             memory_bytes: memory::linear_bytes(),
             kernel_calls: counters.kernel_calls,
             gpu_dispatches: counters.gpu_dispatches,
-            adapter: None,
-            adapter_is_software: None,
-            limits_sha256: None,
+            adapter_is_software: adapter.as_ref().map(|adapter| adapter.is_software),
+            limits_sha256: adapter.as_ref().map(|adapter| adapter.limits_sha256.clone()),
+            adapter: adapter.map(|adapter| adapter.name),
             canary: session.canary().await?,
         };
         session.faults().on_report(&mut report);

@@ -4,6 +4,7 @@
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::backend::Candidate;
 use crate::protocol::{EngineError, EngineErrorKind, Sampling};
 
 /// A choice of tokens, with the state of its generator.
@@ -17,6 +18,9 @@ enum Rule {
     Greedy,
     Seeded { filters: Filters, generator: Box<ChaCha12Rng> },
 }
+
+/// Most candidates that are worth finding apart from the row.
+const MOST_CANDIDATES: usize = 64;
 
 /// The parameters of a seeded draw, checked.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +56,31 @@ impl Sampler {
     /// A row with NaN, with +∞, or with nothing but −∞ is an `invalid-model` error and never an
     /// id: such logits come from broken weights or broken arithmetic.
     pub fn choose(&mut self, logits: &[f32]) -> Result<u32, EngineError> {
-        let best = best(logits)?;
+        self.choose_of((0..).zip(logits.iter().copied()))
+    }
+
+    /// How many of a row's most likely tokens are enough to choose from; `None`: all of them, or
+    /// so many that the whole row is no worse.
+    pub fn candidates_needed(&self) -> Option<usize> {
+        match &self.rule {
+            Rule::Greedy => Some(1),
+            Rule::Seeded { filters, .. } => {
+                (1..=MOST_CANDIDATES).contains(&filters.top_k).then_some(filters.top_k)
+            }
+        }
+    }
+
+    /// The next id, as [`choose`](Self::choose) finds it in the whole row, from its most likely
+    /// tokens alone, as many as [`candidates_needed`](Self::candidates_needed) says.
+    pub fn choose_among(&mut self, candidates: &[Candidate]) -> Result<u32, EngineError> {
+        self.choose_of(candidates.iter().map(|candidate| (candidate.id, candidate.logit)))
+    }
+
+    fn choose_of(
+        &mut self,
+        logits: impl Iterator<Item = (u32, f32)> + Clone,
+    ) -> Result<u32, EngineError> {
+        let best = best(logits.clone())?;
         match &mut self.rule {
             Rule::Greedy => Ok(best),
             Rule::Seeded { filters, generator } => {
@@ -75,9 +103,9 @@ fn check(name: &str, value: f32, range: &str, is_right: bool) -> Result<(), Engi
 }
 
 /// The id with the highest logit, the lowest among equals.
-fn best(logits: &[f32]) -> Result<u32, EngineError> {
+fn best(logits: impl Iterator<Item = (u32, f32)> + Clone) -> Result<u32, EngineError> {
     let mut best = (0, f32::NEG_INFINITY);
-    for (id, &logit) in (0..).zip(logits) {
+    for (id, logit) in logits.clone() {
         if logit.is_nan() || logit == f32::INFINITY {
             return Err(broken(&format!("the logit of token {id} is {logit}")));
         }
@@ -86,7 +114,7 @@ fn best(logits: &[f32]) -> Result<u32, EngineError> {
         }
     }
     match best.1 {
-        f32::NEG_INFINITY if logits.is_empty() => Err(broken("there are no logits")),
+        f32::NEG_INFINITY if logits.clone().next().is_none() => Err(broken("there are no logits")),
         f32::NEG_INFINITY => Err(broken("every logit is -inf")),
         _ => Ok(best.0),
     }
@@ -102,8 +130,8 @@ fn broken(message: &str) -> EngineError {
 
 /// Ids and probabilities that are left after all filters, the most probable first, the lower id
 /// first among equals. The probabilities sum to 1.
-fn candidates(logits: &[f32], filters: &Filters) -> Vec<(u32, f64)> {
-    let mut left: Vec<(u32, f64)> = (0..).zip(logits.iter().map(|&logit| logit.into())).collect();
+fn candidates(logits: impl Iterator<Item = (u32, f32)>, filters: &Filters) -> Vec<(u32, f64)> {
+    let mut left: Vec<(u32, f64)> = logits.map(|(id, logit)| (id, logit.into())).collect();
     left.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     if filters.top_k > 0 {
         left.truncate(filters.top_k);
@@ -172,6 +200,35 @@ mod tests {
         Filters { temperature, top_k, top_p, min_p }
     }
 
+    /// The most likely tokens in their order give what the whole row gives.
+    #[test]
+    fn a_few_candidates_are_as_good_as_the_row() {
+        let row: Vec<f32> = (0..500).map(|i| (i * 7919 % 101) as f32 / 7.0).collect();
+        let mut sorted: Vec<_> =
+            (0..).zip(&row).map(|(id, &logit)| Candidate { id, logit }).collect();
+        sorted.sort_by(Candidate::order);
+        for sampling in
+            [Sampling::Greedy, seeded(7, 0.8, 40, 0.9, 0.01), seeded(7, 1.3, 1, 1.0, 0.0)]
+        {
+            let (mut by_row, mut by_few) =
+                (Sampler::new(&sampling).unwrap(), Sampler::new(&sampling).unwrap());
+            let few = by_few.candidates_needed().unwrap();
+            for _ in 0..50 {
+                let expected = by_row.choose(&row).unwrap();
+                assert_eq!(by_few.choose_among(&sorted[..few]), Ok(expected), "{sampling:?}");
+            }
+        }
+        for top_k in [0, 65] {
+            let sampler = Sampler::new(&seeded(7, 1.0, top_k, 1.0, 0.0)).unwrap();
+            assert_eq!(sampler.candidates_needed(), None);
+        }
+        // What is no number comes first, and is seen.
+        sorted[300].logit = f32::NAN;
+        sorted.sort_by(Candidate::order);
+        let mut greedy = Sampler::new(&Sampling::Greedy).unwrap();
+        assert!(greedy.choose_among(&sorted[..1]).is_err());
+    }
+
     #[test]
     fn greedy_takes_the_lowest_id_among_equals() {
         let mut sampler = Sampler::new(&Sampling::Greedy).unwrap();
@@ -233,7 +290,7 @@ mod tests {
             (filters(1.0, 0, 1.0, 1.0), &[(3, 1.0)]),
         ];
         for (filters, expected) in cases {
-            let left = candidates(&logits, &filters);
+            let left = candidates((0..).zip(logits), &filters);
             assert_eq!(left.len(), expected.len(), "{filters:?}: {left:?}");
             for (left, expected) in left.iter().zip(expected) {
                 assert_eq!(left.0, expected.0, "{filters:?}");

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::backend::{Backend, CHUNK_ROWS, ModelBytes};
+use super::backend::{Backend, CHUNK_ROWS, Candidate, Counters, ModelBytes};
 use super::canary;
 use super::fault::Faults;
 use super::model::{Gguf, HyperParameters, TensorInfo, Weights};
@@ -74,6 +74,8 @@ pub struct Session<B: Backend> {
     cached: Vec<u32>,
     /// Rows of the last chunk that was fed.
     fed_rows: usize,
+    /// What the backend had done when the model was ready.
+    before: Counters,
 }
 
 impl<B: Backend> Session<B> {
@@ -107,12 +109,35 @@ impl<B: Backend> Session<B> {
             positions,
             cached: Vec::with_capacity(positions),
             fed_rows: 0,
+            before: Counters::default(),
         })
+    }
+
+    /// Ends the loading on a backend that puts work off: feeds one token, waits, and fails with
+    /// whatever went wrong since the backend was made. What that took is no work on a prompt, and
+    /// is not counted as such.
+    pub(crate) async fn warm_up(&mut self) -> Result<(), EngineError> {
+        self.feed(&[0]);
+        self.best(1).await?;
+        self.backend.settle().await?;
+        self.clear();
+        self.before = self.backend.counters();
+        Ok(())
     }
 
     /// The backend that runs it.
     pub fn backend(&self) -> &B {
         &self.backend
+    }
+
+    /// What the backend has done on prompts since the model was ready, and what it holds.
+    pub(crate) fn work_done(&self) -> Counters {
+        let now = self.backend.counters();
+        Counters {
+            kernel_calls: now.kernel_calls - self.before.kernel_calls,
+            gpu_dispatches: now.gpu_dispatches - self.before.gpu_dispatches,
+            ..now
+        }
     }
 
     /// The model's tokenizer.
@@ -222,6 +247,16 @@ impl<B: Backend> Session<B> {
     pub async fn last_logits(&mut self, into: &mut Vec<f32>) -> Result<(), EngineError> {
         let last = self.fed_rows.saturating_sub(1);
         self.logits(last..self.fed_rows, into).await
+    }
+
+    /// The most likely tokens after the last one that was fed, if the backend finds them by
+    /// itself.
+    pub(crate) async fn best(
+        &mut self,
+        count: usize,
+    ) -> Result<Option<Vec<Candidate>>, EngineError> {
+        let last = self.fed_rows.saturating_sub(1);
+        self.transformer.best(&mut self.backend, last, count).await
     }
 
     /// The canary op on this session's own backend.

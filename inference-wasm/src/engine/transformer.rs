@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::backend::{Backend, CHUNK_ROWS, Heads, ModelBytes, Rotary};
+use super::backend::{Backend, CHUNK_ROWS, Candidate, Heads, ModelBytes, Rotary};
 use super::model::{HyperParameters, TensorInfo, Weights};
 use crate::protocol::{CacheType, EngineError};
 
@@ -174,18 +174,35 @@ impl<B: Backend> Transformer<B> {
         rows: Range<usize>,
         into: &mut Vec<f32>,
     ) -> Result<(), EngineError> {
-        let Scratch { x, branch, last, logits, .. } = &mut self.scratch;
-        let output = self.weights.output.as_ref().unwrap_or(&self.weights.token_embedding);
         for start in rows.clone().step_by(LOGITS_ROWS) {
-            backend.rows(x, start..rows.end.min(start + LOGITS_ROWS), branch);
-            backend.rms_norm(branch, &self.weights.output_norm, self.hyper.rms_epsilon, last);
-            backend.matmul(output, last, logits);
-            if let Some(cap) = self.hyper.logit_cap {
-                backend.soft_cap(logits, cap);
-            }
-            backend.read(logits, into).await?;
+            self.head(backend, start..rows.end.min(start + LOGITS_ROWS));
+            backend.read(&self.scratch.logits, into).await?;
         }
         Ok(())
+    }
+
+    /// The tokens that are most likely after one row of the last [`forward`](Self::forward), if the
+    /// backend finds them by itself.
+    pub async fn best(
+        &mut self,
+        backend: &mut B,
+        row: usize,
+        count: usize,
+    ) -> Result<Option<Vec<Candidate>>, EngineError> {
+        self.head(backend, row..row + 1);
+        backend.best(&self.scratch.logits, count).await
+    }
+
+    /// Turns up to [`LOGITS_ROWS`] rows of the residual stream into logits, left in the scratch.
+    fn head(&mut self, backend: &mut B, rows: Range<usize>) {
+        let Scratch { x, branch, last, logits, .. } = &mut self.scratch;
+        let output = self.weights.output.as_ref().unwrap_or(&self.weights.token_embedding);
+        backend.rows(x, rows, branch);
+        backend.rms_norm(branch, &self.weights.output_norm, self.hyper.rms_epsilon, last);
+        backend.matmul(output, last, logits);
+        if let Some(cap) = self.hyper.logit_cap {
+            backend.soft_cap(logits, cap);
+        }
     }
 }
 

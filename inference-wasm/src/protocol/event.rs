@@ -181,6 +181,10 @@ pub struct Loaded {
     pub fetch_ms: f64,
     /// Milliseconds from there until the model could run.
     pub prepare_ms: f64,
+    /// Milliseconds of those for a first token, which makes a GPU's driver compile what it has
+    /// put off; 0 on a CPU.
+    #[serde(default)]
+    pub warm_up_ms: f64,
 }
 
 /// A finished generation.
@@ -256,6 +260,32 @@ pub struct Timings {
     /// How many decode steps that were: one fewer than generated tokens, since the first token
     /// comes out of the prefill.
     pub decode_tokens: u32,
+    /// Where the time of the decode steps went on a GPU; `None` on a CPU.
+    #[serde(default)]
+    pub decode_gpu: Option<GpuTime>,
+}
+
+/// Where a GPU backend's time went, on the clock of the thread that feeds it.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct GpuTime {
+    /// Milliseconds for putting commands together and handing them over.
+    pub encode_ms: f64,
+    /// Milliseconds from there until the GPU was through with them.
+    pub compute_ms: f64,
+    /// Milliseconds from there until the answer was in memory.
+    pub readback_ms: f64,
+}
+
+impl GpuTime {
+    /// What has come since an earlier reading.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            encode_ms: self.encode_ms - earlier.encode_ms,
+            compute_ms: self.compute_ms - earlier.compute_ms,
+            readback_ms: self.readback_ms - earlier.readback_ms,
+        }
+    }
 }
 
 impl Timings {

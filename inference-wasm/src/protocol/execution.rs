@@ -158,6 +158,10 @@ pub struct ExecutionReport {
     pub bundle_reason: String,
     /// Vector instructions of that build.
     pub simd: SimdLevel,
+    /// The engine ran on the page's main thread, as where workers have no WebGL2; otherwise in a
+    /// worker. `false` natively.
+    #[serde(default)]
+    pub on_main_thread: bool,
     /// Threads that did work, the calling one included; never the number that was hoped for.
     pub effective_threads: u32,
     /// Bytes of the module's linear memory when the command ended. `None` natively.

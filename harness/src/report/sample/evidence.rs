@@ -100,6 +100,7 @@ pub(super) fn execution(backend: BackendName) -> ExecutionReport {
         bundle_reason: "the best that runs here".to_owned(),
         simd: SimdLevel::Simd128,
         memory_bytes: None,
+        on_main_thread: false,
         effective_threads: 1,
         kernel_calls: if is_gpu(backend) { 0 } else { 18_204 },
         gpu_dispatches: if is_gpu(backend) { 9_311 } else { 0 },
@@ -181,6 +182,7 @@ fn generated(backend: BackendName, case: usize) -> StepEvidence {
             first_token_ms: 64.25,
             decode_ms: f64::from(steps) * 3.5,
             decode_tokens: steps.saturating_sub(1),
+            decode_gpu: None,
         }),
         execution: Some(execution(backend)),
         comparisons: vec![Comparison::Tokens(TokensComparison {

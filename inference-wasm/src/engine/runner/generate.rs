@@ -97,7 +97,7 @@ impl Output<'_> {
         timings: &mut Timings,
         start: f64,
     ) -> Result<FinishReason, EngineError> {
-        let mut decode_start = None;
+        let (mut decode_start, mut gpu_start) = (None, None);
         for index in 0..request.max_tokens {
             if let Some(&last) = self.ids.last() {
                 if job.host.is_cancelled().await {
@@ -106,20 +106,20 @@ impl Output<'_> {
                 session.feed(&[last]);
                 timings.decode_tokens += 1;
             }
-            self.row.clear();
-            session.last_logits(&mut self.row).await?;
-            let id = self.sampler.choose(&self.row)?;
-            if request.logits == LogitsWanted::All {
-                self.rows.extend_from_slice(&self.row);
-            }
+            let id = self.choose(session, request.logits).await?;
             let now = job.host.now_ms();
             match decode_start {
                 None => {
                     timings.first_token_ms = now - start;
                     decode_start = Some(now);
+                    gpu_start = session.backend().gpu_time();
                     session.faults().on_first_token();
                 }
-                Some(decode_start) => timings.decode_ms = now - decode_start,
+                Some(decode_start) => {
+                    timings.decode_ms = now - decode_start;
+                    let gpu = session.backend().gpu_time().zip(gpu_start);
+                    timings.decode_gpu = gpu.map(|(now, start)| now.since(start));
+                }
             }
 
             let is_stop = session.tokenizer().is_stop(id) && !request.ignore_stop;
@@ -131,6 +131,25 @@ impl Output<'_> {
             }
         }
         Ok(FinishReason::Length)
+    }
+
+    /// Chooses the next token; of the logits, reads as many as that takes and are wanted.
+    async fn choose<B: Backend>(
+        &mut self,
+        session: &mut Session<B>,
+        wanted: LogitsWanted,
+    ) -> Result<u32, EngineError> {
+        if let (LogitsWanted::None, Some(count)) = (wanted, self.sampler.candidates_needed())
+            && let Some(candidates) = session.best(count).await?
+        {
+            return self.sampler.choose_among(&candidates);
+        }
+        self.row.clear();
+        session.last_logits(&mut self.row).await?;
+        if wanted == LogitsWanted::All {
+            self.rows.extend_from_slice(&self.row);
+        }
+        self.sampler.choose(&self.row)
     }
 
     /// Takes a token in; returns the text that it completed, and why it was the last if it was.

@@ -201,6 +201,7 @@ fn describe<B: Backend>(session: &Session<B>) -> Loaded {
         has_chat_template: session.tokenizer().has_chat_template(),
         fetch_ms: 0.0,
         prepare_ms: 0.0,
+        warm_up_ms: 0.0,
     }
 }
 
