@@ -81,7 +81,8 @@ pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
     }
 }
 
-fn unsupported_by_report(
+/// Why a browser can't have a backend, by its probe.
+pub(crate) fn unsupported_by_report(
     backend: BackendName,
     bundle: BundleChoice,
     report: Option<&CapabilityReport>,

@@ -54,7 +54,7 @@ pub(super) async fn load<H: Host>(
 }
 
 /// Refuses a backend that this build of the engine does not have.
-fn check_backend(backend: BackendName) -> Result<(), EngineError> {
+pub(super) fn check_backend(backend: BackendName) -> Result<(), EngineError> {
     let in_page = cfg!(target_arch = "wasm32");
     let (message, hint) = match backend {
         BackendName::Reference => return Ok(()),
