@@ -8,6 +8,8 @@ mod generate;
 mod load;
 mod score;
 
+#[cfg(target_arch = "wasm32")]
+use super::backend::Webgl;
 use super::backend::{Backend, Cpu, Reference};
 use super::host::Host;
 use super::lanes;
@@ -33,6 +35,8 @@ struct Loaded {
 enum Model {
     Reference(Box<Session<Reference>>),
     Cpu(Box<Session<Cpu>>),
+    #[cfg(target_arch = "wasm32")]
+    Webgl(Box<Session<Webgl>>),
 }
 
 /// Runs an expression with the session of whichever backend is loaded.
@@ -41,6 +45,8 @@ macro_rules! on_session {
         match $model {
             Model::Reference($session) => $run,
             Model::Cpu($session) => $run,
+            #[cfg(target_arch = "wasm32")]
+            Model::Webgl($session) => $run,
         }
     };
 }
