@@ -7,10 +7,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     WebGl2RenderingContext as Gl, WebGlFramebuffer, WebGlProgram, WebGlShader, WebGlTexture,
-    WebGlUniformLocation,
+    WebGlUniformLocation, WebglLoseContext,
 };
 
 use super::layout::Rectangle;
@@ -34,6 +34,16 @@ pub(super) struct Device {
     error: Option<EngineError>,
     /// Draws since it was made.
     pub(super) draws: u64,
+}
+
+impl Drop for Device {
+    /// Gives the context back at once: its memory would else wait for the garbage collector, and a
+    /// browser takes the oldest of too many contexts away.
+    fn drop(&mut self) {
+        if let Ok(Some(extension)) = self.gl.get_extension("WEBGL_lose_context") {
+            extension.unchecked_into::<WebglLoseContext>().lose_context();
+        }
+    }
 }
 
 /// What is set in the context.
@@ -288,6 +298,17 @@ impl Device {
         }
         self.gl.draw_arrays(Gl::TRIANGLES, 0, 3);
         self.draws += 1;
+    }
+
+    /// Copies a texture as a whole, from one target to another of the same size.
+    pub(super) fn copy(&mut self, from: &Target, to: &Target, (width, height): (usize, usize)) {
+        let (width, height) = (width as i32, height as i32);
+        self.gl.bind_framebuffer(Gl::READ_FRAMEBUFFER, Some(&from.handle));
+        self.gl.bind_framebuffer(Gl::DRAW_FRAMEBUFFER, Some(&to.handle));
+        let (mask, filter) = (Gl::COLOR_BUFFER_BIT, Gl::NEAREST);
+        self.gl.blit_framebuffer(0, 0, width, height, 0, 0, width, height, mask, filter);
+        // Neither is bound for both.
+        self.bound.framebuffer = 0;
     }
 
     pub(super) fn bind_target(&mut self, target: &Target) {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use wasm_bindgen::JsCast;
+
 use super::attention::Scores;
 use super::context::{self, Listener};
 use super::device::{Device, Number, Pass, Texture};
@@ -28,6 +30,9 @@ pub struct Webgl {
     weight_bytes: u64,
     cache_bytes: u64,
     pub(super) time: GpuTime,
+    pub(super) reads: u32,
+    /// Where the browser has one, as all do.
+    pub(super) clock: Option<web_sys::Performance>,
     /// Hears of the loss of the context.
     _listener: Listener,
 }
@@ -55,6 +60,10 @@ impl Webgl {
             weight_bytes: 0,
             cache_bytes: 0,
             time: GpuTime::default(),
+            reads: 0,
+            clock: js_sys::Reflect::get(&js_sys::global(), &"performance".into())
+                .ok()
+                .and_then(|clock| clock.dyn_into().ok()),
             _listener: listener,
         })
     }
@@ -116,7 +125,6 @@ impl Webgl {
     /// `x ← map(x, y)`, with one row of `y` for all rows of `x` where `y_step` is 0.
     fn map(&mut self, map: Map, x: &mut Tensor, y: &Tensor, y_step: i32) {
         let numbers = [
-            ("x_first", Number::Int(0)),
             ("y_shape", Number::Shape(y.shape.uniform())),
             ("y_step", Number::Int(y_step)),
         ];

@@ -62,18 +62,64 @@ impl Webgl {
         rows: usize,
         into: &mut Vec<f32>,
     ) -> Result<(), EngineError> {
-        let mut texels = Vec::new();
-        let mut row_first = 0;
         for rectangle in x.shape.rectangles(0..rows) {
-            texels.clear();
-            self.device.read_now(&x.front.target, rectangle, &mut texels)?;
-            let band_rows = x.shape.rows_of(rectangle);
-            for row in 0..band_rows {
+            let mut texels = Vec::new();
+            let start = self.now();
+            self.reads += 1;
+            match self.reads % 3 {
+                0 => {
+                    self.wait().await;
+                    self.device.read_now(&x.front.target, rectangle, &mut texels)?;
+                    self.time.encode_ms += self.now() - start;
+                }
+                1 => {
+                    self.device.read_now(&x.front.target, rectangle, &mut texels)?;
+                    self.time.compute_ms += self.now() - start;
+                }
+                _ => {
+                    self.read_buffered(&x.front.target, rectangle, &mut texels).await?;
+                    self.time.readback_ms += self.now() - start;
+                }
+            }
+            for row in 0..x.shape.rows_of(rectangle) {
                 into.extend_from_slice(x.shape.row(&texels, row));
             }
-            row_first += band_rows;
         }
-        debug_assert_eq!(row_first, rows);
         self.device.check()
+    }
+
+    async fn read_buffered(
+        &mut self,
+        target: &Target,
+        rectangle: Rectangle,
+        into: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        self.device.bind_target(target);
+        let gl = self.device.gl.clone();
+        let Rectangle { x, y, width, height } = rectangle;
+        let count = 4 * width as usize * height as usize;
+        let Some(buffer) = gl.create_buffer() else { return self.device.check() };
+        gl.bind_buffer(Gl::PIXEL_PACK_BUFFER, Some(&buffer));
+        gl.buffer_data_with_i32(Gl::PIXEL_PACK_BUFFER, 4 * count as i32, Gl::STREAM_READ);
+        let read = gl.read_pixels_with_i32(x, y, width, height, Gl::RGBA, Gl::FLOAT, 0);
+        gl.bind_buffer(Gl::PIXEL_PACK_BUFFER, None);
+        if let Err(error) = read {
+            self.device.fail(unexpected(&format!("a target could not be read: {error:?}")));
+        }
+        self.wait().await;
+        let pixels = Float32Array::new_with_length(count as u32);
+        gl.bind_buffer(Gl::PIXEL_PACK_BUFFER, Some(&buffer));
+        gl.get_buffer_sub_data_with_i32_and_array_buffer_view(Gl::PIXEL_PACK_BUFFER, 0, &pixels);
+        gl.bind_buffer(Gl::PIXEL_PACK_BUFFER, None);
+        gl.delete_buffer(Some(&buffer));
+        let start = into.len();
+        into.extend(zeros::<f32>(Some(count), "what is read back")?);
+        pixels.copy_to(&mut into[start..]);
+        Ok(())
+    }
+
+    /// Milliseconds on the page's clock.
+    fn now(&self) -> f64 {
+        self.clock.as_ref().map_or(0.0, web_sys::Performance::now)
     }
 }

@@ -46,15 +46,22 @@ pub(super) enum Map {
     Gated(Activation),
 }
 
+macro_rules! piece {
+    ($name:literal) => {
+        include_str!(concat!("shaders/", $name, ".glsl"))
+    };
+}
+
 impl Map {
     fn text(self) -> &'static str {
         match self {
-            Self::Copy => "vec4 apply(vec4 x, vec4 y) { return x; }\n",
+            Self::Copy => "vec4 apply(vec4 x) { return x; }\n",
             Self::Add => "vec4 apply(vec4 x, vec4 y) { return x + y; }\n",
-            Self::Scale => "uniform float factor;\n\
-                vec4 apply(vec4 x, vec4 y) { return factor * x; }\n",
-            Self::SoftCap => "uniform float factor;\n\
-                vec4 apply(vec4 x, vec4 y) { return factor * tangent(x / factor); }\n",
+            Self::Scale => "uniform float factor;\nvec4 apply(vec4 x) { return factor * x; }\n",
+            Self::SoftCap => {
+                "uniform float factor;\n\
+                 vec4 apply(vec4 x) { return factor * tangent(x / factor); }\n"
+            }
             Self::Gated(Activation::Silu) => {
                 "vec4 apply(vec4 x, vec4 y) { return x * logistic(x) * y; }\n"
             }
@@ -65,12 +72,15 @@ impl Map {
             }
         }
     }
-}
 
-macro_rules! piece {
-    ($name:literal) => {
-        include_str!(concat!("shaders/", $name, ".glsl"))
-    };
+    /// A sampler that nothing reads still counts: one that is bound to the target of the pass, or to
+    /// a texture of another kind, is an error.
+    fn main(self) -> &'static str {
+        match self {
+            Self::Copy | Self::Scale | Self::SoftCap => piece!("map_one"),
+            Self::Add | Self::Gated(_) => piece!("map_two"),
+        }
+    }
 }
 
 impl Shader {
@@ -93,7 +103,7 @@ impl Shader {
                 [common, &unpacking(packing), piece!("matmul"), take].concat()
             }
             Self::RmsNorm => [common, piece!("rms_norm")].concat(),
-            Self::Map(map) => [common, functions, map.text(), piece!("map")].concat(),
+            Self::Map(map) => [common, functions, map.text(), map.main()].concat(),
             Self::Rope => [common, piece!("rope")].concat(),
             Self::Append(is_half) => {
                 let stored = if is_half { piece!("stored_f16") } else { piece!("stored_f32") };

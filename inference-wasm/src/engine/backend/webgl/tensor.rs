@@ -72,10 +72,13 @@ impl Tensor {
         Ok(tensor)
     }
 
-    /// Makes sure that there is a back.
+    /// Makes sure that there is a back. It begins as a copy, so that rows which no op has written
+    /// look the same from both sides.
     pub(super) fn with_back(&mut self, device: &mut Device) -> Result<(), EngineError> {
         if self.back.is_none() {
-            self.back = Some(Surface::new(device, self.shape.size())?);
+            let back = Surface::new(device, self.shape.size())?;
+            device.copy(&self.front.target, &back.target, self.shape.size());
+            self.back = Some(back);
         }
         Ok(())
     }

@@ -1,8 +1,6 @@
 // An op on each column by itself: `out = apply(x, y)`.
 uniform sampler2D x;
 uniform ivec3 x_shape;
-// Row of `x` that the first row of the output is made of.
-uniform int x_first;
 uniform sampler2D y;
 uniform ivec3 y_shape;
 // 1 where each row has a row of `y`, 0 where all share its first.
@@ -15,7 +13,7 @@ void main() {
     result = vec4(0.0);
     return;
   }
-  vec4 a = texel_of(x, x_shape, row_start(x_shape, at.y + x_first), at.x);
+  vec4 a = texel_of(x, x_shape, row_start(x_shape, at.y), at.x);
   vec4 b = texel_of(y, y_shape, row_start(y_shape, at.y * y_step), at.x);
   result = apply(a, b);
 }
