@@ -9,6 +9,8 @@ mod load;
 mod ops;
 mod score;
 
+#[cfg(target_arch = "wasm32")]
+use super::backend::Webgl;
 use super::backend::{Backend, Counters, Cpu, Reference};
 use super::fault::Faults;
 use super::host::Host;
@@ -36,6 +38,8 @@ struct Loaded {
 enum Model {
     Reference(Box<Session<Reference>>),
     Cpu(Box<Session<Cpu>>),
+    #[cfg(target_arch = "wasm32")]
+    Webgl(Box<Session<Webgl>>),
 }
 
 /// Runs an expression with the session of whichever backend is loaded.
@@ -44,6 +48,8 @@ macro_rules! on_session {
         match $model {
             Model::Reference($session) => $run,
             Model::Cpu($session) => $run,
+            #[cfg(target_arch = "wasm32")]
+            Model::Webgl($session) => $run,
         }
     };
 }

@@ -1,6 +1,8 @@
 //! The command `ops`: every op of a backend against the reference, on a backend made for it.
 
 use super::{Job, load};
+#[cfg(target_arch = "wasm32")]
+use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu};
 use crate::engine::canary;
 use crate::engine::fault::Faults;
@@ -34,6 +36,8 @@ pub(super) async fn ops<H: Host>(
         BackendName::Reference => Err(invalid(
             "backend `reference` can't be held: it is what others are held against".into(),
         )),
+        #[cfg(target_arch = "wasm32")]
+        BackendName::Webgl => hold(job, Webgl::new()?, &cases, faults).await,
         name @ (BackendName::Webgpu | BackendName::Webgl) => {
             Err(invalid(format!("the op suite can't make a backend `{name}` yet")))
         }
