@@ -331,7 +331,8 @@ async fn run(
     let execution = &generated.execution;
     if contestant.name.is_ours() {
         let backend = contestant.name.backend(method.backend);
-        let demand = proof::Demand { backend, bundle: method.bundle };
+        let (bundle, adapter) = (method.bundle, proof::AdapterDemand::Any);
+        let demand = proof::Demand { backend, bundle, adapter, probed: None };
         proof::verify(demand, execution)
             .map_err(|missing| format!("no tier proof: {}", missing.reasons.join("; ")))?;
     }

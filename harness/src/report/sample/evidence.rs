@@ -14,7 +14,7 @@ use crate::compare::{
     ToleranceClass,
 };
 use crate::outcome::Outcome;
-use crate::proof::TierProof;
+use crate::proof::Proof;
 use crate::run::event::{Evidence, RunEventKind, StepEvidence};
 
 const CASES: [(&str, &str); 6] = [
@@ -112,7 +112,7 @@ pub(super) fn execution(backend: BackendName) -> ExecutionReport {
 }
 
 /// Read from a log, as a replayed proof is: a made-up one passes no verification.
-pub(super) fn proof(backend: BackendName) -> TierProof {
+pub(super) fn proof(backend: BackendName) -> Proof {
     serde_json::from_value(serde_json::to_value(execution(backend)).unwrap()).unwrap()
 }
 
