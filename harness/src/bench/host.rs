@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use inference_wasm::protocol::ModelManifest;
 
-use super::engine::{EngineName, EnginePage};
+use super::engine::EnginePage;
+use super::lineup::Entrant;
 use super::memory::resident_bytes;
 use super::process::{Driver, ProcessPage};
 use crate::browser::supervise::Supervisor;
@@ -25,8 +26,8 @@ use crate::server::{PageSetup, ServedModel, Server};
 /// What an engine's page is made of; made once, before anything is measured.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// The engine.
-    pub name: EngineName,
+    /// The engine, and what it computes on.
+    pub entrant: Entrant,
     /// Its version.
     pub version: String,
     /// The page's folder or the interpreter, as the engine needs it.
