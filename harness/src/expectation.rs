@@ -5,18 +5,17 @@
 //!
 //! The first of these that applies decides:
 //! 1. the browser can't have the backend by its nature, or can't exist on this platform;
-//! 2. the engine has no such backend yet;
-//! 3. the browser's probe report lacks what the backend needs;
-//! 4. the browser is not installed, or the model not fetched (both are told);
-//! 5. the matrix lists it as a known failure;
-//! 6. it runs.
+//! 2. the browser's probe report lacks what the backend needs;
+//! 3. the browser is not installed, or the model not fetched (both are told);
+//! 4. the matrix lists it as a known failure;
+//! 5. it runs.
 //!
 //! What no command can mend comes before what a command can: nobody shall install a browser for a
 //! cell that still won't run.
 
 use std::collections::BTreeMap;
 
-use inference_wasm::protocol::{BackendName, CapabilityReport};
+use inference_wasm::protocol::{BackendName, CapabilityReport, WebGl2Report, WebGpuReport};
 
 use crate::bundle::BundleChoice;
 use crate::cell::{BrowserName, CellId};
@@ -61,11 +60,11 @@ fn unsupported_platform(browser: BrowserName, is_macos: bool) -> Option<String> 
         .then(|| "Safari exists on macOS only; `webkit` is its engine on Linux".to_owned())
 }
 
-/// Why no machine can run a cell: the browser can't have the backend, or the engine hasn't it.
+/// Why no machine can run a cell: the browser can't have the backend.
 pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
     use BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
     use BrowserName::{Chrome, Firefox, Native, Safari, Webkit};
-    let CellId { browser, backend, engine, .. } = cell;
+    let CellId { browser, backend, .. } = cell;
     match (browser, backend) {
         (Native, Webgpu | Webgl | Wasm) => {
             Some(format!("`native` is no page: `{backend}` exists in browsers only"))
@@ -74,39 +73,52 @@ pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
             Some(format!("`{backend}` exists natively only: use browser `native`"))
         }
         (Webkit, Webgpu) => Some("WebKitGTK has no WebGPU".to_owned()),
-        (Chrome | Firefox | Webkit | Safari, Webgpu | Webgl) => {
-            Some(format!("engine `{engine}` has no `{backend}` backend yet"))
-        }
-        (Chrome | Firefox | Webkit | Safari, Wasm) | (Native, Cpu | Reference) => None,
+        (Chrome | Firefox | Safari, Webgpu)
+        | (Chrome | Firefox | Webkit | Safari, Webgl | Wasm)
+        | (Native, Cpu | Reference) => None,
     }
 }
 
-fn unsupported_by_report(
+/// Why a browser can't have a backend, by its probe.
+pub(crate) fn unsupported_by_report(
     backend: BackendName,
     bundle: BundleChoice,
     report: Option<&CapabilityReport>,
 ) -> Option<String> {
     let report = report?;
-    match backend {
-        BackendName::Wasm if !report.wasm.present => {
-            Some("the probe found no WebAssembly in this browser".to_owned())
-        }
-        BackendName::Wasm => {
-            let what = bundle.obstacle(&report.wasm)?;
-            Some(format!("the probe found no WebAssembly {what} in this browser"))
-        }
-        BackendName::Webgpu if report.webgpu.adapter.is_none() => {
-            let reason = report.webgpu.reason.as_deref().unwrap_or("no adapter");
-            Some(format!("the probe found no WebGPU adapter in this browser: {reason}"))
-        }
-        BackendName::Webgl if !report.webgl2.present => {
-            let reason = report.webgl2.reason.as_deref().unwrap_or("no context");
-            Some(format!("the probe found no WebGL2 in this browser: {reason}"))
-        }
-        BackendName::Webgpu | BackendName::Webgl | BackendName::Cpu | BackendName::Reference => {
-            None
-        }
+    let lacks = match backend {
+        BackendName::Cpu | BackendName::Reference => return None,
+        BackendName::Wasm => None,
+        BackendName::Webgpu => lacks_webgpu(&report.webgpu),
+        BackendName::Webgl => lacks_webgl(&report.webgl2),
+    };
+    // The engine is one module on every tier, so a GPU does not help where it can't run.
+    let lacks = lacks.or_else(|| match report.wasm.present {
+        false => Some("no WebAssembly".to_owned()),
+        true => bundle.obstacle(&report.wasm).map(|what| format!("no WebAssembly {what}")),
+    });
+    lacks.map(|lacks| format!("the probe found {lacks} in this browser"))
+}
+
+fn lacks_webgpu(report: &WebGpuReport) -> Option<String> {
+    let reason = report.reason.as_deref().unwrap_or("no adapter");
+    report.adapter.is_none().then(|| format!("no WebGPU adapter ({reason})"))
+}
+
+/// Mantissa bits of an `f32`. Fewer in a shader, and no sum of ours is right.
+const HIGHP_BITS: u32 = 23;
+
+fn lacks_webgl(report: &WebGl2Report) -> Option<String> {
+    if !report.present {
+        let reason = report.reason.as_deref().unwrap_or("no context");
+        return Some(format!("no WebGL2 ({reason})"));
     }
+    if !report.float_readback {
+        return Some("no WebGL2 that renders to float textures and reads them back".to_owned());
+    }
+    let bits = report.highp_bits.unwrap_or(0);
+    (bits < HIGHP_BITS)
+        .then(|| format!("WebGL2 whose `highp` has {bits} bits of mantissa, {HIGHP_BITS} needed,"))
 }
 
 fn unavailable(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Option<String> {
@@ -124,7 +136,7 @@ fn unavailable(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
-    use inference_wasm::protocol::{WasmReport, WebGl2Report, WebGpuReport};
+    use inference_wasm::protocol::{WasmReport, WebGpuAdapter};
 
     use super::*;
     use crate::matrix::tests::parse;
@@ -203,27 +215,21 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
                 &scalar,
                 "unsupported: the probe found no WebAssembly SIMD in this browser",
             ),
+            ("chrome/webgpu/F16/tokens", &bare, "run"),
             (
                 "chrome/webgpu/smollm2/load",
                 &nothing,
-                "unsupported: engine `tierproof` has no `webgpu` backend yet",
+                "unsupported: the probe found no WebGPU adapter (no adapter) in this browser",
             ),
+            ("firefox/webgl/F16/tokens", &bare, "run"),
             (
                 "firefox/webgl/F16/tokens",
                 &able,
-                "unsupported: engine `tierproof` has no `webgl` backend yet",
+                "unsupported: the probe found no WebGL2 (no context) in this browser",
             ),
             ("webkit/webgpu/F16/tokens", &missing, "unsupported: WebKitGTK has no WebGPU"),
-            (
-                "webkit/webgl/F16/tokens",
-                &bare,
-                "unsupported: engine `tierproof` has no `webgl` backend yet",
-            ),
-            (
-                "safari/webgpu/F16/tokens",
-                &mac,
-                "unsupported: engine `tierproof` has no `webgpu` backend yet",
-            ),
+            ("webkit/webgl/F16/tokens", &bare, "run"),
+            ("safari/webgpu/F16/tokens", &mac, "run"),
             (
                 "safari/wasm/F16/load",
                 &nothing,
@@ -272,36 +278,67 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
         }
     }
 
-    /// The engine has no GPU backend yet, so no disposition shows these.
+    /// A probe in which a backend and the module have all that they need, less one thing at a time.
     #[test]
-    fn a_probe_report_tells_of_missing_gpus() {
-        let mut report = CapabilityReport {
+    fn a_probe_report_tells_what_a_backend_lacks() {
+        use BackendName::{Cpu, Wasm, Webgl, Webgpu};
+        let whole = CapabilityReport {
+            wasm: WasmReport { present: true, simd128: true, ..WasmReport::default() },
             webgpu: WebGpuReport {
-                reason: Some("adapter-null".to_owned()),
-                ..WebGpuReport::default()
+                present: true,
+                adapter: Some(WebGpuAdapter::default()),
+                reason: None,
             },
             webgl2: WebGl2Report {
-                reason: Some("no context".to_owned()),
+                present: true,
+                float_readback: true,
+                highp_bits: Some(23),
                 ..WebGl2Report::default()
             },
             ..CapabilityReport::default()
         };
-        let reason = |backend, report: &CapabilityReport| {
-            unsupported_by_report(backend, BundleChoice::default(), Some(report))
-        };
-        assert_eq!(
-            reason(BackendName::Webgpu, &report).unwrap(),
-            "the probe found no WebGPU adapter in this browser: adapter-null"
-        );
-        assert_eq!(
-            reason(BackendName::Webgl, &report).unwrap(),
-            "the probe found no WebGL2 in this browser: no context"
-        );
-        report.webgpu.adapter = Some(inference_wasm::protocol::WebGpuAdapter::default());
-        report.webgl2.present = true;
-        assert_eq!(reason(BackendName::Webgpu, &report), None);
-        assert_eq!(reason(BackendName::Webgl, &report), None);
-        let choice = BundleChoice::default();
-        assert_eq!(unsupported_by_report(BackendName::Wasm, choice, None), None);
+        type Change = fn(&mut CapabilityReport);
+        let table: [(BackendName, Change, &str); 10] = [
+            (Webgpu, |_| {}, ""),
+            (Webgl, |_| {}, ""),
+            (Wasm, |_| {}, ""),
+            (
+                Webgpu,
+                |report| {
+                    report.webgpu.adapter = None;
+                    report.webgpu.reason = Some("adapter-null".to_owned());
+                },
+                "no WebGPU adapter (adapter-null)",
+            ),
+            (Webgpu, |report| report.wasm.present = false, "no WebAssembly"),
+            (Webgl, |report| report.wasm.simd128 = false, "no WebAssembly SIMD"),
+            (
+                Webgl,
+                |report| {
+                    report.webgl2.present = false;
+                    report.webgl2.reason = Some("no display".to_owned());
+                },
+                "no WebGL2 (no display)",
+            ),
+            (
+                Webgl,
+                |report| report.webgl2.float_readback = false,
+                "no WebGL2 that renders to float textures and reads them back",
+            ),
+            (
+                Webgl,
+                |report| report.webgl2.highp_bits = Some(16),
+                "WebGL2 whose `highp` has 16 bits of mantissa, 23 needed,",
+            ),
+            (Cpu, |report| *report = CapabilityReport::default(), ""),
+        ];
+        for (backend, change, lacks) in table {
+            let mut report = whole.clone();
+            change(&mut report);
+            let found = unsupported_by_report(backend, BundleChoice::default(), Some(&report));
+            let expected = format!("the probe found {lacks} in this browser");
+            assert_eq!(found, (!lacks.is_empty()).then_some(expected), "{backend}");
+            assert_eq!(unsupported_by_report(backend, BundleChoice::default(), None), None);
+        }
     }
 }

@@ -75,7 +75,7 @@ fn the_default_matrix_is_what_it_says() {
         ("chrome/wasm/tierproof/scribe-low-F16/tokens/greedy", Some("float")),
         ("webkit/wasm/tierproof/scribe-mid-Q4_0/load/missing-shard", Some("q16-activations")),
         ("native/reference/tierproof/scribe-mid-Q4_0/tokens/greedy", Some("reference")),
-        ("chrome/webgpu/tierproof/scribe-low-F16/tokens/greedy", None),
+        ("chrome/webgpu/tierproof/scribe-low-F16/tokens/greedy", Some("gpu-f32")),
     ] {
         let class_of = matrix.tolerance(&cell.parse().unwrap()).map(|class| class.name.as_str());
         assert_eq!(class_of, class, "{cell}");

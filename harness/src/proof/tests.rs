@@ -103,3 +103,53 @@ fn natively_there_is_no_bundle() {
     };
     assert_eq!(lacks(demand, native), "");
 }
+
+/// A report of a GPU tier, whose canary is any that the backend has.
+fn gpu(backend: BackendName) -> ExecutionReport {
+    ExecutionReport {
+        requested: backend,
+        actual: backend,
+        kernel_calls: 0,
+        gpu_dispatches: 40,
+        adapter: Some(String::new()),
+        adapter_is_software: Some(true),
+        limits_sha256: Some("9f86d081".to_owned()),
+        canary: Canary { bits: inference_wasm::engine::canary::expected(backend).unwrap_or(0) },
+        ..report()
+    }
+}
+
+#[test]
+fn a_gpu_tier_needs_dispatches_an_adapter_and_its_limits() {
+    type Change = fn(&mut ExecutionReport);
+    let table: [(Change, &str); 7] = [
+        // Nameless is not unreported: Firefox tells no name.
+        (|_| {}, ""),
+        (|report| report.gpu_dispatches = 0, "no dispatch or draw was counted"),
+        (|report| report.adapter = None, "no adapter or renderer is reported"),
+        (|report| report.limits_sha256 = None, "no hash of features and limits"),
+        (
+            |report| report.adapter_is_software = None,
+            "it is not said whether the adapter is software",
+        ),
+        (|report| report.bundle = "base".to_owned(), "bundle `base` has SIMD level simd128"),
+        (|report| report.target = "x86_64".to_owned(), "can't run on target `x86_64`"),
+    ];
+    for backend in [BackendName::Webgpu, BackendName::Webgl] {
+        let demand = Demand { backend, bundle: BundleChoice::default() };
+        for (change, lacks) in table {
+            let mut report = gpu(backend);
+            change(&mut report);
+            let found = verify(demand, &report).err().map(|missing| missing.reasons);
+            // While a backend has no canary, every report lacks that too.
+            let canary = inference_wasm::engine::canary::expected(backend);
+            let found: Vec<_> = found
+                .into_iter()
+                .flatten()
+                .filter(|reason| canary.is_some() || !reason.starts_with("no canary is defined"))
+                .collect();
+            assert_eq!(found.is_empty(), lacks.is_empty(), "{backend}: {found:?}");
+            assert!(found.join("; ").contains(lacks), "{backend}: {found:?}");
+        }
+    }
+}

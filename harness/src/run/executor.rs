@@ -7,7 +7,7 @@ use std::path::Path;
 
 use inference_wasm::protocol::{
     Action, CacheType, ExecutionReport, Finished, GenerateRequest, LoadRequest, LogitsWanted,
-    Prompt, Sampling, ScoreRequest, SeededFault,
+    OpsRequest, Prompt, Sampling, ScoreRequest, SeededFault,
 };
 
 use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error};
@@ -22,7 +22,7 @@ use crate::outcome::Outcome;
 use crate::page::Page;
 use crate::proof::{self, Demand, MissingProof, TierProof};
 use crate::scenario::{
-    Cases, GenerateExpectation, GenerateStep, LoadExpectation, LoadStep, Scenario, ScoreStep, Step,
+    Cases, GenerateExpectation, GenerateStep, LoadExpectation, LoadStep, OpsStep, Scenario, ScoreStep, Step,
 };
 use crate::server::{DEFAULT_SHARD_BYTES, ModelShelf, PageSetup};
 
@@ -80,12 +80,13 @@ async fn steps<P: Page>(
             Step::Load(step) => run.load(name.clone(), step).await,
             Step::Generate(step) => run.generate(name.clone(), step).await,
             Step::Score(step) => run.score(name.clone(), step).await,
+            Step::Ops(step) => run.ops(name.clone(), step).await,
             Step::Release => run.release(name.clone()).await,
         };
         done.map_err(|outcome| Box::new(outcome.in_step(&name)))?;
     }
     run.proof.ok_or_else(|| {
-        let reasons = vec!["no step of the scenario made the model compute".to_owned()];
+        let reasons = vec!["no step of the scenario made the backend compute".to_owned()];
         Box::new(Outcome::BackendMismatch(MissingProof { reasons }))
     })
 }
@@ -260,6 +261,25 @@ impl<'a, P: Page> Run<'a, P> {
             .map(Comparison::Logits))
     }
 
+    async fn ops(&mut self, step: String, ops: &OpsStep) -> Result<(), Box<Outcome>> {
+        let Attempt { cell, fault, .. } = self.attempt;
+        let filter = ops.filter.clone();
+        let action = Action::Ops(OpsRequest { backend: cell.backend, filter, fault });
+        let report = match self.command(action, &mut |_| {}, None).await?.1 {
+            End::Finished(Finished::Ops(report)) => report,
+            End::Finished(other) => return Err(confused(&step, &other)),
+            End::Failed(error) => return Err(Box::new(unexpected_error(error))),
+        };
+        let judged = judge::ops(&judge::place(&step, None), &report);
+        let record = StepEvidence {
+            step,
+            execution: Some(report.execution.clone()),
+            notes: judge::ops_notes(&report),
+            ..StepEvidence::default()
+        };
+        self.conclude(record, judged, &report.execution)
+    }
+
     async fn release(&mut self, step: String) -> Result<(), Box<Outcome>> {
         match self.command(Action::Release, &mut |_| {}, None).await?.1 {
             End::Finished(Finished::Release) => {
@@ -367,6 +387,7 @@ fn confused(step: &str, result: &Finished) -> Box<Outcome> {
         Finished::Load(_) => "load",
         Finished::Generate(_) => "generate",
         Finished::Score(_) => "score",
+        Finished::Ops(_) => "ops",
         Finished::Release => "release",
     };
     let message = format!("step {step} was answered with the result of a `{of}` command");

@@ -19,7 +19,7 @@ use crate::browser::{Browser, Launcher, Trouble};
 use crate::cell::{BrowserName, CellId};
 use crate::expectation::{Facts, disposition};
 use crate::outcome::{Disposition, Outcome};
-use crate::page::{BrowserPage, NativePage, Page};
+use crate::page::{BrowserPage, EngineThread, NativePage, Page};
 use crate::server::{ModelShelf, PageSetup, Server};
 
 /// Lines of a driver's log that go into the evidence of a failure.
@@ -43,7 +43,7 @@ pub(crate) struct Shop<'a> {
 
 /// Works through one group. Returns early, with its browser closed, when the run is stopped.
 pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
-    let mut worker = Worker { shop, group: &group, browser: None, is_probed: false, failed: 0 };
+    let mut worker = Worker { shop, group: &group, browser: None, is_probed: false, report: None, failed: 0 };
     let mut stop = shop.stop.clone();
     tokio::select! {
         () = worker.cells() => {}
@@ -57,6 +57,8 @@ struct Worker<'w> {
     group: &'w Group,
     browser: Option<Browser>,
     is_probed: bool,
+    /// What the probe of this group's browser said.
+    report: Option<CapabilityReport>,
     /// Launches that failed in a row.
     failed: u32,
 }
@@ -129,7 +131,8 @@ impl Worker<'_> {
         if let Err(trouble) = self.launched().await {
             return (*outcome_of(&trouble), Evidence::default());
         }
-        match self.page().await {
+        let thread = EngineThread::of(cell.backend, self.report.as_ref());
+        match self.page(thread).await {
             Ok(page) => self.execute(attempt, page).await,
             Err(trouble) => (*outcome_of(&trouble), Evidence::default()),
         }
@@ -148,11 +151,11 @@ impl Worker<'_> {
         (outcome, evidence)
     }
 
-    async fn page(&self) -> Result<BrowserPage<'_>, Trouble> {
+    async fn page(&self, thread: EngineThread) -> Result<BrowserPage<'_>, Trouble> {
         let browser = self.browser.as_ref().ok_or_else(Trouble::not_launched)?;
         let handle =
             self.shop.server.open(PageSetup::default()).map_err(|error| Trouble::server(&error))?;
-        let handle = handle.choosing(self.shop.inputs.matrix().bundle);
+        let handle = handle.choosing(self.shop.inputs.matrix().bundle, thread);
         BrowserPage::open(browser, handle).await
     }
 
@@ -205,7 +208,8 @@ impl Worker<'_> {
             report: Box::new(report.clone()),
         });
         let mut facts = self.shop.facts.clone();
-        facts.reports.insert(browser, report);
+        facts.reports.insert(browser, report.clone());
+        self.report = Some(report);
         let rule = |cell: &CellId| {
             let disposition = disposition(cell, self.shop.inputs.matrix(), &facts);
             let is_out = match disposition {
@@ -224,7 +228,7 @@ impl Worker<'_> {
     }
 
     async fn probe(&self) -> Result<CapabilityReport, Box<Outcome>> {
-        let mut page = self.page().await.map_err(|trouble| outcome_of(&trouble))?;
+        let mut page = self.page(EngineThread::Worker).await.map_err(|trouble| outcome_of(&trouble))?;
         let report = probe(&mut page, self.shop.inputs.matrix().timeouts).await?;
         page.close().await.map_err(|trouble| outcome_of(&trouble))?;
         Ok(report)
