@@ -77,7 +77,11 @@ impl HeldResult {
     /// What an attempt that came to no report means.
     pub(crate) fn of_outcome(outcome: &Outcome) -> Self {
         let message = outcome.message();
-        if outcome.is_infrastructure() { Self::Trouble { message } } else { Self::Broken { message } }
+        if outcome.is_infrastructure() {
+            Self::Trouble { message }
+        } else {
+            Self::Broken { message }
+        }
     }
 }
 
@@ -129,9 +133,8 @@ pub fn exit(all: &[Held]) -> Exit {
     if any(|result| matches!(result, HeldResult::Trouble { .. })) {
         return Exit::Setup;
     }
-    let has_passed = any(|result| {
-        matches!(result, HeldResult::Held { report, .. } if report.passed() > 0)
-    });
+    let has_passed =
+        any(|result| matches!(result, HeldResult::Held { report, .. } if report.passed() > 0));
     if has_passed { Exit::Expected } else { Exit::NothingRan }
 }
 

@@ -263,7 +263,9 @@ fn products_beyond_half_precision_are_caught_on_every_weight_type() {
     for format in inference_wasm::engine::quant::FORMATS {
         let name = format!("`matmul/{}/rows=1,", format.name);
         let caught = |message: &&String| {
-            message.starts_with(&name) && message.contains("values=large") && message.contains("inf")
+            message.starts_with(&name)
+                && message.contains("values=large")
+                && message.contains("inf")
         };
         assert!(failures.iter().any(|message| caught(&message)), "{}", format.name);
     }

@@ -69,6 +69,8 @@ pub(super) struct Host<'s> {
     browser: Option<Browser>,
     parts: Parts,
     model: Arc<ServedModel>,
+    /// Where our own engine computes in a page.
+    thread: EngineThread,
 }
 
 impl<'s> Host<'s> {
@@ -88,7 +90,19 @@ impl<'s> Host<'s> {
             Parts::Native | Parts::Process { .. } => (PathBuf::new(), None),
         };
         let server = Server::start(folder).await.map_err(|error| error.to_string())?;
-        Ok(Self { surroundings, server, browser, parts: prepared.parts.clone(), model })
+        Ok(Self {
+            surroundings,
+            server,
+            browser,
+            parts: prepared.parts.clone(),
+            model,
+            thread: EngineThread::Worker,
+        })
+    }
+
+    /// Has our own engine compute on another thread of the pages to come.
+    pub(super) fn on(&mut self, thread: EngineThread) {
+        self.thread = thread;
     }
 
     /// Opens a fresh page; ours is told which bundle to load.
@@ -111,7 +125,7 @@ impl<'s> Host<'s> {
                 page.map(EnginePage::Process).map_err(told)
             }
             (_, Some(browser)) => {
-                let handle = handle.choosing(bundle, EngineThread::Worker);
+                let handle = handle.choosing(bundle, self.thread);
                 BrowserPage::open(browser, handle).await.map(EnginePage::Browser).map_err(told)
             }
             (_, None) => Err("it needs a browser".to_owned()),

@@ -22,7 +22,7 @@ use super::stopwatch::{Face, Stopwatch};
 use crate::browser::LaunchProfile;
 use crate::bundle::BundleChoice;
 use crate::matrix::Timeouts;
-use crate::page::Page;
+use crate::page::{EngineThread, Page};
 use crate::proof;
 use crate::run::{Conversation, End, Watch, unexpected_error};
 use crate::server::ServedModel;
@@ -112,6 +112,10 @@ pub async fn series(
         told(format!("starting {}", prepared.entrant));
         let started = match subject.model(prepared.entrant.engine) {
             Ok(model) => Host::start(surroundings, prepared, subject.profile, model).await,
+            Err(reason) => Err(reason),
+        };
+        let started = match started {
+            Ok(host) => choose_thread(host, prepared.entrant, method).await,
             Err(reason) => Err(reason),
         };
         match started {
@@ -260,6 +264,30 @@ fn process_of(page: &Stopwatch<EnginePage<'_>>) -> Option<u32> {
     match page.page() {
         EnginePage::Process(page) => page.supervisor_id(),
         EnginePage::Browser(_) | EnginePage::Native(_) => None,
+    }
+}
+
+/// Lets our engine compute where its backend can run: some browsers have WebGL2 on a page's main
+/// thread alone.
+async fn choose_thread<'s>(
+    mut host: Host<'s>,
+    entrant: Entrant,
+    method: &Method,
+) -> Result<Host<'s>, String> {
+    if !entrant.engine.is_ours() || entrant.backend != BackendName::Webgl {
+        return Ok(host);
+    }
+    let mut page = host.open(method.bundle).await?;
+    let opened = Conversation::open(&mut page, method.timeouts).await;
+    let mut conversation = opened.map_err(|outcome| outcome.message())?;
+    let finished = command(&mut conversation, Action::Probe).await?;
+    page.close().await.map_err(|trouble| trouble.to_string())?;
+    match finished {
+        Finished::Probe(report) => {
+            host.on(EngineThread::of(entrant.backend, Some(&report)));
+            Ok(host)
+        }
+        other => Err(format!("expected the result of a probe, found {other:?}")),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cell::{BrowserName, CellId};
 use crate::expectation;
 use crate::matrix::Timeouts;
 use crate::ops::{self, Held, HeldResult, Settings};
-use crate::page::{BrowserPage, NativePage, Page};
+use crate::page::{BrowserPage, EngineThread, NativePage, Page};
 use crate::run::exit::Exit;
 use crate::run::probe;
 use crate::server::PageSetup;
@@ -159,12 +159,12 @@ impl Suite<'_> {
         backend: BackendName,
     ) -> Result<HeldResult, Trouble> {
         let Settings { bundle, timeouts, .. } = *self.settings;
-        let open = async || {
+        let open = async |thread| {
             let handle = self.stage.server.open(PageSetup::default());
-            let handle = handle.map_err(|error| Trouble::server(&error))?.choosing(bundle);
-            BrowserPage::open(browser, handle).await
+            let handle = handle.map_err(|error| Trouble::server(&error))?;
+            BrowserPage::open(browser, handle.choosing(bundle, thread)).await
         };
-        let mut page = open().await?;
+        let mut page = open(EngineThread::Worker).await?;
         let report = match probe(&mut page, timeouts).await {
             Ok(report) => report,
             Err(outcome) => return Ok(HeldResult::of_outcome(&outcome)),
@@ -173,7 +173,8 @@ impl Suite<'_> {
         if let Some(reason) = expectation::unsupported_by_report(backend, bundle, Some(&report)) {
             return Ok(HeldResult::Unsupported { reason });
         }
-        Ok(self.hold_page(open().await?, backend).await)
+        let thread = EngineThread::of(backend, Some(&report));
+        Ok(self.hold_page(open(thread).await?, backend).await)
     }
 
     async fn hold_page(&self, mut page: impl Page, backend: BackendName) -> HeldResult {

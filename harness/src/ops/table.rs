@@ -132,8 +132,7 @@ fn nearest(columns: &Columns<'_>) -> String {
 }
 
 fn aligned_but_last(rows: &[Vec<String>]) -> String {
-    let numbers: Vec<Vec<String>> =
-        rows.iter().map(|row| row[..row.len() - 1].to_vec()).collect();
+    let numbers: Vec<Vec<String>> = rows.iter().map(|row| row[..row.len() - 1].to_vec()).collect();
     let lines = aligned(1, &numbers);
     let places = rows.iter().map(|row| row.last().map_or("", String::as_str));
     lines.lines().zip(places).fold(String::new(), |mut text, (line, place)| {

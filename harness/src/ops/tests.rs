@@ -1,8 +1,6 @@
 //! How results are told, and how the command ends for them.
 
-use inference_wasm::protocol::{
-    Canary, ExecutionReport, OpFailure, OpTally, OpWorst, SimdLevel,
-};
+use inference_wasm::protocol::{Canary, ExecutionReport, OpFailure, OpTally, OpWorst, SimdLevel};
 
 use super::*;
 

@@ -22,7 +22,8 @@ use crate::outcome::Outcome;
 use crate::page::Page;
 use crate::proof::{self, Demand, MissingProof, TierProof};
 use crate::scenario::{
-    Cases, GenerateExpectation, GenerateStep, LoadExpectation, LoadStep, OpsStep, Scenario, ScoreStep, Step,
+    Cases, GenerateExpectation, GenerateStep, LoadExpectation, LoadStep, OpsStep, Scenario,
+    ScoreStep, Step,
 };
 use crate::server::{DEFAULT_SHARD_BYTES, ModelShelf, PageSetup};
 

@@ -96,16 +96,17 @@ const FAILURES_SHOWN: usize = 20;
 /// Judges an op suite: no case may be wrong, and some have to be right.
 pub(crate) fn ops(place: &str, report: &OpsReport) -> Result<Vec<Comparison>, Box<Mismatch>> {
     let wrong = report.failed().to_string();
-    let wrong = equal(place, "wrong cases of the op suite", "0", &wrong).map_err(|mut mismatch| {
-        let shown = report.failures.iter().take(FAILURES_SHOWN);
-        let mut lines: Vec<_> = shown.map(|failure| failure.message.clone()).collect();
-        match report.failures.len().saturating_sub(FAILURES_SHOWN) {
-            0 => {}
-            more => lines.push(format!("and {more} more: `tierproof ops` shows all")),
-        }
-        mismatch.detail = lines.join("\n");
-        mismatch
-    })?;
+    let wrong =
+        equal(place, "wrong cases of the op suite", "0", &wrong).map_err(|mut mismatch| {
+            let shown = report.failures.iter().take(FAILURES_SHOWN);
+            let mut lines: Vec<_> = shown.map(|failure| failure.message.clone()).collect();
+            match report.failures.len().saturating_sub(FAILURES_SHOWN) {
+                0 => {}
+                more => lines.push(format!("and {more} more: `tierproof ops` shows all")),
+            }
+            mismatch.detail = lines.join("\n");
+            mismatch
+        })?;
     let right = at_least(place, "right cases of the op suite", 1, report.passed())?;
     Ok(vec![wrong, right])
 }

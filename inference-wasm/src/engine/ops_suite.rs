@@ -148,7 +148,10 @@ impl Case {
     }
 
     /// Runs it on both. `Err` inside: what is wrong, naming the case and the backend.
-    async fn hold<B: Backend>(&self, subject: &mut B) -> Result<Result<Right, String>, EngineError> {
+    async fn hold<B: Backend>(
+        &self,
+        subject: &mut B,
+    ) -> Result<Result<Right, String>, EngineError> {
         let operands = on_op!(&self.any, op => op.operands(&mut Source::of(&self.name)));
         let expected = match on_op!(&self.any, op => op.known(&operands)) {
             Some(known) => known,
@@ -171,9 +174,7 @@ impl Case {
         let allowed = on_op!(&self.any, op => op.allowed(&operands, &expected, arithmetic));
         let columns = on_op!(&self.any, op => op.columns());
         match hold::hold(&expected, &allowed, &found, columns) {
-            Ok(distance) => {
-                Ok(Ok(Right::Held { distance, is_guarded: !found.beyond.is_empty() }))
-            }
+            Ok(distance) => Ok(Ok(Right::Held { distance, is_guarded: !found.beyond.is_empty() })),
             Err(what) => wrong(&what),
         }
     }

@@ -68,11 +68,8 @@ impl Attention {
                     _ if is_end || position + 1 == self.positions() => source.signed(2.0, 8.0),
                     _ => source.signed(0.25, 1.0),
                 };
-                let value = if self.is_exact_in_half {
-                    half::f16::from_f32(value).to_f32()
-                } else {
-                    value
-                };
+                let value =
+                    if self.is_exact_in_half { half::f16::from_f32(value).to_f32() } else { value };
                 all.push(value);
             }
         }
@@ -139,8 +136,7 @@ impl Attention {
 impl Op for Attention {
     fn labels(&self) -> Labels {
         let Self { rows, queries, kv, size, first, .. } = *self;
-        let mut shape =
-            format!("rows={rows},heads={queries}/{kv},size={size},first={first}");
+        let mut shape = format!("rows={rows},heads={queries}/{kv},size={size},first={first}");
         if let Some(window) = self.window {
             shape += &format!(",window={window}");
         }

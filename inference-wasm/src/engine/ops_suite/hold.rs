@@ -61,7 +61,9 @@ fn same_if_no_number(
     let Some((at, (first, instead))) = differing.next() else { return Ok(()) };
     let (place, all) = (place(at), expected.len());
     let count = 1 + differing.count();
-    Err(format!("{place}: expected {first:e}, found {instead}; {count} of {all} values are no numbers"))
+    Err(format!(
+        "{place}: expected {first:e}, found {instead}; {count} of {all} values are no numbers"
+    ))
 }
 
 fn within_bounds(
@@ -92,7 +94,8 @@ fn within_bounds(
             worst = Distance { error, allowed, ratio, nmse: 0.0 };
         }
     }
-    worst.nmse = if square_error == 0.0 { 0.0 } else { square_error / square.max(f64::MIN_POSITIVE) };
+    worst.nmse =
+        if square_error == 0.0 { 0.0 } else { square_error / square.max(f64::MIN_POSITIVE) };
     let Some(first_at) = first_at else { return Ok(worst) };
     let Distance { error, allowed, ratio, nmse } = worst;
     let unwritten = found.iter().filter(|value| value.to_bits() == POISON.to_bits()).count();
@@ -150,6 +153,8 @@ mod tests {
             held(&[1.0, 2.0], &[1.0, 2.0], &[POISON, 3.0]).unwrap_err(),
             "wrote behind its 1 rows: at row 1, column 1 nothing was to be written, found 3e0"
         );
-        assert!(held(&[1.0, 2.0], &[1.0, POISON], &[]).unwrap_err().contains("1 were never written"));
+        assert!(
+            held(&[1.0, 2.0], &[1.0, POISON], &[]).unwrap_err().contains("1 were never written")
+        );
     }
 }

@@ -153,9 +153,7 @@ impl Source {
         }
         let start = file.len();
         let fill = match values {
-            Values::Ends => {
-                Some([0x00, 0x0f, 0xf0, 0xff, 0x80, 0x7f, 0x88, 0x77][self.below(8)])
-            }
+            Values::Ends => Some([0x00, 0x0f, 0xf0, 0xff, 0x80, 0x7f, 0x88, 0x77][self.below(8)]),
             _ => None,
         };
         file.extend((0..format.block_bytes).map(|_| fill.unwrap_or(self.0.next_u32() as u8)));

@@ -33,8 +33,7 @@ impl Op for Embed {
 
     fn operands(&self, source: &mut Source) -> Operands {
         let weight = source.weight(self.format, (self.tokens, self.columns), self.values);
-        let mut ids: Vec<u32> =
-            (0..self.rows).map(|_| source.below(self.tokens) as u32).collect();
+        let mut ids: Vec<u32> = (0..self.rows).map(|_| source.below(self.tokens) as u32).collect();
         // The last row of the table, which is where a tail would be.
         ids[self.rows - 1] = self.tokens as u32 - 1;
         Operands { weight: Some(weight), ids, ..Operands::default() }

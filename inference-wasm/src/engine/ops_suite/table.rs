@@ -240,17 +240,8 @@ fn attention(cases: &mut Vec<Case>) {
 }
 
 /// Shapes of ops that take each value by itself.
-const GRIDS: [(usize, usize); 9] = [
-    (1, 1),
-    (1, 3),
-    (3, 5),
-    (1, 257),
-    (5, 33),
-    (31, 65),
-    (32, 129),
-    (3, 1000),
-    (1, 1536),
-];
+const GRIDS: [(usize, usize); 9] =
+    [(1, 1), (1, 3), (3, 5), (1, 257), (5, 33), (31, 65), (32, 129), (3, 1000), (1, 1536)];
 
 fn elementwise(cases: &mut Vec<Case>) {
     let mut push = |function, (rows, columns), values: Values| {

@@ -21,8 +21,20 @@ fn every_op_and_every_format_is_in_the_table() {
     let cases = cases();
     let ops: BTreeSet<_> = cases.iter().map(|case| case.op).collect();
     let all = [
-        "add", "add_bias", "attention", "best", "embed", "gated", "matmul", "read", "rms_norm",
-        "rms_norm_heads", "rope", "rows", "scale", "soft_cap",
+        "add",
+        "add_bias",
+        "attention",
+        "best",
+        "embed",
+        "gated",
+        "matmul",
+        "read",
+        "rms_norm",
+        "rms_norm_heads",
+        "rope",
+        "rows",
+        "scale",
+        "soft_cap",
     ];
     assert_eq!(ops.into_iter().collect::<Vec<_>>(), all);
     for op in ["embed", "matmul"] {
@@ -38,9 +50,8 @@ fn what_is_expected_and_allowed_are_numbers() {
     for case in cases() {
         let operands = on_op!(&case.any, op => op.operands(&mut Source::of(&case.name)));
         let mut reference = Reference::default();
-        let seen = block_on(async {
-            on_op!(&case.any, op => op.play(&operands, &mut reference).await)
-        });
+        let seen =
+            block_on(async { on_op!(&case.any, op => op.play(&operands, &mut reference).await) });
         let Some(seen) = seen.unwrap() else { continue };
         for name in [crate::protocol::BackendName::Cpu, crate::protocol::BackendName::Webgl] {
             let arithmetic = Arithmetic::of(name);

@@ -9,9 +9,7 @@ use crate::engine::fault::Faults;
 use crate::engine::host::Host;
 use crate::engine::ops_suite::{self, Case};
 use crate::engine::session::invalid;
-use crate::protocol::{
-    BackendName, EngineError, OpsReport, OpsRequest, PageEventKind, Phase,
-};
+use crate::protocol::{BackendName, EngineError, OpsReport, OpsRequest, PageEventKind, Phase};
 
 /// How long cases run before others get their turn, in milliseconds: often enough that a page
 /// stays alive and a cancellation comes in.

@@ -10,7 +10,9 @@ use js_sys::{Float32Array, Object, Reflect, Uint32Array};
 use sha2::{Digest, Sha256};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl};
+use web_sys::{
+    Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl,
+};
 
 use super::device::{Device, Pass, Texels, unexpected};
 use super::layout::Rectangle;
@@ -47,7 +49,8 @@ impl Listener {
     fn new(target: &EventTarget, name: &'static str, into: Rc<RefCell<Option<String>>>) -> Self {
         let closure = Closure::new(move |event: Event| {
             let message = Reflect::get(&event, &"statusMessage".into()).ok();
-            *into.borrow_mut() = Some(message.and_then(|text| text.as_string()).unwrap_or_default());
+            *into.borrow_mut() =
+                Some(message.and_then(|text| text.as_string()).unwrap_or_default());
         });
         // A canvas takes any listener.
         let _ = target.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
@@ -67,9 +70,8 @@ pub(super) fn open() -> Result<(Device, Listener, Adapter), EngineError> {
     let canvas = canvas()?;
     let refused = Rc::new(RefCell::new(None));
     let listener = Listener::new(&canvas, "webglcontextcreationerror", refused.clone());
-    let context = context_of(&canvas).map_err(|error| {
-        unexpected(&format!("`getContext(\"webgl2\")` failed: {error:?}"))
-    })?;
+    let context = context_of(&canvas)
+        .map_err(|error| unexpected(&format!("`getContext(\"webgl2\")` failed: {error:?}")))?;
     drop(listener);
     let Some(gl) = context else {
         let reason = refused.take().filter(|reason| !reason.is_empty());
@@ -102,9 +104,9 @@ fn canvas() -> Result<EventTarget, EngineError> {
     let document = Reflect::get(&js_sys::global(), &"document".into()).ok();
     let document = document.and_then(|document| document.dyn_into::<web_sys::Document>().ok());
     let canvas = document.and_then(|document| document.create_element("canvas").ok());
-    canvas
-        .map(Into::into)
-        .ok_or_else(|| unexpected("there is no OffscreenCanvas and no document to make a canvas in"))
+    canvas.map(Into::into).ok_or_else(|| {
+        unexpected("there is no OffscreenCanvas and no document to make a canvas in")
+    })
 }
 
 fn context_of(canvas: &EventTarget) -> Result<Option<Gl>, JsValue> {
@@ -192,4 +194,3 @@ fn probe(device: &mut Device) -> Result<(), EngineError> {
     }
     Ok(())
 }
-

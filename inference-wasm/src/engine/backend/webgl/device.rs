@@ -237,7 +237,15 @@ impl Device {
         let Rectangle { x, y, width, height } = rectangle;
         let written =
             self.gl.tex_sub_image_2d_with_i32_and_i32_and_u32_and_type_and_opt_array_buffer_view(
-                Gl::TEXTURE_2D, 0, x, y, width, height, format, of, Some(values),
+                Gl::TEXTURE_2D,
+                0,
+                x,
+                y,
+                width,
+                height,
+                format,
+                of,
+                Some(values),
             );
         if let Err(error) = written {
             self.fail(unexpected(&format!("a texture could not be written: {error:?}")));

@@ -73,13 +73,7 @@ impl Shape {
         if band_rows == 0 || rows.div_ceil(band_rows).saturating_mul(width) > most {
             return Err(too_large(rows, columns, most));
         }
-        Ok(Self {
-            columns,
-            rows,
-            shift: width.ilog2(),
-            lines,
-            band_shift: band_rows.ilog2(),
-        })
+        Ok(Self { columns, rows, shift: width.ilog2(), lines, band_shift: band_rows.ilog2() })
     }
 
     /// Texels of a row that hold columns.

@@ -124,10 +124,8 @@ impl Webgl {
 
     /// `x ← map(x, y)`, with one row of `y` for all rows of `x` where `y_step` is 0.
     fn map(&mut self, map: Map, x: &mut Tensor, y: &Tensor, y_step: i32) {
-        let numbers = [
-            ("y_shape", Number::Shape(y.shape.uniform())),
-            ("y_step", Number::Int(y_step)),
-        ];
+        let numbers =
+            [("y_shape", Number::Shape(y.shape.uniform())), ("y_step", Number::Int(y_step))];
         self.change(Shader::Map(map), x, &[("y", &y.front.texture)], &numbers);
     }
 

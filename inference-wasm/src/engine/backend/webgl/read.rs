@@ -26,7 +26,13 @@ impl Device {
         let pixels = Float32Array::new_with_length(count as u32);
         // The one format and type that a float target can be read as everywhere.
         let read = self.gl.read_pixels_with_opt_array_buffer_view(
-            x, y, width, height, Gl::RGBA, Gl::FLOAT, Some(&pixels),
+            x,
+            y,
+            width,
+            height,
+            Gl::RGBA,
+            Gl::FLOAT,
+            Some(&pixels),
         );
         if let Err(error) = read {
             self.fail(unexpected(&format!("a target could not be read: {error:?}")));
