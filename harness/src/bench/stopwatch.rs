@@ -48,6 +48,7 @@ impl Laps {
             }
             PageEventKind::Finished { .. } | PageEventKind::Failed { .. } => self.ended = at,
             PageEventKind::Heartbeat
+            | PageEventKind::OpsProgress { .. }
             | PageEventKind::LoadProgress { .. }
             | PageEventKind::OpsProgress { .. }
             | PageEventKind::Panicked { .. }

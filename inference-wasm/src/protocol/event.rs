@@ -275,6 +275,9 @@ pub struct Timings {
     /// Where the time of the decode steps went on a GPU; `None` on a CPU.
     #[serde(default)]
     pub decode_gpu: Option<GpuTime>,
+    /// Dispatches or draws of the decode steps; 0 on a CPU.
+    #[serde(default)]
+    pub decode_dispatches: u64,
 }
 
 /// Where a GPU backend's time went, on the clock of the thread that feeds it.

@@ -229,7 +229,7 @@ impl Relay {
             }
             Finished::Generate(generated) => self.claim(&mut generated.execution),
             Finished::Score(scored) => self.claim(&mut scored.execution),
-            Finished::Load(_) | Finished::Release => {}
+            Finished::Load(_) | Finished::Ops(_) | Finished::Release => {}
         }
     }
 

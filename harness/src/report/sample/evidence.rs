@@ -183,6 +183,7 @@ fn generated(backend: BackendName, case: usize) -> StepEvidence {
             decode_ms: f64::from(steps) * 3.5,
             decode_tokens: steps.saturating_sub(1),
             decode_gpu: None,
+            decode_dispatches: 0,
         }),
         execution: Some(execution(backend)),
         comparisons: vec![Comparison::Tokens(TokensComparison {
