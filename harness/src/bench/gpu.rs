@@ -22,6 +22,7 @@ pub(super) struct TokenTime {
 
 /// The parts of a token's time, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "the unit stands in every name, as everywhere")]
 pub(super) struct Parts {
     pub(super) encode_ms: f64,
     pub(super) compute_ms: f64,
