@@ -48,7 +48,6 @@ impl Laps {
             }
             PageEventKind::Finished { .. } | PageEventKind::Failed { .. } => self.ended = at,
             PageEventKind::Heartbeat
-            | PageEventKind::OpsProgress { .. }
             | PageEventKind::LoadProgress { .. }
             | PageEventKind::OpsProgress { .. }
             | PageEventKind::Panicked { .. }
