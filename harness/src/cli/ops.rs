@@ -48,9 +48,8 @@ impl OpsArgs {
         let is_here = |name: &BrowserName| {
             *name == BrowserName::Native || !machine.facts.missing_browsers.contains_key(name)
         };
-        let named = |name: &BrowserName| match self.browser.is_empty() {
-            true => is_here(name),
-            false => self.browser.contains(name),
+        let named = |name: &BrowserName| {
+            if self.browser.is_empty() { is_here(name) } else { self.browser.contains(name) }
         };
         let backends = |name: BrowserName| {
             let usual: &[BackendName] =
