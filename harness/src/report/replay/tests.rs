@@ -85,7 +85,7 @@ fn broken_logs_are_refused_with_their_line() {
         ),
         (
             format!("{newer}\n\"what a newer version writes\"\n{}\n", lines[1]),
-            "`run.jsonl` has log version 7, this tierproof reads up to 1\n\
+            "`run.jsonl` has log version 7, this tierproof reads up to 2\n\
              (hint: read it with the tierproof that wrote it, or a newer one)",
         ),
         (
