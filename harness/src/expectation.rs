@@ -74,10 +74,12 @@ pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
             Some(format!("`{backend}` exists natively only: use browser `native`"))
         }
         (Webkit, Webgpu) => Some("WebKitGTK has no WebGPU".to_owned()),
-        (Chrome | Firefox | Webkit | Safari, Webgpu | Webgl) => {
+        (Chrome | Firefox | Webkit | Safari, Webgl) => {
             Some(format!("engine `{engine}` has no `{backend}` backend yet"))
         }
-        (Chrome | Firefox | Webkit | Safari, Wasm) | (Native, Cpu | Reference) => None,
+        (Chrome | Firefox | Safari, Webgpu)
+        | (Chrome | Firefox | Webkit | Safari, Wasm)
+        | (Native, Cpu | Reference) => None,
     }
 }
 

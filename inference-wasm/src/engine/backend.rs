@@ -8,6 +8,8 @@
 
 mod cpu;
 mod reference;
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+mod webgpu;
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -18,6 +20,8 @@ pub use cpu::Cpu;
 pub(crate) use cpu::activation;
 pub(crate) use cpu::product;
 pub use reference::Reference;
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+pub use webgpu::{Webgpu, WebgpuOptions};
 
 use super::model::TensorInfo;
 use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind, GpuTime};

@@ -8,6 +8,8 @@ mod generate;
 mod load;
 mod score;
 
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+use super::backend::Webgpu;
 use super::backend::{Backend, Cpu, Reference};
 use super::host::Host;
 use super::lanes;
@@ -33,6 +35,8 @@ struct Loaded {
 enum Model {
     Reference(Box<Session<Reference>>),
     Cpu(Box<Session<Cpu>>),
+    #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+    Webgpu(Box<Session<Webgpu>>),
 }
 
 /// Runs an expression with the session of whichever backend is loaded.
@@ -41,6 +45,8 @@ macro_rules! on_session {
         match $model {
             Model::Reference($session) => $run,
             Model::Cpu($session) => $run,
+            #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+            Model::Webgpu($session) => $run,
         }
     };
 }

@@ -4,6 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Job, Model};
 use crate::engine::backend::{Backend, Cpu, Reference};
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+use crate::engine::backend::{Webgpu, WebgpuOptions};
 use crate::engine::fault::Faults;
 use crate::engine::host::Host;
 use crate::engine::memory;
@@ -32,20 +34,36 @@ pub(super) async fn load<H: Host>(
     let file_bytes = file.len() as u64;
     let options =
         LoadOptions { positions: request.context_tokens, cache_type: request.cache_type, faults };
-    let (model, mut loaded) = if request.backend == BackendName::Reference {
-        if let Some(threads @ 2..) = request.threads {
-            return Err(invalid(format!(
-                "{threads} threads were asked for, expected 1: backend `reference` has one"
-            )));
+    if let (Some(threads @ 2..), BackendName::Reference | BackendName::Webgpu) =
+        (request.threads, request.backend)
+    {
+        return Err(invalid(format!(
+            "{threads} threads were asked for, expected 1: backend `{}` has one",
+            request.backend
+        )));
+    }
+    let (model, mut loaded) = match request.backend {
+        BackendName::Reference => {
+            let session = Session::load(Reference::default(), file, options)?;
+            let loaded = describe(&session);
+            (Model::Reference(Box::new(session)), loaded)
         }
-        let session = Session::load(Reference::default(), file, options)?;
-        let loaded = describe(&session);
-        (Model::Reference(Box::new(session)), loaded)
-    } else {
-        let threads = request.threads.unwrap_or_else(|| job.host.threads());
-        let session = Session::load(Cpu::new(threads as usize)?, file, options)?;
-        let loaded = describe(&session);
-        (Model::Cpu(Box::new(session)), loaded)
+        #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+        BackendName::Webgpu => {
+            let webgpu = WebgpuOptions { fault: request.fault, ..WebgpuOptions::default() };
+            let mut session = Session::load(Webgpu::with(webgpu).await?, file, options)?;
+            let prepared = job.host.now_ms();
+            session.warm_up().await?;
+            let warm_up_ms = job.host.now_ms() - prepared;
+            let loaded = Loaded { warm_up_ms, ..describe(&session) };
+            (Model::Webgpu(Box::new(session)), loaded)
+        }
+        _ => {
+            let threads = request.threads.unwrap_or_else(|| job.host.threads());
+            let session = Session::load(Cpu::new(threads as usize)?, file, options)?;
+            let loaded = describe(&session);
+            (Model::Cpu(Box::new(session)), loaded)
+        }
     };
     loaded.fetch_ms = fetched - start;
     loaded.file_bytes = file_bytes;
@@ -66,7 +84,12 @@ fn check_backend(backend: BackendName) -> Result<(), EngineError> {
         BackendName::Cpu => {
             ("backend `cpu` runs natively only", "in a page the same kernels are `wasm`")
         }
-        BackendName::Webgpu => ("this engine has no `webgpu` backend yet", "use `wasm`"),
+        BackendName::Webgpu if cfg!(any(target_arch = "wasm32", feature = "native-gpu")) => {
+            return Ok(());
+        }
+        BackendName::Webgpu => {
+            ("this build has no backend `webgpu`", "build it with the feature `native-gpu`")
+        }
         BackendName::Webgl => ("this engine has no `webgl` backend yet", "use `wasm`"),
     };
     Err(EngineError {
