@@ -5,7 +5,7 @@
 //!
 //! The first of these that applies decides:
 //! 1. the browser can't have the backend by its nature, or can't exist on this platform;
-//! 2. the engine has no such backend yet;
+//! 2. the scenario wants the backend switched off, and that can't be done;
 //! 3. the browser's probe report lacks what the backend needs;
 //! 4. the browser is not installed, or the model not fetched (both are told);
 //! 5. the matrix lists it as a known failure;
@@ -16,7 +16,9 @@
 
 use std::collections::BTreeMap;
 
-use inference_wasm::protocol::{BackendName, CapabilityReport};
+use inference_wasm::protocol::{
+    BackendName, CapabilityReport, WasmReport, WebGl2Report, WebGpuReport,
+};
 
 use crate::bundle::BundleChoice;
 use crate::cell::{BrowserName, CellId};
@@ -31,7 +33,8 @@ pub struct Facts {
     /// Browsers that can't be driven now, each with the command that mends it. `native` needs
     /// none and is never looked up.
     pub missing_browsers: BTreeMap<BrowserName, String>,
-    /// What probed browsers can do; a browser that was not probed is taken to be able.
+    /// What probed browsers can do, as they are launched for the cells in question; a browser that
+    /// was not probed is taken to be able.
     pub reports: BTreeMap<BrowserName, CapabilityReport>,
 }
 
@@ -39,9 +42,8 @@ pub struct Facts {
 pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition {
     let unsupported = unsupported_platform(cell.browser, facts.is_macos)
         .or_else(|| unsupported_pair(cell))
-        .or_else(|| {
-            unsupported_by_report(cell.backend, matrix.bundle, facts.reports.get(&cell.browser))
-        });
+        .or_else(|| unsupported_launch(cell, matrix))
+        .or_else(|| unsupported_by_report(cell, matrix, facts.reports.get(&cell.browser)));
     if let Some(reason) = unsupported {
         return Disposition::Unsupported { reason };
     }
@@ -61,11 +63,11 @@ fn unsupported_platform(browser: BrowserName, is_macos: bool) -> Option<String> 
         .then(|| "Safari exists on macOS only; `webkit` is its engine on Linux".to_owned())
 }
 
-/// Why no machine can run a cell: the browser can't have the backend, or the engine hasn't it.
+/// Why no machine can run a cell: the browser can't have the backend.
 pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
     use BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
     use BrowserName::{Chrome, Firefox, Native, Safari, Webkit};
-    let CellId { browser, backend, engine, .. } = cell;
+    let CellId { browser, backend, .. } = cell;
     match (browser, backend) {
         (Native, Webgpu | Webgl | Wasm) => {
             Some(format!("`native` is no page: `{backend}` exists in browsers only"))
@@ -74,41 +76,88 @@ pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
             Some(format!("`{backend}` exists natively only: use browser `native`"))
         }
         (Webkit, Webgpu) => Some("WebKitGTK has no WebGPU".to_owned()),
-        (Chrome | Firefox | Webkit | Safari, Webgl) => {
-            Some(format!("engine `{engine}` has no `{backend}` backend yet"))
-        }
         (Chrome | Firefox | Safari, Webgpu)
-        | (Chrome | Firefox | Webkit | Safari, Wasm)
+        | (Chrome | Firefox | Webkit | Safari, Webgl | Wasm)
         | (Native, Cpu | Reference) => None,
     }
 }
 
+/// Why a backend can't be switched off from outside.
+fn unsupported_launch(cell: &CellId, matrix: &Matrix) -> Option<String> {
+    if !matrix.is_without_backend(cell) {
+        return None;
+    }
+    match cell.browser {
+        BrowserName::Safari => {
+            Some("safaridriver takes no flags: no backend can be switched off".to_owned())
+        }
+        BrowserName::Native => Some("`native` has no browser to switch a backend off".to_owned()),
+        BrowserName::Chrome | BrowserName::Firefox | BrowserName::Webkit => None,
+    }
+}
+
 fn unsupported_by_report(
-    backend: BackendName,
-    bundle: BundleChoice,
+    cell: &CellId,
+    matrix: &Matrix,
     report: Option<&CapabilityReport>,
 ) -> Option<String> {
     let report = report?;
-    match backend {
-        BackendName::Wasm if !report.wasm.present => {
-            Some("the probe found no WebAssembly in this browser".to_owned())
-        }
-        BackendName::Wasm => {
-            let what = bundle.obstacle(&report.wasm)?;
-            Some(format!("the probe found no WebAssembly {what} in this browser"))
-        }
-        BackendName::Webgpu if report.webgpu.adapter.is_none() => {
-            let reason = report.webgpu.reason.as_deref().unwrap_or("no adapter");
-            Some(format!("the probe found no WebGPU adapter in this browser: {reason}"))
-        }
-        BackendName::Webgl if !report.webgl2.present => {
-            let reason = report.webgl2.reason.as_deref().unwrap_or("no context");
-            Some(format!("the probe found no WebGL2 in this browser: {reason}"))
-        }
-        BackendName::Webgpu | BackendName::Webgl | BackendName::Cpu | BackendName::Reference => {
-            None
-        }
+    if !matrix.is_without_backend(cell) {
+        return unsupported_by_probe(cell.backend, matrix.bundle, report);
     }
+    // Whether it is off indeed is seen in the attempt: if not, that is trouble of ours.
+    match cell.backend {
+        BackendName::Wasm | BackendName::Cpu | BackendName::Reference => None,
+        BackendName::Webgpu | BackendName::Webgl => found(lacks_wasm(&report.wasm, matrix.bundle)),
+    }
+}
+
+/// Why a browser can't have a backend, by its probe.
+pub(crate) fn unsupported_by_probe(
+    backend: BackendName,
+    bundle: BundleChoice,
+    report: &CapabilityReport,
+) -> Option<String> {
+    let lacks = match backend {
+        BackendName::Cpu | BackendName::Reference => return None,
+        BackendName::Wasm => None,
+        BackendName::Webgpu => lacks_webgpu(&report.webgpu),
+        BackendName::Webgl => lacks_webgl(&report.webgl2),
+    };
+    // The engine is one module on every tier, so a GPU does not help where it can't run.
+    found(lacks.or_else(|| lacks_wasm(&report.wasm, bundle)))
+}
+
+fn found(lacks: Option<String>) -> Option<String> {
+    lacks.map(|lacks| format!("the probe found {lacks} in this browser"))
+}
+
+fn lacks_wasm(report: &WasmReport, bundle: BundleChoice) -> Option<String> {
+    if !report.present {
+        return Some("no WebAssembly".to_owned());
+    }
+    bundle.obstacle(report).map(|what| format!("no WebAssembly {what}"))
+}
+
+fn lacks_webgpu(report: &WebGpuReport) -> Option<String> {
+    let reason = report.reason.as_deref().unwrap_or("no adapter");
+    report.adapter.is_none().then(|| format!("no WebGPU adapter ({reason})"))
+}
+
+/// Mantissa bits of an `f32`. Fewer in a shader, and no sum of ours is right.
+const HIGHP_BITS: u32 = 23;
+
+fn lacks_webgl(report: &WebGl2Report) -> Option<String> {
+    if !report.present {
+        let reason = report.reason.as_deref().unwrap_or("no context");
+        return Some(format!("no WebGL2 ({reason})"));
+    }
+    if !report.float_readback {
+        return Some("no WebGL2 that renders to float textures and reads them back".to_owned());
+    }
+    let bits = report.highp_bits.unwrap_or(0);
+    (bits < HIGHP_BITS)
+        .then(|| format!("WebGL2 whose `highp` has {bits} bits of mantissa, {HIGHP_BITS} needed,"))
 }
 
 fn unavailable(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Option<String> {
@@ -126,7 +175,7 @@ fn unavailable(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
-    use inference_wasm::protocol::{WasmReport, WebGl2Report, WebGpuReport};
+    use inference_wasm::protocol::WebGpuAdapter;
 
     use super::*;
     use crate::matrix::tests::parse;
@@ -140,7 +189,7 @@ mod tests {
 browsers = ["chrome", "firefox", "webkit", "safari", "native"]
 backends = ["webgpu", "webgl", "wasm", "cpu", "reference"]
 models = ["scribe-low-F16", "smollm2-135m"]
-scenarios = ["tokens/greedy", "load/*"]
+scenarios = ["tokens/greedy", "load/*", "backend/*"]
 known-failure = [{ when = { scenarios = ["load/*"] }, reason = "leaks", link = "https://x.y/1", expires = 2027-01-01 }]
 tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin = 1, reason = "test" }]
 "#,
@@ -205,26 +254,33 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
                 &scalar,
                 "unsupported: the probe found no WebAssembly SIMD in this browser",
             ),
+            ("chrome/webgpu/F16/tokens", &bare, "run"),
             (
                 "chrome/webgpu/smollm2/load",
                 &nothing,
-                "unsupported: engine `tierproof` has no `webgpu` backend yet",
+                "unsupported: the probe found no WebGPU adapter (no adapter) in this browser",
             ),
+            ("firefox/webgl/F16/tokens", &bare, "run"),
             (
                 "firefox/webgl/F16/tokens",
                 &able,
-                "unsupported: engine `tierproof` has no `webgl` backend yet",
+                "unsupported: the probe found no WebGL2 (no context) in this browser",
             ),
             ("webkit/webgpu/F16/tokens", &missing, "unsupported: WebKitGTK has no WebGPU"),
+            ("webkit/webgl/F16/tokens", &bare, "run"),
+            ("safari/webgpu/F16/tokens", &mac, "run"),
+            ("chrome/webgpu/F16/backend", &able, "run"),
+            ("chrome/wasm/F16/backend", &probed(&CapabilityReport::default()), "run"),
+            ("webkit/webgpu/F16/backend", &bare, "unsupported: WebKitGTK has no WebGPU"),
             (
-                "webkit/webgl/F16/tokens",
-                &bare,
-                "unsupported: engine `tierproof` has no `webgl` backend yet",
+                "safari/webgl/F16/backend",
+                &mac,
+                "unsupported: safaridriver takes no flags: no backend can be switched off",
             ),
             (
-                "safari/webgpu/F16/tokens",
-                &mac,
-                "unsupported: engine `tierproof` has no `webgpu` backend yet",
+                "native/cpu/F16/backend",
+                &bare,
+                "unsupported: `native` has no browser to switch a backend off",
             ),
             (
                 "safari/wasm/F16/load",
@@ -261,7 +317,8 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
                 .replace("/F16/", "/tierproof/scribe-low-F16/")
                 .replace("/smollm2/", "/tierproof/smollm2-135m/")
                 .replace("/tokens", "/tokens/greedy")
-                .replace("/load", "/load/missing-shard");
+                .replace("/load", "/load/missing-shard")
+                .replace("/backend", "/backend/disabled");
             let found = match disposition(&id.parse().unwrap(), &matrix, facts) {
                 Disposition::Run => "run".to_owned(),
                 Disposition::KnownFailure { reason, link } => {
@@ -274,36 +331,85 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
         }
     }
 
-    /// The engine has no GPU backend yet, so no disposition shows these.
+    /// A probe in which a backend and the module have all that they need, less one thing at a time.
     #[test]
-    fn a_probe_report_tells_of_missing_gpus() {
-        let mut report = CapabilityReport {
+    fn a_probe_report_tells_what_a_backend_lacks() {
+        use BackendName::{Cpu, Wasm, Webgl, Webgpu};
+        let whole = CapabilityReport {
+            wasm: WasmReport { present: true, simd128: true, ..WasmReport::default() },
             webgpu: WebGpuReport {
-                reason: Some("adapter-null".to_owned()),
-                ..WebGpuReport::default()
+                present: true,
+                adapter: Some(WebGpuAdapter::default()),
+                reason: None,
             },
             webgl2: WebGl2Report {
-                reason: Some("no context".to_owned()),
+                present: true,
+                float_readback: true,
+                highp_bits: Some(23),
                 ..WebGl2Report::default()
             },
             ..CapabilityReport::default()
         };
-        let reason = |backend, report: &CapabilityReport| {
-            unsupported_by_report(backend, BundleChoice::default(), Some(report))
-        };
-        assert_eq!(
-            reason(BackendName::Webgpu, &report).unwrap(),
-            "the probe found no WebGPU adapter in this browser: adapter-null"
-        );
-        assert_eq!(
-            reason(BackendName::Webgl, &report).unwrap(),
-            "the probe found no WebGL2 in this browser: no context"
-        );
-        report.webgpu.adapter = Some(inference_wasm::protocol::WebGpuAdapter::default());
-        report.webgl2.present = true;
-        assert_eq!(reason(BackendName::Webgpu, &report), None);
-        assert_eq!(reason(BackendName::Webgl, &report), None);
-        let choice = BundleChoice::default();
-        assert_eq!(unsupported_by_report(BackendName::Wasm, choice, None), None);
+        let matrix = parse(
+            r#"
+browsers = ["firefox"]
+backends = ["webgpu", "webgl", "wasm"]
+models = ["scribe-low-F16"]
+scenarios = ["tokens/greedy", "backend/disabled"]
+tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin = 1, reason = "test" }]
+"#,
+        )
+        .unwrap();
+        type Change = fn(&mut CapabilityReport);
+        let table: [(BackendName, Change, &str); 10] = [
+            (Webgpu, |_| {}, ""),
+            (Webgl, |_| {}, ""),
+            (Wasm, |_| {}, ""),
+            (
+                Webgpu,
+                |report| {
+                    report.webgpu.adapter = None;
+                    report.webgpu.reason = Some("adapter-null".to_owned());
+                },
+                "no WebGPU adapter (adapter-null)",
+            ),
+            (Webgpu, |report| report.wasm.present = false, "no WebAssembly"),
+            (Webgl, |report| report.wasm.simd128 = false, "no WebAssembly SIMD"),
+            (
+                Webgl,
+                |report| {
+                    report.webgl2.present = false;
+                    report.webgl2.reason = Some("no display".to_owned());
+                },
+                "no WebGL2 (no display)",
+            ),
+            (
+                Webgl,
+                |report| report.webgl2.float_readback = false,
+                "no WebGL2 that renders to float textures and reads them back",
+            ),
+            (
+                Webgl,
+                |report| report.webgl2.highp_bits = Some(16),
+                "WebGL2 whose `highp` has 16 bits of mantissa, 23 needed,",
+            ),
+            (Cpu, |report| *report = CapabilityReport::default(), ""),
+        ];
+        for (backend, change, lacks) in table {
+            let mut report = whole.clone();
+            change(&mut report);
+            let cell = |scenario: &str| -> CellId {
+                format!("firefox/{backend}/tierproof/scribe-low-F16/{scenario}").parse().unwrap()
+            };
+            let tokens = cell("tokens/greedy");
+            let expected = format!("the probe found {lacks} in this browser");
+            let found = unsupported_by_report(&tokens, &matrix, Some(&report));
+            assert_eq!(found, (!lacks.is_empty()).then_some(expected.clone()), "{backend}");
+            assert_eq!(unsupported_by_report(&tokens, &matrix, None), None);
+            // What is to be off can't be missed, the module can.
+            let found = unsupported_by_report(&cell("backend/disabled"), &matrix, Some(&report));
+            let misses = lacks.contains("WebAssembly").then_some(expected);
+            assert_eq!(found, misses, "{backend}");
+        }
     }
 }

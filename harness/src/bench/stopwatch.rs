@@ -48,7 +48,9 @@ impl Laps {
             }
             PageEventKind::Finished { .. } | PageEventKind::Failed { .. } => self.ended = at,
             PageEventKind::Heartbeat
+            | PageEventKind::OpsProgress { .. }
             | PageEventKind::LoadProgress { .. }
+            | PageEventKind::OpsProgress { .. }
             | PageEventKind::Panicked { .. }
             | PageEventKind::PageError { .. }
             | PageEventKind::UnhandledRejection { .. } => {}

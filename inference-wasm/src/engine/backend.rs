@@ -8,6 +8,8 @@
 
 mod cpu;
 mod reference;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod webgl;
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 mod webgpu;
 
@@ -20,6 +22,8 @@ pub use cpu::Cpu;
 pub(crate) use cpu::activation;
 pub(crate) use cpu::product;
 pub use reference::Reference;
+#[cfg(target_arch = "wasm32")]
+pub use webgl::Webgl;
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 pub use webgpu::{Webgpu, WebgpuOptions};
 

@@ -91,12 +91,18 @@ impl Faults {
 
     /// Claims the backend that was asked for with the evidence of another one.
     pub(crate) fn on_report(self, report: &mut ExecutionReport) {
-        use crate::protocol::BackendName::{Cpu, Reference};
-        if self.fault == Some(SeededFault::LyingBackend) {
-            let other = if report.actual == Reference { Cpu } else { Reference };
-            report.kernel_calls = 0;
-            report.canary.bits = super::canary::expected(other).unwrap_or(0);
+        use crate::protocol::BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
+        if self.fault != Some(SeededFault::LyingBackend) {
+            return;
         }
+        let (kernel_calls, other) = match report.actual {
+            // As an engine does that has fallen back: it holds a GPU, and the CPU computes.
+            Webgpu | Webgl => (std::mem::take(&mut report.gpu_dispatches), Wasm),
+            Reference => (0, Cpu),
+            Cpu | Wasm => (0, Reference),
+        };
+        report.kernel_calls = kernel_calls;
+        report.canary.bits = super::canary::expected(other).unwrap_or(0);
     }
 }
 
