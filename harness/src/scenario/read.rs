@@ -226,7 +226,7 @@ impl FromValue for Cases {
 }
 
 /// The errors that a command can end with, in the order of the protocol.
-const ERRORS: [EngineErrorKind; 11] = [
+const ERRORS: [EngineErrorKind; 12] = [
     EngineErrorKind::ShardUnavailable,
     EngineErrorKind::ShardTruncated,
     EngineErrorKind::ShardCorrupt,
@@ -237,6 +237,7 @@ const ERRORS: [EngineErrorKind; 11] = [
     EngineErrorKind::BackendUnavailable,
     EngineErrorKind::OutOfMemory,
     EngineErrorKind::DeviceLost,
+    EngineErrorKind::GpuError,
     EngineErrorKind::InvalidRequest,
 ];
 

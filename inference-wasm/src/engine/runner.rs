@@ -11,6 +11,8 @@ mod score;
 
 #[cfg(target_arch = "wasm32")]
 use super::backend::Webgl;
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+use super::backend::Webgpu;
 use super::backend::{Backend, Counters, Cpu, Reference};
 use super::fault::Faults;
 use super::host::Host;
@@ -40,6 +42,8 @@ enum Model {
     Cpu(Box<Session<Cpu>>),
     #[cfg(target_arch = "wasm32")]
     Webgl(Box<Session<Webgl>>),
+    #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+    Webgpu(Box<Session<Webgpu>>),
 }
 
 /// Runs an expression with the session of whichever backend is loaded.
@@ -50,6 +54,8 @@ macro_rules! on_session {
             Model::Cpu($session) => $run,
             #[cfg(target_arch = "wasm32")]
             Model::Webgl($session) => $run,
+            #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+            Model::Webgpu($session) => $run,
         }
     };
 }

@@ -356,6 +356,8 @@ pub enum EngineErrorKind {
     OutOfMemory,
     /// The GPU device is gone.
     DeviceLost,
+    /// The GPU was given a command that is not valid, or could not carry one out.
+    GpuError,
     /// The command makes no sense now: nothing loaded, an id out of the vocabulary, …
     InvalidRequest,
 }
@@ -374,6 +376,7 @@ impl EngineErrorKind {
             Self::BackendUnavailable => "backend-unavailable",
             Self::OutOfMemory => "out-of-memory",
             Self::DeviceLost => "device-lost",
+            Self::GpuError => "gpu-error",
             Self::InvalidRequest => "invalid-request",
         }
     }

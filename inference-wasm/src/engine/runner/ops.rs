@@ -4,6 +4,8 @@ use super::{Job, load};
 #[cfg(target_arch = "wasm32")]
 use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu};
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+use crate::engine::backend::{Webgpu, WebgpuOptions};
 use crate::engine::canary;
 use crate::engine::fault::Faults;
 use crate::engine::host::Host;
@@ -36,6 +38,15 @@ pub(super) async fn ops<H: Host>(
         )),
         #[cfg(target_arch = "wasm32")]
         BackendName::Webgl => hold(job, Webgl::new()?, &cases, faults).await,
+        #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+        BackendName::Webgpu => {
+            let options = WebgpuOptions { fault: request.fault, ..WebgpuOptions::default() };
+            hold(job, Webgpu::with(options).await?, &cases, faults).await
+        }
+        #[cfg_attr(
+            target_arch = "wasm32",
+            expect(unreachable_patterns, reason = "a page has both")
+        )]
         name @ (BackendName::Webgpu | BackendName::Webgl) => {
             Err(invalid(format!("the op suite can't make a backend `{name}` yet")))
         }
