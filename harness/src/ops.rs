@@ -6,7 +6,9 @@
 
 mod table;
 
-use inference_wasm::protocol::{Action, BackendName, Finished, OpsReport, OpsRequest, SeededFault};
+use inference_wasm::protocol::{
+    Action, BackendName, CapabilityReport, Finished, OpsReport, OpsRequest, SeededFault,
+};
 use serde::Serialize;
 
 use crate::bundle::BundleChoice;
@@ -14,7 +16,7 @@ use crate::cell::BrowserName;
 use crate::matrix::Timeouts;
 use crate::outcome::Outcome;
 use crate::page::Page;
-use crate::proof::{self, Demand, MissingProof};
+use crate::proof::{self, AdapterDemand, Demand, MissingProof};
 use crate::run::exit::Exit;
 use crate::run::{Conversation, End, Watch, unexpected_error};
 
@@ -93,6 +95,7 @@ pub async fn hold<P: Page>(
     page: &mut P,
     backend: BackendName,
     settings: &Settings,
+    probed: Option<&CapabilityReport>,
     progress: &mut dyn FnMut(String),
 ) -> Result<HeldResult, Box<Outcome>> {
     let mut conversation = Conversation::open(page, settings.timeouts).await?;
@@ -109,7 +112,8 @@ pub async fn hold<P: Page>(
     };
     // No kernel is called by ops that compute nothing: without a matrix product there is nothing
     // to prove a CPU tier by, and nothing is claimed.
-    let demand = Demand { backend, bundle: settings.bundle };
+    let adapter = AdapterDemand::default();
+    let demand = Demand { backend, bundle: settings.bundle, adapter, probed };
     let missing_proof = match proof::verify(demand, &report.execution) {
         Ok(_) => Vec::new(),
         Err(MissingProof { reasons }) => reasons,

@@ -30,6 +30,8 @@ pub struct Scenario {
     pub layer: Layer,
     /// The scenario whose cases and golden it uses, if not its own.
     pub golden: Option<String>,
+    /// What its browser is launched with.
+    pub launch: Launch,
     /// Never empty; the first one loads, or holds ops, which need no model.
     pub steps: Vec<Step>,
 }
@@ -64,6 +66,29 @@ impl Scenario {
     }
 }
 
+/// What a scenario's browser is launched with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Launch {
+    /// Every backend that the browser can have.
+    #[default]
+    Default,
+    /// All but the cell's own, so that the engine has to say that it is not there.
+    WithoutBackend,
+}
+
+impl Launch {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Default, Self::WithoutBackend];
+
+    /// The name as it stands in TOML.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::WithoutBackend => "without-backend",
+        }
+    }
+}
+
 /// A layer of conformance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
@@ -79,12 +104,21 @@ pub enum Layer {
     Lifecycle,
     /// Weights that do not arrive, or not whole.
     Load,
+    /// A backend that is not there.
+    Backend,
 }
 
 impl Layer {
     /// Every layer, lowest first.
-    pub const ALL: [Self; 6] =
-        [Self::Ops, Self::Logits, Self::Tokens, Self::Tasks, Self::Lifecycle, Self::Load];
+    pub const ALL: [Self; 7] = [
+        Self::Ops,
+        Self::Logits,
+        Self::Tokens,
+        Self::Tasks,
+        Self::Lifecycle,
+        Self::Load,
+        Self::Backend,
+    ];
 
     /// The name as it stands in TOML.
     pub fn as_str(self) -> &'static str {
@@ -95,6 +129,7 @@ impl Layer {
             Self::Tasks => "tasks",
             Self::Lifecycle => "lifecycle",
             Self::Load => "load",
+            Self::Backend => "backend",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `tierproof ops`.
 
 use clap::Args;
-use inference_wasm::protocol::{BackendName, SeededFault};
+use inference_wasm::protocol::{BackendName, CapabilityReport, SeededFault};
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
@@ -12,7 +12,7 @@ use crate::cell::{BrowserName, CellId};
 use crate::expectation;
 use crate::matrix::Timeouts;
 use crate::ops::{self, Held, HeldResult, Settings};
-use crate::page::{BrowserPage, NativePage, Page};
+use crate::page::{BrowserPage, EngineThread, NativePage, Page};
 use crate::run::exit::Exit;
 use crate::run::probe;
 use crate::server::PageSetup;
@@ -141,7 +141,7 @@ impl Suite<'_> {
         }
         if name == BrowserName::Native {
             let page = NativePage::open(PageSetup::default())?;
-            return Ok(self.hold_page(page, backend).await);
+            return Ok(self.hold_page(page, backend, None).await);
         }
         let profile = LaunchProfile::new(name, self.args.launch.headed);
         let browser = self.stage.launcher.launch(profile).await?;
@@ -158,26 +158,33 @@ impl Suite<'_> {
         backend: BackendName,
     ) -> Result<HeldResult, Trouble> {
         let Settings { bundle, timeouts, .. } = *self.settings;
-        let open = async || {
+        let open = async |thread| {
             let handle = self.stage.server.open(PageSetup::default());
-            let handle = handle.map_err(|error| Trouble::server(&error))?.choosing(bundle);
+            let handle = handle.map_err(|error| Trouble::server(&error))?.choosing(bundle, thread);
             BrowserPage::open(browser, handle).await
         };
-        let mut page = open().await?;
+        let mut page = open(EngineThread::default()).await?;
         let report = match probe(&mut page, timeouts).await {
             Ok(report) => report,
             Err(outcome) => return Ok(HeldResult::of_outcome(&outcome)),
         };
         page.close().await?;
-        if let Some(reason) = expectation::unsupported_by_report(backend, bundle, Some(&report)) {
+        if let Some(reason) = expectation::unsupported_by_probe(backend, bundle, &report) {
             return Ok(HeldResult::Unsupported { reason });
         }
-        Ok(self.hold_page(open().await?, backend).await)
+        let page = open(EngineThread::of(backend, Some(&report))).await?;
+        Ok(self.hold_page(page, backend, Some(&report)).await)
     }
 
-    async fn hold_page(&self, mut page: impl Page, backend: BackendName) -> HeldResult {
+    async fn hold_page(
+        &self,
+        mut page: impl Page,
+        backend: BackendName,
+        probed: Option<&CapabilityReport>,
+    ) -> HeldResult {
         let mut progress = |phase: String| tracing::info!("{phase}");
-        let result = match ops::hold(&mut page, backend, self.settings, &mut progress).await {
+        let held = ops::hold(&mut page, backend, self.settings, probed, &mut progress).await;
+        let result = match held {
             Ok(result) => result,
             Err(outcome) => HeldResult::of_outcome(&outcome),
         };

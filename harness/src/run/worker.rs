@@ -19,7 +19,7 @@ use crate::browser::{Browser, Launcher, Trouble};
 use crate::cell::{BrowserName, CellId};
 use crate::expectation::{Facts, disposition};
 use crate::outcome::{Disposition, Outcome};
-use crate::page::{BrowserPage, NativePage, Page};
+use crate::page::{BrowserPage, EngineThread, NativePage, Page};
 use crate::server::{ModelShelf, PageSetup, Server};
 
 /// Lines of a driver's log that go into the evidence of a failure.
@@ -43,7 +43,15 @@ pub(crate) struct Shop<'a> {
 
 /// Works through one group. Returns early, with its browser closed, when the run is stopped.
 pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
-    let mut worker = Worker { shop, group: &group, browser: None, is_probed: false, failed: 0 };
+    let mut worker = Worker {
+        shop,
+        profile: group.profile.name(),
+        group: &group,
+        browser: None,
+        is_probed: false,
+        probed: None,
+        failed: 0,
+    };
     let mut stop = shop.stop.clone();
     tokio::select! {
         () = worker.cells() => {}
@@ -55,8 +63,12 @@ pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
 struct Worker<'w> {
     shop: &'w Shop<'w>,
     group: &'w Group,
+    /// The name of what is launched.
+    profile: String,
     browser: Option<Browser>,
     is_probed: bool,
+    /// What the browser can do, once it was probed.
+    probed: Option<CapabilityReport>,
     /// Launches that failed in a row.
     failed: u32,
 }
@@ -108,6 +120,7 @@ impl Worker<'_> {
                 Evidence::default(),
             );
         };
+        let (probed, profile) = (self.probed.clone(), self.profile.clone());
         let attempt = Attempt {
             cell,
             scenario: inputs.scenario,
@@ -116,9 +129,10 @@ impl Worker<'_> {
             golden: inputs.golden.map(|loaded| &loaded.golden),
             logits: inputs.golden.and_then(|loaded| loaded.logits.as_ref()),
             class: inputs.class,
-            timeouts: self.shop.inputs.matrix().timeouts,
+            matrix: self.shop.inputs.matrix(),
             fault: self.shop.fault,
-            bundle: self.shop.inputs.matrix().bundle,
+            launch: &profile,
+            probed: probed.as_ref(),
         };
         if cell.browser == BrowserName::Native {
             return match NativePage::open(PageSetup::default()) {
@@ -129,7 +143,8 @@ impl Worker<'_> {
         if let Err(trouble) = self.launched().await {
             return (*outcome_of(&trouble), Evidence::default());
         }
-        match self.page().await {
+        let thread = EngineThread::of(cell.backend, self.probed.as_ref());
+        match self.page(thread).await {
             Ok(page) => self.execute(attempt, page).await,
             Err(trouble) => (*outcome_of(&trouble), Evidence::default()),
         }
@@ -148,11 +163,11 @@ impl Worker<'_> {
         (outcome, evidence)
     }
 
-    async fn page(&self) -> Result<BrowserPage<'_>, Trouble> {
+    async fn page(&self, thread: EngineThread) -> Result<BrowserPage<'_>, Trouble> {
         let browser = self.browser.as_ref().ok_or_else(Trouble::not_launched)?;
         let handle =
             self.shop.server.open(PageSetup::default()).map_err(|error| Trouble::server(&error))?;
-        let handle = handle.choosing(self.shop.inputs.matrix().bundle);
+        let handle = handle.choosing(self.shop.inputs.matrix().bundle, thread);
         BrowserPage::open(browser, handle).await
     }
 
@@ -200,12 +215,13 @@ impl Worker<'_> {
         let version = self.browser.as_ref().map(|browser| browser.session().browser_version());
         self.event(RunEventKind::Probed {
             browser,
-            profile: self.group.profile.name(),
+            profile: self.profile.clone(),
             version: version.unwrap_or_default().to_owned(),
             report: Box::new(report.clone()),
         });
         let mut facts = self.shop.facts.clone();
-        facts.reports.insert(browser, report);
+        facts.reports.insert(browser, report.clone());
+        self.probed = Some(report);
         let rule = |cell: &CellId| {
             let disposition = disposition(cell, self.shop.inputs.matrix(), &facts);
             let is_out = match disposition {
@@ -224,7 +240,8 @@ impl Worker<'_> {
     }
 
     async fn probe(&self) -> Result<CapabilityReport, Box<Outcome>> {
-        let mut page = self.page().await.map_err(|trouble| outcome_of(&trouble))?;
+        let mut page =
+            self.page(EngineThread::Worker).await.map_err(|trouble| outcome_of(&trouble))?;
         let report = probe(&mut page, self.shop.inputs.matrix().timeouts).await?;
         page.close().await.map_err(|trouble| outcome_of(&trouble))?;
         Ok(report)

@@ -8,6 +8,10 @@
 
 mod cpu;
 mod reference;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod webgl;
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+mod webgpu;
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -18,6 +22,10 @@ pub use cpu::Cpu;
 pub(crate) use cpu::activation;
 pub(crate) use cpu::product;
 pub use reference::Reference;
+#[cfg(target_arch = "wasm32")]
+pub use webgl::Webgl;
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+pub use webgpu::{Webgpu, WebgpuOptions};
 
 use super::model::TensorInfo;
 use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind, GpuTime};

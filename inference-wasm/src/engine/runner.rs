@@ -9,6 +9,10 @@ mod load;
 mod ops;
 mod score;
 
+#[cfg(target_arch = "wasm32")]
+use super::backend::Webgl;
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+use super::backend::Webgpu;
 use super::backend::{Backend, Counters, Cpu, Reference};
 use super::fault::Faults;
 use super::host::Host;
@@ -36,6 +40,10 @@ struct Loaded {
 enum Model {
     Reference(Box<Session<Reference>>),
     Cpu(Box<Session<Cpu>>),
+    #[cfg(target_arch = "wasm32")]
+    Webgl(Box<Session<Webgl>>),
+    #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+    Webgpu(Box<Session<Webgpu>>),
 }
 
 /// Runs an expression with the session of whichever backend is loaded.
@@ -44,6 +52,10 @@ macro_rules! on_session {
         match $model {
             Model::Reference($session) => $run,
             Model::Cpu($session) => $run,
+            #[cfg(target_arch = "wasm32")]
+            Model::Webgl($session) => $run,
+            #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+            Model::Webgpu($session) => $run,
         }
     };
 }

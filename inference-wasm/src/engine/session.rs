@@ -223,6 +223,11 @@ impl<B: Backend> Session<B> {
         chunk.len()
     }
 
+    /// Waits for all that was fed, and fails with whatever went wrong.
+    pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
+        self.backend.settle().await
+    }
+
     /// Appends the logits after some rows of the last chunk to `into`.
     pub async fn logits(
         &mut self,

@@ -275,6 +275,9 @@ pub struct Timings {
     /// Where the time of the decode steps went on a GPU; `None` on a CPU.
     #[serde(default)]
     pub decode_gpu: Option<GpuTime>,
+    /// Dispatches or draws of the decode steps; 0 on a CPU.
+    #[serde(default)]
+    pub decode_dispatches: u64,
 }
 
 /// Where a GPU backend's time went, on the clock of the thread that feeds it.
@@ -353,6 +356,8 @@ pub enum EngineErrorKind {
     OutOfMemory,
     /// The GPU device is gone.
     DeviceLost,
+    /// The GPU was given a command that is not valid, or could not carry one out.
+    GpuError,
     /// The command makes no sense now: nothing loaded, an id out of the vocabulary, …
     InvalidRequest,
 }
@@ -371,6 +376,7 @@ impl EngineErrorKind {
             Self::BackendUnavailable => "backend-unavailable",
             Self::OutOfMemory => "out-of-memory",
             Self::DeviceLost => "device-lost",
+            Self::GpuError => "gpu-error",
             Self::InvalidRequest => "invalid-request",
         }
     }

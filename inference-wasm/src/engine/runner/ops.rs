@@ -1,7 +1,11 @@
 //! The command `ops`: every op of a backend against the reference, on a backend made for it.
 
 use super::{Job, load};
+#[cfg(target_arch = "wasm32")]
+use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu};
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+use crate::engine::backend::{Webgpu, WebgpuOptions};
 use crate::engine::canary;
 use crate::engine::fault::Faults;
 use crate::engine::host::Host;
@@ -32,6 +36,17 @@ pub(super) async fn ops<H: Host>(
         BackendName::Reference => Err(invalid(
             "backend `reference` can't be held: it is what others are held against".into(),
         )),
+        #[cfg(target_arch = "wasm32")]
+        BackendName::Webgl => hold(job, Webgl::new()?, &cases, faults).await,
+        #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+        BackendName::Webgpu => {
+            let options = WebgpuOptions { fault: request.fault, ..WebgpuOptions::default() };
+            hold(job, Webgpu::with(options).await?, &cases, faults).await
+        }
+        #[cfg_attr(
+            target_arch = "wasm32",
+            expect(unreachable_patterns, reason = "a page has both")
+        )]
         name @ (BackendName::Webgpu | BackendName::Webgl) => {
             Err(invalid(format!("the op suite can't make a backend `{name}` yet")))
         }
