@@ -182,6 +182,8 @@ pub struct Timeouts {
     pub decode: Duration,
     /// Given tokens are scored.
     pub score: Duration,
+    /// The op suite is through on one backend.
+    pub ops: Duration,
     /// A model is dropped.
     pub release: Duration,
     /// The longest time without any sign of life.
@@ -202,6 +204,7 @@ impl Default for Timeouts {
             prefill: seconds(120),
             decode: seconds(300),
             score: seconds(300),
+            ops: seconds(300),
             release: seconds(30),
             silence: seconds(30),
             attempt: seconds(900),
@@ -219,6 +222,7 @@ impl Timeouts {
             Phase::Prefill => self.prefill,
             Phase::Decode => self.decode,
             Phase::Score => self.score,
+            Phase::Ops => self.ops,
             Phase::Release => self.release,
         }
     }

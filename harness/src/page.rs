@@ -5,6 +5,7 @@
 
 mod browser;
 mod native;
+mod thread;
 
 use std::future::Future;
 
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 pub use browser::BrowserPage;
 pub use native::NativePage;
+pub use thread::EngineThread;
 
 use crate::browser::{Diagnosis, Trouble};
 use crate::server::PageSetup;

@@ -29,7 +29,7 @@ use event::{LOG_VERSION, RunEvent, RunEventKind};
 use exit::Exit;
 use worker::Shop;
 
-pub(crate) use conversation::{Conversation, End, Watch, unexpected_error};
+pub(crate) use conversation::{Conversation, End, Watch, outcome_of, unexpected_error};
 pub use prepare::{Inputs, ModelFile, UnusableGoldens, requests};
 pub(crate) use worker::probe;
 

@@ -32,7 +32,7 @@ pub struct Scenario {
     pub golden: Option<String>,
     /// What its browser is launched with.
     pub launch: Launch,
-    /// Never empty; the first one loads.
+    /// Never empty; the first one loads, or holds ops, which need no model.
     pub steps: Vec<Step>,
 }
 
@@ -49,6 +49,15 @@ impl Scenario {
     /// The scenario part of the golden's key, which is also what a prompt case lists.
     pub fn golden_key(&self) -> &str {
         self.golden.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether any step is judged by a golden: one that answers cases, or makes up a prompt out of
+    /// the first one's ids.
+    pub fn needs_golden(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Generate(_) | Step::Score(_) => true,
+            Step::Load(_) | Step::Ops(_) | Step::Release => false,
+        })
     }
 
     /// The case ids that steps name, and whether any step takes cases at all.
@@ -134,6 +143,8 @@ pub enum Step {
     Generate(GenerateStep),
     /// Teacher-forced logits of the golden's ids, against the golden's logits.
     Score(ScoreStep),
+    /// Every op of the cell's backend against the scalar reference.
+    Ops(OpsStep),
     /// Drop the model.
     Release,
 }
@@ -145,6 +156,7 @@ impl Step {
             Self::Load(_) => "load",
             Self::Generate(_) => "generate",
             Self::Score(_) => "score",
+            Self::Ops(_) => "ops",
             Self::Release => "release",
         }
     }
@@ -154,7 +166,7 @@ impl Step {
         match self {
             Self::Generate(step) if step.prompt_tokens.is_none() => Some(&step.cases),
             Self::Score(step) => Some(&step.cases),
-            Self::Load(_) | Self::Generate(_) | Self::Release => None,
+            Self::Load(_) | Self::Generate(_) | Self::Ops(_) | Self::Release => None,
         }
     }
 }
@@ -227,4 +239,12 @@ pub enum GenerateExpectation {
 pub struct ScoreStep {
     /// The cases whose ids are fed. The logits have to be within the cell's tolerance class.
     pub cases: Cases,
+}
+
+/// Every op of the cell's backend against the scalar reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpsStep {
+    /// Only cases of the op suite whose name has this in it, or is like it where it has a `*`; all
+    /// when absent.
+    pub filter: Option<String>,
 }

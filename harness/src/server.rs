@@ -33,6 +33,7 @@ pub use model::{DEFAULT_SHARD_BYTES, ModelShelf, ServedModel};
 use attempt::Attempt;
 
 use crate::bundle::BundleChoice;
+use crate::page::EngineThread;
 
 /// The most that a batch of events may weigh.
 const EVENTS_LIMIT: usize = 16 << 20;
@@ -130,10 +131,11 @@ pub struct PageHandle {
 }
 
 impl PageHandle {
-    /// The same place, for a page that is told which bundle to load.
+    /// The same place, for a page that is told which bundle to load, and on which thread.
     #[must_use]
-    pub fn choosing(mut self, choice: BundleChoice) -> Self {
+    pub fn choosing(mut self, choice: BundleChoice, thread: EngineThread) -> Self {
         self.url.push_str(&choice.query());
+        self.url.push_str(thread.query());
         self
     }
 

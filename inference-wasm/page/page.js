@@ -1,7 +1,9 @@
 // The page's main thread: numbers and delivers every event, takes commands from the host, and
-// stays alive while the worker computes. It runs no model code itself.
+// stays alive while the worker computes. It runs no model code itself, unless its address says
+// `thread=main`.
 
 import { Outbox } from "./outbox.js";
+import { inWorker, onThisThread } from "./place.js";
 import { Pool } from "./pool.js";
 import { probe } from "./probe.js";
 
@@ -9,6 +11,10 @@ import { probe } from "./probe.js";
 // of the bundle builder compares the two.
 const PROTOCOL = 2;
 
+// The module and its place are chosen before any command can come: what is wanted stands in the
+// page's address, as in `?bundle=threads&threads=4` or `?thread=main`.
+const wanted = new URLSearchParams(location.search);
+const isOnThisThread = wanted.get("thread") === "main";
 const outbox = new Outbox(new URL("events", document.baseURI));
 // The id of the command at work.
 let current = null;
@@ -40,10 +46,14 @@ function place(event) {
 
 addEventListener("error", (event) => {
   // A resource that fails to load raises an `error` without a message.
-  pageError(event.message ?? `could not load ${event.target?.src ?? "a resource"}`, place(event));
+  const message = event.message ?? `could not load ${event.target?.src ?? "a resource"}`;
+  pageError(message, place(event));
+  if (isOnThisThread) dead(message);
 });
 addEventListener("unhandledrejection", (event) => {
-  send(current, { type: "unhandled-rejection", reason: describe(event.reason) });
+  const reason = describe(event.reason);
+  send(current, { type: "unhandled-rejection", reason });
+  if (isOnThisThread) dead(reason);
 });
 
 function ready(protocol) {
@@ -61,7 +71,7 @@ function ready(protocol) {
 
 // After an uncaught error the module's memory is in no known state: nothing more runs in it.
 function dead(why) {
-  unavailable = `the worker is dead: ${why}`;
+  unavailable = `${engine.name} is dead: ${why}`;
   current = null;
   pool.stop();
   show(unavailable);
@@ -70,7 +80,7 @@ function dead(why) {
 // A thread that fails takes the engine with it, which waits for that thread.
 function threadDies(why) {
   dead(why);
-  worker.terminate();
+  engine.stop();
 }
 
 const pool = new Pool(
@@ -85,12 +95,10 @@ const pool = new Pool(
 );
 
 async function startThreads({ count, share }) {
-  worker.postMessage({ type: "threads-started", trouble: await pool.start(count, share) });
+  engine.post({ type: "threads-started", trouble: await pool.start(count, share) });
 }
 
-const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-
-worker.addEventListener("message", ({ data }) => {
+function take(data) {
   switch (data.type) {
     case "ready":
       ready(data.protocol);
@@ -112,26 +120,18 @@ worker.addEventListener("message", ({ data }) => {
       pageError(data.message, data.source);
       dead(data.message);
       break;
+    case "lost":
+      pageError(data.message, data.source);
+      break;
     case "rejection":
       send(current, { type: "unhandled-rejection", reason: data.reason });
       dead(data.reason);
       break;
   }
-});
-// Only what the worker can't say itself: that its script can't be loaded or read.
-worker.addEventListener("error", (event) => {
-  event.preventDefault();
-  const message = event.message ?? "the worker's script could not be loaded";
-  pageError(message, place(event));
-  dead(message);
-});
-worker.addEventListener("messageerror", () => {
-  pageError("a message of the worker could not be read", "worker.js");
-});
-// The module is chosen before any command can come: what is wanted stands in the page's address,
-// as in `?bundle=threads&threads=4`.
-const wanted = new URLSearchParams(location.search);
-worker.postMessage({
+}
+
+const engine = isOnThisThread ? onThisThread(take) : inWorker(take);
+engine.post({
   type: "start",
   base: document.baseURI,
   bundle: wanted.get("bundle") ?? "auto",
@@ -170,14 +170,14 @@ globalThis.tierproof = Object.freeze({
       const error = { kind: "backend-unavailable", message, hint: null };
       send(id, { type: "failed", error }, true);
     } else {
-      worker.postMessage({ type: "submit", id, text });
+      engine.post({ type: "submit", id, text });
     }
     return null;
   },
 
   // Asks the command at work to end. It does so at the next token.
   cancel() {
-    worker.postMessage({ type: "cancel" });
+    engine.post({ type: "cancel" });
     return null;
   },
 });

@@ -12,9 +12,12 @@ pub mod host;
 mod lanes;
 mod memory;
 pub mod model;
+pub mod ops_suite;
 pub mod quant;
 pub mod runner;
 pub mod sampler;
 pub mod session;
 pub mod tokenizer;
 pub mod transformer;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod turn;

@@ -1,6 +1,6 @@
-//! The page glue: what a page's worker calls, and what the engine gets of the browser.
+//! The page glue: what a page or its worker calls, and what the engine gets of the browser.
 //!
-//! `page/worker.js` loads this module and hands it commands; events go back to it as JSON text,
+//! `page/engine.js` loads this module and hands it commands; events go back to it as JSON text,
 //! and `page/page.js` numbers and delivers them. Nothing here decides anything about a model.
 
 #![expect(unreachable_pub, reason = "wasm-bindgen exports only what is `pub`")]
@@ -8,6 +8,7 @@
 mod host;
 #[cfg(feature = "threads")]
 mod pool;
+mod scope;
 mod shard;
 
 use std::cell::{Cell, RefCell};
@@ -19,7 +20,7 @@ use crate::engine::runner::Runner;
 use crate::protocol::{Command, EngineError, EngineErrorKind, PROTOCOL_VERSION, PageEventKind};
 
 thread_local! {
-    /// `worker.js`'s `emit(command, kind, fate)`.
+    /// `engine.js`'s `emit(command, kind, fate)`.
     static EMIT: RefCell<Option<js_sys::Function>> = const { RefCell::new(None) };
     /// The command at work.
     static CURRENT: Cell<Option<u32>> = const { Cell::new(None) };
@@ -35,7 +36,7 @@ thread_local! {
 ///
 /// # Errors
 ///
-/// If the surroundings are not those of a worker.
+/// If the surroundings are neither those of a page nor of a worker.
 #[wasm_bindgen]
 pub fn start(
     base: &str,
@@ -91,7 +92,7 @@ pub fn cancel() {
     IS_CANCELLED.set(true);
 }
 
-/// Hands one event to the worker's script.
+/// Hands one event to the page's script.
 fn emit_event(command: Option<u32>, kind: &PageEventKind) {
     let fate = match kind {
         PageEventKind::Finished { .. } | PageEventKind::Failed { .. } => "ends",

@@ -19,7 +19,7 @@ use super::process::{Driver, ProcessPage};
 use crate::browser::supervise::Supervisor;
 use crate::browser::{Browser, LaunchProfile, Launcher, Trouble};
 use crate::bundle::BundleChoice;
-use crate::page::{BrowserPage, NativePage};
+use crate::page::{BrowserPage, EngineThread, NativePage};
 use crate::server::{PageSetup, ServedModel, Server};
 
 /// What an engine's page is made of; made once, before anything is measured.
@@ -110,7 +110,7 @@ impl<'s> Host<'s> {
                 page.map(EnginePage::Process).map_err(told)
             }
             (_, Some(browser)) => {
-                let handle = handle.choosing(bundle);
+                let handle = handle.choosing(bundle, EngineThread::Worker);
                 BrowserPage::open(browser, handle).await.map(EnginePage::Browser).map_err(told)
             }
             (_, None) => Err("it needs a browser".to_owned()),

@@ -172,7 +172,7 @@ def main():
         None,
         {
             "type": "ready",
-            "protocol": 1,
+            "protocol": 2,
             "user_agent": f"xllamacpp {version('xllamacpp')}",
             "cross_origin_isolated": False,
         },

@@ -78,6 +78,7 @@ const LLAMA_CPP_BYTES: u64 = 33_827_498;
 
 const INDEX_HTML: &str = include_str!("page/index.html");
 const PAGE_JS: &str = include_str!("page/page.js");
+const LLAMA_CPP_PY: &str = include_str!("llama_cpp.py");
 /// The one that our own page uses: events leave every page in the same way.
 const OUTBOX_JS: &str = include_str!("../../../inference-wasm/page/outbox.js");
 
@@ -164,8 +165,7 @@ impl Peers {
                 let mut told = |step| progress(FetchProgress::Step(step));
                 let python =
                     environment.interpreter(&mut told).map_err(|error| error.to_string())?;
-                let text = include_str!("llama_cpp.py");
-                let script = write_script(&self.cache, "llama_cpp.py", text)
+                let script = write_script(&self.cache, "llama_cpp.py", LLAMA_CPP_PY)
                     .map_err(|error| error.to_string())?;
                 (LLAMA_CPP_VERSION.to_owned(), Parts::Process { python, script })
             }
@@ -226,7 +226,15 @@ pub fn onnx_name(onnx: &Path, model: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use inference_wasm::protocol::PROTOCOL_VERSION;
+
     use super::*;
+
+    #[test]
+    fn peers_speak_our_protocol() {
+        assert!(PAGE_JS.contains(&format!("const PROTOCOL = {PROTOCOL_VERSION};")));
+        assert!(LLAMA_CPP_PY.contains(&format!("\"protocol\": {PROTOCOL_VERSION},")));
+    }
 
     #[test]
     fn an_onnx_export_is_found_by_the_models_name() {

@@ -9,15 +9,16 @@ use inference_wasm::protocol::{BackendName, Loaded, Sampling, SeededFault};
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
 use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, browser, fault, say};
-use crate::browser::LaunchProfile;
+use crate::browser::{Browser, LaunchProfile};
 use crate::bundle::BundleChoice;
 use crate::cell::BrowserName;
 use crate::generate::{Generation, PromptLine, Settings, read_prompts};
 use crate::matrix::Timeouts;
 use crate::models;
 use crate::outcome::Outcome;
-use crate::page::{BrowserPage, NativePage, Page};
+use crate::page::{BrowserPage, EngineThread, NativePage, Page};
 use crate::run::exit::Exit;
+use crate::run::probe;
 use crate::server::{DEFAULT_SHARD_BYTES, PageSetup, ServedModel};
 
 /// Arguments of `tierproof generate`.
@@ -172,9 +173,8 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
             };
             let browser = launched.map_err(Failure::setup)?;
             let answer = until_interrupted(async {
-                let handle = stage.server.open(PageSetup::default()).map_err(Failure::setup)?;
-                let handle = handle.choosing(choice);
-                let page = BrowserPage::open(&browser, handle).await.map_err(Failure::setup)?;
+                let thread = thread_of(&stage, &browser, args.backend(), choice).await?;
+                let page = open(&stage, &browser, choice, thread).await?;
                 converse(page, served, (args, choice), &prompts).await
             })
             .await;
@@ -192,6 +192,35 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
     })
 }
 
+async fn open<'b>(
+    stage: &Stage,
+    browser: &'b Browser,
+    choice: BundleChoice,
+    thread: EngineThread,
+) -> Result<BrowserPage<'b>, Failure> {
+    let handle = stage.server.open(PageSetup::default()).map_err(Failure::setup)?;
+    let handle = handle.choosing(choice, thread);
+    BrowserPage::open(browser, handle).await.map_err(Failure::setup)
+}
+
+/// Where the engine is to run. Only WebGL2 is not to be had everywhere, so that only for it the
+/// browser is asked first.
+async fn thread_of(
+    stage: &Stage,
+    browser: &Browser,
+    backend: BackendName,
+    choice: BundleChoice,
+) -> Result<EngineThread, Failure> {
+    if backend != BackendName::Webgl {
+        return Ok(EngineThread::Worker);
+    }
+    let mut page = open(stage, browser, choice, EngineThread::Worker).await?;
+    let report = probe(&mut page, Timeouts::default()).await;
+    let report = report.map_err(|outcome| failed(&outcome))?;
+    page.close().await.map_err(Failure::setup)?;
+    Ok(EngineThread::of(backend, Some(&report)))
+}
+
 /// The user may stop a conversation at any time; the browser is closed in order then.
 async fn until_interrupted(answer: impl Future<Output = Answer>) -> Answer {
     tokio::select! {
@@ -206,10 +235,7 @@ async fn converse(
     (args, choice): (&GenerateArgs, BundleChoice),
     prompts: &[PromptLine],
 ) -> Answer {
-    let failed = |outcome: Box<Outcome>| {
-        let report = miette::miette!("{}", outcome.message());
-        Failure { exit: exit_of(&outcome), report }
-    };
+    let failed = |outcome: Box<Outcome>| failed(&outcome);
     let manifest = served.manifest.clone();
     page.serve(PageSetup { model: Some(served.into()), fault: None });
     let mut progress = |phase: String| tracing::info!("{phase}");
@@ -250,6 +276,11 @@ async fn converse(
         tracing::info!("a page could not be closed: {trouble}");
     }
     Ok(exit)
+}
+
+fn failed(outcome: &Outcome) -> Failure {
+    let report = miette::miette!("{}", outcome.message());
+    Failure { exit: exit_of(outcome), report }
 }
 
 /// How the command ends for a prompt that got no answer.

@@ -109,6 +109,7 @@ fn timeouts(table: &Table<'_>) -> TimeoutsSpec {
         prefill: table.optional("prefill"),
         decode: table.optional("decode"),
         score: table.optional("score"),
+        ops: table.optional("ops"),
         release: table.optional("release"),
         silence: table.optional("silence"),
         attempt: table.optional("attempt"),

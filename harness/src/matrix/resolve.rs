@@ -416,6 +416,7 @@ fn timeouts(spec: Option<&TimeoutsSpec>, problems: &Problems) -> Timeouts {
         prefill: or(&spec.prefill, default.prefill),
         decode: or(&spec.decode, default.decode),
         score: or(&spec.score, default.score),
+        ops: or(&spec.ops, default.ops),
         release: or(&spec.release, default.release),
         silence: or(&spec.silence, default.silence),
         attempt: or(&spec.attempt, default.attempt),

@@ -191,6 +191,9 @@ pub(crate) struct TimeoutsSpec {
     /// Given tokens are scored. Default: 5m.
     #[schemars(with = "Option<String>")]
     pub(crate) score: Option<Spanned<Duration>>,
+    /// The op suite is through on one backend. Default: 5m.
+    #[schemars(with = "Option<String>")]
+    pub(crate) ops: Option<Spanned<Duration>>,
     /// A model is dropped. Default: 30s.
     #[schemars(with = "Option<String>")]
     pub(crate) release: Option<Spanned<Duration>>,

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use inference_wasm::protocol::{
     Action, CacheType, CapabilityReport, EngineErrorKind, ExecutionReport, Finished,
-    GenerateRequest, LoadRequest, LogitsWanted, Prompt, Sampling, ScoreRequest, SeededFault,
+    GenerateRequest, LoadRequest, LogitsWanted, OpsRequest, Prompt, Sampling, ScoreRequest,
+    SeededFault,
 };
 
 use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error};
@@ -23,7 +24,7 @@ use crate::proof::{
     self, AbsenceProof, Demand, MissingProof, NoAbsence, Proof, Refusal, TierProof,
 };
 use crate::scenario::{
-    Cases, GenerateExpectation, GenerateStep, Launch, LoadExpectation, LoadStep, Scenario,
+    Cases, GenerateExpectation, GenerateStep, Launch, LoadExpectation, LoadStep, OpsStep, Scenario,
     ScoreStep, Step,
 };
 use crate::server::{DEFAULT_SHARD_BYTES, ModelShelf, PageSetup};
@@ -90,6 +91,7 @@ async fn steps<P: Page>(
             Step::Load(step) => run.load(name.clone(), step).await,
             Step::Generate(step) => run.generate(name.clone(), step).await,
             Step::Score(step) => run.score(name.clone(), step).await,
+            Step::Ops(step) => run.ops(name.clone(), step).await,
             Step::Release => run.release(name.clone()).await,
         };
         done.map_err(|outcome| Box::new(outcome.in_step(&name)))?;
@@ -98,7 +100,7 @@ async fn steps<P: Page>(
         return run.absence().await.map(Proof::Absence);
     }
     run.proof.map(Proof::Tier).ok_or_else(|| {
-        let reasons = vec!["no step of the scenario made the model compute".to_owned()];
+        let reasons = vec!["no step of the scenario made the backend compute".to_owned()];
         Box::new(Outcome::BackendMismatch(MissingProof { reasons }))
     })
 }
@@ -282,6 +284,25 @@ impl<'a, P: Page> Run<'a, P> {
         adapter.and_then(|adapter| matrix.relaxation(cell, adapter)).unwrap_or(class)
     }
 
+    async fn ops(&mut self, step: String, ops: &OpsStep) -> Result<(), Box<Outcome>> {
+        let Attempt { cell, fault, .. } = self.attempt;
+        let filter = ops.filter.clone();
+        let action = Action::Ops(OpsRequest { backend: cell.backend, filter, fault });
+        let report = match self.command(action, &mut |_| {}, None).await?.1 {
+            End::Finished(Finished::Ops(report)) => report,
+            End::Finished(other) => return Err(confused(&step, &other)),
+            End::Failed(error) => return Err(Box::new(unexpected_error(error))),
+        };
+        let judged = judge::ops(&judge::place(&step, None), &report);
+        let record = StepEvidence {
+            step,
+            execution: Some(report.execution.clone()),
+            notes: judge::ops_notes(&report),
+            ..StepEvidence::default()
+        };
+        self.conclude(record, judged, &report.execution)
+    }
+
     async fn release(&mut self, step: String) -> Result<(), Box<Outcome>> {
         match self.command(Action::Release, &mut |_| {}, None).await?.1 {
             End::Finished(Finished::Release) => {
@@ -326,6 +347,7 @@ impl<'a, P: Page> Run<'a, P> {
                     Finished::Probe(_)
                     | Finished::Load(_)
                     | Finished::Score(_)
+                    | Finished::Ops(_)
                     | Finished::Release => "nobody knows what".to_owned(),
                 };
                 let backend = self.attempt.cell.backend;
@@ -441,6 +463,7 @@ fn confused(step: &str, result: &Finished) -> Box<Outcome> {
         Finished::Load(_) => "load",
         Finished::Generate(_) => "generate",
         Finished::Score(_) => "score",
+        Finished::Ops(_) => "ops",
         Finished::Release => "release",
     };
     let message = format!("step {step} was answered with the result of a `{of}` command");

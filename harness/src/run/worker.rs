@@ -19,7 +19,7 @@ use crate::browser::{Browser, Launcher, Trouble};
 use crate::cell::{BrowserName, CellId};
 use crate::expectation::{Facts, disposition};
 use crate::outcome::{Disposition, Outcome};
-use crate::page::{BrowserPage, NativePage, Page};
+use crate::page::{BrowserPage, EngineThread, NativePage, Page};
 use crate::server::{ModelShelf, PageSetup, Server};
 
 /// Lines of a driver's log that go into the evidence of a failure.
@@ -143,7 +143,8 @@ impl Worker<'_> {
         if let Err(trouble) = self.launched().await {
             return (*outcome_of(&trouble), Evidence::default());
         }
-        match self.page().await {
+        let thread = EngineThread::of(cell.backend, self.probed.as_ref());
+        match self.page(thread).await {
             Ok(page) => self.execute(attempt, page).await,
             Err(trouble) => (*outcome_of(&trouble), Evidence::default()),
         }
@@ -162,11 +163,11 @@ impl Worker<'_> {
         (outcome, evidence)
     }
 
-    async fn page(&self) -> Result<BrowserPage<'_>, Trouble> {
+    async fn page(&self, thread: EngineThread) -> Result<BrowserPage<'_>, Trouble> {
         let browser = self.browser.as_ref().ok_or_else(Trouble::not_launched)?;
         let handle =
             self.shop.server.open(PageSetup::default()).map_err(|error| Trouble::server(&error))?;
-        let handle = handle.choosing(self.shop.inputs.matrix().bundle);
+        let handle = handle.choosing(self.shop.inputs.matrix().bundle, thread);
         BrowserPage::open(browser, handle).await
     }
 
@@ -239,7 +240,8 @@ impl Worker<'_> {
     }
 
     async fn probe(&self) -> Result<CapabilityReport, Box<Outcome>> {
-        let mut page = self.page().await.map_err(|trouble| outcome_of(&trouble))?;
+        let mut page =
+            self.page(EngineThread::Worker).await.map_err(|trouble| outcome_of(&trouble))?;
         let report = probe(&mut page, self.shop.inputs.matrix().timeouts).await?;
         page.close().await.map_err(|trouble| outcome_of(&trouble))?;
         Ok(report)

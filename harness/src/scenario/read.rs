@@ -5,8 +5,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{
-    Cases, GenerateExpectation, GenerateStep, Launch, Layer, LoadExpectation, LoadStep, Scenario,
-    ScoreStep, ServerFault, Step,
+    Cases, GenerateExpectation, GenerateStep, Launch, Layer, LoadExpectation, LoadStep, OpsStep,
+    Scenario, ScoreStep, ServerFault, Step,
 };
 use crate::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
 
@@ -21,9 +21,9 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
         table.require_tables("steps");
         let steps = table.tables("steps", |step_table| step(step_table, problems));
         if let Some(first) = steps.first()
-            && !matches!(first.get_ref(), Step::Load(_))
+            && !matches!(first.get_ref(), Step::Load(_) | Step::Ops(_))
         {
-            let message = "the first step has to load a model".to_owned();
+            let message = "the first step has to load a model, or hold ops".to_owned();
             problems.push(Problem::at(first.span(), message, "nothing is loaded here"));
         }
         if launch == Launch::WithoutBackend {
@@ -60,6 +60,7 @@ enum Do {
     Load,
     Generate,
     Score,
+    Ops,
     Release,
 }
 
@@ -75,6 +76,10 @@ fn step(table: &Table<'_>, problems: &Problems) -> Option<Step> {
             let cases = table.optional("cases").map_or(Cases::All, Spanned::into_inner);
             let _: Option<Spanned<LogitsExpectation>> = table.optional("expect");
             Step::Score(ScoreStep { cases })
+        }
+        Do::Ops => {
+            let filter = table.optional("filter").map(Spanned::into_inner);
+            Step::Ops(OpsStep { filter })
         }
         Do::Release => Step::Release,
     })
@@ -197,11 +202,12 @@ impl FromValue for Do {
     const EXPECTED: &'static str = "what the step does";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let all = [Self::Load, Self::Generate, Self::Score, Self::Release];
+        let all = [Self::Load, Self::Generate, Self::Score, Self::Ops, Self::Release];
         named(value, &all, |step| match step {
             Self::Load => "load",
             Self::Generate => "generate",
             Self::Score => "score",
+            Self::Ops => "ops",
             Self::Release => "release",
         })
     }

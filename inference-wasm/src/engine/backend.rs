@@ -8,6 +8,8 @@
 
 mod cpu;
 mod reference;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod webgl;
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -18,6 +20,8 @@ pub use cpu::Cpu;
 pub(crate) use cpu::activation;
 pub(crate) use cpu::product;
 pub use reference::Reference;
+#[cfg(target_arch = "wasm32")]
+pub use webgl::Webgl;
 
 use super::model::TensorInfo;
 use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind, GpuTime};

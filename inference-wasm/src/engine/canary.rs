@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `reference` | one sum, first to last |
 //! | `cpu`, `wasm` | four lanes, lane `j` sums `p[j], p[j+4], …`; then `(l0 + l1) + (l2 + l3)` |
+//! | `webgl` | eight lanes, lane `j` sums `p[j], p[j+8], …`; `m[j] = l[j] + l[j+4]`; then `(m0 + m1) + (m2 + m3)` |
 //!
 //! The op goes through the
 //! backend's own [`matmul`](super::backend::Backend::matmul) on its own weights and activations,
@@ -65,7 +66,15 @@ pub fn expected(backend: BackendName) -> Option<u32> {
             }
             (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
         }
-        BackendName::Webgpu | BackendName::Webgl => return None,
+        BackendName::Webgl => {
+            let mut lanes = [0.0_f32; 8];
+            for (i, product) in products.enumerate() {
+                lanes[i % 8] += product;
+            }
+            let merged: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
+            (merged[0] + merged[1]) + (merged[2] + merged[3])
+        }
+        BackendName::Webgpu => return None,
     };
     Some(sum.to_bits())
 }
@@ -95,10 +104,14 @@ mod tests {
             let half = tree.len() / 2;
             tree = (0..half).map(|i| tree[i] + tree[i + half]).collect();
         }
+        let webgl = expected(BackendName::Webgl);
+        assert_ne!(webgl, reference);
+        assert_ne!(webgl, expected(BackendName::Cpu));
         let exact: f64 = (0..LENGTH).map(vectors).map(|(a, b)| f64::from(a * b)).sum();
         for other in [tree[0], exact as f32] {
             assert_ne!(reference, Some(other.to_bits()));
             assert_ne!(expected(BackendName::Cpu), Some(other.to_bits()));
+            assert_ne!(webgl, Some(other.to_bits()));
         }
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::BackendName;
+use super::{BackendName, OpsRequest};
 
 /// One request. A page works on one at a time; a second one before the first has ended is an
 /// error. Cancelling is not a command but a call, since a command would have to wait its turn.
@@ -35,6 +35,8 @@ pub enum Action {
     Generate(GenerateRequest),
     /// Teacher-forced logits: feed the ids as given and report the logits after each.
     Score(ScoreRequest),
+    /// Hold every op of a backend against the scalar reference. Needs no model.
+    Ops(OpsRequest),
     /// Drop the model and everything that belongs to it.
     Release,
 }

@@ -1,12 +1,15 @@
-//! The browser's side of [`Host`]: fetching, clock, events and cancellation in a worker.
+//! The browser's side of [`Host`]: fetching, clock, events and cancellation, in a worker or on a
+//! page's main thread.
 
-use js_sys::{Promise, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsError, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{MessageChannel, Performance, RequestInit, Response, WorkerGlobalScope};
+use web_sys::{Performance, RequestInit, Response};
 
+use super::scope::Scope;
 use super::{IS_CANCELLED, emit_event, shard};
 use crate::engine::host::Host;
+use crate::engine::turn::Turn;
 use crate::protocol::{
     BundleName, CapabilityReport, EngineError, EngineErrorKind, PageEventKind, Shard,
 };
@@ -26,9 +29,9 @@ const BUNDLE: BundleName = if cfg!(feature = "threads") {
     BundleName::Scalar
 };
 
-/// A worker as the engine's surroundings.
+/// A page or its worker as the engine's surroundings.
 pub(super) struct WebHost {
-    scope: WorkerGlobalScope,
+    scope: Scope,
     performance: Performance,
     /// The page's address.
     base: String,
@@ -38,18 +41,16 @@ pub(super) struct WebHost {
     bundle_reason: String,
     /// Threads that stand ready.
     threads: u32,
-    /// Leads from here to here: a message through it is a turn of the event loop.
-    turn: MessageChannel,
+    /// Lets other messages in.
+    turn: Turn,
 }
 
 impl WebHost {
     pub(super) fn new(base: &str, bundle_reason: &str, threads: u32) -> Result<Self, JsError> {
-        let scope: WorkerGlobalScope = js_sys::global()
-            .dyn_into()
-            .map_err(|_| JsError::new("the engine runs in a worker, and this is none"))?;
+        let scope = Scope::here()?;
         let performance =
-            scope.performance().ok_or_else(|| JsError::new("this worker has no `performance`"))?;
-        let turn = MessageChannel::new().map_err(|error| JsError::new(&text_of(&error)))?;
+            scope.performance().ok_or_else(|| JsError::new("this thread has no `performance`"))?;
+        let turn = Turn::new().map_err(|error| JsError::new(&text_of(&error)))?;
         let faults = if cfg!(feature = "seeded-faults") { "+seeded-faults" } else { "" };
         Ok(Self {
             scope,
@@ -73,23 +74,11 @@ impl WebHost {
         })
     }
 
-    /// Waits until the event loop has been around once. A message does it at once; a timer would
-    /// be held back for milliseconds, and a promise would not let other messages in.
-    async fn event_loop_turn(&self) {
-        let (sender, receiver) = (self.turn.port1(), self.turn.port2());
-        let promise = Promise::new(&mut |resolve, _| {
-            receiver.set_onmessage(Some(&resolve));
-            // Null can always be posted.
-            let _ = sender.post_message(&JsValue::NULL);
-        });
-        let _ = JsFuture::from(promise).await;
-    }
-
     async fn post(&self, url: &str, body: &[u8]) -> Result<(), String> {
         let request = RequestInit::new();
         request.set_method("POST");
         request.set_body(&Uint8Array::new_from_slice(body));
-        let response: Response = JsFuture::from(self.scope.fetch_with_str_and_init(url, &request))
+        let response: Response = JsFuture::from(self.scope.fetch_with(url, &request))
             .await
             .map_err(|error| text_of(&error))?
             .unchecked_into();
@@ -135,14 +124,14 @@ impl Host for WebHost {
     }
 
     async fn is_cancelled(&mut self) -> bool {
-        self.event_loop_turn().await;
+        self.turn.pass().await;
         IS_CANCELLED.get()
     }
 
     async fn probe(&mut self) -> Result<CapabilityReport, EngineError> {
         Err(EngineError {
             kind: EngineErrorKind::InvalidRequest,
-            message: "a worker can't probe: the page's main thread answers that command".into(),
+            message: "the engine can't probe: the page's script answers that command".into(),
             hint: None,
         })
     }
@@ -153,6 +142,10 @@ impl Host for WebHost {
 
     fn threads(&self) -> u32 {
         self.threads
+    }
+
+    fn is_main_thread(&self) -> bool {
+        self.scope.is_main_thread()
     }
 
     fn bundle_reason(&self) -> &str {

@@ -6,9 +6,10 @@
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStreamDefaultReader, Response, WorkerGlobalScope};
+use web_sys::{ReadableStreamDefaultReader, Response};
 
 use super::host::text_of;
+use super::scope::Scope;
 use crate::protocol::{EngineError, EngineErrorKind, Shard};
 
 /// How an HTML page begins. Weights that begin so by chance do not exist.
@@ -16,13 +17,13 @@ const HTML_BEGINNINGS: [&[u8]; 2] = [b"<!doctype html", b"<html"];
 
 /// Appends the shard at `url` to `into`.
 pub(super) async fn fetch(
-    scope: &WorkerGlobalScope,
+    scope: &Scope,
     url: &str,
     shard: &Shard,
     into: &mut Vec<u8>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(), EngineError> {
-    let response: Response = JsFuture::from(scope.fetch_with_str(url))
+    let response: Response = JsFuture::from(scope.fetch(url))
         .await
         .map_err(|error| unavailable(url, &format!("no answer: {}", text_of(&error))))?
         .unchecked_into();

@@ -3,7 +3,7 @@
 
 import { Outbox } from "./outbox.js";
 
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 const outbox = new Outbox(new URL("events", document.baseURI));
 let current = null;
 let adapter = null;

@@ -3,6 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use super::{Job, Model};
+#[cfg(target_arch = "wasm32")]
+use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu, Reference};
 use crate::engine::fault::Faults;
 use crate::engine::host::Host;
@@ -32,29 +34,63 @@ pub(super) async fn load<H: Host>(
     let file_bytes = file.len() as u64;
     let options =
         LoadOptions { positions: request.context_tokens, cache_type: request.cache_type, faults };
-    let (model, mut loaded) = if request.backend == BackendName::Reference {
-        if let Some(threads @ 2..) = request.threads {
-            return Err(invalid(format!(
-                "{threads} threads were asked for, expected 1: backend `reference` has one"
-            )));
-        }
-        let session = Session::load(Reference::default(), file, options)?;
-        let loaded = describe(&session);
-        (Model::Reference(Box::new(session)), loaded)
-    } else {
-        let threads = request.threads.unwrap_or_else(|| job.host.threads());
-        let session = Session::load(Cpu::new(threads as usize)?, file, options)?;
-        let loaded = describe(&session);
-        (Model::Cpu(Box::new(session)), loaded)
-    };
+    let (model, mut loaded) = prepare(job, request, file, options).await?;
     loaded.fetch_ms = fetched - start;
     loaded.file_bytes = file_bytes;
     loaded.prepare_ms = job.host.now_ms() - fetched;
     Ok((model, loaded))
 }
 
+/// Puts a model on the backend that was asked for.
+async fn prepare<H: Host>(
+    job: &mut Job<'_, H>,
+    request: &LoadRequest,
+    file: Vec<u8>,
+    options: LoadOptions,
+) -> Result<(Model, Loaded), EngineError> {
+    let one_thread = || match request.threads {
+        Some(threads @ 2..) => Err(invalid(format!(
+            "{threads} threads were asked for, expected 1: backend `{}` has one",
+            request.backend
+        ))),
+        Some(_) | None => Ok(()),
+    };
+    match request.backend {
+        BackendName::Reference => {
+            one_thread()?;
+            let session = Session::load(Reference::default(), file, options)?;
+            let loaded = describe(&session);
+            Ok((Model::Reference(Box::new(session)), loaded))
+        }
+        #[cfg(target_arch = "wasm32")]
+        BackendName::Webgl => {
+            one_thread()?;
+            let mut session = Session::load(Webgl::new()?, file, options)?;
+            let loaded = warm(job, &mut session).await?;
+            Ok((Model::Webgl(Box::new(session)), loaded))
+        }
+        _ => {
+            let threads = request.threads.unwrap_or_else(|| job.host.threads());
+            let session = Session::load(Cpu::new(threads as usize)?, file, options)?;
+            let loaded = describe(&session);
+            Ok((Model::Cpu(Box::new(session)), loaded))
+        }
+    }
+}
+
+/// Ends the loading of a model on a GPU.
+#[cfg(target_arch = "wasm32")]
+async fn warm<H: Host, B: Backend>(
+    job: &mut Job<'_, H>,
+    session: &mut Session<B>,
+) -> Result<Loaded, EngineError> {
+    let start = job.host.now_ms();
+    session.warm_up().await?;
+    Ok(Loaded { warm_up_ms: job.host.now_ms() - start, ..describe(session) })
+}
+
 /// Refuses a backend that this build of the engine does not have.
-fn check_backend(backend: BackendName) -> Result<(), EngineError> {
+pub(super) fn check_backend(backend: BackendName) -> Result<(), EngineError> {
     let in_page = cfg!(target_arch = "wasm32");
     let (message, hint) = match backend {
         BackendName::Reference => return Ok(()),
@@ -67,7 +103,8 @@ fn check_backend(backend: BackendName) -> Result<(), EngineError> {
             ("backend `cpu` runs natively only", "in a page the same kernels are `wasm`")
         }
         BackendName::Webgpu => ("this engine has no `webgpu` backend yet", "use `wasm`"),
-        BackendName::Webgl => ("this engine has no `webgl` backend yet", "use `wasm`"),
+        BackendName::Webgl if in_page => return Ok(()),
+        BackendName::Webgl => ("backend `webgl` runs in a page only", "natively there is `cpu`"),
     };
     Err(EngineError {
         kind: EngineErrorKind::BackendUnavailable,

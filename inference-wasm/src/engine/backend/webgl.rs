@@ -1,0 +1,31 @@
+//! Backend `webgl`: every op is a fragment pass over float textures, in WebGL2.
+//!
+//! WebGL2 has no compute shaders and no storage buffers, so an op draws a rectangle whose pixels
+//! are its output, and reads its inputs texel by texel. Here is what each op draws; how tensors lie
+//! in textures is in [`layout`], how weights do in [`weights`], and what a pass computes in
+//! `shaders/`.
+//!
+//! An op that reads and writes the same tensor draws to the tensor's other texture, since a pass
+//! can't read what it writes. Nothing is allocated once every op has run.
+
+#[cfg(target_arch = "wasm32")]
+mod attention;
+#[cfg(target_arch = "wasm32")]
+mod best;
+#[cfg(target_arch = "wasm32")]
+mod context;
+#[cfg(target_arch = "wasm32")]
+mod device;
+mod layout;
+#[cfg(target_arch = "wasm32")]
+mod ops;
+#[cfg(target_arch = "wasm32")]
+mod read;
+#[cfg(target_arch = "wasm32")]
+mod shader;
+#[cfg(target_arch = "wasm32")]
+mod tensor;
+mod weights;
+
+#[cfg(target_arch = "wasm32")]
+pub use ops::Webgl;

@@ -1,0 +1,109 @@
+//! Attention: a pass for the scores, and one for their softmax and the sum of the values.
+
+use super::device::{Device, Number, Pass};
+use super::layout::Shape;
+use super::ops::Webgl;
+use super::shader::Shader;
+use super::tensor::{Cache, Tensor};
+use crate::engine::backend::{CHUNK_ROWS, Heads};
+use crate::protocol::EngineError;
+
+/// Most floats of scores that are kept, 64 MiB: a long prompt is attended to in fewer rows at a
+/// time.
+const MOST_SCORES: usize = 1 << 24;
+
+/// Scratch for scores.
+pub(super) struct Scores {
+    tensor: Tensor,
+    /// Rows of queries that it has room for, each with all heads.
+    rows: usize,
+    /// What it was made for: heads, and positions of the cache.
+    made_for: (usize, usize),
+}
+
+impl Scores {
+    fn new(device: &mut Device, heads: usize, positions: usize) -> Result<Self, EngineError> {
+        let rows = (MOST_SCORES / (heads * positions).max(1)).clamp(1, CHUNK_ROWS);
+        let tensor = Tensor::new(device, rows * heads, positions)?;
+        Ok(Self { tensor, rows, made_for: (heads, positions) })
+    }
+}
+
+impl Webgl {
+    pub(super) fn attend(
+        &mut self,
+        queries: &Tensor,
+        cache: &Cache,
+        heads: Heads,
+        out: &mut Tensor,
+    ) -> Result<(), EngineError> {
+        let needed = (heads.queries, cache.shape.rows);
+        let scores = match self.scores.take() {
+            Some(scores) if scores.made_for == needed => scores,
+            _ => Scores::new(&mut self.device, heads.queries, cache.shape.rows)?,
+        };
+        for row_first in (0..queries.rows).step_by(scores.rows) {
+            let rows = scores.rows.min(queries.rows - row_first);
+            self.attend_rows((queries, row_first, rows), cache, heads, &scores, out)?;
+        }
+        out.rows = queries.rows;
+        self.scores = Some(scores);
+        Ok(())
+    }
+
+    fn attend_rows(
+        &mut self,
+        (queries, row_first, rows): (&Tensor, usize, usize),
+        cache: &Cache,
+        heads: Heads,
+        scores: &Scores,
+        out: &Tensor,
+    ) -> Result<(), EngineError> {
+        // Only as many columns as there are positions, in the scratch that has room for more.
+        let positions = heads.first + row_first + rows;
+        let score_shape = scores.tensor.shape.with_columns(positions);
+        let window = heads.window.unwrap_or(positions).min(positions);
+        let is_aligned = heads.size.is_multiple_of(4);
+        let int = |number: usize| Number::Int(number as i32);
+        let numbers = [
+            ("queries_shape", Number::Shape(queries.shape.uniform())),
+            ("cache_shape", Number::Shape(cache.shape.uniform())),
+            ("scores_shape", Number::Shape(score_shape.uniform())),
+            ("columns", int(out.shape.columns)),
+            ("heads", int(heads.queries)),
+            ("kv_heads", int(heads.kv)),
+            ("head_size", int(heads.size)),
+            ("row_first", int(row_first)),
+            ("first", int(heads.first)),
+            ("window", int(window)),
+            ("scale", Number::Float(heads.scale)),
+            ("cap", Number::Float(heads.soft_cap.unwrap_or(0.0))),
+        ];
+        let shaped = |shape: Shape| {
+            let own = [
+                ("out_shape", Number::Shape(shape.uniform())),
+                ("out_texels", int(shape.texels())),
+            ];
+            [own.as_slice(), &numbers].concat()
+        };
+        for rectangle in score_shape.rectangles(0..rows * heads.queries) {
+            self.device.draw(&Pass {
+                shader: Shader::Scores(is_aligned),
+                target: &scores.tensor.front.target,
+                rectangle,
+                textures: &[("queries", &queries.front.texture), ("keys", &cache.keys)],
+                numbers: &shaped(score_shape),
+            });
+        }
+        for rectangle in out.shape.rectangles(row_first..row_first + rows) {
+            self.device.draw(&Pass {
+                shader: Shader::Attended(is_aligned),
+                target: &out.front.target,
+                rectangle,
+                textures: &[("scores", &scores.tensor.front.texture), ("values", &cache.values)],
+                numbers: &shaped(out.shape),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! Getting a WebGL2 context that computes right, or the reason why there is none.
+//!
+//! What the passes take for granted is drawn once and compared bit by bit, rather than believed.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use js_sys::{Float32Array, Object, Reflect, Uint32Array};
+use sha2::{Digest, Sha256};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{
+    Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl,
+};
+
+use super::device::{Device, Pass, Texels, unexpected};
+use super::layout::Rectangle;
+use super::shader::Shader;
+use crate::engine::backend::Adapter;
+use crate::protocol::EngineError;
+
+/// How renderers are called that compute on the CPU, in lower case.
+const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "softpipe", "software", "basic render"];
+
+/// `UNMASKED_RENDERER_WEBGL` of `WEBGL_debug_renderer_info`.
+const UNMASKED_RENDERER: u32 = 0x9246;
+
+/// Limits that tell adapters apart.
+const LIMITS: [(&str, u32); 7] = [
+    ("max-color-attachments", Gl::MAX_COLOR_ATTACHMENTS),
+    ("max-draw-buffers", Gl::MAX_DRAW_BUFFERS),
+    ("max-fragment-uniform-vectors", Gl::MAX_FRAGMENT_UNIFORM_VECTORS),
+    ("max-renderbuffer-size", Gl::MAX_RENDERBUFFER_SIZE),
+    ("max-texture-image-units", Gl::MAX_TEXTURE_IMAGE_UNITS),
+    ("max-texture-size", Gl::MAX_TEXTURE_SIZE),
+    ("max-uniform-block-size", Gl::MAX_UNIFORM_BLOCK_SIZE),
+];
+
+/// A listener for one event of a canvas; removed with it.
+pub(super) struct Listener {
+    target: EventTarget,
+    name: &'static str,
+    closure: Closure<dyn FnMut(Event)>,
+}
+
+impl Listener {
+    /// Keeps the last message that came with the event.
+    fn new(target: &EventTarget, name: &'static str, into: Rc<RefCell<Option<String>>>) -> Self {
+        let closure = Closure::new(move |event: Event| {
+            let message = Reflect::get(&event, &"statusMessage".into()).ok();
+            *into.borrow_mut() =
+                Some(message.and_then(|text| text.as_string()).unwrap_or_default());
+        });
+        // A canvas takes any listener.
+        let _ = target.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
+        Self { target: target.clone(), name, closure }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let callback = self.closure.as_ref().unchecked_ref();
+        let _ = self.target.remove_event_listener_with_callback(self.name, callback);
+    }
+}
+
+/// A device on a canvas of its own.
+pub(super) fn open() -> Result<(Device, Listener, Adapter), EngineError> {
+    let canvas = canvas()?;
+    let refused = Rc::new(RefCell::new(None));
+    let listener = Listener::new(&canvas, "webglcontextcreationerror", refused.clone());
+    let context = context_of(&canvas)
+        .map_err(|error| unexpected(&format!("`getContext(\"webgl2\")` failed: {error:?}")))?;
+    drop(listener);
+    let Some(gl) = context else {
+        let reason = refused.take().filter(|reason| !reason.is_empty());
+        let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+        return Err(unexpected(&format!("the browser gives no WebGL2 context{reason}")));
+    };
+    // Makes RGBA32F and RGBA16F drawable.
+    if gl.get_extension("EXT_color_buffer_float").ok().flatten().is_none() {
+        let message = "there is no EXT_color_buffer_float: nothing can be drawn to float textures";
+        return Err(unexpected(message));
+    }
+    let precision = gl.get_shader_precision_format(Gl::FRAGMENT_SHADER, Gl::HIGH_FLOAT);
+    let bits = precision.map_or(0, |precision| precision.precision());
+    if bits < 23 {
+        return Err(unexpected(&format!("`highp` floats have {bits} bits, expected 23 or more")));
+    }
+    let lost = Rc::new(RefCell::new(None));
+    let listener = Listener::new(&canvas, "webglcontextlost", lost.clone());
+    let adapter = adapter_of(&gl);
+    let mut device = Device::new(gl, lost);
+    probe(&mut device)?;
+    Ok((device, listener, adapter))
+}
+
+/// A canvas that nobody sees: in a worker there is no other, and `WebKit` has it on the main thread.
+fn canvas() -> Result<EventTarget, EngineError> {
+    if let Ok(canvas) = OffscreenCanvas::new(1, 1) {
+        return Ok(canvas.into());
+    }
+    let document = Reflect::get(&js_sys::global(), &"document".into()).ok();
+    let document = document.and_then(|document| document.dyn_into::<web_sys::Document>().ok());
+    let canvas = document.and_then(|document| document.create_element("canvas").ok());
+    canvas.map(Into::into).ok_or_else(|| {
+        unexpected("there is no OffscreenCanvas and no document to make a canvas in")
+    })
+}
+
+fn context_of(canvas: &EventTarget) -> Result<Option<Gl>, JsValue> {
+    let options = Object::new();
+    let is_off = ["alpha", "antialias", "depth", "stencil", "failIfMajorPerformanceCaveat"];
+    for name in is_off {
+        Reflect::set(&options, &name.into(), &false.into())?;
+    }
+    Reflect::set(&options, &"powerPreference".into(), &"high-performance".into())?;
+    let context = match canvas.dyn_ref::<OffscreenCanvas>() {
+        Some(canvas) => canvas.get_context_with_context_options("webgl2", &options)?,
+        None => canvas
+            .unchecked_ref::<HtmlCanvasElement>()
+            .get_context_with_context_options("webgl2", &options)?,
+    };
+    Ok(context.map(JsCast::unchecked_into))
+}
+
+fn adapter_of(gl: &Gl) -> Adapter {
+    // Some browsers hide the name, some tell it only under that of the extension.
+    let names = gl.get_extension("WEBGL_debug_renderer_info").ok().flatten();
+    let name = if names.is_some() { UNMASKED_RENDERER } else { Gl::RENDERER };
+    let name = gl.get_parameter(name).ok().and_then(|name| name.as_string()).unwrap_or_default();
+    let lower = name.to_lowercase();
+    let is_software = SOFTWARE.iter().any(|software| lower.contains(software));
+    let extensions = gl.get_supported_extensions().unwrap_or_default();
+    let mut lines: BTreeSet<String> = extensions
+        .iter()
+        .filter_map(|extension| extension.as_string())
+        .map(|extension| format!("extension.{extension}=true"))
+        .collect();
+    for (limit, parameter) in LIMITS {
+        let value = gl.get_parameter(parameter).ok().and_then(|value| value.as_f64());
+        lines.insert(format!("limit.{limit}={}", value.unwrap_or(-1.0)));
+    }
+    let text: String = lines.into_iter().map(|line| line + "\n").collect();
+    let limits_sha256 = hex::encode(Sha256::digest(text));
+    Adapter { name, is_software, limits_sha256 }
+}
+
+/// Draws four fragments and compares each with what arithmetic says.
+fn probe(device: &mut Device) -> Result<(), EngineError> {
+    let floats = [1.0 + f32::EPSILON, 4097.0, f32::MAX, f32::MIN_POSITIVE];
+    // 1 and 2⁻²⁴; the greatest half and −2⁻¹⁵, which has no exponent of its own.
+    let words = [0x0001_3c00, 0x8200_7bff, 0x00ff_ffff, 0x0012_3457];
+    let one = Rectangle { x: 0, y: 0, width: 1, height: 1 };
+    let float_texture = device.texture(Texels::F32, (1, 1))?;
+    let values = Float32Array::from(floats.as_slice());
+    device.upload(&float_texture, Texels::F32, one, &values);
+    let word_texture = device.texture(Texels::Words, (1, 1))?;
+    let values = Uint32Array::from(words.as_slice());
+    device.upload(&word_texture, Texels::Words, one, &values);
+    let texture = device.texture(Texels::F32, (4, 1))?;
+    let target = device.target(&[&texture])?;
+    let rectangle = Rectangle { width: 4, ..one };
+    device.draw(&Pass {
+        shader: Shader::Probe,
+        target: &target,
+        rectangle,
+        textures: &[("floats", &float_texture), ("bits", &word_texture)],
+        numbers: &[],
+    });
+    let mut found = Vec::new();
+    device.read_now(&target, rectangle, &mut found)?;
+    device.check()?;
+    let masked = words.map(|word| (word & 0x00ff_ffff) as f32);
+    let half = [1.0, 0.5_f32.powi(24), 65504.0, -(0.5_f32.powi(15))];
+    let sums = [f32::EPSILON, 4097.0 * 4095.0, 1.0, 4097.0];
+    let expected = [floats, sums, masked, half].concat();
+    let what = ["a float's bits", "an f32 sum", "integers", "half-precision numbers"];
+    for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        // Division and root may be off by some units in the last place.
+        let is_rounded = i == 6 || i == 7;
+        let is_right = if is_rounded {
+            (found - expected).abs() <= 4.0 * f32::EPSILON * expected
+        } else {
+            found.to_bits() == expected.to_bits()
+        };
+        if !is_right {
+            let what = what[i / 4];
+            return Err(unexpected(&format!(
+                "the precision probe fails: {what}: expected {expected:e}, found {found:e}"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,468 @@
+//! The WebGL2 context, and drawing with it: programs, bindings, errors.
+//!
+//! Knows no op and no tensor. What went wrong first is kept, nothing is drawn after it, and
+//! [`Device::check`] tells it. State is set only where it differs from what was set before, since
+//! each call crosses from WebAssembly to JavaScript, and mostly to another process.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{
+    WebGl2RenderingContext as Gl, WebGlFramebuffer, WebGlProgram, WebGlShader, WebGlTexture,
+    WebGlUniformLocation, WebglLoseContext,
+};
+
+use super::layout::Rectangle;
+use super::shader::{Shader, VERTEX};
+use crate::protocol::{EngineError, EngineErrorKind};
+
+/// Texture units that are kept track of; no shader reads more textures.
+const UNITS: usize = 4;
+
+/// A context with what has been made in it.
+pub(super) struct Device {
+    pub(super) gl: Gl,
+    /// `MAX_TEXTURE_SIZE`, in texels.
+    pub(super) most_texels: usize,
+    /// What the browser said when it took the context away.
+    lost: Rc<RefCell<Option<String>>>,
+    programs: Vec<(Shader, Program)>,
+    bound: Bound,
+    /// The last number that was given to a texture or a framebuffer.
+    last_id: u32,
+    error: Option<EngineError>,
+    /// Draws since it was made.
+    pub(super) draws: u64,
+}
+
+impl Drop for Device {
+    /// Gives the context back at once: its memory would else wait for the garbage collector, and a
+    /// browser takes the oldest of too many contexts away.
+    fn drop(&mut self) {
+        if let Ok(Some(extension)) = self.gl.get_extension("WEBGL_lose_context") {
+            extension.unchecked_into::<WebglLoseContext>().lose_context();
+        }
+    }
+}
+
+/// What is set in the context.
+#[derive(Default)]
+struct Bound {
+    program: Option<usize>,
+    framebuffer: u32,
+    viewport: Option<Rectangle>,
+    unit: usize,
+    textures: [u32; UNITS],
+}
+
+/// A texture; deleted with its last owner.
+#[derive(Debug)]
+pub(super) struct Texture {
+    gl: Gl,
+    id: u32,
+    handle: WebGlTexture,
+}
+
+impl Drop for Texture {
+    fn drop(&mut self) {
+        self.gl.delete_texture(Some(&self.handle));
+    }
+}
+
+/// Textures that are drawn to; deleted with its last owner.
+#[derive(Debug)]
+pub(super) struct Target {
+    gl: Gl,
+    id: u32,
+    handle: WebGlFramebuffer,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.gl.delete_framebuffer(Some(&self.handle));
+    }
+}
+
+/// What texels are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Texels {
+    /// Four `f32`.
+    F32,
+    /// Four half-precision numbers.
+    F16,
+    /// Four 32-bit words.
+    Words,
+    /// So many 16-bit numbers: 1, 2 or 4.
+    Halves(usize),
+}
+
+impl Texels {
+    fn internal(self) -> u32 {
+        match self {
+            Self::F32 => Gl::RGBA32F,
+            Self::F16 => Gl::RGBA16F,
+            Self::Words => Gl::RGBA32UI,
+            Self::Halves(1) => Gl::R16UI,
+            Self::Halves(2) => Gl::RG16UI,
+            Self::Halves(_) => Gl::RGBA16UI,
+        }
+    }
+
+    /// Format and type of what is uploaded.
+    fn upload(self) -> (u32, u32) {
+        match self {
+            Self::F32 => (Gl::RGBA, Gl::FLOAT),
+            Self::F16 => (Gl::RGBA, Gl::HALF_FLOAT),
+            Self::Words => (Gl::RGBA_INTEGER, Gl::UNSIGNED_INT),
+            Self::Halves(1) => (Gl::RED_INTEGER, Gl::UNSIGNED_SHORT),
+            Self::Halves(2) => (Gl::RG_INTEGER, Gl::UNSIGNED_SHORT),
+            Self::Halves(_) => (Gl::RGBA_INTEGER, Gl::UNSIGNED_SHORT),
+        }
+    }
+}
+
+/// The value of a uniform.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Number<'n> {
+    Int(i32),
+    Shape([i32; 3]),
+    Float(f32),
+    Ints(&'n [i32]),
+}
+
+/// One draw.
+pub(super) struct Pass<'p> {
+    pub(super) shader: Shader,
+    pub(super) target: &'p Target,
+    /// What is drawn of the target.
+    pub(super) rectangle: Rectangle,
+    /// Samplers of the shader, by name.
+    pub(super) textures: &'p [(&'static str, &'p Texture)],
+    /// Its other uniforms; those that it does not use may be named.
+    pub(super) numbers: &'p [(&'static str, Number<'p>)],
+}
+
+struct Program {
+    handle: WebGlProgram,
+    uniforms: Vec<Uniform>,
+}
+
+struct Uniform {
+    name: String,
+    location: WebGlUniformLocation,
+    /// The texture unit of a sampler.
+    unit: Option<usize>,
+    last: Option<Number<'static>>,
+}
+
+impl Device {
+    /// Takes a context over. `lost` is where its owner writes why it is gone.
+    pub(super) fn new(gl: Gl, lost: Rc<RefCell<Option<String>>>) -> Self {
+        let most = gl.get_parameter(Gl::MAX_TEXTURE_SIZE).ok().and_then(|most| most.as_f64());
+        gl.disable(Gl::DITHER);
+        // Rows of 16-bit texels have no padding.
+        gl.pixel_storei(Gl::UNPACK_ALIGNMENT, 1);
+        Self {
+            gl,
+            most_texels: most.unwrap_or(0.0) as usize,
+            lost,
+            programs: Vec::new(),
+            bound: Bound::default(),
+            last_id: 0,
+            error: None,
+            draws: 0,
+        }
+    }
+
+    fn next_id(&mut self) -> u32 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Keeps an error, unless there is one already.
+    pub(super) fn fail(&mut self, error: EngineError) {
+        self.error.get_or_insert(error);
+    }
+
+    /// Whether something went wrong, as far as is known.
+    pub(super) fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Asks the context for errors, and tells what went wrong first since the device was made. It
+    /// stays wrong: what was computed since is not to be used.
+    pub(super) fn check(&mut self) -> Result<(), EngineError> {
+        let found = self.gl.get_error();
+        if self.gl.is_context_lost() || found == Gl::CONTEXT_LOST_WEBGL {
+            let message = self.lost.borrow().clone().unwrap_or_default();
+            let why = if message.is_empty() { "no reason given" } else { message.as_str() };
+            let message = format!("the browser has taken the WebGL2 context away: {why}");
+            return Err(EngineError { kind: EngineErrorKind::DeviceLost, message, hint: None });
+        }
+        if found != Gl::NO_ERROR {
+            self.fail(error_of(found));
+        }
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    /// A texture of so many texels across and down.
+    pub(super) fn texture(
+        &mut self,
+        texels: Texels,
+        (width, height): (usize, usize),
+    ) -> Result<Texture, EngineError> {
+        let handle = self.gl.create_texture().ok_or_else(|| self.gone("a texture"))?;
+        let texture = Texture { gl: self.gl.clone(), id: self.next_id(), handle };
+        self.bind(0, &texture);
+        let (width, height) = (width as i32, height as i32);
+        self.gl.tex_storage_2d(Gl::TEXTURE_2D, 1, texels.internal(), width, height);
+        // Anything else needs filtering, which these texels have not.
+        for name in [Gl::TEXTURE_MIN_FILTER, Gl::TEXTURE_MAG_FILTER] {
+            self.gl.tex_parameteri(Gl::TEXTURE_2D, name, Gl::NEAREST as i32);
+        }
+        Ok(texture)
+    }
+
+    /// Writes a rectangle of a texture. `values` is a typed array of what the texels are made of.
+    pub(super) fn upload(
+        &mut self,
+        texture: &Texture,
+        texels: Texels,
+        rectangle: Rectangle,
+        values: &js_sys::Object,
+    ) {
+        self.bind(0, texture);
+        let (format, of) = texels.upload();
+        let Rectangle { x, y, width, height } = rectangle;
+        let written =
+            self.gl.tex_sub_image_2d_with_i32_and_i32_and_u32_and_type_and_opt_array_buffer_view(
+                Gl::TEXTURE_2D,
+                0,
+                x,
+                y,
+                width,
+                height,
+                format,
+                of,
+                Some(values),
+            );
+        if let Err(error) = written {
+            self.fail(unexpected(&format!("a texture could not be written: {error:?}")));
+        }
+    }
+
+    /// A target that draws to these textures, one for each output of a shader.
+    pub(super) fn target(&mut self, textures: &[&Texture]) -> Result<Target, EngineError> {
+        let handle = self.gl.create_framebuffer().ok_or_else(|| self.gone("a framebuffer"))?;
+        let target = Target { gl: self.gl.clone(), id: self.next_id(), handle };
+        self.bind_target(&target);
+        let buffers = js_sys::Array::new();
+        for (attachment, texture) in (Gl::COLOR_ATTACHMENT0..).zip(textures) {
+            let (of, texture) = (Gl::TEXTURE_2D, Some(&texture.handle));
+            self.gl.framebuffer_texture_2d(Gl::FRAMEBUFFER, attachment, of, texture, 0);
+            buffers.push(&JsValue::from(attachment));
+        }
+        self.gl.draw_buffers(&buffers);
+        let status = self.gl.check_framebuffer_status(Gl::FRAMEBUFFER);
+        if status == Gl::FRAMEBUFFER_COMPLETE {
+            return Ok(target);
+        }
+        self.check()?;
+        Err(unexpected(&format!("a framebuffer of float textures is not complete: {status:#06x}")))
+    }
+
+    /// Draws, unless something went wrong before.
+    pub(super) fn draw(&mut self, pass: &Pass<'_>) {
+        if self.has_failed() {
+            return;
+        }
+        let index = match self.program(pass.shader) {
+            Ok(index) => index,
+            Err(error) => return self.fail(error),
+        };
+        if self.bound.program != Some(index) {
+            self.gl.use_program(Some(&self.programs[index].1.handle));
+            self.bound.program = Some(index);
+        }
+        for (name, texture) in pass.textures {
+            let uniforms = &self.programs[index].1.uniforms;
+            let unit = uniforms.iter().find(|uniform| uniform.name == *name);
+            if let Some(unit) = unit.and_then(|uniform| uniform.unit) {
+                self.bind(unit, texture);
+            }
+        }
+        for (name, value) in pass.numbers {
+            let uniforms = &mut self.programs[index].1.uniforms;
+            if let Some(uniform) = uniforms.iter_mut().find(|uniform| uniform.name == *name) {
+                uniform.set(&self.gl, *value);
+            }
+        }
+        self.bind_target(pass.target);
+        if self.bound.viewport != Some(pass.rectangle) {
+            let Rectangle { x, y, width, height } = pass.rectangle;
+            self.gl.viewport(x, y, width, height);
+            self.bound.viewport = Some(pass.rectangle);
+        }
+        self.gl.draw_arrays(Gl::TRIANGLES, 0, 3);
+        self.draws += 1;
+    }
+
+    /// Copies a texture as a whole, from one target to another of the same size.
+    pub(super) fn copy(&mut self, from: &Target, to: &Target, (width, height): (usize, usize)) {
+        let (width, height) = (width as i32, height as i32);
+        self.gl.bind_framebuffer(Gl::READ_FRAMEBUFFER, Some(&from.handle));
+        self.gl.bind_framebuffer(Gl::DRAW_FRAMEBUFFER, Some(&to.handle));
+        let (mask, filter) = (Gl::COLOR_BUFFER_BIT, Gl::NEAREST);
+        self.gl.blit_framebuffer(0, 0, width, height, 0, 0, width, height, mask, filter);
+        // Neither is bound for both.
+        self.bound.framebuffer = 0;
+    }
+
+    pub(super) fn bind_target(&mut self, target: &Target) {
+        if self.bound.framebuffer != target.id {
+            self.gl.bind_framebuffer(Gl::FRAMEBUFFER, Some(&target.handle));
+            self.bound.framebuffer = target.id;
+        }
+    }
+
+    fn bind(&mut self, unit: usize, texture: &Texture) {
+        if self.bound.textures[unit] == texture.id {
+            // What follows an upload binds to the active unit.
+            self.activate(unit);
+            return;
+        }
+        self.activate(unit);
+        self.gl.bind_texture(Gl::TEXTURE_2D, Some(&texture.handle));
+        self.bound.textures[unit] = texture.id;
+    }
+
+    fn activate(&mut self, unit: usize) {
+        if self.bound.unit != unit {
+            self.gl.active_texture(Gl::TEXTURE0 + unit as u32);
+            self.bound.unit = unit;
+        }
+    }
+
+    /// The place of a shader's program, which is made if this is the first time.
+    fn program(&mut self, shader: Shader) -> Result<usize, EngineError> {
+        if let Some(index) = self.programs.iter().position(|(made, _)| *made == shader) {
+            return Ok(index);
+        }
+        let program = self.link(shader)?;
+        self.programs.push((shader, program));
+        self.bound.program = None;
+        Ok(self.programs.len() - 1)
+    }
+
+    fn link(&mut self, shader: Shader) -> Result<Program, EngineError> {
+        let gl = self.gl.clone();
+        let handle = gl.create_program().ok_or_else(|| self.gone("a program"))?;
+        let compile = |kind, text: &str| -> Option<WebGlShader> {
+            let part = gl.create_shader(kind)?;
+            gl.shader_source(&part, text);
+            gl.compile_shader(&part);
+            gl.attach_shader(&handle, &part);
+            Some(part)
+        };
+        let vertex = compile(Gl::VERTEX_SHADER, VERTEX);
+        let fragment = compile(Gl::FRAGMENT_SHADER, &shader.text());
+        gl.link_program(&handle);
+        let is_linked = gl.get_program_parameter(&handle, Gl::LINK_STATUS).is_truthy();
+        let logs = || {
+            let parts = [&vertex, &fragment].map(|part| {
+                part.as_ref().and_then(|part| gl.get_shader_info_log(part)).unwrap_or_default()
+            });
+            let link = gl.get_program_info_log(&handle).unwrap_or_default();
+            [parts.concat(), link].concat().trim().to_owned()
+        };
+        if !is_linked {
+            let log = logs();
+            // A context that is gone fails everything, without a log.
+            self.check()?;
+            return Err(unexpected(&format!("shader `{shader:?}` can't be used: {log}")));
+        }
+        gl.use_program(Some(&handle));
+        let uniforms = uniforms_of(&gl, &handle);
+        Ok(Program { handle, uniforms })
+    }
+
+    /// The error of an object that could not be made.
+    fn gone(&self, what: &str) -> EngineError {
+        let reason = self.lost.borrow().clone().unwrap_or_default();
+        EngineError {
+            kind: EngineErrorKind::DeviceLost,
+            message: format!("the WebGL2 context makes no more of {what}: {reason}"),
+            hint: None,
+        }
+    }
+}
+
+impl Uniform {
+    fn set(&mut self, gl: &Gl, value: Number<'_>) {
+        let location = Some(&self.location);
+        let kept = match value {
+            Number::Int(value) => Number::Int(value),
+            Number::Shape(value) => Number::Shape(value),
+            Number::Float(value) => Number::Float(value),
+            Number::Ints(values) => return gl.uniform1iv_with_i32_array(location, values),
+        };
+        if self.last == Some(kept) {
+            return;
+        }
+        match kept {
+            Number::Int(value) => gl.uniform1i(location, value),
+            Number::Shape([shift, lines, bands]) => gl.uniform3i(location, shift, lines, bands),
+            Number::Float(value) => gl.uniform1f(location, value),
+            Number::Ints(_) => {}
+        }
+        self.last = Some(kept);
+    }
+}
+
+/// The uniforms that a program, which is in use, has; its samplers get a unit each.
+fn uniforms_of(gl: &Gl, program: &WebGlProgram) -> Vec<Uniform> {
+    let count = gl.get_program_parameter(program, Gl::ACTIVE_UNIFORMS).as_f64().unwrap_or(0.0);
+    let mut units = 0..UNITS;
+    let mut uniforms = Vec::new();
+    for index in 0..count as u32 {
+        let Some(info) = gl.get_active_uniform(program, index) else { continue };
+        // An array is known by its first element.
+        let name = info.name().trim_end_matches("[0]").to_owned();
+        let Some(location) = gl.get_uniform_location(program, &name) else { continue };
+        let is_sampler = [Gl::SAMPLER_2D, Gl::UNSIGNED_INT_SAMPLER_2D].contains(&info.type_());
+        let unit = if is_sampler { units.next() } else { None };
+        if let Some(unit) = unit {
+            gl.uniform1i(Some(&location), unit as i32);
+        }
+        uniforms.push(Uniform { name, location, unit, last: None });
+    }
+    uniforms
+}
+
+fn error_of(code: u32) -> EngineError {
+    let name = match code {
+        Gl::OUT_OF_MEMORY => {
+            return EngineError {
+                kind: EngineErrorKind::OutOfMemory,
+                message: "WebGL2 has no memory left for textures".into(),
+                hint: Some("use a smaller model or a smaller context".into()),
+            };
+        }
+        Gl::INVALID_ENUM => "INVALID_ENUM",
+        Gl::INVALID_VALUE => "INVALID_VALUE",
+        Gl::INVALID_OPERATION => "INVALID_OPERATION",
+        Gl::INVALID_FRAMEBUFFER_OPERATION => "INVALID_FRAMEBUFFER_OPERATION",
+        _ => return unexpected(&format!("WebGL2 reports error {code:#06x}")),
+    };
+    unexpected(&format!("WebGL2 reports {name}"))
+}
+
+/// Something that no working WebGL2 does: this one can't be used.
+pub(super) fn unexpected(message: &str) -> EngineError {
+    EngineError {
+        kind: EngineErrorKind::BackendUnavailable,
+        message: format!("backend `webgl`: {message}"),
+        hint: None,
+    }
+}

@@ -1,0 +1,33 @@
+// The greatest value of each slice of a row: (value, its column, the first column that is no number
+// or -1, 0), a texel for each slice.
+uniform sampler2D x;
+uniform ivec3 x_shape;
+uniform int columns;
+// Texels of a slice.
+uniform int slice;
+out vec4 result;
+
+void main() {
+  ivec2 at = here();
+  int texel = at.x * slice;
+  int last = min(texel + slice, (columns + 3) >> 2);
+  int best = 4 * texel;
+  float greatest = column_of(x, x_shape, ivec2(0), min(best, columns - 1));
+  int no_number = -1;
+  for (; texel < last; ++texel) {
+    vec4 v = texel_of(x, x_shape, ivec2(0), texel);
+    // By its bits: a comparison may take it for a number.
+    uvec4 magnitude = floatBitsToUint(v) & 0x7fffffffu;
+    for (int i = 0; i < 4; ++i) {
+      int column = 4 * texel + i;
+      if (column >= columns) break;
+      if (magnitude[i] > 0x7f800000u) {
+        if (no_number < 0) no_number = column;
+      } else if (v[i] > greatest) {
+        greatest = v[i];
+        best = column;
+      }
+    }
+  }
+  result = vec4(greatest, float(best), float(no_number), 0.0);
+}

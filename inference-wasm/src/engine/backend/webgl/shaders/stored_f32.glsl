@@ -1,0 +1,3 @@
+vec4 stored(vec4 v) {
+  return v;
+}

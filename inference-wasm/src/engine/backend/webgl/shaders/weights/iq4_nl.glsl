@@ -1,0 +1,26 @@
+// The table's 16 entries, four to a word: -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113.
+float entry_of(uint q) {
+  uint word = q < 8u
+    ? (q < 4u ? 0xbfad9881u : 0xf6eaddcfu)
+    : (q < 12u ? 0x26190d01u : 0x71594535u);
+  return float(int(word << (24u - 8u * (q & 3u))) >> 24);
+}
+
+vec4 entries_of(uint word, int shift) {
+  uvec4 q = field_bits(word, shift, 15u);
+  return vec4(entry_of(q.x), entry_of(q.y), entry_of(q.z), entry_of(q.w));
+}
+
+void unpack(int block, int part, out vec4 w[8]) {
+  uvec4 q = body_at(block);
+  uvec4 head = head_at(block);
+  float d = half_of(head.x);
+  w[0] = d * entries_of(q.x, 0);
+  w[1] = d * entries_of(q.y, 0);
+  w[2] = d * entries_of(q.z, 0);
+  w[3] = d * entries_of(q.w, 0);
+  w[4] = d * entries_of(q.x, 4);
+  w[5] = d * entries_of(q.y, 4);
+  w[6] = d * entries_of(q.z, 4);
+  w[7] = d * entries_of(q.w, 4);
+}
