@@ -339,6 +339,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
     #[test]
     fn a_probe_report_tells_what_a_backend_lacks() {
         use BackendName::{Cpu, Wasm, Webgl, Webgpu};
+        type Change = fn(&mut CapabilityReport);
         let whole = CapabilityReport {
             wasm: WasmReport { present: true, simd128: true, ..WasmReport::default() },
             webgpu: WebGpuReport {
@@ -364,7 +365,6 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
 "#,
         )
         .unwrap();
-        type Change = fn(&mut CapabilityReport);
         let table: [(BackendName, Change, &str); 10] = [
             (Webgpu, |_| {}, ""),
             (Webgl, |_| {}, ""),
