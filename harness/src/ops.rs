@@ -14,7 +14,7 @@ use crate::cell::BrowserName;
 use crate::matrix::Timeouts;
 use crate::outcome::Outcome;
 use crate::page::Page;
-use crate::proof::{self, Demand, MissingProof};
+use crate::proof::{self, AdapterDemand, Demand, MissingProof};
 use crate::run::exit::Exit;
 use crate::run::{Conversation, End, Watch, unexpected_error};
 
@@ -109,7 +109,8 @@ pub async fn hold<P: Page>(
     };
     // No kernel is called by ops that compute nothing: without a matrix product there is nothing
     // to prove a CPU tier by, and nothing is claimed.
-    let demand = Demand { backend, bundle: settings.bundle };
+    let (bundle, adapter) = (settings.bundle, AdapterDemand::Any);
+    let demand = Demand { backend, bundle, adapter, probed: None };
     let missing_proof = match proof::verify(demand, &report.execution) {
         Ok(_) => Vec::new(),
         Err(MissingProof { reasons }) => reasons,
