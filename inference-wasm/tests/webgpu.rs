@@ -253,14 +253,6 @@ fn halves_are_exact_and_rounded_to_even() {
 
 #[test]
 fn ops_are_those_of_the_reference() {
-    let mut gpu = backend(WebgpuOptions::default());
-    let mut reference = Reference::default();
-    let (rows, columns) = (5, 99);
-    let x = Numbers(1).many(rows * columns);
-    let y: Vec<f32> = Numbers(2).many(rows * columns).iter().map(|y| y * 30.0).collect();
-    let (file, info) = vector(&Numbers(4).many(columns));
-    let (head_file, head_info) = vector(&Numbers(5).many(33));
-
     // In this order on one tensor, so that an error anywhere shows.
     fn run<B: Backend>(
         backend: &mut B,
@@ -300,6 +292,14 @@ fn ops_are_those_of_the_reference() {
         }
         seen
     }
+
+    let mut gpu = backend(WebgpuOptions::default());
+    let mut reference = Reference::default();
+    let (rows, columns) = (5, 99);
+    let x = Numbers(1).many(rows * columns);
+    let y: Vec<f32> = Numbers(2).many(rows * columns).iter().map(|y| y * 30.0).collect();
+    let (file, info) = vector(&Numbers(4).many(columns));
+    let (head_file, head_info) = vector(&Numbers(5).many(33));
     let norms = [(&file, &info), (&head_file, &head_info)];
     let found = run(&mut gpu, [&x, &y], columns, norms);
     let expected = run(&mut reference, [&x, &y], columns, norms);
