@@ -48,14 +48,20 @@ impl Numbers {
 fn matrix(format: &'static Format, rows: usize, columns: usize) -> (Arc<Vec<u8>>, TensorInfo) {
     #[derive(serde::Deserialize)]
     struct Vector {
-        case: String,
         bytes: String,
+        weights: String,
     }
     let vectors: BTreeMap<String, Vec<Vector>> =
         serde_json::from_str(include_str!("vectors/quant.json")).unwrap();
+    // Some are of the greatest halves and beyond, where sums overflow.
+    let is_small = |vector: &&Vector| {
+        let weights = hex::decode(&vector.weights).unwrap();
+        let mut weights = weights.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        weights.all(|weight| weight.abs() < 1e6)
+    };
     let blocks: Vec<u8> = vectors[format.name]
         .iter()
-        .filter(|vector| vector.case == "normal")
+        .filter(is_small)
         .flat_map(|vector| hex::decode(&vector.bytes).unwrap())
         .collect();
     assert!(blocks.len() >= 2 * format.block_bytes, "{}", format.name);
@@ -100,7 +106,8 @@ fn assert_close(found: &[f32], expected: &[f32], roundings: f32, size: f32) {
     }
 }
 
-/// The bound is that of any order of summation: `columns · ε/2 · Σ|w·x|`.
+/// The bound is that of any order of summation, `columns · ε/2 · Σ|w·x|`, and of products that are
+/// taken for zero where they are subnormal, which WGSL allows.
 fn check_product(
     gpu: &mut Webgpu,
     format: &'static Format,
@@ -125,7 +132,8 @@ fn check_product(
         let x = &values[i / outputs * columns..][..columns];
         let products = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
         let (exact, size) = products.fold((0.0, 0.0), |(s, a), p| (s + p, a + p.abs()));
-        let bound = columns as f64 * f64::from(f32::EPSILON) / 2.0 * size;
+        let bound =
+            columns as f64 * (f64::from(f32::EPSILON) / 2.0 * size + f64::from(f32::MIN_POSITIVE));
         let distance = (f64::from(*found) - exact).abs();
         assert!(distance <= bound, "{what}: output {i} is {found}, expected {exact} ± {bound:e}");
     }
@@ -245,14 +253,6 @@ fn halves_are_exact_and_rounded_to_even() {
 
 #[test]
 fn ops_are_those_of_the_reference() {
-    let mut gpu = backend(WebgpuOptions::default());
-    let mut reference = Reference::default();
-    let (rows, columns) = (5, 99);
-    let x = Numbers(1).many(rows * columns);
-    let y: Vec<f32> = Numbers(2).many(rows * columns).iter().map(|y| y * 30.0).collect();
-    let (file, info) = vector(&Numbers(4).many(columns));
-    let (head_file, head_info) = vector(&Numbers(5).many(33));
-
     // In this order on one tensor, so that an error anywhere shows.
     fn run<B: Backend>(
         backend: &mut B,
@@ -292,6 +292,14 @@ fn ops_are_those_of_the_reference() {
         }
         seen
     }
+
+    let mut gpu = backend(WebgpuOptions::default());
+    let mut reference = Reference::default();
+    let (rows, columns) = (5, 99);
+    let x = Numbers(1).many(rows * columns);
+    let y: Vec<f32> = Numbers(2).many(rows * columns).iter().map(|y| y * 30.0).collect();
+    let (file, info) = vector(&Numbers(4).many(columns));
+    let (head_file, head_info) = vector(&Numbers(5).many(33));
     let norms = [(&file, &info), (&head_file, &head_info)];
     let found = run(&mut gpu, [&x, &y], columns, norms);
     let expected = run(&mut reference, [&x, &y], columns, norms);

@@ -117,6 +117,11 @@ impl<B: Backend> Session<B> {
     /// whatever went wrong since the backend was made. What that took is no work on a prompt, and
     /// is not counted as such.
     pub(crate) async fn warm_up(&mut self) -> Result<(), EngineError> {
+        // A prompt's kernels first: drivers compile what they run, not what they were given.
+        if self.positions > 1 {
+            self.feed(&[0, 0]);
+            self.clear();
+        }
         self.feed(&[0]);
         self.best(1).await?;
         self.backend.settle().await?;

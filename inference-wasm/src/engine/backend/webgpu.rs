@@ -109,7 +109,7 @@ impl Webgpu {
         .await?;
         let work = Work::new(&gpu);
         let mut buffers = Buffers::default();
-        let found = buffers.make(&gpu, 4096, "the greatest values")?;
+        let found = buffers.make(&gpu, 512, "the greatest values")?;
         // On a CPU an invocation is a lane of a vector, and a barrier costs more than it brings.
         let together = options.together.unwrap_or(!gpu.adapter.is_software);
         let (kernels, counters) = (Kernels::new(faults), Counters::default());
@@ -175,11 +175,10 @@ impl Webgpu {
 
     /// How a product is shared out for so many rows of x.
     fn way(&self, groups: usize, rows: usize) -> Way {
-        let rows_at_once = if rows > 4 { 8 } else { 4 };
         if !self.together {
             return match rows {
                 1 => Way::Alone,
-                _ => Way::Rows { threads: 1, rows: rows_at_once },
+                _ => Way::Rows { threads: 1, rows: 4 },
             };
         }
         // As many as have something to do, in powers of two.
@@ -188,14 +187,14 @@ impl Webgpu {
         let threads = 1 << threads.ilog2();
         match rows {
             1 => Way::Together { threads },
-            _ => Way::Rows { threads, rows: rows_at_once },
+            _ => Way::Rows { threads, rows: 8 },
         }
     }
 
     /// Makes the pipelines that products with a matrix will need.
     fn prepare(&mut self, matrix: &Weight) {
         let groups = matrix.columns.div_ceil(GROUP);
-        for rows in [1, 4, 8] {
+        for rows in [1, 2] {
             let way = self.way(groups, rows);
             let kernel = matrix.product(way);
             self.kernels.get(&self.gpu.device, kernel);

@@ -250,19 +250,26 @@ fn unreadable() -> EngineError {
 /// What catches errors from one answer to the next. An uncaught error is told some time later; that
 /// a scope has none is known before the answer is given out.
 #[derive(Debug)]
-struct Scopes([ErrorScopeGuard; 3]);
+struct Scopes(Vec<ErrorScopeGuard>);
 
 type PendingError = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
 
 impl Scopes {
     fn open(device: &wgpu::Device) -> Self {
         let filters = [ErrorFilter::Internal, ErrorFilter::Validation, ErrorFilter::OutOfMemory];
-        Self(filters.map(|filter| device.push_error_scope(filter)))
+        Self(filters.map(|filter| device.push_error_scope(filter)).into())
     }
 
-    /// Closes them, the last one first, and returns what they will have caught.
-    fn close(self) -> Vec<PendingError> {
-        let pop = |scope: ErrorScopeGuard| Box::pin(scope.pop()) as PendingError;
-        self.0.into_iter().rev().map(pop).collect()
+    /// Closes them and returns what they will have caught.
+    fn close(mut self) -> Vec<PendingError> {
+        let last_first = std::iter::from_fn(|| self.0.pop());
+        last_first.map(|scope| Box::pin(scope.pop()) as PendingError).collect()
+    }
+}
+
+impl Drop for Scopes {
+    /// Scopes that are left close last first, or `wgpu` panics.
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
     }
 }
