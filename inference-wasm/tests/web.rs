@@ -140,7 +140,8 @@ async fn shaders_unpack_what_ggml_packs() {
             let mut found = Vec::new();
             webgl.read(&out, &mut found).await.unwrap();
             assert_eq!(found.len(), expected.len());
-            let largest = expected.iter().filter(|w| w.is_finite()).fold(0.0, |a: f32, b| a.max(b.abs()));
+            let largest =
+                expected.iter().filter(|w| w.is_finite()).fold(0.0, |a: f32, b| a.max(b.abs()));
             for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 // No shader can be relied on beyond the finite and the normal.
                 if !expected.is_finite() || !largest.is_finite() {
@@ -181,8 +182,10 @@ async fn attended<B: Backend>(
     let angles = backend.constant(rotated, &noise(16 * rotated, 1)).unwrap();
     let mut cache = backend.cache(16, kv_width, cache_type).unwrap();
     for (start, count) in [(0, first), (first, rows)] {
-        let mut keys = backend.constant(kv_width, &noise(count * kv_width, 2 + start as u32)).unwrap();
-        let values = backend.constant(kv_width, &noise(count * kv_width, 7 + start as u32)).unwrap();
+        let mut keys =
+            backend.constant(kv_width, &noise(count * kv_width, 2 + start as u32)).unwrap();
+        let values =
+            backend.constant(kv_width, &noise(count * kv_width, 7 + start as u32)).unwrap();
         backend.rope(&mut keys, &angles, Rotary { head_size: size, pairs }, start);
         backend.append(&mut cache, &keys, &values, start);
     }

@@ -43,7 +43,8 @@ pub(crate) struct Shop<'a> {
 
 /// Works through one group. Returns early, with its browser closed, when the run is stopped.
 pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
-    let mut worker = Worker { shop, group: &group, browser: None, is_probed: false, report: None, failed: 0 };
+    let mut worker =
+        Worker { shop, group: &group, browser: None, is_probed: false, report: None, failed: 0 };
     let mut stop = shop.stop.clone();
     tokio::select! {
         () = worker.cells() => {}
@@ -228,7 +229,8 @@ impl Worker<'_> {
     }
 
     async fn probe(&self) -> Result<CapabilityReport, Box<Outcome>> {
-        let mut page = self.page(EngineThread::Worker).await.map_err(|trouble| outcome_of(&trouble))?;
+        let mut page =
+            self.page(EngineThread::Worker).await.map_err(|trouble| outcome_of(&trouble))?;
         let report = probe(&mut page, self.shop.inputs.matrix().timeouts).await?;
         page.close().await.map_err(|trouble| outcome_of(&trouble))?;
         Ok(report)

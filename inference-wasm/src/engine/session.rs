@@ -125,6 +125,11 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
+    /// Waits for all that was fed to be computed.
+    pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
+        self.backend.settle().await
+    }
+
     /// The backend that runs it.
     pub fn backend(&self) -> &B {
         &self.backend

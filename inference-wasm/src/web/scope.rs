@@ -19,10 +19,9 @@ impl Scope {
         let global: js_sys::Object = js_sys::global();
         match global.dyn_into::<Window>() {
             Ok(window) => Ok(Self::Window(window)),
-            Err(global) => global
-                .dyn_into()
-                .map(Self::Worker)
-                .map_err(|_| JsError::new("the engine runs in a page or a worker, this is neither")),
+            Err(global) => global.dyn_into().map(Self::Worker).map_err(|_| {
+                JsError::new("the engine runs in a page or a worker, this is neither")
+            }),
         }
     }
 

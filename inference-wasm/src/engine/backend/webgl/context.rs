@@ -10,7 +10,9 @@ use js_sys::{Float32Array, Object, Reflect, Uint32Array};
 use sha2::{Digest, Sha256};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl};
+use web_sys::{
+    Document, Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl,
+};
 
 use super::device::{Device, Pass, Texels, unexpected};
 use super::layout::Rectangle;
@@ -47,7 +49,8 @@ impl Listener {
     fn new(target: &EventTarget, name: &'static str, into: Rc<RefCell<Option<String>>>) -> Self {
         let closure = Closure::new(move |event: Event| {
             let message = Reflect::get(&event, &"statusMessage".into()).ok();
-            *into.borrow_mut() = Some(message.and_then(|text| text.as_string()).unwrap_or_default());
+            *into.borrow_mut() =
+                Some(message.and_then(|text| text.as_string()).unwrap_or_default());
         });
         // A canvas takes any listener.
         let _ = target.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
@@ -64,18 +67,7 @@ impl Drop for Listener {
 
 /// A device on a canvas of its own.
 pub(super) fn open() -> Result<(Device, Listener, Adapter), EngineError> {
-    let canvas = canvas()?;
-    let refused = Rc::new(RefCell::new(None));
-    let listener = Listener::new(&canvas, "webglcontextcreationerror", refused.clone());
-    let context = context_of(&canvas).map_err(|error| {
-        unexpected(&format!("`getContext(\"webgl2\")` failed: {error:?}"))
-    })?;
-    drop(listener);
-    let Some(gl) = context else {
-        let reason = refused.take().filter(|reason| !reason.is_empty());
-        let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-        return Err(unexpected(&format!("the browser gives no WebGL2 context{reason}")));
-    };
+    let (canvas, gl) = context()?;
     // Makes RGBA32F and RGBA16F drawable.
     if gl.get_extension("EXT_color_buffer_float").ok().flatten().is_none() {
         let message = "there is no EXT_color_buffer_float: nothing can be drawn to float textures";
@@ -94,17 +86,33 @@ pub(super) fn open() -> Result<(Device, Listener, Adapter), EngineError> {
     Ok((device, listener, adapter))
 }
 
-/// A canvas that nobody sees: in a worker there is no other, and `WebKit` has it on the main thread.
-fn canvas() -> Result<EventTarget, EngineError> {
-    if let Ok(canvas) = OffscreenCanvas::new(1, 1) {
-        return Ok(canvas.into());
+/// The first canvas that gives a context, and the context.
+fn context() -> Result<(EventTarget, Gl), EngineError> {
+    let place = if document().is_some() { "on the page's main thread" } else { "in this worker" };
+    let mut reasons = Vec::new();
+    for canvas in canvases() {
+        let refused = Rc::new(RefCell::new(None));
+        let _listener = Listener::new(&canvas, "webglcontextcreationerror", refused.clone());
+        match context_of(&canvas) {
+            Ok(Some(gl)) => return Ok((canvas, gl)),
+            Ok(None) => reasons.extend(refused.take().filter(|reason| !reason.is_empty())),
+            Err(error) => reasons.push(format!("{error:?}")),
+        }
     }
-    let document = Reflect::get(&js_sys::global(), &"document".into()).ok();
-    let document = document.and_then(|document| document.dyn_into::<web_sys::Document>().ok());
-    let canvas = document.and_then(|document| document.create_element("canvas").ok());
-    canvas
-        .map(Into::into)
-        .ok_or_else(|| unexpected("there is no OffscreenCanvas and no document to make a canvas in"))
+    let reasons = reasons.iter().map(|reason| format!(": {reason}")).collect::<String>();
+    Err(unexpected(&format!("the browser gives no WebGL2 context {place}{reasons}")))
+}
+
+fn document() -> Option<Document> {
+    let document = Reflect::get(&js_sys::global(), &"document".into()).ok()?;
+    document.dyn_into().ok()
+}
+
+/// Canvases that nobody sees. A worker has but the first; a browser may have none for it.
+fn canvases() -> impl Iterator<Item = EventTarget> {
+    let offscreen = OffscreenCanvas::new(1, 1).ok().map(EventTarget::from);
+    let element = document().and_then(|document| document.create_element("canvas").ok());
+    offscreen.into_iter().chain(element.map(EventTarget::from))
 }
 
 fn context_of(canvas: &EventTarget) -> Result<Option<Gl>, JsValue> {
@@ -192,4 +200,3 @@ fn probe(device: &mut Device) -> Result<(), EngineError> {
     }
     Ok(())
 }
-

@@ -19,6 +19,11 @@
 //! adapters of up to 4 × 4, so a line of its own would leave most of them idle when there is one
 //! row, as in decoding. Widths are powers of two, so that a shader finds a texel without dividing.
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(dead_code, reason = "shaders and passes, which only a browser has, use the rest")
+)]
+
 use std::ops::Range;
 
 use crate::protocol::{EngineError, EngineErrorKind};
@@ -73,13 +78,7 @@ impl Shape {
         if band_rows == 0 || rows.div_ceil(band_rows).saturating_mul(width) > most {
             return Err(too_large(rows, columns, most));
         }
-        Ok(Self {
-            columns,
-            rows,
-            shift: width.ilog2(),
-            lines,
-            band_shift: band_rows.ilog2(),
-        })
+        Ok(Self { columns, rows, shift: width.ilog2(), lines, band_shift: band_rows.ilog2() })
     }
 
     /// Texels of a row that hold columns.
@@ -127,11 +126,12 @@ impl Shape {
         rectangle.height as usize / self.lines
     }
 
-    /// The same texture for rows of fewer columns: shorter rows, which lie closer.
+    /// The same texture for rows of fewer columns: shorter lines, and no more of them.
     pub(super) fn with_columns(self, columns: usize) -> Self {
         let columns = columns.min(self.columns);
-        let lines = columns.div_ceil(4).max(1).div_ceil(self.width());
-        Self { columns, lines, ..self }
+        let texels = columns.div_ceil(4).max(1);
+        let width = texels.div_ceil(self.lines).next_power_of_two().min(self.width());
+        Self { columns, shift: width.ilog2(), lines: texels.div_ceil(width), ..self }
     }
 
     /// The floats of row `row` out of those of a rectangle that begins with its band's row `first`,
@@ -208,6 +208,16 @@ mod tests {
         assert_eq!(error.kind, EngineErrorKind::OutOfMemory);
         assert!(error.message.contains("1048576 rows of 4096 numbers"), "{}", error.message);
         assert!(error.message.contains("4096 × 4096 texels"), "{}", error.message);
+    }
+
+    #[test]
+    fn fewer_columns_are_closer_together_in_the_same_texture() {
+        let shape = Shape::new(288, 8192, 8192).unwrap();
+        assert_eq!(shape.size(), (512, 288 * 4));
+        let near = shape.with_columns(64);
+        assert_eq!(near.size(), (4, 288 * 4));
+        assert_eq!(shape.with_columns(8192), shape);
+        assert_eq!(shape.with_columns(3).size(), (1, 288));
     }
 
     proptest! {

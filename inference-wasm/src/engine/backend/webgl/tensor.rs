@@ -1,7 +1,6 @@
 //! Tensors, caches and weights as textures: making them and filling them. What lies where is for
 //! [`layout`](super::layout) and [`weights`](super::weights).
 
-
 use js_sys::{Float32Array, Uint8Array, Uint16Array, Uint32Array};
 
 use super::device::{Device, Target, Texels, Texture, unexpected};
