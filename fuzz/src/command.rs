@@ -29,7 +29,7 @@ pub fn matrix(input: &[u8]) -> bool {
         is_present: true,
     }];
     let today = jiff::civil::date(2026, 11, 21);
-    let known = Known { fixtures: &fixtures, models: &models, today };
+    let known = Known { fixtures: &fixtures, models: &models, today, tolerances: &[] };
     let Ok(matrix) = Matrix::parse("fuzz.toml", matrix, &known) else { return false };
     Plan::new(&matrix, &[], &Facts::default()).is_ok_and(|plan| !plan.cells.is_empty())
 }

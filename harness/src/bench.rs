@@ -12,6 +12,9 @@
 //! from its cache is left out with that reason, and answers are compared with the subject's
 //! ([`comparison`]), so that a fast wrong engine shows.
 //!
+//! An engine on several backends stands there as several ([`lineup`]). Where its time goes on a GPU
+//! is its own account, told beside the rest ([`gpu`]).
+//!
 //! A machine that is not quiet is refused ([`busy`]). Nothing here asserts a speed but the floors
 //! that the user sets ([`floor`]).
 
@@ -22,8 +25,10 @@ pub mod engine;
 #[cfg(test)]
 mod fixture;
 pub mod floor;
+mod gpu;
 mod host;
 pub mod html;
+pub mod lineup;
 mod machine;
 mod measure;
 mod memory;
@@ -38,6 +43,7 @@ pub mod statistics;
 mod stopwatch;
 pub mod table;
 
+pub use gpu::read_bytes;
 pub use host::{Parts, Prepared, Surroundings};
 pub use machine::machine;
 pub use measure::{Method, Subject, series};

@@ -22,6 +22,6 @@ mod webkit;
 pub use display::Display;
 pub use find::{Installation, NotFound, Overrides, Versions, installation};
 pub use launch::{Browser, Diagnosis, Launcher};
-pub use profile::{LaunchProfile, Variant};
+pub use profile::{Gpu, LaunchProfile, Variant};
 pub use session::{Session, SessionLimits};
 pub use trouble::{Trouble, TroubleKind};

@@ -59,6 +59,15 @@ impl Hardware {
         if is_fallback == Some(true) { Self::Software } else { Self::of_name(name) }
     }
 
+    /// What it means, for a reader who sees the word for the first time.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Software => "software: computes on the CPU",
+            Self::Gpu => "hardware, by its name",
+            Self::Untold => "not told by the browser",
+        }
+    }
+
     /// A renderer or adapter, called what it is.
     pub fn describe(self, name: &str) -> String {
         match (self, name) {

@@ -9,6 +9,7 @@ mod generate;
 mod golden;
 mod machine;
 mod models;
+mod ops;
 mod plan;
 mod probe;
 mod report;
@@ -71,6 +72,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Measure engines side by side: ours, peers, and our own earlier figures
     Bench(bench::BenchArgs),
+    /// Hold every op of a backend against the scalar reference; needs no model
+    Ops(ops::OpsArgs),
     /// Show what browsers can do here
     Probe(probe::ProbeArgs),
     /// Render logs of runs again, or merge those of shards
@@ -228,6 +231,7 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Plan(args) => plan::run(&workspace()?, &args),
         Command::Generate(args) => generate::run(&workspace()?, &args),
         Command::Bench(args) => bench::run(&workspace()?, &args),
+        Command::Ops(args) => ops::run(&workspace()?, &args),
         Command::Probe(args) => probe::run(&workspace()?, &args),
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Models(command) => models::run(&workspace()?, &command),

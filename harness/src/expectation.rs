@@ -5,17 +5,20 @@
 //!
 //! The first of these that applies decides:
 //! 1. the browser can't have the backend by its nature, or can't exist on this platform;
-//! 2. the browser's probe report lacks what the backend needs;
-//! 3. the browser is not installed, or the model not fetched (both are told);
-//! 4. the matrix lists it as a known failure;
-//! 5. it runs.
+//! 2. the scenario wants the backend switched off, and that can't be done;
+//! 3. the browser's probe report lacks what the backend needs;
+//! 4. the browser is not installed, or the model not fetched (both are told);
+//! 5. the matrix lists it as a known failure;
+//! 6. it runs.
 //!
 //! What no command can mend comes before what a command can: nobody shall install a browser for a
 //! cell that still won't run.
 
 use std::collections::BTreeMap;
 
-use inference_wasm::protocol::{BackendName, CapabilityReport, WebGl2Report, WebGpuReport};
+use inference_wasm::protocol::{
+    BackendName, CapabilityReport, WasmReport, WebGl2Report, WebGpuReport,
+};
 
 use crate::bundle::BundleChoice;
 use crate::cell::{BrowserName, CellId};
@@ -30,7 +33,8 @@ pub struct Facts {
     /// Browsers that can't be driven now, each with the command that mends it. `native` needs
     /// none and is never looked up.
     pub missing_browsers: BTreeMap<BrowserName, String>,
-    /// What probed browsers can do; a browser that was not probed is taken to be able.
+    /// What probed browsers can do, as they are launched for the cells in question; a browser that
+    /// was not probed is taken to be able.
     pub reports: BTreeMap<BrowserName, CapabilityReport>,
 }
 
@@ -38,9 +42,8 @@ pub struct Facts {
 pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition {
     let unsupported = unsupported_platform(cell.browser, facts.is_macos)
         .or_else(|| unsupported_pair(cell))
-        .or_else(|| {
-            unsupported_by_report(cell.backend, matrix.bundle, facts.reports.get(&cell.browser))
-        });
+        .or_else(|| unsupported_launch(cell, matrix))
+        .or_else(|| unsupported_by_report(cell, matrix, facts.reports.get(&cell.browser)));
     if let Some(reason) = unsupported {
         return Disposition::Unsupported { reason };
     }
@@ -79,12 +82,42 @@ pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
     }
 }
 
+/// Why a backend can't be switched off from outside.
+fn unsupported_launch(cell: &CellId, matrix: &Matrix) -> Option<String> {
+    if !matrix.is_without_backend(cell) {
+        return None;
+    }
+    match cell.browser {
+        BrowserName::Safari => {
+            Some("safaridriver takes no flags: no backend can be switched off".to_owned())
+        }
+        BrowserName::Native => Some("`native` has no browser to switch a backend off".to_owned()),
+        BrowserName::Chrome | BrowserName::Firefox | BrowserName::Webkit => None,
+    }
+}
+
 fn unsupported_by_report(
-    backend: BackendName,
-    bundle: BundleChoice,
+    cell: &CellId,
+    matrix: &Matrix,
     report: Option<&CapabilityReport>,
 ) -> Option<String> {
     let report = report?;
+    if !matrix.is_without_backend(cell) {
+        return unsupported_by_probe(cell.backend, matrix.bundle, report);
+    }
+    // Whether it is off indeed is seen in the attempt: if not, that is trouble of ours.
+    match cell.backend {
+        BackendName::Wasm | BackendName::Cpu | BackendName::Reference => None,
+        BackendName::Webgpu | BackendName::Webgl => found(lacks_wasm(&report.wasm, matrix.bundle)),
+    }
+}
+
+/// Why a browser can't have a backend, by its probe.
+pub(crate) fn unsupported_by_probe(
+    backend: BackendName,
+    bundle: BundleChoice,
+    report: &CapabilityReport,
+) -> Option<String> {
     let lacks = match backend {
         BackendName::Cpu | BackendName::Reference => return None,
         BackendName::Wasm => None,
@@ -92,11 +125,18 @@ fn unsupported_by_report(
         BackendName::Webgl => lacks_webgl(&report.webgl2),
     };
     // The engine is one module on every tier, so a GPU does not help where it can't run.
-    let lacks = lacks.or_else(|| match report.wasm.present {
-        false => Some("no WebAssembly".to_owned()),
-        true => bundle.obstacle(&report.wasm).map(|what| format!("no WebAssembly {what}")),
-    });
+    found(lacks.or_else(|| lacks_wasm(&report.wasm, bundle)))
+}
+
+fn found(lacks: Option<String>) -> Option<String> {
     lacks.map(|lacks| format!("the probe found {lacks} in this browser"))
+}
+
+fn lacks_wasm(report: &WasmReport, bundle: BundleChoice) -> Option<String> {
+    if !report.present {
+        return Some("no WebAssembly".to_owned());
+    }
+    bundle.obstacle(report).map(|what| format!("no WebAssembly {what}"))
 }
 
 fn lacks_webgpu(report: &WebGpuReport) -> Option<String> {
@@ -135,7 +175,7 @@ fn unavailable(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
-    use inference_wasm::protocol::{WasmReport, WebGpuAdapter};
+    use inference_wasm::protocol::WebGpuAdapter;
 
     use super::*;
     use crate::matrix::tests::parse;
@@ -149,7 +189,7 @@ mod tests {
 browsers = ["chrome", "firefox", "webkit", "safari", "native"]
 backends = ["webgpu", "webgl", "wasm", "cpu", "reference"]
 models = ["scribe-low-F16", "smollm2-135m"]
-scenarios = ["tokens/greedy", "load/*"]
+scenarios = ["tokens/greedy", "load/*", "backend/*"]
 known-failure = [{ when = { scenarios = ["load/*"] }, reason = "leaks", link = "https://x.y/1", expires = 2027-01-01 }]
 tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin = 1, reason = "test" }]
 "#,
@@ -229,6 +269,19 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             ("webkit/webgpu/F16/tokens", &missing, "unsupported: WebKitGTK has no WebGPU"),
             ("webkit/webgl/F16/tokens", &bare, "run"),
             ("safari/webgpu/F16/tokens", &mac, "run"),
+            ("chrome/webgpu/F16/backend", &able, "run"),
+            ("chrome/wasm/F16/backend", &probed(&CapabilityReport::default()), "run"),
+            ("webkit/webgpu/F16/backend", &bare, "unsupported: WebKitGTK has no WebGPU"),
+            (
+                "safari/webgl/F16/backend",
+                &mac,
+                "unsupported: safaridriver takes no flags: no backend can be switched off",
+            ),
+            (
+                "native/cpu/F16/backend",
+                &bare,
+                "unsupported: `native` has no browser to switch a backend off",
+            ),
             (
                 "safari/wasm/F16/load",
                 &nothing,
@@ -264,7 +317,8 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
                 .replace("/F16/", "/tierproof/scribe-low-F16/")
                 .replace("/smollm2/", "/tierproof/smollm2-135m/")
                 .replace("/tokens", "/tokens/greedy")
-                .replace("/load", "/load/missing-shard");
+                .replace("/load", "/load/missing-shard")
+                .replace("/backend", "/backend/disabled");
             let found = match disposition(&id.parse().unwrap(), &matrix, facts) {
                 Disposition::Run => "run".to_owned(),
                 Disposition::KnownFailure { reason, link } => {
@@ -296,6 +350,16 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             },
             ..CapabilityReport::default()
         };
+        let matrix = parse(
+            r#"
+browsers = ["firefox"]
+backends = ["webgpu", "webgl", "wasm"]
+models = ["scribe-low-F16"]
+scenarios = ["tokens/greedy", "backend/disabled"]
+tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin = 1, reason = "test" }]
+"#,
+        )
+        .unwrap();
         type Change = fn(&mut CapabilityReport);
         let table: [(BackendName, Change, &str); 10] = [
             (Webgpu, |_| {}, ""),
@@ -334,10 +398,18 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
         for (backend, change, lacks) in table {
             let mut report = whole.clone();
             change(&mut report);
-            let found = unsupported_by_report(backend, BundleChoice::default(), Some(&report));
+            let cell = |scenario: &str| -> CellId {
+                format!("firefox/{backend}/tierproof/scribe-low-F16/{scenario}").parse().unwrap()
+            };
+            let tokens = cell("tokens/greedy");
             let expected = format!("the probe found {lacks} in this browser");
-            assert_eq!(found, (!lacks.is_empty()).then_some(expected), "{backend}");
-            assert_eq!(unsupported_by_report(backend, BundleChoice::default(), None), None);
+            let found = unsupported_by_report(&tokens, &matrix, Some(&report));
+            assert_eq!(found, (!lacks.is_empty()).then_some(expected.clone()), "{backend}");
+            assert_eq!(unsupported_by_report(&tokens, &matrix, None), None);
+            // What is to be off can't be missed, the module can.
+            let found = unsupported_by_report(&cell("backend/disabled"), &matrix, Some(&report));
+            let misses = lacks.contains("WebAssembly").then_some(expected);
+            assert_eq!(found, misses, "{backend}");
         }
     }
 }

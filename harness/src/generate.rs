@@ -14,7 +14,7 @@ use crate::bundle::BundleChoice;
 use crate::matrix::Timeouts;
 use crate::outcome::Outcome;
 use crate::page::Page;
-use crate::proof::{self, Demand};
+use crate::proof::{self, AdapterDemand, Demand};
 use crate::run::{Conversation, End, Watch, unexpected_error};
 
 /// One prompt, as a line of a file or from the command line.
@@ -235,14 +235,19 @@ impl<'p, P: Page> Generation<'p, P> {
             let columns = (shape.columns as usize).max(1);
             values.chunks(columns).map(<[f32]>::to_vec).collect()
         });
-        let demand = Demand { backend: self.settings.backend, bundle: self.settings.bundle };
+        let demand = Demand {
+            backend: self.settings.backend,
+            bundle: self.settings.bundle,
+            adapter: AdapterDemand::Any,
+            probed: None,
+        };
         Ok(answer(line.id.clone(), demand, generated, logits))
     }
 }
 
 fn answer(
     id: Option<Value>,
-    demand: Demand,
+    demand: Demand<'_>,
     generated: Generated,
     logits: Option<Vec<Vec<f32>>>,
 ) -> Answer {

@@ -19,6 +19,7 @@ pub mod generate;
 pub mod golden;
 pub mod matrix;
 pub mod models;
+pub mod ops;
 pub mod outcome;
 pub mod page;
 pub mod plan;

@@ -22,11 +22,13 @@ use std::time::Duration;
 use inference_wasm::protocol::{BackendName, Phase};
 use jiff::civil::Date;
 
+use crate::browser::{Gpu, LaunchProfile, Variant};
 use crate::bundle::BundleChoice;
 use crate::cell::{BrowserName, CellId};
 use crate::compare::ToleranceClass;
 use crate::document::{self, InvalidConfiguration, InvalidDocument};
-use crate::scenario::Fixtures;
+use crate::proof::AdapterDemand;
+use crate::scenario::{Fixtures, Launch};
 
 pub use floors::{Axis, Floors};
 pub(crate) use pattern::Pattern;
@@ -68,12 +70,19 @@ pub struct Matrix {
     pub jobs: u32,
     /// The bundle that pages load, and its threads.
     pub bundle: BundleChoice,
-    /// In order; the first that matches a cell holds.
+    /// The GPU that browsers are launched for.
+    pub gpu: Gpu,
+    /// What the GPU tiers have to have computed on.
+    pub adapter: AdapterDemand,
+    /// In order, the matrix's own before those that matrices share; the first that matches a cell
+    /// holds.
     pub tolerances: Vec<Tolerance>,
     /// Defects that are known and reported.
     pub known_failures: Vec<KnownFailure>,
     /// The models of the catalogue, by name.
     pub models: BTreeMap<String, ModelFacts>,
+    /// What the scenarios' browsers are launched with, by name.
+    pub launches: BTreeMap<String, Launch>,
 }
 
 /// A product of axes.
@@ -111,6 +120,33 @@ pub struct Tolerance {
     pub reason: String,
 }
 
+impl Tolerance {
+    /// Where the classes that matrices share are, under the workspace root.
+    const SHARED: &str = "fixtures/tolerances.toml";
+
+    /// It holds on every adapter; the others are relaxations.
+    fn is_general(&self) -> bool {
+        self.when.adapters.is_empty()
+    }
+
+    /// The classes that matrices share; none where the file is not there.
+    fn shared(root: &Path, known: &Known<'_>) -> Result<Vec<Self>, InvalidDocument> {
+        match fs_err::read_to_string(root.join(Self::SHARED)) {
+            Ok(text) => Self::parse(Self::SHARED, &text, known),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(InvalidDocument::unreadable(Self::SHARED, &error)),
+        }
+    }
+
+    /// Reads and resolves a file of classes; `name` is for messages.
+    fn parse(name: &str, text: &str, known: &Known<'_>) -> Result<Vec<Self>, InvalidDocument> {
+        document::read(name, text, |table, problems| {
+            let written = table.tables("tolerance", read::tolerance);
+            Some(resolve::tolerances(&written, known, problems))
+        })
+    }
+}
+
 /// A defect that is known and reported.
 #[derive(Debug, Clone)]
 pub struct KnownFailure {
@@ -146,6 +182,8 @@ pub struct Timeouts {
     pub decode: Duration,
     /// Given tokens are scored.
     pub score: Duration,
+    /// The op suite is through on one backend.
+    pub ops: Duration,
     /// A model is dropped.
     pub release: Duration,
     /// The longest time without any sign of life.
@@ -166,6 +204,7 @@ impl Default for Timeouts {
             prefill: seconds(120),
             decode: seconds(300),
             score: seconds(300),
+            ops: seconds(300),
             release: seconds(30),
             silence: seconds(30),
             attempt: seconds(900),
@@ -183,6 +222,7 @@ impl Timeouts {
             Phase::Prefill => self.prefill,
             Phase::Decode => self.decode,
             Phase::Score => self.score,
+            Phase::Ops => self.ops,
             Phase::Release => self.release,
         }
     }
@@ -202,8 +242,18 @@ impl Matrix {
     ) -> Result<(Self, Fixtures), InvalidConfiguration> {
         let name = path.display().to_string();
         let (fixtures, mut invalid) = Fixtures::load(root);
+        let known = Known { fixtures: &fixtures, models, today, tolerances: &[] };
+        let tolerances = Tolerance::shared(root, &known).unwrap_or_else(|error| {
+            invalid.push(error);
+            Vec::new()
+        });
+        let known = Known { tolerances: &tolerances, ..known };
         let matrix = match fs_err::read_to_string(path) {
-            Ok(text) => Self::parse(&name, &text, &Known { fixtures: &fixtures, models, today }),
+            // Without the classes of the file, every cell would lack one.
+            Ok(_) if tolerances.is_empty() && !invalid.is_empty() => {
+                return Err(InvalidConfiguration::new(invalid));
+            }
+            Ok(text) => Self::parse(&name, &text, &known),
             Err(error) => Err(InvalidDocument::unreadable(&name, &error)),
         };
         match matrix {
@@ -237,11 +287,40 @@ impl Matrix {
         self.models.get(&cell.model).map_or("", |model| model.weights.as_str())
     }
 
-    /// The tolerance class of a cell. Every cell of the plan that can run has one.
+    /// The tolerance class of a cell, whatever adapter it computes on. Every cell of the plan that
+    /// can run has one.
     pub fn tolerance(&self, cell: &CellId) -> Option<&ToleranceClass> {
-        let mut all = self.tolerances.iter();
-        let first = all.find(|tolerance| tolerance.when.matches(cell, self.weights(cell)))?;
-        Some(&first.class)
+        self.class(cell, Tolerance::is_general)
+    }
+
+    /// The class of a cell on an adapter that needs more room than others.
+    pub fn relaxation(&self, cell: &CellId, adapter: &str) -> Option<&ToleranceClass> {
+        self.class(cell, |tolerance| tolerance.when.names_adapter(adapter))
+    }
+
+    /// The first class of those that a cell falls under.
+    fn class(&self, cell: &CellId, is_one: impl Fn(&Tolerance) -> bool) -> Option<&ToleranceClass> {
+        let weights = self.weights(cell);
+        let mut all = self.tolerances.iter().filter(|tolerance| is_one(tolerance));
+        Some(&all.find(|tolerance| tolerance.when.matches(cell, weights))?.class)
+    }
+
+    /// The cell's backend is switched off from outside, to see that the engine says so.
+    pub fn is_without_backend(&self, cell: &CellId) -> bool {
+        match self.launches.get(&cell.scenario) {
+            Some(Launch::WithoutBackend) => true,
+            Some(Launch::Default) | None => false,
+        }
+    }
+
+    /// What a cell's browser is launched with.
+    pub fn profile(&self, cell: &CellId, is_headed: bool) -> LaunchProfile {
+        let variant = Variant::without(cell.backend).filter(|_| self.is_without_backend(cell));
+        LaunchProfile {
+            variant: variant.unwrap_or_default(),
+            gpu: self.gpu,
+            ..LaunchProfile::new(cell.browser, is_headed)
+        }
     }
 
     /// The first known failure that a cell falls under.
@@ -262,6 +341,8 @@ pub struct Known<'a> {
     pub fixtures: &'a Fixtures,
     /// The catalogue.
     pub models: &'a [ModelFacts],
-    /// The date that known failures expire against.
+    /// The date that known failures and relaxations expire against.
     pub today: Date,
+    /// Classes that hold where the matrix has none of its own.
+    pub tolerances: &'a [Tolerance],
 }

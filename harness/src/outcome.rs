@@ -10,7 +10,7 @@ use inference_wasm::protocol::EngineErrorKind;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::Mismatch;
-use crate::proof::{MissingProof, TierProof};
+use crate::proof::{MissingProof, Proof};
 
 /// What the plan expects of a cell, decided before anything runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,10 +41,10 @@ pub enum Disposition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The right answer, on the right tier.
+    /// The right answer, on the right tier; or none, where the tier was switched off.
     Pass {
-        /// Why we believe that it was the tier.
-        proof: Box<TierProof>,
+        /// Why we believe that it was the tier, or that there was none.
+        proof: Box<Proof>,
     },
     /// A wrong answer.
     Mismatch(Box<Mismatch>),

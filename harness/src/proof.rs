@@ -1,15 +1,43 @@
-//! Tier proof: the evidence that a result came from the tier it is filed under.
+//! Proof: the evidence that a cell's outcome is what it is filed under.
 //!
-//! A [`TierProof`] can only be made by [`verify`], and a pass can only be made with a proof, so
-//! that a pass without one does not compile. How an engine gathers the evidence is its own
-//! business; here it is only judged.
+//! A pass can only be made with a [`Proof`], and the two kinds of it only by [`verify`] and
+//! [`verify_absence`], so that a pass without one does not compile. How an engine gathers the
+//! evidence is its own business; here it is only judged.
 
-use inference_wasm::protocol::{BackendName, BundleName, ExecutionReport};
+mod absence;
+
+use inference_wasm::protocol::{BackendName, BundleName, CapabilityReport, ExecutionReport};
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::{BundleChoice, parse_bundle};
+pub(crate) use absence::is_gone;
+pub use absence::{AbsenceProof, NoAbsence, Refusal, verify_absence};
 
-/// Evidence that was checked.
+use crate::bundle::{BundleChoice, parse_bundle};
+use crate::capability::{Hardware, adapter_name};
+
+/// Why a pass is believed.
+///
+/// In a log a tier proof stands as it always did, and an absence proof has keys of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Proof {
+    /// The answer came from the tier that it is filed under.
+    Tier(TierProof),
+    /// The tier was switched off, and the engine said so and computed nothing.
+    Absence(AbsenceProof),
+}
+
+impl Proof {
+    /// How the tier ran; `None` where it had nothing to run on.
+    pub fn execution(&self) -> Option<&ExecutionReport> {
+        match self {
+            Self::Tier(proof) => Some(proof.execution()),
+            Self::Absence(_) => None,
+        }
+    }
+}
+
+/// Evidence of a tier that was checked.
 ///
 /// Deserializing one trusts the log that it comes from: a replayed run was judged when it ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,94 +61,210 @@ pub struct MissingProof {
 }
 
 /// What an answer was to come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Demand {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Demand<'a> {
     /// The backend that the cell is filed under.
     pub backend: BackendName,
     /// The bundle that the page was told to load; natively there is none, and this is ignored.
     pub bundle: BundleChoice,
+    /// What a GPU tier has to have computed on.
+    pub adapter: AdapterDemand,
+    /// What the page's own probe found under the same launch, if it was probed.
+    pub probed: Option<&'a CapabilityReport>,
+}
+
+/// What a GPU tier has to have computed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AdapterDemand {
+    /// Whatever there is; reports say what it was.
+    #[default]
+    Any,
+    /// A GPU that is named. One that the browser keeps to itself is none, since nobody can tell.
+    Hardware,
+    /// An adapter that computes on the CPU, for figures that other machines can repeat.
+    Software,
+}
+
+impl AdapterDemand {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Any, Self::Hardware, Self::Software];
+
+    /// The name as it stands in TOML.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Hardware => "hardware",
+            Self::Software => "software",
+        }
+    }
+
+    /// Whether an adapter will do.
+    fn takes(self, hardware: Hardware) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Hardware => hardware == Hardware::Gpu,
+            Self::Software => hardware == Hardware::Software,
+        }
+    }
+}
+
+/// Collects what is missing.
+#[derive(Default)]
+struct Missing(Vec<String>);
+
+impl Missing {
+    fn require(&mut self, holds: bool, reason: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(reason());
+        }
+    }
 }
 
 /// Checks a report against what was demanded.
-pub fn verify(demand: Demand, report: &ExecutionReport) -> Result<TierProof, MissingProof> {
+pub fn verify(demand: Demand<'_>, report: &ExecutionReport) -> Result<TierProof, MissingProof> {
     let expected = demand.backend;
-    let mut reasons = Vec::new();
-    let mut require = |holds: bool, reason: String| {
-        if !holds {
-            reasons.push(reason);
-        }
-    };
+    let mut missing = Missing::default();
     for (what, found) in [("asked for", report.requested), ("ran", report.actual)] {
-        require(found == expected, format!("backend `{expected}` expected, `{found}` {what}"));
+        missing.require(found == expected, || {
+            format!("backend `{expected}` expected, `{found}` {what}")
+        });
     }
+    let is_native = match expected {
+        BackendName::Cpu | BackendName::Reference => true,
+        BackendName::Wasm | BackendName::Webgpu | BackendName::Webgl => false,
+    };
     match expected {
         BackendName::Wasm | BackendName::Cpu | BackendName::Reference => {
-            require(report.kernel_calls > 0, "no kernel call was counted".to_owned());
-            require(
-                report.gpu_dispatches == 0,
-                format!("{} GPU dispatches on a CPU tier", report.gpu_dispatches),
-            );
-            require(report.effective_threads > 0, "no effective thread is reported".to_owned());
+            verify_cpu(report, &mut missing);
         }
-        BackendName::Webgpu | BackendName::Webgl => {
-            require(report.gpu_dispatches > 0, "no dispatch or draw was counted".to_owned());
-            // An empty name will do: Firefox keeps the name of a WebGPU adapter to itself.
-            require(report.adapter.is_some(), "no adapter or renderer is reported".to_owned());
-            require(report.limits_sha256.is_some(), "no hash of features and limits".to_owned());
-            require(
-                report.adapter_is_software.is_some(),
-                "it is not said whether the adapter is software".to_owned(),
-            );
-        }
+        BackendName::Webgpu | BackendName::Webgl => verify_gpu(demand, report, &mut missing),
     }
-    let in_page = report.target == "wasm32";
-    let native = matches!(expected, BackendName::Cpu | BackendName::Reference);
-    if !native {
-        verify_bundle(demand.bundle, report, &mut require);
+    if !is_native {
+        verify_bundle(demand.bundle, report, &mut missing);
     }
-    require(in_page != native, format!("`{expected}` can't run on target `{}`", report.target));
-    match inference_wasm::engine::canary::expected(expected) {
-        Some(bits) => require(
-            bits == report.canary.bits,
-            format!(
-                "the canary of `{expected}` is {bits:#010x}, this run's is {:#010x}",
-                report.canary.bits
-            ),
-        ),
-        None => require(false, format!("no canary is defined for `{expected}`")),
-    }
-    if reasons.is_empty() {
+    let is_in_page = report.target == "wasm32";
+    missing.require(is_in_page != is_native, || {
+        format!("`{expected}` can't run on target `{}`", report.target)
+    });
+    verify_canary(expected, report, &mut missing);
+    if missing.0.is_empty() {
         Ok(TierProof { execution: report.clone() })
     } else {
-        Err(MissingProof { reasons })
+        Err(MissingProof { reasons: missing.0 })
     }
+}
+
+fn verify_cpu(report: &ExecutionReport, missing: &mut Missing) {
+    missing.require(report.kernel_calls > 0, || "no kernel call was counted".to_owned());
+    missing.require(report.gpu_dispatches == 0, || {
+        format!("{} GPU dispatches on a CPU tier", report.gpu_dispatches)
+    });
+    missing.require(report.effective_threads > 0, || "no effective thread is reported".to_owned());
+}
+
+fn verify_gpu(demand: Demand<'_>, report: &ExecutionReport, missing: &mut Missing) {
+    missing.require(report.gpu_dispatches > 0, || "no dispatch or draw was counted".to_owned());
+    missing.require(report.limits_sha256.is_some(), || "no hash of features and limits".to_owned());
+    missing.require(report.adapter_is_software.is_some(), || {
+        "it is not said whether the adapter is software".to_owned()
+    });
+    // An empty name will do: Firefox keeps that of a WebGPU adapter to itself.
+    let Some(name) = report.adapter.as_deref() else {
+        return missing.require(false, || "no adapter or renderer is reported".to_owned());
+    };
+    let ran = Adapter { name, hardware: Hardware::of_adapter(report.adapter_is_software, name) };
+    missing.require(demand.adapter.takes(ran.hardware), || {
+        format!("a {} adapter was demanded, it ran on: {ran}", demand.adapter.as_str())
+    });
+    let Some(probed) = demand.probed else { return };
+    if demand.backend == BackendName::Webgl && !probed.webgl2.in_worker {
+        missing.require(report.on_main_thread, || {
+            "it says that it drew in a worker, where the probe got no WebGL2 context".to_owned()
+        });
+    }
+    let name = probed_name(demand.backend, probed);
+    let is_fallback = probed.webgpu.adapter.as_ref().and_then(|adapter| adapter.is_fallback);
+    let is_fallback = is_fallback.filter(|_| demand.backend == BackendName::Webgpu);
+    let seen = Adapter { name: &name, hardware: Hardware::of_adapter(is_fallback, &name) };
+    missing.require(!ran.contradicts(&seen), || {
+        format!("it says that it ran on: {ran}; the page's probe found: {seen}")
+    });
+}
+
+/// What the probe calls the adapter or the renderer of a backend; empty where it was not told.
+fn probed_name(backend: BackendName, probed: &CapabilityReport) -> String {
+    match backend {
+        BackendName::Webgpu => probed.webgpu.adapter.as_ref().map(adapter_name).unwrap_or_default(),
+        BackendName::Webgl => probed.webgl2.renderer.clone(),
+        BackendName::Wasm | BackendName::Cpu | BackendName::Reference => String::new(),
+    }
+}
+
+/// What is told of an adapter.
+struct Adapter<'a> {
+    name: &'a str,
+    hardware: Hardware,
+}
+
+impl Adapter<'_> {
+    /// Both can't be true of one adapter. Names are compared by their words: an engine and a page
+    /// put the parts that a browser gives together in ways of their own.
+    fn contradicts(&self, other: &Adapter<'_>) -> bool {
+        let is_told = |adapter: &Adapter<'_>| adapter.hardware != Hardware::Untold;
+        let is_other_kind = is_told(self) && is_told(other) && self.hardware != other.hardware;
+        let (ours, theirs) = (words(self.name), words(other.name));
+        let has_names = !ours.is_empty() && !theirs.is_empty();
+        is_other_kind || has_names && !ours.iter().any(|word| theirs.contains(word))
+    }
+}
+
+impl std::fmt::Display for Adapter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.hardware.describe(self.name))
+    }
+}
+
+fn words(name: &str) -> Vec<String> {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
 }
 
 /// Checks that the bundle which ran is the one that was demanded, and that it is what its name
 /// says.
-fn verify_bundle(
-    choice: BundleChoice,
-    report: &ExecutionReport,
-    require: &mut impl FnMut(bool, String),
-) {
+fn verify_bundle(choice: BundleChoice, report: &ExecutionReport, missing: &mut Missing) {
     let name = report.bundle.strip_suffix("+seeded-faults").unwrap_or(&report.bundle);
     let bundle = match parse_bundle(name) {
         Ok(bundle) => bundle,
-        Err(unknown) => return require(false, unknown.to_string()),
+        Err(unknown) => return missing.require(false, || unknown.to_string()),
     };
     if let Some(demanded) = choice.bundle {
-        require(bundle == demanded, format!("bundle `{demanded}` expected, `{bundle}` ran"));
+        missing.require(bundle == demanded, || {
+            format!("bundle `{demanded}` expected, `{bundle}` ran")
+        });
     }
     let (simd, found) = (bundle.simd(), report.simd);
-    require(simd == found, format!("bundle `{bundle}` has SIMD level {simd}, found {found}"));
+    missing.require(simd == found, || {
+        format!("bundle `{bundle}` has SIMD level {simd}, found {found}")
+    });
     // Fewer are no lie: on a busy machine one thread is through before another is awake. That all
     // of them stand ready was seen to when the model was loaded.
     let threads = report.effective_threads;
     let most = if bundle == BundleName::Threads { choice.threads } else { 1 };
-    require(
-        threads <= most,
-        format!("bundle `{bundle}` has at most {most} threads here, found {threads}"),
-    );
+    missing.require(threads <= most, || {
+        format!("bundle `{bundle}` has at most {most} threads here, found {threads}")
+    });
+}
+
+fn verify_canary(expected: BackendName, report: &ExecutionReport, missing: &mut Missing) {
+    let Some(bits) = inference_wasm::engine::canary::expected(expected) else {
+        return missing.require(false, || format!("no canary is defined for `{expected}`"));
+    };
+    missing.require(bits == report.canary.bits, || {
+        format!(
+            "the canary of `{expected}` is {bits:#010x}, this run's is {:#010x}",
+            report.canary.bits
+        )
+    });
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use inference_wasm::protocol::SeededFault;
 use tokio::sync::{mpsc, watch};
 
 use crate::browser::Launcher;
+use crate::cell::CellId;
 use crate::expectation::Facts;
 use crate::plan::Plan;
 use crate::server::{ModelShelf, Server};
@@ -28,7 +29,7 @@ use event::{LOG_VERSION, RunEvent, RunEventKind};
 use exit::Exit;
 use worker::Shop;
 
-pub(crate) use conversation::{Conversation, End, Watch, unexpected_error};
+pub(crate) use conversation::{Conversation, End, Watch, outcome_of, unexpected_error};
 pub use prepare::{Inputs, ModelFile, UnusableGoldens, requests};
 pub(crate) use worker::probe;
 
@@ -82,7 +83,9 @@ pub async fn run(
         messages,
         stop,
     };
-    let groups = schedule::groups(run.plan.runnable().map(|planned| &planned.cell), run.is_headed);
+    let runnable = run.plan.runnable().map(|planned| &planned.cell);
+    let profile = |cell: &CellId| run.inputs.matrix().profile(cell, run.is_headed);
+    let groups = schedule::groups(runnable, profile);
     let workers = futures::stream::iter(groups)
         .for_each_concurrent(run.jobs.max(1), |group| worker::work(&shop, group));
     tokio::pin!(workers, interrupt);

@@ -30,7 +30,9 @@ pub struct Scenario {
     pub layer: Layer,
     /// The scenario whose cases and golden it uses, if not its own.
     pub golden: Option<String>,
-    /// Never empty; the first one loads.
+    /// What its browser is launched with.
+    pub launch: Launch,
+    /// Never empty; the first one loads, or holds ops, which need no model.
     pub steps: Vec<Step>,
 }
 
@@ -49,9 +51,41 @@ impl Scenario {
         self.golden.as_deref().unwrap_or(&self.name)
     }
 
+    /// Whether any step is judged by a golden: one that answers cases, or makes up a prompt out of
+    /// the first one's ids.
+    pub fn needs_golden(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Generate(_) | Step::Score(_) => true,
+            Step::Load(_) | Step::Ops(_) | Step::Release => false,
+        })
+    }
+
     /// The case ids that steps name, and whether any step takes cases at all.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &Cases> {
         self.steps.iter().filter_map(Step::cases)
+    }
+}
+
+/// What a scenario's browser is launched with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Launch {
+    /// Every backend that the browser can have.
+    #[default]
+    Default,
+    /// All but the cell's own, so that the engine has to say that it is not there.
+    WithoutBackend,
+}
+
+impl Launch {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Default, Self::WithoutBackend];
+
+    /// The name as it stands in TOML.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::WithoutBackend => "without-backend",
+        }
     }
 }
 
@@ -70,12 +104,21 @@ pub enum Layer {
     Lifecycle,
     /// Weights that do not arrive, or not whole.
     Load,
+    /// A backend that is not there.
+    Backend,
 }
 
 impl Layer {
     /// Every layer, lowest first.
-    pub const ALL: [Self; 6] =
-        [Self::Ops, Self::Logits, Self::Tokens, Self::Tasks, Self::Lifecycle, Self::Load];
+    pub const ALL: [Self; 7] = [
+        Self::Ops,
+        Self::Logits,
+        Self::Tokens,
+        Self::Tasks,
+        Self::Lifecycle,
+        Self::Load,
+        Self::Backend,
+    ];
 
     /// The name as it stands in TOML.
     pub fn as_str(self) -> &'static str {
@@ -86,6 +129,7 @@ impl Layer {
             Self::Tasks => "tasks",
             Self::Lifecycle => "lifecycle",
             Self::Load => "load",
+            Self::Backend => "backend",
         }
     }
 }
@@ -99,6 +143,8 @@ pub enum Step {
     Generate(GenerateStep),
     /// Teacher-forced logits of the golden's ids, against the golden's logits.
     Score(ScoreStep),
+    /// Every op of the cell's backend against the scalar reference.
+    Ops(OpsStep),
     /// Drop the model.
     Release,
 }
@@ -110,6 +156,7 @@ impl Step {
             Self::Load(_) => "load",
             Self::Generate(_) => "generate",
             Self::Score(_) => "score",
+            Self::Ops(_) => "ops",
             Self::Release => "release",
         }
     }
@@ -119,7 +166,7 @@ impl Step {
         match self {
             Self::Generate(step) if step.prompt_tokens.is_none() => Some(&step.cases),
             Self::Score(step) => Some(&step.cases),
-            Self::Load(_) | Self::Generate(_) | Self::Release => None,
+            Self::Load(_) | Self::Generate(_) | Self::Ops(_) | Self::Release => None,
         }
     }
 }
@@ -192,4 +239,12 @@ pub enum GenerateExpectation {
 pub struct ScoreStep {
     /// The cases whose ids are fed. The logits have to be within the cell's tolerance class.
     pub cases: Cases,
+}
+
+/// Every op of the cell's backend against the scalar reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpsStep {
+    /// Only cases of the op suite whose name has this in it, or is like it where it has a `*`; all
+    /// when absent.
+    pub filter: Option<String>,
 }

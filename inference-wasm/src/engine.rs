@@ -12,6 +12,7 @@ pub mod host;
 mod lanes;
 mod memory;
 pub mod model;
+pub mod ops_suite;
 pub mod quant;
 pub mod runner;
 pub mod sampler;

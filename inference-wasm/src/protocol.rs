@@ -12,6 +12,7 @@ mod capability;
 mod command;
 mod event;
 mod execution;
+mod ops;
 
 pub use capability::{
     CapabilityReport, StorageReport, WasmReport, WebGl2Report, WebGpuAdapter, WebGpuReport,
@@ -25,6 +26,7 @@ pub use event::{
     PageEvent, PageEventKind, Phase, Scored, Timings,
 };
 pub use execution::{BackendName, BundleName, Canary, ExecutionReport, SimdLevel};
+pub use ops::{OpFailure, OpTally, OpWorst, OpsReport, OpsRequest};
 
 /// Raised whenever a message changes its shape or its meaning.
 pub const PROTOCOL_VERSION: u32 = 2;

@@ -1,4 +1,4 @@
-//! Every architecture on both CPU backends, against `transformers` in float64.
+//! Every architecture on both CPU backends, and on `webgpu` where it is built, against `transformers` in float64.
 //!
 //! The models are small and random, one for each architecture and each way of scaling rotary
 //! embeddings (`fixtures/models/architectures/`); the goldens are what the model classes of
@@ -143,6 +143,14 @@ fn reference_agrees_with_transformers() {
 #[test]
 fn kernels_agree_with_transformers() {
     assert_eq!(compare(Cpu::default), Vec::<String>::new());
+}
+
+#[cfg(feature = "native-gpu")]
+#[test]
+fn shaders_agree_with_transformers() {
+    use inference_wasm::engine::backend::Webgpu;
+    let backend = || block_on(Webgpu::new()).unwrap();
+    assert_eq!(compare(backend), Vec::<String>::new());
 }
 
 #[derive(Deserialize)]

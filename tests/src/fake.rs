@@ -31,14 +31,33 @@ pub enum Behaviour {
     TabCrashes,
     /// The driver opens no session.
     RefusesSession,
+    /// The backend is off, and the engine says so.
+    SwitchedOff,
+    /// The backend is said to be off, but the page's probe still sees it.
+    SwitchedOffInVain,
+    /// The backend is off, and a load works all the same.
+    LoadsElsewhere,
+    /// The backend is off, the engine says so, and answers nevertheless.
+    AnswersElsewhere,
 }
 
 impl Behaviour {
     /// The variable that carries it.
     pub const VARIABLE: &str = "FAKE_BEHAVIOUR";
 
+    /// The backend is taken for off: what the runs of a scenario without backend are made of.
+    pub fn is_off(self) -> bool {
+        matches!(
+            self,
+            Self::SwitchedOff
+                | Self::SwitchedOffInVain
+                | Self::LoadsElsewhere
+                | Self::AnswersElsewhere
+        )
+    }
+
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Honest,
         Self::RepeatsEvents,
         Self::LosesEvents,
@@ -52,6 +71,10 @@ impl Behaviour {
         Self::DriverExits,
         Self::TabCrashes,
         Self::RefusesSession,
+        Self::SwitchedOff,
+        Self::SwitchedOffInVain,
+        Self::LoadsElsewhere,
+        Self::AnswersElsewhere,
     ];
 }
 

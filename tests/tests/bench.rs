@@ -23,7 +23,7 @@ fn a_record_has_every_sample_and_says_what_it_was_measured_on() {
     let record: Value = serde_json::from_str(&ended.stdout).expect("JSON on standard output");
     let file = fs_err::read_to_string(out.path().join("bench.json")).expect("bench.json");
     assert_eq!(serde_json::from_str::<Value>(&file).expect("JSON in the file"), record);
-    assert_eq!(record["format"], 1);
+    assert_eq!(record["format"], 2);
     assert!(record["machine"]["cores"].as_u64().is_some_and(|cores| cores > 0), "{record}");
 
     let series = &record["series"][0];
@@ -35,6 +35,8 @@ fn a_record_has_every_sample_and_says_what_it_was_measured_on() {
     assert_eq!(series["left_out"].as_array().map(Vec::len), Some(1));
     let engine = &series["engines"][0];
     assert_eq!(engine["unsupported"], Value::Null);
+    assert_eq!((&engine["name"], &engine["backend"]), (&"tierproof-native".into(), &"cpu".into()));
+    assert_eq!(engine["adapter"], Value::Null);
     for load in ["cold_ms", "warm_ms"] {
         assert!(engine["load"][load].as_f64().is_some_and(|ms| ms > 0.0), "{engine}");
     }
@@ -69,6 +71,10 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         (&["--engine", "tierproof-native,wlama"][..], "unknown engine `wlama`"),
         (&["--require", "wllama:speed=2"], "expected prefill or decode, found `speed`"),
         (&["--require", "llama.cpp:decode=2"], "`llama.cpp` is not measured"),
+        (&["--require", "webgl/wasm:decode=2"], "`webgl` is not measured"),
+        (&["--engine", "wllama@webgpu"], "`wllama` can't be measured on `webgpu`"),
+        (&["--engine", "wllama", "--backend", "webgl"], "`--backend webgl` has none of that"),
+        (&["--bandwidth", "-1"], "expected gigabytes a second above 0"),
         (&["--engine", "tierproof-native,tierproof-native"], "is there twice"),
         (&["--browser", "native"], "`native` is no browser"),
         (&["--baseline", "nowhere.json"], "nowhere.json"),

@@ -1,7 +1,9 @@
 //! Whole runs against a driver and a page that misbehave: each kind of trouble comes out as what
 //! it is. The fake is in `src/bin/fake-driver.rs`.
 
+use inference_wasm::protocol::BackendName;
 use tierproof::outcome::{Outcome, Verdict};
+use tierproof::proof::Proof;
 use tierproof_tests::command::{Ended, tierproof};
 use tierproof_tests::fake::Behaviour;
 use tierproof_tests::log::RunLog;
@@ -30,7 +32,8 @@ fn run(behaviour: Behaviour, exit: i32) -> (Vec<Outcome>, Verdict, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let (matrix, bundle, out) = (file("matrix.toml"), file("bundle"), file("report"));
-    fs_err::write(&matrix, MATRIX).expect("a file");
+    let scenario = if behaviour.is_off() { "backend/disabled" } else { "tokens/greedy" };
+    fs_err::write(&matrix, MATRIX.replace("tokens/greedy", scenario)).expect("a file");
     fs_err::create_dir(&bundle).expect("a folder");
     let driver = format!("chrome={}", env!("CARGO_BIN_EXE_fake-driver"));
     let arguments = ["run", &matrix, "--ci", "--out", &out, "--bundle-dir", &bundle];
@@ -115,6 +118,43 @@ fn an_answer_from_another_backend_has_no_proof_even_if_it_is_right() {
     let Outcome::BackendMismatch(missing) = &outcome else { panic!("{outcome:#?}") };
     let reasons = missing.reasons.join("; ");
     assert!(reasons.contains("backend `wasm` expected, `cpu` ran"), "{reasons}");
+}
+
+/// The one kind of pass without an answer: it has a proof of its own, and the log tells it.
+#[test]
+fn a_backend_that_is_off_and_says_so_passes_by_its_absence() {
+    let (attempts, verdict, text) = run(Behaviour::SwitchedOff, 0);
+    assert_eq!(verdict, Verdict::Expected, "{text}");
+    let [Outcome::Pass { proof }] = &attempts[..] else { panic!("{attempts:#?}") };
+    let Proof::Absence(proof) = &**proof else { panic!("{proof:#?}") };
+    assert_eq!((proof.backend(), proof.launch()), (BackendName::Wasm, "without-wasm"));
+    assert_eq!(proof.probe(), "no WebAssembly");
+    let asked: Vec<_> = proof.refusals().iter().map(|refusal| refusal.asked.as_str()).collect();
+    assert_eq!(asked, ["1 load", "2 load", "compute all the same"]);
+}
+
+/// The switch is ours: if it does nothing, nothing is known of the engine.
+#[test]
+fn a_switch_that_had_no_effect_is_trouble_of_our_own() {
+    for (phase, message) in troubles(Behaviour::SwitchedOffInVain) {
+        assert_eq!(phase, "switch backend off");
+        assert_eq!(
+            message,
+            "`wasm` was to be off under profile `without-wasm`, but the page's probe found WebAssembly"
+        );
+    }
+}
+
+#[test]
+fn whatever_answers_for_a_backend_that_is_off_is_caught() {
+    let outcome = failure(Behaviour::LoadsElsewhere);
+    let Outcome::Mismatch(mismatch) = &outcome else { panic!("{outcome:#?}") };
+    let message = mismatch.to_string();
+    assert!(message.contains("measured `no error`, allowed `backend-unavailable`"), "{message}");
+    let outcome = failure(Behaviour::AnswersElsewhere);
+    let Outcome::BackendMismatch(missing) = &outcome else { panic!("{outcome:#?}") };
+    let reasons = missing.reasons.join("; ");
+    assert_eq!(reasons, "`wasm` is off, and yet there was an answer, from `wasm`");
 }
 
 #[test]

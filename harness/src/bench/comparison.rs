@@ -48,7 +48,7 @@ impl Metric {
 /// The subject against one other engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The engine that every other is compared with: the first of the command line.
+    /// The engine whose speed is told.
     pub subject: String,
     /// The other one.
     pub peer: String,
@@ -62,18 +62,28 @@ pub struct Comparison {
     pub estimate: Estimate,
 }
 
-/// All comparisons of a series.
+/// All comparisons of a series: the first engine with each of the others, and ours on a further
+/// backend with the peers on the same one.
 pub fn comparisons(series: &Series) -> Vec<Comparison> {
-    let Some((subject, peers)) = series.engines.split_first() else { return Vec::new() };
+    let Some((first, others)) = series.engines.split_first() else { return Vec::new() };
+    let mut pairs: Vec<_> = others.iter().map(|other| (first, other)).collect();
+    for ours in others.iter().filter(|engine| engine.is_ours()) {
+        let peers = others.iter().filter(|peer| !peer.is_ours() && peer.backend == ours.backend);
+        pairs.extend(peers.map(|peer| (ours, peer)));
+    }
+    let contexts = series.contexts();
+    pairs.into_iter().flat_map(|(subject, peer)| compare(subject, peer, &contexts)).collect()
+}
+
+/// One engine against another, at every prompt length and by every metric that both have.
+pub(super) fn compare(subject: &Engine, peer: &Engine, contexts: &[u32]) -> Vec<Comparison> {
     let mut all = Vec::new();
-    for peer in peers {
-        for context in series.contexts() {
-            for metric in Metric::ALL {
-                let ratios = ratios(metric, context, subject, peer);
-                let Some(estimate) = Estimate::of(&ratios) else { continue };
-                let (subject, peer) = (subject.name.clone(), peer.name.clone());
-                all.push(Comparison { subject, peer, context, metric, ratios, estimate });
-            }
+    for context in contexts.iter().copied() {
+        for metric in Metric::ALL {
+            let ratios = ratios(metric, context, subject, peer);
+            let Some(estimate) = Estimate::of(&ratios) else { continue };
+            let (subject, peer) = (subject.name.clone(), peer.name.clone());
+            all.push(Comparison { subject, peer, context, metric, ratios, estimate });
         }
     }
     all
@@ -142,12 +152,19 @@ pub fn differences(new: &BenchRecord, old: &BenchRecord) -> Vec<String> {
     compare("cores", new.machine.cores.to_string(), old.machine.cores.to_string());
     compare("threads", new.settings.threads.to_string(), old.settings.threads.to_string());
     compare("tokens", new.settings.tokens.to_string(), old.settings.tokens.to_string());
-    compare("backend", new.settings.backend.clone(), old.settings.backend.clone());
     for series in &new.series {
         if let Some(earlier) = old.series.iter().find(|old| old.browser == series.browser) {
             let versions = [series, earlier].map(|series| series.browser_version.clone());
             let [new, old] = versions;
             compare(&series.browser, new, old);
+            for engine in &series.engines {
+                let before = earlier.engines.iter().find(|before| before.name == engine.name);
+                let adapter = |engine: &Engine| engine.adapter.clone().unwrap_or_default();
+                if let Some(before) = before {
+                    let what = format!("{} {}", series.browser, engine.name);
+                    compare(&what, adapter(engine), adapter(before));
+                }
+            }
         }
     }
     if old.machine.was_busy {

@@ -8,9 +8,10 @@ fn pairs_are_those_of_one_round() {
     let series = &record.series[0];
     let all = comparisons(series);
     let told: Vec<_> = all.iter().map(|one| (one.metric.as_str(), one.context)).collect();
-    assert_eq!(told, [("prefill", 32), ("decode", 32)]);
+    let pair = [("prefill", 32), ("decode", 32)];
+    assert_eq!(told, [pair, pair].concat());
     // The warm-up of the fixture is ten times slower, and no part of it.
-    for (comparison, expected) in all.iter().zip([4.0, 2.0]) {
+    for (comparison, expected) in all.iter().zip([4.0, 2.0, 5.0, 5.0]) {
         assert_eq!(comparison.ratios.len(), 7);
         assert!((comparison.estimate.median - expected).abs() < 1e-9, "{comparison:?}");
         assert_eq!(comparison.estimate.verdict(), Verdict::Faster);
@@ -18,11 +19,32 @@ fn pairs_are_those_of_one_round() {
 }
 
 #[test]
+fn ours_is_compared_with_peers_on_its_own_backend_too() {
+    let mut record = fixture::record();
+    let series = &mut record.series[0];
+    series.engines[2].samples = (0..=7).map(|round| fixture::sample(32, round, 15.0)).collect();
+    series.engines[3].name = "tierproof@webgpu".to_owned();
+    series.engines[3].backend = "webgpu".to_owned();
+    let pairs: std::collections::BTreeSet<_> =
+        comparisons(series).into_iter().map(|one| (one.subject, one.peer)).collect();
+    let expected = [
+        ("tierproof@wasm", "tierproof@webgpu"),
+        ("tierproof@wasm", "transformers-js@webgpu"),
+        ("tierproof@wasm", "wllama@wasm"),
+        ("tierproof@webgpu", "transformers-js@webgpu"),
+    ];
+    let expected = expected.map(|(subject, peer)| (subject.to_owned(), peer.to_owned()));
+    assert_eq!(pairs, expected.into());
+}
+
+#[test]
 fn a_round_that_only_one_has_run_makes_no_pair() {
     let mut record = fixture::record();
     record.series[0].engines[1].samples.truncate(3);
     assert_eq!(comparisons(&record.series[0])[0].ratios.len(), 2);
-    record.series[0].engines[1].samples.clear();
+    for peer in &mut record.series[0].engines[1..] {
+        peer.samples.clear();
+    }
     assert_eq!(comparisons(&record.series[0]), []);
 }
 
@@ -43,10 +65,12 @@ fn a_baseline_is_matched_by_browser_model_and_engine() {
     assert_eq!(
         told,
         [
-            "chrome tiny tierproof prefill undecided",
-            "chrome tiny tierproof decode slower",
-            "chrome tiny wllama prefill undecided",
-            "chrome tiny wllama decode undecided",
+            "chrome tiny tierproof@wasm prefill undecided",
+            "chrome tiny tierproof@wasm decode slower",
+            "chrome tiny wllama@wasm prefill undecided",
+            "chrome tiny wllama@wasm decode undecided",
+            "chrome tiny tierproof@webgl prefill undecided",
+            "chrome tiny tierproof@webgl decode undecided",
         ]
     );
     new.series[0].model.sha256 = "another".to_owned();
@@ -60,12 +84,14 @@ fn a_baseline_of_another_machine_is_told() {
     assert_eq!(differences(&new, &old), [""; 0]);
     old.machine.cpu = "Abacus".to_owned();
     old.series[0].browser_version = "1".to_owned();
+    old.series[0].engines[3].adapter = Some("Example GPU".to_owned());
     old.machine.was_busy = true;
     assert_eq!(
         differences(&new, &old),
         [
             "processor: `Example 9000` now, `Abacus` in the baseline",
             "chrome: `156.0` now, `1` in the baseline",
+            "chrome tierproof@webgl: `Example Rasterizer` now, `Example GPU` in the baseline",
             "the baseline was measured on a busy machine",
         ]
     );

@@ -82,9 +82,28 @@ impl EngineName {
         }
     }
 
-    /// The backend to ask it for, where `backend` is what engines in a browser get.
-    pub fn backend(self, backend: BackendName) -> BackendName {
-        if self.needs_browser() { backend } else { BackendName::Cpu }
+    /// The backends that it has.
+    pub fn backends(self) -> &'static [BackendName] {
+        match self {
+            Self::Tierproof => &[BackendName::Webgpu, BackendName::Webgl, BackendName::Wasm],
+            Self::TransformersJs => &[BackendName::Webgpu, BackendName::Wasm],
+            Self::Wllama => &[BackendName::Wasm],
+            Self::TierproofNative | Self::LlamaCpp => &[BackendName::Cpu],
+        }
+    }
+
+    /// Why it can't be measured on a backend; `None` if it can.
+    pub fn why_not(self, backend: BackendName) -> Option<&'static str> {
+        match (self, backend) {
+            _ if self.backends().contains(&backend) => None,
+            // Its WebGPU takes `shader-f16`; it loads and answers without it all the same, and
+            // tells nobody where (3.8.1).
+            (Self::Wllama, BackendName::Webgpu) => Some(
+                "where the adapter lacks `shader-f16` it computes on the CPU without a word, and \
+                 that is not to be told as WebGPU",
+            ),
+            _ => Some("it has no such backend"),
+        }
     }
 }
 

@@ -1,4 +1,6 @@
-//! A record for tests: two engines with round figures.
+//! A record for tests: engines with round figures.
+
+use inference_wasm::protocol::GpuTime;
 
 use super::comparison::comparisons;
 use super::record::{
@@ -18,6 +20,8 @@ pub(super) fn sample(context: u32, round: u32, slowness: f64) -> Sample {
         decode_ms: 150.0 * slowness,
         reported_prefill_ms: 99.0 * slowness,
         reported_decode_ms: 149.0 * slowness,
+        decode_gpu: None,
+        decode_dispatches: 0,
         busy_cores: 0.01,
         ids: Vec::new(),
         text: "an answer".to_owned(),
@@ -25,8 +29,12 @@ pub(super) fn sample(context: u32, round: u32, slowness: f64) -> Sample {
 }
 
 fn engine(name: &str, version: &str, samples: Vec<Sample>) -> Engine {
+    let backend = name.split_once('@').map_or("cpu", |(_, backend)| backend);
     Engine {
         name: name.to_owned(),
+        backend: backend.to_owned(),
+        adapter: None,
+        adapter_is_software: None,
         version: version.to_owned(),
         unsupported: None,
         build: "base, simd128".to_owned(),
@@ -41,7 +49,23 @@ fn engine(name: &str, version: &str, samples: Vec<Sample>) -> Engine {
     }
 }
 
-/// A subject, a peer that prefills in 4 times and decodes in 2 times the time, and one that can't.
+/// The subject on software WebGL: 5 times the time, 750 ms for 15 tokens, of which the GPU's share
+/// is told.
+fn on_webgl() -> Engine {
+    let samples = (0..=7).map(|round| {
+        let decode_gpu = GpuTime { encode_ms: 75.0, compute_ms: 600.0, readback_ms: 30.0 };
+        let decode_gpu = Some(decode_gpu);
+        Sample { decode_gpu, decode_dispatches: 15 * 40, ..sample(32, round, 5.0) }
+    });
+    Engine {
+        adapter: Some("Example Rasterizer".to_owned()),
+        adapter_is_software: Some(true),
+        ..engine("tierproof@webgl", "0.1.0", samples.collect())
+    }
+}
+
+/// A subject, a peer that prefills in 4 times and decodes in 2 times the time, one that can't, and
+/// the subject on another backend.
 pub(super) fn record() -> BenchRecord {
     let ours = (0..=7).map(|round| sample(32, round, 1.0)).collect();
     let theirs = (0..=7)
@@ -54,12 +78,18 @@ pub(super) fn record() -> BenchRecord {
     let mut series = Series {
         browser: "chrome".to_owned(),
         browser_version: "156.0".to_owned(),
-        model: Model { name: "tiny".to_owned(), bytes: 1_000_000, sha256: "ab".repeat(32) },
+        model: Model {
+            name: "tiny".to_owned(),
+            bytes: 1_000_000,
+            sha256: "ab".repeat(32),
+            read_bytes: 800_000,
+        },
         left_out: vec!["1024: the model was made for 512 positions".to_owned()],
         engines: vec![
-            engine("tierproof", "0.1.0", ours),
-            engine("wllama", "3.8.1", theirs),
-            Engine { unsupported, ..engine("transformers-js", "4.3.1", Vec::new()) },
+            engine("tierproof@wasm", "0.1.0", ours),
+            engine("wllama@wasm", "3.8.1", theirs),
+            Engine { unsupported, ..engine("transformers-js@webgpu", "4.3.1", Vec::new()) },
+            on_webgl(),
         ],
         comparisons: Vec::new(),
     };
@@ -81,8 +111,8 @@ pub(super) fn record() -> BenchRecord {
             pairs: 7,
             tokens: 16,
             threads: 1,
-            backend: "wasm".to_owned(),
             allow_busy: false,
+            bandwidth_gb_s: None,
         },
         series: vec![series],
     }

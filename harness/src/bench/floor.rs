@@ -6,21 +6,49 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::comparison::{Comparison, Metric};
-use super::record::BenchRecord;
+use super::comparison::{Comparison, Metric, compare};
+use super::engine::EngineName;
+use super::record::{BenchRecord, Engine, Series};
 
-/// The floors of one peer: `wllama:decode=1.5,prefill=3`.
+/// The floors of one pair: `wllama:decode=1.5,prefill=3`, or `webgl/webgpu:decode=0.6`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Floors {
-    /// The engine that the subject is compared with.
-    pub peer: String,
+    /// The engine whose speed has to reach the floor; the first of the series where none is named.
+    pub subject: Option<Side>,
+    /// The engine whose speed is the measure.
+    pub peer: Side,
     /// What the median of the ratio has to reach.
     pub least: Vec<(Metric, f64)>,
 }
 
+/// One side of a ratio, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side(String);
+
+impl Side {
+    /// It means this engine: by its full name, by its name on any backend, or, if it is ours, by
+    /// its backend alone.
+    pub fn means(&self, name: &str) -> bool {
+        let Self(text) = self;
+        let (engine, backend) = name.split_once('@').unwrap_or((name, ""));
+        text == name
+            || text == engine
+            || (engine == EngineName::Tierproof.as_str() && text == backend)
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 /// A text that is no floor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}`: {problem}\n  (hint: as in `wllama:decode=1.5,prefill=3`)")]
+#[error(
+    "`{text}`: {problem}\n  (hint: as in `wllama:decode=1.5,prefill=3`, or \
+     `webgl/webgpu:decode=0.6`)"
+)]
 pub struct BadFloor {
     text: String,
     problem: String,
@@ -31,11 +59,20 @@ impl FromStr for Floors {
 
     fn from_str(text: &str) -> Result<Self, BadFloor> {
         let bad = |problem: String| BadFloor { text: text.to_owned(), problem };
-        let (peer, floors) =
-            text.rsplit_once(':').ok_or_else(|| bad("expected `PEER:METRIC=RATIO`".to_owned()))?;
-        if peer.is_empty() {
-            return Err(bad("expected an engine before `:`".to_owned()));
-        }
+        let (pair, floors) = text
+            .rsplit_once(':')
+            .ok_or_else(|| bad("expected `[ENGINE/]PEER:METRIC=RATIO`".to_owned()))?;
+        let side = |name: &str, before: &str| {
+            if name.is_empty() {
+                Err(bad(format!("expected an engine before `{before}`")))
+            } else {
+                Ok(Side(name.to_owned()))
+            }
+        };
+        let (subject, peer) = match pair.split_once('/') {
+            Some((subject, peer)) => (Some(side(subject, "/")?), side(peer, ":")?),
+            None => (None, side(pair, ":")?),
+        };
         let floor = |floor: &str| {
             let (name, value) = floor
                 .split_once('=')
@@ -49,7 +86,7 @@ impl FromStr for Floors {
             }
         };
         let least = floors.split(',').map(floor).collect::<Result<_, _>>()?;
-        Ok(Self { peer: peer.to_owned(), least })
+        Ok(Self { subject, peer, least })
     }
 }
 
@@ -57,6 +94,9 @@ impl fmt::Display for Floors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let floors =
             self.least.iter().map(|(metric, least)| format!("{}={least}", metric.as_str()));
+        if let Some(subject) = &self.subject {
+            write!(f, "{subject}/")?;
+        }
         write!(f, "{}:{}", self.peer, floors.collect::<Vec<_>>().join(","))
     }
 }
@@ -70,36 +110,60 @@ pub struct Held {
     pub unheld: Vec<String>,
 }
 
-/// Holds every comparison of a record against the floors.
+/// Holds every pair of a record against the floors that mean it.
 pub fn hold(record: &BenchRecord, floors: &[Floors]) -> Held {
     let mut held = Held::default();
-    for Floors { peer, least } in floors {
-        for (metric, least) in least {
+    for floors in floors {
+        let measured: Vec<_> =
+            record.series.iter().map(|series| (series, measured(floors, series))).collect();
+        for (metric, least) in &floors.least {
             let mut is_held = false;
-            for series in &record.series {
-                let fits = |comparison: &&Comparison| {
-                    comparison.peer == *peer && comparison.metric == *metric
-                };
-                for comparison in series.comparisons.iter().filter(fits) {
+            for (series, comparisons) in &measured {
+                for comparison in comparisons.iter().filter(|one| one.metric == *metric) {
                     is_held = true;
                     let found = comparison.estimate.median;
                     if found < *least || found.is_nan() {
-                        let (browser, model) = (&series.browser, &series.model.name);
-                        let (metric, context) = (metric.as_str(), comparison.context);
-                        held.missed.push(format!(
-                            "{browser} {model}, prompt of {context}: {metric} is {found:.2} times \
-                             that of {peer}, required {least}"
-                        ));
+                        held.missed.push(missed(series, comparison, *least));
                     }
                 }
             }
             if !is_held {
-                let metric = metric.as_str();
-                held.unheld.push(format!("{peer}:{metric}={least}: nothing was compared with it"));
+                let floor = Floors { least: vec![(*metric, *least)], ..floors.clone() };
+                held.unheld.push(format!("{floor}: nothing was compared so"));
             }
         }
     }
     held
+}
+
+/// The comparisons of a series that floors mean.
+fn measured(floors: &Floors, series: &Series) -> Vec<Comparison> {
+    let is_subject = |at: usize, engine: &Engine| match &floors.subject {
+        Some(side) => side.means(&engine.name),
+        None => at == 0,
+    };
+    let contexts = series.contexts();
+    let mut all = Vec::new();
+    for (at, subject) in series.engines.iter().enumerate() {
+        if is_subject(at, subject) {
+            let is_peer =
+                |peer: &&Engine| floors.peer.means(&peer.name) && peer.name != subject.name;
+            let peers = series.engines.iter().filter(is_peer);
+            all.extend(peers.flat_map(|peer| compare(subject, peer, &contexts)));
+        }
+    }
+    all
+}
+
+fn missed(series: &Series, comparison: &Comparison, least: f64) -> String {
+    let (browser, model) = (&series.browser, &series.model.name);
+    let Comparison { subject, peer, context, metric, estimate, .. } = comparison;
+    format!(
+        "{browser} {model}, prompt of {context}: {} of {subject} is {:.2} times that of {peer}, \
+         required {least}",
+        metric.as_str(),
+        estimate.median
+    )
 }
 
 #[cfg(test)]
@@ -109,11 +173,18 @@ mod tests {
 
     #[test]
     fn floors_are_read_and_told_alike() {
-        for text in ["wllama:decode=1.5,prefill=3", "llama.cpp:decode=0.4"] {
+        for text in [
+            "wllama:decode=1.5,prefill=3",
+            "llama.cpp:decode=0.4",
+            "webgl/webgpu:decode=0.6",
+            "tierproof@webgpu/transformers-js@webgpu:decode=3",
+        ] {
             assert_eq!(text.parse::<Floors>().unwrap().to_string(), text);
         }
         for (text, problem) in [
-            ("wllama", "expected `PEER:METRIC=RATIO`"),
+            ("wllama", "expected `[ENGINE/]PEER:METRIC=RATIO`"),
+            ("/webgpu:decode=1", "expected an engine before `/`"),
+            ("webgl/:decode=1", "expected an engine before `:`"),
             (":decode=1", "expected an engine before `:`"),
             ("wllama:", "expected `METRIC=RATIO`, found ``"),
             ("wllama:speed=1", "expected prefill or decode, found `speed`"),
@@ -133,11 +204,29 @@ mod tests {
         assert_eq!(held("wllama:decode=2,prefill=4"), Held::default());
         assert_eq!(
             held("wllama:decode=2.5").missed,
-            ["chrome tiny, prompt of 32: decode is 2.00 times that of wllama, required 2.5"]
+            ["chrome tiny, prompt of 32: decode of tierproof@wasm is 2.00 times that of \
+                 wllama@wasm, required 2.5"]
         );
         assert_eq!(
             held("llama.cpp:decode=1").unheld,
-            ["llama.cpp:decode=1: nothing was compared with it"]
+            ["llama.cpp:decode=1: nothing was compared so"]
         );
+    }
+
+    #[test]
+    fn any_two_engines_make_a_pair() {
+        // The fixture's engine on WebGL prefills and decodes in 5 times the time.
+        let record = fixture::record();
+        let held = |text: &str| hold(&record, &[text.parse().unwrap()]);
+        assert_eq!(held("webgl/wasm:decode=0.2,prefill=0.2"), Held::default());
+        assert_eq!(held("tierproof@webgl/wllama:decode=0.4"), Held::default());
+        assert_eq!(held("wasm/webgl:decode=5"), Held::default());
+        // A name on every backend that it stands on, and never against itself.
+        assert_eq!(held("tierproof/wllama@wasm:decode=0.5").missed.len(), 1);
+        assert_eq!(held("webgl/tierproof:decode=0.21").missed.len(), 1);
+        assert_eq!(held("webgl/webgl:decode=1").unheld.len(), 1);
+        // A bare backend is ours on it.
+        assert_eq!(held("webgl/wasm:decode=1").missed.len(), 1);
+        assert_eq!(held("webgl/webgpu:decode=0.6").unheld.len(), 1);
     }
 }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use inference_wasm::protocol::ModelManifest;
 
-use super::engine::{EngineName, EnginePage};
+use super::engine::EnginePage;
+use super::lineup::Entrant;
 use super::memory::resident_bytes;
 use super::process::{Driver, ProcessPage};
 use crate::browser::supervise::Supervisor;
@@ -25,8 +26,8 @@ use crate::server::{PageSetup, ServedModel, Server};
 /// What an engine's page is made of; made once, before anything is measured.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// The engine.
-    pub name: EngineName,
+    /// The engine, and what it computes on.
+    pub entrant: Entrant,
     /// Its version.
     pub version: String,
     /// The page's folder or the interpreter, as the engine needs it.
@@ -68,6 +69,8 @@ pub(super) struct Host<'s> {
     browser: Option<Browser>,
     parts: Parts,
     model: Arc<ServedModel>,
+    /// Where our own engine computes in a page.
+    thread: EngineThread,
 }
 
 impl<'s> Host<'s> {
@@ -87,7 +90,19 @@ impl<'s> Host<'s> {
             Parts::Native | Parts::Process { .. } => (PathBuf::new(), None),
         };
         let server = Server::start(folder).await.map_err(|error| error.to_string())?;
-        Ok(Self { surroundings, server, browser, parts: prepared.parts.clone(), model })
+        Ok(Self {
+            surroundings,
+            server,
+            browser,
+            parts: prepared.parts.clone(),
+            model,
+            thread: EngineThread::Worker,
+        })
+    }
+
+    /// Has our own engine compute on another thread of the pages to come.
+    pub(super) fn on(&mut self, thread: EngineThread) {
+        self.thread = thread;
     }
 
     /// Opens a fresh page; ours is told which bundle to load.
@@ -110,7 +125,7 @@ impl<'s> Host<'s> {
                 page.map(EnginePage::Process).map_err(told)
             }
             (_, Some(browser)) => {
-                let handle = handle.choosing(bundle, EngineThread::Worker);
+                let handle = handle.choosing(bundle, self.thread);
                 BrowserPage::open(browser, handle).await.map(EnginePage::Browser).map_err(told)
             }
             (_, None) => Err("it needs a browser".to_owned()),

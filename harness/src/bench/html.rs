@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::chart::{Chart, chart};
 use super::comparison::{Metric, agreement};
+use super::gpu::{adapter, bandwidth_bound, token_time};
 use super::record::{BenchRecord, Engine, Series};
 use super::table::with_interval;
 
@@ -21,6 +22,7 @@ struct View {
     engines: Vec<EngineView>,
     charts: Vec<Chart>,
     comparisons: Vec<[String; 5]>,
+    gpu: Vec<GpuView>,
     notes: Vec<String>,
 }
 
@@ -35,8 +37,22 @@ struct EngineView {
     unsupported: Option<String>,
 }
 
+/// A row of the table of GPUs: an engine with one prompt length.
+#[derive(Debug, Serialize)]
+struct GpuView {
+    name: String,
+    adapter: String,
+    context: u32,
+    /// Milliseconds a token: in all, encode, GPU, readback, the rest.
+    times: [String; 5],
+    dispatches: String,
+    /// Percent of what the bandwidth allows.
+    share: Option<String>,
+}
+
 /// Renders the page. `changes` are lines against a baseline, as the terminal tells them.
 pub fn render(record: &BenchRecord, changes: Option<&str>) -> Result<String, minijinja::Error> {
+    let bandwidth = record.settings.bandwidth_gb_s;
     let mut environment = Environment::new();
     // Lines of the template that hold nothing but a tag leave nothing in the page.
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
@@ -46,13 +62,13 @@ pub fn render(record: &BenchRecord, changes: Option<&str>) -> Result<String, min
     environment.add_template("bench.html", TEMPLATE)?;
     environment.get_template("bench.html")?.render(context! {
         record => Serde(record),
-        series => Serde(record.series.iter().map(view).collect::<Vec<_>>()),
+        series => Serde(record.series.iter().map(|series| view(series, bandwidth)).collect::<Vec<_>>()),
         changes => changes.map(str::trim),
         style => STYLE,
     })
 }
 
-fn view(series: &Series) -> View {
+fn view(series: &Series, bandwidth_gb_s: Option<f64>) -> View {
     let version = &series.browser_version;
     let mut notes = series.left_out.clone();
     if let Some((subject, peers)) = series.engines.split_first() {
@@ -84,8 +100,36 @@ fn view(series: &Series) -> View {
                 ]
             })
             .collect(),
+        gpu: series.engines.iter().flat_map(|engine| gpu(series, engine, bandwidth_gb_s)).collect(),
         notes,
     }
+}
+
+fn gpu(series: &Series, engine: &Engine, bandwidth_gb_s: Option<f64>) -> Vec<GpuView> {
+    let bound = bandwidth_gb_s
+        .filter(|_| engine.is_ours())
+        .and_then(|gb_s| bandwidth_bound(&series.model, gb_s));
+    let rows = series.contexts().into_iter().filter_map(|context| {
+        let time = token_time(engine, context)?;
+        let ms = |ms: Option<f64>| ms.map_or("–".to_owned(), |ms| format!("{ms:.2}"));
+        let parts = time.parts;
+        Some(GpuView {
+            name: engine.name.clone(),
+            adapter: adapter(engine)?,
+            context,
+            times: [
+                Some(time.total_ms),
+                parts.map(|parts| parts.encode_ms),
+                parts.map(|parts| parts.compute_ms),
+                parts.map(|parts| parts.readback_ms),
+                parts.map(|parts| parts.rest_ms),
+            ]
+            .map(ms),
+            dispatches: format!("{:.0}", time.dispatches),
+            share: bound.map(|bound| format!("{:.2} %", 100.0 * 1000.0 / time.total_ms / bound)),
+        })
+    });
+    rows.collect()
 }
 
 fn engine_view(engine: &Engine) -> EngineView {
@@ -118,6 +162,16 @@ mod tests {
         assert!(!html.contains("<script"));
         assert!(html.contains("prefers-color-scheme: dark"));
         assert!(html.contains("there is no ONNX export of `tiny`"));
+        assert!(html.contains("Example Rasterizer, software"));
+        assert!(!html.contains("of the bandwidth"));
+    }
+
+    #[test]
+    fn the_share_of_a_bandwidth_stands_beside_the_times() {
+        let mut record = fixture::record();
+        record.settings.bandwidth_gb_s = Some(4.0);
+        let html = render(&record, None).unwrap();
+        assert!(html.contains("of the bandwidth") && html.contains("0.40 %"), "{html}");
     }
 
     #[test]

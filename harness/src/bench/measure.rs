@@ -6,14 +6,15 @@
 use std::sync::Arc;
 
 use inference_wasm::protocol::{
-    Action, BackendName, CacheType, Finished, GenerateRequest, Generated, LoadRequest, Loaded,
-    LogitsWanted, ModelManifest, Prompt, Sampling, SimdLevel,
+    Action, BackendName, CacheType, ExecutionReport, Finished, GenerateRequest, Generated,
+    LoadRequest, Loaded, LogitsWanted, ModelManifest, Prompt, Sampling, SimdLevel,
 };
 
 use super::busy;
 use super::comparison::comparisons;
 use super::engine::{EngineName, EnginePage};
 use super::host::{Host, Prepared, Surroundings};
+use super::lineup::Entrant;
 use super::prompt::{BenchPrompt, Prompts};
 use super::record::{Engine, Load, Memory, Model, Sample, Series};
 use super::schedule::order;
@@ -21,7 +22,7 @@ use super::stopwatch::{Face, Stopwatch};
 use crate::browser::LaunchProfile;
 use crate::bundle::BundleChoice;
 use crate::matrix::Timeouts;
-use crate::page::Page;
+use crate::page::{EngineThread, Page};
 use crate::proof;
 use crate::run::{Conversation, End, Watch, unexpected_error};
 use crate::server::ServedModel;
@@ -37,8 +38,6 @@ pub struct Method {
     pub tokens: u32,
     /// The bundle that our page loads, and the threads that every engine computes with.
     pub bundle: BundleChoice,
-    /// Backend of engines in a browser.
-    pub backend: BackendName,
     /// A busy machine is put up with.
     pub allow_busy: bool,
     /// Deadlines of phases.
@@ -58,6 +57,8 @@ pub struct Subject<'s> {
     pub whole: Arc<ServedModel>,
     /// Name of its ONNX export, if it has one.
     pub onnx: Option<String>,
+    /// Bytes of its weights that each token has to read.
+    pub read_bytes: u64,
 }
 
 impl Subject<'_> {
@@ -84,7 +85,7 @@ struct Contestant<'p, 'h> {
     face: Face,
     host: &'h Host<'h>,
     process: Option<u32>,
-    name: EngineName,
+    entrant: Entrant,
     record: usize,
 }
 
@@ -108,25 +109,29 @@ pub async fn series(
     let mut records: Vec<Engine> = subject.engines.iter().map(empty).collect();
     let mut hosts = Vec::new();
     for (at, prepared) in subject.engines.iter().enumerate() {
-        told(format!("starting {}", prepared.name));
-        let started = match subject.model(prepared.name) {
+        told(format!("starting {}", prepared.entrant));
+        let started = match subject.model(prepared.entrant.engine) {
             Ok(model) => Host::start(surroundings, prepared, subject.profile, model).await,
             Err(reason) => Err(reason),
         };
+        let started = match started {
+            Ok(host) => choose_thread(host, prepared.entrant, method).await,
+            Err(reason) => Err(reason),
+        };
         match started {
-            Ok(host) => hosts.push((at, prepared.name, host)),
+            Ok(host) => hosts.push((at, prepared.entrant, host)),
             Err(reason) => records[at].unsupported = Some(reason),
         }
     }
-    let version = |(_, _, host): &(usize, EngineName, Host)| host.browser_version().to_owned();
+    let version = |(_, _, host): &(usize, Entrant, Host)| host.browser_version().to_owned();
     let browser_version = hosts.iter().map(version).find(|version| !version.is_empty());
 
     let most = contexts.iter().max().map_or(0, |context| context + method.tokens);
     let mut pages = Vec::new();
-    for (at, name, host) in &hosts {
+    for (at, entrant, host) in &hosts {
         records[*at].memory.rss_before_bytes = host.resident_bytes(None);
-        told(format!("loading {name}, cold"));
-        let cold = load_and_close(host, method, *name, most).await;
+        told(format!("loading {entrant}, cold"));
+        let cold = load_and_close(host, method, *entrant, most).await;
         match cold {
             Ok(ms) => records[*at].load.cold_ms = ms,
             Err(reason) => {
@@ -135,20 +140,21 @@ pub async fn series(
             }
         }
         match host.open(method.bundle).await {
-            Ok(page) => pages.push((*at, *name, host, Stopwatch::new(page))),
+            Ok(page) => pages.push((*at, *entrant, host, Stopwatch::new(page))),
             Err(reason) => records[*at].unsupported = Some(reason),
         }
     }
     let mut contestants = Vec::new();
-    for (at, name, host, page) in &mut pages {
-        told(format!("loading {name}, warm"));
+    for (at, entrant, host, page) in &mut pages {
+        told(format!("loading {entrant}, warm"));
         let (face, process) = (page.face(), process_of(page));
         let manifest = host.manifest();
-        match load(page, method, *name, manifest, most).await {
+        match load(page, method, *entrant, manifest, most).await {
             Ok((conversation, _)) => {
                 records[*at].load.warm_ms = face.laps().load_ms();
-                let (host, name, record) = (&**host, *name, *at);
-                contestants.push(Contestant { conversation, face, host, process, name, record });
+                let (host, entrant, record) = (&**host, *entrant, *at);
+                let contestant = Contestant { conversation, face, host, process, entrant, record };
+                contestants.push(contestant);
             }
             Err(reason) => records[*at].unsupported = Some(reason),
         }
@@ -172,6 +178,7 @@ pub async fn series(
             name: manifest.name.clone(),
             bytes: manifest.bytes,
             sha256: manifest.sha256.clone(),
+            read_bytes: subject.read_bytes,
         },
         left_out,
         engines: records,
@@ -206,7 +213,7 @@ async fn contest(
                 } else {
                     format!("round {round} of {}", method.pairs)
                 };
-                progress(format!("prompt of {context}, {what}: {}", contestant.name));
+                progress(format!("prompt of {context}, {what}: {}", contestant.entrant));
                 match run(contestant, method, &prompt, record).await {
                     Ok(sample) => {
                         let text = if sample.ids.is_empty() {
@@ -239,7 +246,10 @@ fn fitting(method: &Method, positions: u32) -> (Vec<u32>, Vec<String>) {
 
 fn empty(prepared: &Prepared) -> Engine {
     Engine {
-        name: prepared.name.to_string(),
+        name: prepared.entrant.to_string(),
+        backend: prepared.entrant.backend.to_string(),
+        adapter: None,
+        adapter_is_software: None,
         version: prepared.version.clone(),
         unsupported: None,
         build: String::new(),
@@ -257,15 +267,39 @@ fn process_of(page: &Stopwatch<EnginePage<'_>>) -> Option<u32> {
     }
 }
 
+/// Lets our engine compute where its backend can run: some browsers have WebGL2 on a page's main
+/// thread alone.
+async fn choose_thread<'s>(
+    mut host: Host<'s>,
+    entrant: Entrant,
+    method: &Method,
+) -> Result<Host<'s>, String> {
+    if !entrant.engine.is_ours() || entrant.backend != BackendName::Webgl {
+        return Ok(host);
+    }
+    let mut page = host.open(method.bundle).await?;
+    let opened = Conversation::open(&mut page, method.timeouts).await;
+    let mut conversation = opened.map_err(|outcome| outcome.message())?;
+    let finished = command(&mut conversation, Action::Probe).await?;
+    page.close().await.map_err(|trouble| trouble.to_string())?;
+    match finished {
+        Finished::Probe(report) => {
+            host.on(EngineThread::of(entrant.backend, Some(&report)));
+            Ok(host)
+        }
+        other => Err(format!("expected the result of a probe, found {other:?}")),
+    }
+}
+
 async fn load_and_close(
     host: &Host<'_>,
     method: &Method,
-    name: EngineName,
+    entrant: Entrant,
     positions: u32,
 ) -> Result<Option<f64>, String> {
     let mut page = Stopwatch::new(host.open(method.bundle).await?);
     let face = page.face();
-    load(&mut page, method, name, host.manifest(), positions).await?;
+    load(&mut page, method, entrant, host.manifest(), positions).await?;
     page.close().await.map_err(|trouble| trouble.to_string())?;
     Ok(face.laps().load_ms())
 }
@@ -273,14 +307,14 @@ async fn load_and_close(
 async fn load<'p, 'h>(
     page: &'p mut Stopwatch<EnginePage<'h>>,
     method: &Method,
-    name: EngineName,
+    entrant: Entrant,
     manifest: &ModelManifest,
     positions: u32,
 ) -> Result<(Conversation<'p, Stopwatch<EnginePage<'h>>>, Loaded), String> {
     let opened = Conversation::open(page, method.timeouts).await;
     let mut conversation = opened.map_err(|outcome| outcome.message())?;
     let request = LoadRequest {
-        backend: name.backend(method.backend),
+        backend: entrant.backend,
         model: manifest.clone(),
         context_tokens: Some(positions),
         cache_type: CacheType::default(),
@@ -313,7 +347,7 @@ async fn run(
     record: &mut Engine,
 ) -> Result<Sample, String> {
     let request = GenerateRequest {
-        prompt: if contestant.name.takes_ids() {
+        prompt: if contestant.entrant.engine.takes_ids() {
             Prompt::Ids(prompt.ids.clone())
         } else {
             Prompt::Raw(prompt.text.clone())
@@ -329,23 +363,39 @@ async fn run(
         other => return Err(format!("expected the result of a generation, found {other:?}")),
     };
     let execution = &generated.execution;
-    if contestant.name.is_ours() {
-        let backend = contestant.name.backend(method.backend);
-        let demand = proof::Demand { backend, bundle: method.bundle };
-        proof::verify(demand, execution)
-            .map_err(|missing| format!("no tier proof: {}", missing.reasons.join("; ")))?;
-    }
-    record.build = match contestant.name {
-        name if name.is_ours() => format!("{}, {}", execution.bundle, simd(execution.simd)),
-        _ => execution.bundle.clone(),
+    let entrant = contestant.entrant;
+    prove(entrant, method, execution)?;
+    record.build = if entrant.engine.is_ours() {
+        format!("{}, {}", execution.bundle, simd(execution.simd))
+    } else {
+        execution.bundle.clone()
     };
+    record.adapter.clone_from(&execution.adapter);
+    record.adapter_is_software = execution.adapter_is_software;
     record.effective_threads = execution.effective_threads;
     record.memory.wasm_bytes = record.memory.wasm_bytes.max(execution.memory_bytes);
     let resident = contestant.host.resident_bytes(contestant.process);
     record.memory.rss_most_bytes = record.memory.rss_most_bytes.max(resident);
     let laps = contestant.face.laps();
     let times = laps.first_token_ms().zip(laps.decode_ms());
-    sample(contestant.name, &prompt.ids, method.tokens, times, generated)
+    sample(entrant.engine, &prompt.ids, method.tokens, times, generated)
+}
+
+/// That it ran where it is filed: of ours a tier proof, of a peer on a GPU that something reached
+/// the GPU while it computed, which its page has counted.
+fn prove(entrant: Entrant, method: &Method, execution: &ExecutionReport) -> Result<(), String> {
+    let Entrant { engine, backend } = entrant;
+    if engine.is_ours() {
+        let (bundle, adapter) = (method.bundle, proof::AdapterDemand::Any);
+        let demand = proof::Demand { backend, bundle, adapter, probed: None };
+        return proof::verify(demand, execution)
+            .map(|_| ())
+            .map_err(|missing| format!("no tier proof: {}", missing.reasons.join("; ")));
+    }
+    if backend == BackendName::Webgpu && execution.gpu_dispatches == 0 {
+        return Err("it answered, but its page counted no dispatch on the GPU".to_owned());
+    }
+    Ok(())
 }
 
 /// Makes a sample of an answer, if it is an answer to what was asked.
@@ -376,6 +426,8 @@ fn sample(
         decode_ms,
         reported_prefill_ms: timings.prefill_ms,
         reported_decode_ms: timings.decode_ms,
+        decode_gpu: timings.decode_gpu,
+        decode_dispatches: timings.decode_dispatches,
         busy_cores: 0.0,
         ids: if name.tells_ids() { generated.generated_ids } else { Vec::new() },
         text: generated.text,

@@ -9,6 +9,7 @@ use fs_err as fs;
 
 use super::engine::EngineName;
 use super::host::{Parts, Prepared};
+use super::lineup::Entrant;
 use super::npm::Package;
 use super::process::write_script;
 use crate::models::FetchProgress;
@@ -150,9 +151,10 @@ impl Peers {
     /// What can't be had, with what mends it.
     pub fn prepare(
         &self,
-        engine: EngineName,
+        entrant: Entrant,
         progress: &mut dyn FnMut(FetchProgress),
     ) -> Result<Prepared, String> {
+        let engine = entrant.engine;
         let ours = env!("CARGO_PKG_VERSION");
         let (version, parts) = match engine {
             EngineName::Tierproof => {
@@ -179,7 +181,7 @@ impl Peers {
                 (version.to_owned(), Parts::Page(folder))
             }
         };
-        Ok(Prepared { name: engine, version, parts })
+        Ok(Prepared { entrant, version, parts })
     }
 
     /// Puts our side of a peer's page beside it, and the models that it can't take as GGUF.

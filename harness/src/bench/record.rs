@@ -1,17 +1,22 @@
 //! `bench.json`: everything that was measured, and what it was measured on.
 //!
 //! The format is versioned by [`FORMAT`]. Fields may be added; one that changes its meaning raises
-//! the version. Comparisons are computed from the samples and repeated here for readers that want
-//! no statistics of their own.
+//! the version. Format 1, of releases that measured one backend in a run, is still read: there the
+//! backend stood in the settings, here it is each engine's own and a part of its name. Comparisons
+//! are computed from the samples and repeated here for readers that want no statistics of their
+//! own.
 
 use std::path::Path;
 
+use inference_wasm::protocol::GpuTime;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::comparison::Comparison;
+use super::engine::EngineName;
 
-/// The version of `bench.json` that is written and read.
-pub const FORMAT: u32 = 1;
+/// The version of `bench.json` that is written; this and format 1 are read.
+pub const FORMAT: u32 = 2;
 
 /// One run of `tierproof bench`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,10 +63,12 @@ pub struct Settings {
     pub tokens: u32,
     /// Threads that engines were told to use.
     pub threads: u32,
-    /// Backend that the engine in a browser was told to use.
-    pub backend: String,
     /// A busy machine was allowed.
     pub allow_busy: bool,
+    /// Gigabytes (10⁹) a second that the GPU's memory can be read with, as the user told; nothing
+    /// here has measured it.
+    #[serde(default)]
+    pub bandwidth_gb_s: Option<f64>,
 }
 
 /// One model in one browser (or natively): all engines side by side.
@@ -90,13 +97,27 @@ pub struct Model {
     pub bytes: u64,
     /// SHA-256 of the GGUF, in hex.
     pub sha256: String,
+    /// Bytes of weights that each token has to read, as they are stored: all of them, less the
+    /// token embeddings where the output has a matrix of its own. The key-value cache is not in it.
+    /// 0 in records of format 1.
+    #[serde(default)]
+    pub read_bytes: u64,
 }
 
 /// What one engine did in a series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Engine {
-    /// Its name on the command line.
+    /// Its name on the command line, with the backend where there is a choice:
+    /// `tierproof@webgpu`.
     pub name: String,
+    /// What it computes on.
+    pub backend: String,
+    /// The GPU's adapter or renderer, as the browser tells it; `None` on a CPU.
+    #[serde(default)]
+    pub adapter: Option<String>,
+    /// That adapter computes on the CPU.
+    #[serde(default)]
+    pub adapter_is_software: Option<bool>,
     /// Its version, and that of what it stands on.
     pub version: String,
     /// Why it was not measured to the end; what came before is kept.
@@ -153,6 +174,13 @@ pub struct Sample {
     pub reported_prefill_ms: f64,
     /// What the engine itself reports for the other tokens, in milliseconds.
     pub reported_decode_ms: f64,
+    /// Where the time after the first token went on a GPU, by the engine's own account; `None`
+    /// where it tells none.
+    #[serde(default)]
+    pub decode_gpu: Option<GpuTime>,
+    /// Dispatches or draws after the first token; 0 on a CPU.
+    #[serde(default)]
+    pub decode_dispatches: u64,
     /// Cores that were busy in the moment before, while all engines were idle.
     pub busy_cores: f64,
     /// Ids of the answer; empty where the engine tells only text.
@@ -183,6 +211,12 @@ fn rate(tokens: u32, ms: f64) -> Option<f64> {
 }
 
 impl Engine {
+    /// It is ours, in a browser.
+    pub fn is_ours(&self) -> bool {
+        let (engine, _) = self.name.split_once('@').unwrap_or((&self.name, ""));
+        engine == EngineName::Tierproof.as_str()
+    }
+
     /// The runs with a prompt of `context` tokens that count.
     pub fn counted(&self, context: u32) -> impl Iterator<Item = &Sample> {
         self.samples.iter().filter(move |sample| sample.counts() && sample.context == context)
@@ -230,11 +264,52 @@ impl BenchRecord {
         let wrong = |message: String| RecordError::Content { path: path.to_owned(), message };
         let unreadable = |error: serde_json::Error| wrong(error.to_string());
         let head: Head = serde_json::from_str(text).map_err(unreadable)?;
-        if head.format != FORMAT {
-            return Err(wrong(format!("found format {}", head.format)));
+        let mut record: Value = serde_json::from_str(text).map_err(unreadable)?;
+        match head.format {
+            FORMAT => {}
+            1 => upgrade(&mut record),
+            other => return Err(wrong(format!("found format {other}"))),
         }
-        serde_json::from_str(text).map_err(unreadable)
+        serde_json::from_value(record).map_err(unreadable)
     }
+}
+
+/// Makes format 2 of format 1: the one backend of the settings becomes that of each engine. What
+/// is no such record stays as it is, to be refused for what it lacks.
+fn upgrade(record: &mut Value) {
+    let backend = record["settings"]["backend"].as_str().unwrap_or_default().to_owned();
+    let full_name = |name: &str| match name.parse::<EngineName>() {
+        Ok(engine) if engine.needs_browser() => format!("{engine}@{backend}"),
+        Ok(_) | Err(_) => name.to_owned(),
+    };
+    if let Some(format) = record.get_mut("format") {
+        *format = FORMAT.into();
+    }
+    for series in objects(record, "series") {
+        for engine in objects(series, "engines") {
+            let Some(engine) = engine.as_object_mut() else { continue };
+            let Some(name) = engine.get("name").and_then(Value::as_str).map(full_name) else {
+                continue;
+            };
+            let backend = if name.contains('@') { &backend } else { "cpu" };
+            engine.insert("backend".to_owned(), backend.into());
+            engine.insert("name".to_owned(), name.into());
+        }
+        for comparison in objects(series, "comparisons") {
+            for side in ["subject", "peer"] {
+                if let Some(name) = comparison.get_mut(side)
+                    && let Some(full) = name.as_str().map(full_name)
+                {
+                    *name = full.into();
+                }
+            }
+        }
+    }
+}
+
+/// The elements of an array in an object; none where there is no such array.
+fn objects<'v>(object: &'v mut Value, key: &str) -> impl Iterator<Item = &'v mut Value> {
+    object.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -243,11 +318,34 @@ mod tests {
 
     #[test]
     fn a_record_of_another_format_is_refused_by_its_number() {
-        let error = BenchRecord::parse(r#"{"format":2,"anything":[]}"#, "b.json").unwrap_err();
+        let error = BenchRecord::parse(r#"{"format":3,"anything":[]}"#, "b.json").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`b.json`: expected a record of `tierproof bench` in format 1: found format 2"
+            "`b.json`: expected a record of `tierproof bench` in format 2: found format 3"
         );
-        assert!(BenchRecord::parse("[]", "b.json").is_err());
+        for text in ["[]", "{}", r#"{"format":1}"#, r#"{"format":1,"series":[3]}"#, "[1]"] {
+            assert!(BenchRecord::parse(text, "b.json").is_err(), "{text}");
+        }
+    }
+
+    /// Releases are compared with their forerunners, whose records are never changed.
+    #[test]
+    fn a_record_of_the_first_format_names_backends_like_one_of_today() {
+        let text = include_str!("../../../bench/0.1.0.json");
+        assert!(text.contains("\"format\": 1"));
+        let record = BenchRecord::parse(text, "0.1.0.json").unwrap();
+        assert_eq!(record.format, FORMAT);
+        let engines = &record.series[0].engines;
+        let told: Vec<_> =
+            engines.iter().map(|engine| (&engine.name[..], &engine.backend[..])).collect();
+        assert_eq!(
+            told,
+            [("tierproof@wasm", "wasm"), ("wllama@wasm", "wasm"), ("llama.cpp", "cpu")]
+        );
+        let comparison = &record.series[0].comparisons[0];
+        assert_eq!(
+            (&comparison.subject[..], &comparison.peer[..]),
+            ("tierproof@wasm", "wllama@wasm")
+        );
     }
 }

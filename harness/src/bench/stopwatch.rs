@@ -49,6 +49,7 @@ impl Laps {
             PageEventKind::Finished { .. } | PageEventKind::Failed { .. } => self.ended = at,
             PageEventKind::Heartbeat
             | PageEventKind::LoadProgress { .. }
+            | PageEventKind::OpsProgress { .. }
             | PageEventKind::Panicked { .. }
             | PageEventKind::PageError { .. }
             | PageEventKind::UnhandledRejection { .. } => {}

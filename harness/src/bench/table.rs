@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::comparison::{Change, Comparison, Metric, agreement, changes, differences};
+use super::gpu::{Parts, TokenTime, adapter, bandwidth_bound, token_time};
 use super::record::{BenchRecord, Engine, Series};
 use super::statistics::Estimate;
 
@@ -32,12 +33,12 @@ pub fn render(record: &BenchRecord) -> String {
     );
     for series in &record.series {
         text.push('\n');
-        render_series(&mut text, series);
+        render_series(&mut text, series, record.settings.bandwidth_gb_s);
     }
     text
 }
 
-fn render_series(text: &mut String, series: &Series) {
+fn render_series(text: &mut String, series: &Series, bandwidth_gb_s: Option<f64>) {
     let version = &series.browser_version;
     let _ = writeln!(
         text,
@@ -76,6 +77,7 @@ fn render_series(text: &mut String, series: &Series) {
     for engine in &series.engines {
         render_engine(text, engine, width);
     }
+    render_gpu(text, series, bandwidth_gb_s, width);
     for reason in &series.left_out {
         let _ = writeln!(text, "  left out: {reason}");
     }
@@ -98,6 +100,61 @@ fn render_series(text: &mut String, series: &Series) {
                 "  {name}: {same} of {answers} answers are the same; first difference: {difference}"
             );
         }
+    }
+}
+
+/// Where the time after the first token goes on GPUs; nothing if none was measured.
+fn render_gpu(text: &mut String, series: &Series, bandwidth_gb_s: Option<f64>, width: usize) {
+    let engines = || series.engines.iter().filter_map(|engine| Some((engine, adapter(engine)?)));
+    if engines().next().is_none() {
+        return;
+    }
+    let bound = bandwidth_gb_s.and_then(|gb_s| Some((gb_s, bandwidth_bound(&series.model, gb_s)?)));
+    let _ = writeln!(
+        text,
+        "  {:width$}  prompt  ms a token  {:>8}  {:>8}  {:>8}  {:>8}  dispatches{}",
+        "engine",
+        "encode",
+        "gpu",
+        "readback",
+        "rest",
+        if bound.is_some() { "  of the bandwidth" } else { "" }
+    );
+    for (engine, _) in engines() {
+        for context in series.contexts() {
+            let Some(TokenTime { total_ms, parts, dispatches }) = token_time(engine, context)
+            else {
+                continue;
+            };
+            let part = |of: fn(Parts) -> f64| {
+                parts.map_or("-".to_owned(), |parts| format!("{:.2}", of(parts)))
+            };
+            // A peer reads weights of another type.
+            let share = bound.filter(|_| engine.is_ours()).map_or(String::new(), |(_, bound)| {
+                format!("  {:>14.2} %", 100.0 * 1000.0 / total_ms / bound)
+            });
+            let _ = writeln!(
+                text,
+                "  {:width$}  {context:>6}  {total_ms:>10.2}  {:>8}  {:>8}  {:>8}  {:>8}  \
+                 {dispatches:>10.0}{share}",
+                engine.name,
+                part(|parts| parts.encode_ms),
+                part(|parts| parts.compute_ms),
+                part(|parts| parts.readback_ms),
+                part(|parts| parts.rest_ms),
+            );
+        }
+    }
+    for (engine, adapter) in engines() {
+        let _ = writeln!(text, "  {:width$}  adapter: {adapter}", engine.name);
+    }
+    if let Some((gb_s, bound)) = bound {
+        let megabytes = series.model.read_bytes as f64 / 1e6;
+        let _ = writeln!(
+            text,
+            "  {gb_s} GB/s, as told, allow {bound:.0} tokens/s: each reads {megabytes:.1} MB of \
+             weights"
+        );
     }
 }
 
@@ -182,6 +239,16 @@ mod tests {
     #[test]
     fn a_record_is_told_whole() {
         insta::assert_snapshot!(render(&fixture::record()));
+    }
+
+    #[test]
+    fn with_a_bandwidth_its_share_is_told() {
+        let mut record = fixture::record();
+        record.settings.bandwidth_gb_s = Some(4.0);
+        let told = render(&record);
+        // 20 tokens a second of 5,000.
+        assert!(told.contains("  40            0.40 %\n"), "{told}");
+        assert!(told.contains("4 GB/s, as told, allow 5000 tokens/s: each reads 0.8 MB"), "{told}");
     }
 
     #[test]

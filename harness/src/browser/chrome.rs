@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::profile::{Gpu, Variant};
 use super::vendor::{Executable, Launch, Port, Vendor, trailing_port};
 use crate::cell::BrowserName;
 
@@ -30,11 +31,45 @@ pub(crate) const VENDOR: Vendor = Vendor {
         args: &["--port=0"],
         parse: |line| line.contains("started successfully on port").then(|| trailing_port(line))?,
     },
-    env: &[],
+    env: |_| &[],
     needs_display: false,
     max_sessions: None,
     capabilities,
 };
+
+/// Without it `requestAdapter()` is null wherever there is only a software adapter. No flag that
+/// names WebGPU switches it off, `--disable-features=WebGPU` for one, but the lack of this one does.
+const WEBGPU: &str = "--enable-unsafe-webgpu";
+
+fn backends(variant: Variant) -> &'static [&'static str] {
+    match variant {
+        Variant::Default => &[WEBGPU],
+        Variant::WithoutWebgpu => &[],
+        // `--disable-webgl` and `--disable-3d-apis` leave it on in an OffscreenCanvas.
+        Variant::WithoutWebgl => &[WEBGPU, "--disable-gpu", "--disable-software-rasterizer"],
+        // `--noexpose-wasm` has no effect.
+        Variant::WithoutWasm => &[WEBGPU, "--js-flags=--jitless"],
+    }
+}
+
+/// What headless Chromium needs to take the machine's own GPU. With ANGLE on Vulkan, WebGL2 and
+/// WebGPU go through one driver.
+fn gpu(gpu: Gpu) -> &'static [&'static str] {
+    match gpu {
+        Gpu::Any => &[],
+        Gpu::Hardware => &[
+            // Server GPUs are on no list of known ones.
+            "--ignore-gpu-blocklist",
+            // It keeps the driver from the devices that it opens late.
+            "--disable-gpu-sandbox",
+            "--use-angle=vulkan",
+            "--enable-features=Vulkan",
+            "--use-vulkan=native",
+            // There is no display to make one on.
+            "--disable-vulkan-surface",
+        ],
+    }
+}
 
 fn capabilities(launch: &Launch<'_>) -> Value {
     let mut args = vec![
@@ -42,14 +77,14 @@ fn capabilities(launch: &Launch<'_>) -> Value {
         "--no-first-run",
         // Containers give /dev/shm 64 MB, which a model's shared memory outgrows.
         "--disable-dev-shm-usage",
-        // Without it `requestAdapter()` is null wherever there is only a software adapter.
-        "--enable-unsafe-webgpu",
         // A window that is covered by another would get its timers, and so our heartbeat,
         // throttled.
         "--disable-background-timer-throttling",
         "--disable-backgrounding-occluded-windows",
         "--disable-renderer-backgrounding",
     ];
+    args.extend(backends(launch.profile.variant));
+    args.extend(gpu(launch.profile.gpu));
     if !launch.profile.is_headed {
         // The same browser without a window; the old headless mode was another one.
         args.push("--headless=new");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::profile::Variant;
 use super::vendor::{Executable, Launch, Port, Vendor, trailing_port};
 use crate::cell::BrowserName;
 
@@ -29,7 +30,7 @@ pub(crate) const VENDOR: Vendor = Vendor {
         args: &["--host", "127.0.0.1", "--port", "0"],
         parse: |line| line.contains("Listening on").then(|| trailing_port(line))?,
     },
-    env: &[],
+    env: |_| &[],
     // WebGL has no context on a machine without a display, not even without a window.
     needs_display: true,
     max_sessions: None,
@@ -38,15 +39,25 @@ pub(crate) const VENDOR: Vendor = Vendor {
 
 fn capabilities(launch: &Launch<'_>) -> Value {
     let args: &[&str] = if launch.profile.is_headed { &[] } else { &["-headless"] };
+    let variant = launch.profile.variant;
     let mut options = json!({
         "args": args,
         "prefs": {
             // Off by default on Linux.
-            "dom.webgpu.enabled": true,
+            "dom.webgpu.enabled": variant != Variant::WithoutWebgpu,
             // Software adapters are on the blocklist, and they are all that a CI machine has.
             "gfx.webgpu.ignore-blocklist": true,
         },
     });
+    let off = match variant {
+        Variant::Default | Variant::WithoutWebgpu => None,
+        // `webgl.enable-webgl2` leaves it on in an OffscreenCanvas.
+        Variant::WithoutWebgl => Some(("webgl.disabled", true)),
+        Variant::WithoutWasm => Some(("javascript.options.wasm", false)),
+    };
+    if let Some((pref, value)) = off {
+        options["prefs"][pref] = json!(value);
+    }
     if let Some(binary) = launch.browser {
         options["binary"] = json!(binary);
     }

@@ -69,7 +69,10 @@ impl Launcher {
         let mut start = Start {
             vendor,
             executable: installation.driver,
-            env: vendor.env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            env: (vendor.env)(profile.variant)
+                .iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
             without_env: Vec::new(),
             log: self.logs.join(format!("{profile}-{number}.log")),
             supervisor: &self.supervisor,

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use inference_wasm::protocol::BackendName;
 use serde::{Deserialize, Serialize};
 
 use super::vendor::vendor;
@@ -19,6 +20,9 @@ pub struct LaunchProfile {
     pub is_headed: bool,
     /// The set of flags.
     pub variant: Variant,
+    /// The GPU that the flags ask for.
+    #[serde(default)]
+    pub gpu: Gpu,
 }
 
 /// A set of flags, by the capabilities that it gives or takes.
@@ -30,6 +34,39 @@ pub enum Variant {
     /// Every tier that the browser can have is on.
     #[default]
     Default,
+    /// `webgpu` is off.
+    WithoutWebgpu,
+    /// `webgl` is off. In Chromium `webgpu` with it, since nothing else reaches the contexts that
+    /// workers make.
+    WithoutWebgl,
+    /// WebAssembly is off, and so are all tiers.
+    WithoutWasm,
+}
+
+/// The GPU that a browser is launched for.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gpu {
+    /// Whatever the browser takes by itself: on a machine without a display, software.
+    #[default]
+    Any,
+    /// The machine's own, by flags where a browser has them. What came of it is for the proof.
+    Hardware,
+}
+
+impl Gpu {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Any, Self::Hardware];
+
+    /// The name as it stands in TOML and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Hardware => "hardware",
+        }
+    }
 }
 
 impl Variant {
@@ -37,6 +74,19 @@ impl Variant {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
+            Self::WithoutWebgpu => "without-webgpu",
+            Self::WithoutWebgl => "without-webgl",
+            Self::WithoutWasm => "without-wasm",
+        }
+    }
+
+    /// The one that switches a backend off; `None` for what exists natively only.
+    pub fn without(backend: BackendName) -> Option<Self> {
+        match backend {
+            BackendName::Webgpu => Some(Self::WithoutWebgpu),
+            BackendName::Webgl => Some(Self::WithoutWebgl),
+            BackendName::Wasm => Some(Self::WithoutWasm),
+            BackendName::Cpu | BackendName::Reference => None,
         }
     }
 }
@@ -44,13 +94,17 @@ impl Variant {
 impl LaunchProfile {
     /// The default profile of a browser.
     pub fn new(browser: BrowserName, is_headed: bool) -> Self {
-        Self { browser, is_headed, variant: Variant::Default }
+        Self { browser, is_headed, variant: Variant::Default, gpu: Gpu::Any }
     }
 
-    /// The profile's name beside the browser's: `default`, `default-headed`.
+    /// The profile's name beside the browser's: `default`, `without-webgl`, `default-headed`.
     pub fn name(&self) -> String {
-        let suffix = if self.is_headed { "-headed" } else { "" };
-        format!("{}{suffix}", self.variant.as_str())
+        let gpu = match self.gpu {
+            Gpu::Any => "",
+            Gpu::Hardware => "-hardware",
+        };
+        let window = if self.is_headed { "-headed" } else { "" };
+        format!("{}{gpu}{window}", self.variant.as_str())
     }
 
     /// How many browsers of this profile there can be at a time; `None` for as many as the

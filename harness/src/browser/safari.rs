@@ -22,7 +22,7 @@ pub(crate) const VENDOR: Vendor = Vendor {
     // The driver belongs to one Safari and starts that.
     browser: None,
     port: Port::Given { args: |port| vec!["-p".to_owned(), port.to_string()] },
-    env: &[],
+    env: |_| &[],
     // macOS has its own.
     needs_display: false,
     max_sessions: Some(1),

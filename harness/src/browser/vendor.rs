@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::profile::LaunchProfile;
+use super::profile::{LaunchProfile, Variant};
 use super::{chrome, firefox, safari, webkit};
 use crate::cell::BrowserName;
 
@@ -24,7 +24,7 @@ pub(crate) struct Vendor {
     /// How the driver takes its port.
     pub(crate) port: Port,
     /// Variables for the driver, which hands them on to the browser.
-    pub(crate) env: &'static [(&'static str, &'static str)],
+    pub(crate) env: fn(Variant) -> &'static [(&'static str, &'static str)],
     /// It needs a display even without a window.
     pub(crate) needs_display: bool,
     /// How many sessions there can be at a time on one machine.

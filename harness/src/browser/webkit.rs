@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::profile::Variant;
 use super::vendor::{Executable, Launch, Port, Vendor};
 use crate::cell::BrowserName;
 
@@ -28,23 +29,38 @@ pub(crate) const VENDOR: Vendor = Vendor {
     }),
     // It takes `--port=0` for "no port given".
     port: Port::Given { args: |port| vec![format!("--port={port}")] },
-    env: &[
-        // SharedArrayBuffer stays away by default, even where `crossOriginIsolated` is true, and
-        // threads with it.
-        ("JSC_useSharedArrayBuffer", "1"),
-    ],
+    env,
     needs_display: true,
     max_sessions: None,
     capabilities,
 };
 
+/// `navigator.storage` is absent without.
+const FEATURES: &str = "--features=+StorageAPI,+StorageAPIEstimate";
+
+/// SharedArrayBuffer stays away by default, even where `crossOriginIsolated` is true, and threads
+/// with it.
+const SHARED_MEMORY: (&str, &str) = ("JSC_useSharedArrayBuffer", "1");
+
+fn env(variant: Variant) -> &'static [(&'static str, &'static str)] {
+    match variant {
+        Variant::Default | Variant::WithoutWebgpu | Variant::WithoutWebgl => &[SHARED_MEMORY],
+        // No flag reaches WebAssembly.
+        Variant::WithoutWasm => &[SHARED_MEMORY, ("JSC_useWasm", "0")],
+    }
+}
+
 fn capabilities(launch: &Launch<'_>) -> Value {
+    let features = match launch.profile.variant {
+        // WebGPU is always off.
+        Variant::Default | Variant::WithoutWebgpu | Variant::WithoutWasm => FEATURES.to_owned(),
+        Variant::WithoutWebgl => format!("{FEATURES},-WebGL"),
+    };
     let mut options = json!({
         "args": [
             // Without it the browser refuses to be driven.
             "--automation",
-            // `navigator.storage` is absent without.
-            "--features=+StorageAPI,+StorageAPIEstimate",
+            features,
         ],
     });
     if let Some(binary) = launch.browser {

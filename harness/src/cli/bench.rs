@@ -1,19 +1,19 @@
 //! `tierproof bench`; the work is in [`crate::bench`].
 
+mod arguments;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use inference_wasm::protocol::BackendName;
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, browser, say};
+use super::{Answer, Failure, say};
 use crate::bench::busy;
 use crate::bench::engine::EngineName;
 use crate::bench::floor::{self, Floors};
+use crate::bench::lineup::Entrant;
 use crate::bench::record::{BenchRecord, FORMAT, Settings};
 use crate::bench::{
     self, Method, Missing, Peers, Prepared, Prompts, Subject, Surroundings, html, table,
@@ -22,110 +22,17 @@ use crate::browser::LaunchProfile;
 use crate::browser::supervise::Supervisor;
 use crate::bundle::BundleChoice;
 use crate::cell::BrowserName;
-use crate::matrix::Timeouts;
 use crate::models::{self, FetchProgress, Model};
 use crate::run::exit::Exit;
 use crate::server::{DEFAULT_SHARD_BYTES, ServedModel};
 
-const AFTER_HELP: &str = "\
-Method:
-  All engines of a series are loaded, each in a browser (or process) of its own, and compute one at
-  a time: those that wait are idle, which is checked. Each round gives every engine the same prompt
-  as token ids and asks for the same number of tokens, greedily; the next round has another prompt
-  and the reverse order (A B, B A, ...). One round first warms up and does not count. Times are the
-  page's clock (performance.now) for every engine: prefill is the prompt over the time to the first
-  token, decode the other tokens over the time from the first to the last. What an engine says of
-  itself is kept in bench.json and decides nothing. Whatever is not named here is each engine's own
-  default, the type of its key-value cache included.
-
-  A ratio belongs to one round; the median over the rounds is told, with the exact interval between
-  two order statistics that holds at 95% whatever the noise is like. It takes 6 pairs to have one
-  (7 against a baseline). \"faster\" and \"slower\" mean that the whole interval is on one side of 1.
-
-  More than 0.25 cores in use while the engines are idle is a busy machine, and refused.
-
-Engines:
-  tierproof         ours, in a browser        tierproof-native  our kernels, built natively
-  wllama            llama.cpp as WebAssembly  llama.cpp         llama.cpp natively (Python)
-  transformers-js   ONNX Runtime Web; models that have an export in fixtures/models/onnx
-  The first one named is compared with each of the others. Peers are fetched from npm and PyPI by
-  the user's own npm and pip, pinned by version and hash, into the cache.
-
-Exit codes:
-  0  measured          1  slower than a floor of --require     2  wrong arguments
-  3  a floor that nothing was held against, or nothing measured     4  busy, or set-up trouble
-
-Examples:
-  tierproof bench --engine tierproof,wllama --model smollm2-135m --context 32,128,512
-  tierproof bench --engine tierproof,wllama,llama.cpp --model smollm2-135m \\
-                  --requantize Q8_0,Q4_0 --browser chrome,firefox,webkit --pairs 9
-  tierproof bench --engine tierproof,transformers-js --model scribe-low-F16
-  tierproof bench --engine tierproof,wllama --model smollm2-135m \\
-                  --require wllama:decode=1.5,prefill=3
-  tierproof bench --model smollm2-135m --baseline bench/0.1.0.json";
-
-/// Arguments of `tierproof bench`.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub(crate) struct BenchArgs {
-    /// The engines; the first is compared with each of the others
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "tierproof,wllama")]
-    engine: Vec<EngineName>,
-    /// Names in the catalogue, or paths of GGUF files
-    #[arg(
-        long,
-        value_name = "NAME|PATH",
-        value_delimiter = ',',
-        default_value = "scribe-low-Q8_0"
-    )]
-    model: Vec<String>,
-    /// Measure each model at these weight types too, made from it
-    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::TARGETS))]
-    requantize: Vec<String>,
-    /// Browsers for the engines that need one, one after the other
-    #[arg(long, value_delimiter = ',', value_parser = browser, default_value = "chrome")]
-    browser: Vec<BrowserName>,
-    /// Backend of our engine in a browser
-    #[arg(long, value_parser = backend, default_value = "wasm")]
-    backend: BackendName,
-    /// Prompt lengths
-    #[arg(long, value_name = "TOKENS", value_delimiter = ',', default_value = "128", value_parser = clap::value_parser!(u32).range(1..))]
-    context: Vec<u32>,
-    /// Tokens to generate in a run
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..))]
-    tokens: u32,
-    /// Rounds that count
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pairs: u32,
-    /// Compare with an earlier bench.json, too
-    #[arg(long, value_name = "FILE")]
-    baseline: Option<PathBuf>,
-    /// Fail unless the median ratio reaches this, as in `wllama:decode=1.5,prefill=3`; may be
-    /// repeated
-    #[arg(long, value_name = "PEER:METRIC=RATIO")]
-    require: Vec<Floors>,
-    /// Measure although the machine is busy; the report says so
-    #[arg(long)]
-    allow_busy: bool,
-    /// Where bench.json, index.html and logs go
-    #[arg(long, value_name = "DIR", default_value = "report/bench")]
-    out: PathBuf,
-    /// Print bench.json to standard output instead of the table
-    #[arg(long)]
-    json: bool,
-    /// Fetch what is missing without asking
-    #[arg(long)]
-    yes: bool,
-    #[command(flatten)]
-    bundle: BundleArgs,
-    #[command(flatten)]
-    launch: LaunchArgs,
-}
+pub(crate) use arguments::BenchArgs;
+use arguments::{check, method};
 
 pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let baseline = args.baseline.as_deref().map(BenchRecord::load).transpose();
     let baseline = baseline.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
-    check(args)?;
+    let entrants = check(args)?;
     let choice = args.bundle.choice(BundleChoice::default())?;
     let machine = Machine::look(workspace, &args.launch)?;
     let cache = models::cache_folder().map_err(Failure::setup)?;
@@ -133,15 +40,15 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let mut step = |step: String| show(&bar, &step);
     let chosen = chosen_models(workspace, args, &cache, &mut step)?;
 
-    let bundle = if args.engine.contains(&EngineName::Tierproof) {
+    let bundle = if entrants.iter().any(|entrant| entrant.engine == EngineName::Tierproof) {
         Some(machine::page_bundle(workspace, &args.launch, choice, None)?)
     } else {
         None
     };
     let peers =
         Peers { cache: cache.join("bench"), onnx: workspace.join("fixtures/models/onnx"), bundle };
-    consent(args, &peers)?;
-    let prepared = prepare(args, &peers, &bar)?;
+    consent(args, &entrants, &peers)?;
+    let prepared = prepare(&entrants, &peers, &bar)?;
     let eval = fs_err::read_to_string(workspace.join("fixtures/models/eval.jsonl"))
         .map_err(Failure::setup)?;
 
@@ -162,54 +69,6 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let Some(record) = measured? else { return Ok(Exit::Interrupted) };
     tell(args, &record, baseline.as_ref())?;
     Ok(judge(&record, &args.require))
-}
-
-/// What clap can't see.
-fn check(args: &BenchArgs) -> Result<(), Failure> {
-    for (at, engine) in args.engine.iter().enumerate() {
-        if args.engine[..at].contains(engine) {
-            return Err(Failure::usage(miette::miette!("engine `{engine}` is there twice")));
-        }
-    }
-    let peers = args.engine.get(1..).unwrap_or_default();
-    for floors in &args.require {
-        if !peers.iter().any(|peer| peer.as_str() == floors.peer) {
-            return Err(Failure::usage(miette::miette!(
-                help = "name it in `--engine`, after the first",
-                "`--require {floors}`: `{}` is not measured",
-                floors.peer
-            )));
-        }
-    }
-    if args.browser.contains(&BrowserName::Native) {
-        return Err(Failure::usage(miette::miette!(
-            help = "the native engines are `--engine tierproof-native` and `--engine llama.cpp`",
-            "`native` is no browser"
-        )));
-    }
-    Ok(())
-}
-
-fn method(args: &BenchArgs, bundle: BundleChoice) -> Method {
-    let longest = args.context.iter().max().map_or(0, |context| u64::from(*context));
-    // Slow peers work through 10 tokens a second on slow machines, or a little less.
-    let prompt = Duration::from_secs(120 + longest);
-    let timeouts = Timeouts {
-        prefill: prompt,
-        decode: Duration::from_secs(300 + u64::from(args.tokens)),
-        // A page stays for a whole series; the phases have their own limits.
-        attempt: Duration::from_hours(24),
-        ..Timeouts::default()
-    };
-    Method {
-        contexts: args.context.clone(),
-        pairs: args.pairs,
-        tokens: args.tokens,
-        bundle,
-        backend: args.backend,
-        allow_busy: args.allow_busy,
-        timeouts,
-    }
 }
 
 /// A model, and what is not to be found in its file.
@@ -257,8 +116,11 @@ fn chosen_models(
 }
 
 /// Shows what would be fetched, and asks where it is large.
-fn consent(args: &BenchArgs, peers: &Peers) -> Result<(), Failure> {
-    let missing: Vec<_> = args.engine.iter().flat_map(|engine| peers.missing(*engine)).collect();
+fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), Failure> {
+    let mut engines: Vec<_> = entrants.iter().map(|entrant| entrant.engine).collect();
+    engines.sort_unstable();
+    engines.dedup();
+    let missing: Vec<_> = engines.into_iter().flat_map(|engine| peers.missing(engine)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -288,19 +150,23 @@ fn consent(args: &BenchArgs, peers: &Peers) -> Result<(), Failure> {
     if asked { Ok(()) } else { Err(Failure::usage(miette::miette!("nothing was fetched"))) }
 }
 
-fn prepare(args: &BenchArgs, peers: &Peers, bar: &ProgressBar) -> Result<Vec<Prepared>, Failure> {
+fn prepare(
+    entrants: &[Entrant],
+    peers: &Peers,
+    bar: &ProgressBar,
+) -> Result<Vec<Prepared>, Failure> {
     let mut progress = |progress: FetchProgress| match progress {
         FetchProgress::Step(step) => show(bar, &step),
         FetchProgress::Bytes(bytes, total) => {
             bar.set_prefix(format!("{}%", bytes * 100 / total.max(1)));
         }
     };
-    let prepare = |engine: &EngineName| {
-        peers.prepare(*engine, &mut progress).map_err(|error| {
-            Failure::setup(format!("engine `{engine}` can't be made ready: {error}"))
+    let prepare = |entrant: &Entrant| {
+        peers.prepare(*entrant, &mut progress).map_err(|error| {
+            Failure::setup(format!("engine `{entrant}` can't be made ready: {error}"))
         })
     };
-    let prepared = args.engine.iter().map(prepare).collect();
+    let prepared = entrants.iter().map(prepare).collect();
     bar.set_prefix("");
     prepared
 }
@@ -324,7 +190,7 @@ async fn measure(
     let supervisor = Supervisor::this_executable().map_err(Failure::setup)?;
     let logs = args.out.join("drivers");
     let surroundings = Surroundings { launcher: &stage.launcher, supervisor: &supervisor, logs };
-    let needs_browser = args.engine.iter().any(|engine| engine.needs_browser());
+    let needs_browser = prepared.iter().any(|prepared| prepared.entrant.engine.needs_browser());
     let profiles: Vec<Option<LaunchProfile>> = if needs_browser {
         let profile =
             |browser: &BrowserName| Some(LaunchProfile::new(*browser, args.launch.headed));
@@ -343,9 +209,10 @@ async fn measure(
         let onnx = bench::onnx_name(&peers.onnx, &model.name);
         for profile in &profiles {
             // The file's bytes are gone before memory is looked at.
-            let prompts = {
+            let (prompts, read_bytes) = {
                 let gguf = fs_err::read(&model.file).map_err(Failure::setup)?;
-                Prompts::of(&gguf, eval).map_err(Failure::setup)?
+                let prompts = Prompts::of(&gguf, eval).map_err(Failure::setup)?;
+                (prompts, bench::read_bytes(&gguf).map_err(Failure::setup)?)
             };
             let subject = Subject {
                 engines: prepared,
@@ -353,6 +220,7 @@ async fn measure(
                 model: sharded.clone(),
                 whole: whole.clone(),
                 onnx: onnx.clone(),
+                read_bytes,
             };
             let mut progress = |step: String| show(bar, &step);
             let measured = bench::series(&surroundings, method, &subject, prompts, &mut progress);
@@ -368,8 +236,8 @@ async fn measure(
             pairs: args.pairs,
             tokens: args.tokens,
             threads: method.bundle.threads,
-            backend: args.backend.to_string(),
             allow_busy: args.allow_busy,
+            bandwidth_gb_s: args.bandwidth,
         },
         series,
     })

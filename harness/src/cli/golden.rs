@@ -147,6 +147,9 @@ fn wanted(workspace: &Workspace) -> Result<Vec<Wanted>, Failure> {
             let Some(scenario) = fixtures.scenarios.get(&cell.scenario) else { continue };
             let Some(entry) = catalogue.get(&cell.model) else { continue };
             let Some(set) = fixtures.prompts.get(entry.prompt_set()) else { continue };
+            if !scenario.needs_golden() {
+                continue;
+            }
             let needs_logits = scenario.steps.iter().any(|step| matches!(step, Step::Score(_)));
             let key = (cell.model.clone(), scenario.golden_key().to_owned());
             let golden = wanted.entry(key.clone()).or_insert_with(|| Wanted {

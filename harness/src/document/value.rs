@@ -11,7 +11,9 @@ use toml::de::DeValue;
 
 use super::Problem;
 use super::problem::{did_you_mean, names};
+use crate::browser::Gpu;
 use crate::cell::BrowserName;
+use crate::proof::AdapterDemand;
 
 /// A type that a TOML value can be read as.
 pub(crate) trait FromValue: Sized {
@@ -137,6 +139,34 @@ impl FromValue for Duration {
             _ => Err(Unfit::new("a duration longer than nothing".to_owned())),
         }
     }
+}
+
+impl FromValue for Gpu {
+    const EXPECTED: &'static str = "`any` or `hardware`";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        named(value, &Self::ALL, Self::as_str)
+    }
+}
+
+impl FromValue for AdapterDemand {
+    const EXPECTED: &'static str = "`any`, `hardware` or `software`";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        named(value, &Self::ALL, Self::as_str)
+    }
+}
+
+/// Reads a name that stands for one of `all`.
+fn named<T: FromValue + Copy>(
+    value: &DeValue<'_>,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, Unfit> {
+    let text = value.as_str().ok_or_else(unfit::<T>)?;
+    all.iter().copied().find(|item| name(*item) == text).ok_or_else(|| {
+        Unfit::none_of(text, &all.iter().map(|item| name(*item)).collect::<Vec<_>>())
+    })
 }
 
 impl FromValue for BrowserName {

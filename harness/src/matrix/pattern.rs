@@ -50,10 +50,19 @@ pub struct When {
     pub(super) models: Vec<Pattern>,
     pub(super) scenarios: Vec<Pattern>,
     pub(super) weights: Vec<Pattern>,
+    /// In lower case. Only a tolerance has them, since an adapter is known once it has computed.
+    pub(super) adapters: Vec<Pattern>,
 }
 
 impl When {
-    /// Whether a cell matches on every axis; `weights` is the type of its model's weights.
+    /// Whether an adapter's or renderer's name is one of those that are named; case does not count.
+    pub(crate) fn names_adapter(&self, adapter: &str) -> bool {
+        let adapter = adapter.to_lowercase();
+        self.adapters.iter().any(|pattern| pattern.matches(&adapter))
+    }
+
+    /// Whether a cell matches on every axis; `weights` is the type of its model's weights. Adapters
+    /// are left out of account.
     pub fn matches(&self, cell: &CellId, weights: &str) -> bool {
         let axes = [
             (&self.browsers, cell.browser.as_str()),

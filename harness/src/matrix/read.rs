@@ -19,6 +19,8 @@ pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
     let jobs = table.optional("jobs");
     let bundle = table.optional("bundle");
     let threads = table.optional("threads");
+    let gpu = table.optional("gpu");
+    let adapter = table.optional("adapter");
     let include = table.tables("include", include);
     let exclude = table.tables("exclude", exclude);
     let require = table.table("require", require);
@@ -39,6 +41,8 @@ pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
         jobs,
         bundle,
         threads,
+        gpu,
+        adapter,
         tolerance,
         known_failure,
     }
@@ -63,7 +67,13 @@ fn when(table: &Table<'_>) -> WhenSpec {
         models: table.list("models"),
         scenarios: table.list("scenarios"),
         weights: table.list("weights"),
+        adapters: None,
     }
+}
+
+/// A tolerance can hold for adapters: what is compared has been computed, so they are known.
+fn when_with_adapters(table: &Table<'_>) -> WhenSpec {
+    WhenSpec { adapters: table.list("adapters"), ..when(table) }
 }
 
 fn required_when(table: &Table<'_>) -> Option<WhenSpec> {
@@ -99,20 +109,23 @@ fn timeouts(table: &Table<'_>) -> TimeoutsSpec {
         prefill: table.optional("prefill"),
         decode: table.optional("decode"),
         score: table.optional("score"),
+        ops: table.optional("ops"),
         release: table.optional("release"),
         silence: table.optional("silence"),
         attempt: table.optional("attempt"),
     }
 }
 
-fn tolerance(table: &Table<'_>) -> Option<ToleranceSpec> {
+pub(super) fn tolerance(table: &Table<'_>) -> Option<ToleranceSpec> {
     let name = table.required("name");
-    let when = table.table("when", when);
+    let when = table.table("when", when_with_adapters);
     let mean_kld = table.required("mean_kld");
     let max_kld = table.required("max_kld");
     let max_abs = table.required("max_abs").map(Spanned::into_inner);
     let flip_margin = table.required("flip_margin").map(Spanned::into_inner);
     let reason = table.required("reason").map(Spanned::into_inner);
+    let link = table.optional("link");
+    let expires = table.optional("expires");
     Some(ToleranceSpec {
         name: name?,
         when,
@@ -121,6 +134,8 @@ fn tolerance(table: &Table<'_>) -> Option<ToleranceSpec> {
         max_abs: max_abs?,
         flip_margin: flip_margin?,
         reason: reason?,
+        link,
+        expires,
     })
 }
 

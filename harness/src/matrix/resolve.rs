@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use toml::Spanned;
 
-use super::spec::{IncludeSpec, MatrixSpec, TimeoutsSpec, WhenSpec};
+use super::spec::{IncludeSpec, MatrixSpec, TimeoutsSpec, ToleranceSpec, WhenSpec};
 use super::{
     Block, ENGINES, Exclude, Floors, Known, KnownFailure, Matrix, Pattern, Timeouts, Tolerance,
     When,
 };
+use crate::browser::Gpu;
 use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::cell::BrowserName;
 use crate::document::{Problem, Problems, did_you_mean, names};
+use crate::proof::AdapterDemand;
 use inference_wasm::engine::quant::FORMATS;
 use inference_wasm::protocol::BackendName;
 
@@ -60,11 +63,34 @@ pub(super) fn matrix(
         retries: within(spec.retries.as_ref(), "retries", 0..=5, 1, problems),
         jobs: within(spec.jobs.as_ref(), "jobs", 1..=64, 1, problems),
         bundle: bundle(spec, problems),
-        tolerances: resolver.tolerances(spec),
+        gpu: spec.gpu.as_ref().map_or(Gpu::Any, |gpu| *gpu.get_ref()),
+        adapter: spec.adapter.as_ref().map_or(AdapterDemand::Any, |demand| *demand.get_ref()),
+        tolerances: resolver
+            .tolerances(&spec.tolerance, known.today)
+            .into_iter()
+            .chain(known.tolerances.iter().cloned())
+            .collect(),
         known_failures: resolver.known_failures(spec, known.today),
         models: known.models.iter().map(|model| (model.name.clone(), model.clone())).collect(),
+        launches: known
+            .fixtures
+            .scenarios
+            .iter()
+            .map(|(name, scenario)| (name.clone(), scenario.launch))
+            .collect(),
     };
     (matrix, resolver.origins)
+}
+
+/// Resolves the classes that matrices share.
+pub(super) fn tolerances(
+    written: &[Spanned<ToleranceSpec>],
+    known: &Known<'_>,
+    problems: &Problems,
+) -> Vec<Tolerance> {
+    let resolver =
+        Resolver { vocabulary: Vocabulary::new(known), problems, origins: Origins::default() };
+    resolver.tolerances(written, known.today)
 }
 
 fn default_engines() -> Vec<String> {
@@ -204,7 +230,24 @@ impl Resolver<'_> {
             models: axis("model", &spec.models, &vocabulary.models),
             scenarios: axis("scenario", &spec.scenarios, &vocabulary.scenarios),
             weights: axis("type of weights", &spec.weights, &vocabulary.weights),
+            adapters: spec
+                .adapters
+                .iter()
+                .flatten()
+                .filter_map(|glob| self.adapter(glob))
+                .collect(),
         }
+    }
+
+    /// A glob over names that no list of ours has.
+    fn adapter(&self, glob: &Spanned<String>) -> Option<Pattern> {
+        let text = glob.get_ref();
+        Pattern::new(&text.to_lowercase())
+            .map_err(|reason| {
+                let message = format!("`{text}` is not a glob: {reason}");
+                self.problems.push(Problem::at(glob.span(), message, "this glob"));
+            })
+            .ok()
     }
 
     fn excludes(&self, spec: &MatrixSpec) -> Vec<Exclude> {
@@ -217,10 +260,9 @@ impl Resolver<'_> {
             .collect()
     }
 
-    fn tolerances(&self, spec: &MatrixSpec) -> Vec<Tolerance> {
+    fn tolerances(&self, written: &[Spanned<ToleranceSpec>], today: Date) -> Vec<Tolerance> {
         let mut tolerances: Vec<Tolerance> = Vec::new();
-        for entry in &spec.tolerance {
-            let written = entry.get_ref();
+        for written in written.iter().map(Spanned::get_ref) {
             let class = written.class();
             if tolerances.iter().any(|earlier| earlier.class.name == class.name) {
                 let message = format!("two tolerance classes are called `{}`", class.name);
@@ -234,32 +276,74 @@ impl Resolver<'_> {
                 let label = "no row can be below the mean of all";
                 self.problems.push(Problem::at(written.max_kld.span(), message, label));
             }
+            self.relaxation(written, today);
             let when = written.when.as_ref().map(|when| self.when(when)).unwrap_or_default();
             tolerances.push(Tolerance { when, class, reason: written.reason.clone() });
         }
         tolerances
     }
 
-    fn known_failures(&self, spec: &MatrixSpec, today: jiff::civil::Date) -> Vec<KnownFailure> {
+    /// What holds for some adapters only is a defect of theirs: reported, and believed for a time.
+    fn relaxation(&self, written: &ToleranceSpec, today: Date) {
+        let is_relaxation = written.when.as_ref().is_some_and(|when| when.adapters.is_some());
+        let name = written.name.get_ref();
+        let place = |span: Option<Range<usize>>| span.unwrap_or_else(|| written.name.span());
+        let keys = [
+            ("link", written.link.as_ref().map(Spanned::span)),
+            ("expires", written.expires.as_ref().map(Spanned::span)),
+        ];
+        for (key, span) in keys {
+            let (message, label) = match (is_relaxation, &span) {
+                (true, None) => {
+                    (format!("class `{name}` holds for adapters, and needs `{key}`"), "this class")
+                }
+                (false, Some(_)) => (
+                    format!("`{key}` is for classes with `adapters`, class `{name}` has none"),
+                    "this",
+                ),
+                (true, Some(_)) | (false, None) => continue,
+            };
+            self.problems.push(Problem::at(place(span), message, label));
+        }
+        if let Some(link) = &written.link {
+            self.web_address(link);
+        }
+        if let Some(expires) = &written.expires {
+            let message = format!("this relaxation expired on {}", expires.get_ref());
+            let hint =
+                "look whether the adapter still needs it: then set a new date, else remove it";
+            self.in_future(expires, today, (message, hint));
+        }
+    }
+
+    fn web_address(&self, link: &Spanned<String>) {
+        let text = link.get_ref();
+        if !(text.starts_with("https://") || text.starts_with("http://")) {
+            let message = format!("`link`: expected a web address, found `{text}`");
+            self.problems.push(Problem::at(link.span(), message, "this"));
+        }
+    }
+
+    fn in_future(&self, expires: &Spanned<Date>, today: Date, (message, hint): (String, &str)) {
+        if *expires.get_ref() < today {
+            let problem = Problem::at(expires.span(), message, "in the past");
+            self.problems.push(problem.hint(hint));
+        }
+    }
+
+    fn known_failures(&self, spec: &MatrixSpec, today: Date) -> Vec<KnownFailure> {
         let entries = spec.known_failure.iter().map(Spanned::get_ref);
         entries
             .map(|written| {
-                let link = written.link.get_ref();
-                if !(link.starts_with("https://") || link.starts_with("http://")) {
-                    let message = format!("`link`: expected a web address, found `{link}`");
-                    self.problems.push(Problem::at(written.link.span(), message, "this"));
-                }
+                self.web_address(&written.link);
                 let expires = *written.expires.get_ref();
-                if expires < today {
-                    let message = format!("this known failure expired on {expires}");
-                    let hint = "look whether it still fails: then set a new date, else remove it";
-                    let problem = Problem::at(written.expires.span(), message, "in the past");
-                    self.problems.push(problem.hint(hint));
-                }
+                let message = format!("this known failure expired on {expires}");
+                let hint = "look whether it still fails: then set a new date, else remove it";
+                self.in_future(&written.expires, today, (message, hint));
                 KnownFailure {
                     when: self.when(&written.when),
                     reason: written.reason.clone(),
-                    link: link.clone(),
+                    link: written.link.get_ref().clone(),
                     expires,
                 }
             })
@@ -332,6 +416,7 @@ fn timeouts(spec: Option<&TimeoutsSpec>, problems: &Problems) -> Timeouts {
         prefill: or(&spec.prefill, default.prefill),
         decode: or(&spec.decode, default.decode),
         score: or(&spec.score, default.score),
+        ops: or(&spec.ops, default.ops),
         release: or(&spec.release, default.release),
         silence: or(&spec.silence, default.silence),
         attempt: or(&spec.attempt, default.attempt),

@@ -11,8 +11,10 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use toml::Spanned;
 
+use crate::browser::Gpu;
 use crate::cell::BrowserName;
 use crate::compare::ToleranceClass;
+use crate::proof::AdapterDemand;
 
 /// A matrix of tierproof: browsers × backends × engines × models × scenarios.
 #[derive(Debug, JsonSchema)]
@@ -56,8 +58,16 @@ pub(crate) struct MatrixSpec {
     /// Threads to compute with; more than one takes the bundle `threads`, or `auto`. Default: 1.
     #[schemars(with = "Option<u32>", range(min = 1, max = 64))]
     pub(crate) threads: Option<Spanned<u32>>,
+    /// The GPU that browsers are launched for: `hardware` for the machine's own, by flags where a
+    /// browser has them. Default: `any`.
+    #[schemars(with = "Option<String>", extend("enum" = ["any", "hardware"]))]
+    pub(crate) gpu: Option<Spanned<Gpu>>,
+    /// What the GPU tiers have to have computed on; another one is no proof. Default: `any`.
+    #[schemars(with = "Option<String>", extend("enum" = ["any", "hardware", "software"]))]
+    pub(crate) adapter: Option<Spanned<AdapterDemand>>,
     /// How much an answer may differ from the reference's; the first that matches a cell holds.
-    #[schemars(with = "Vec<ToleranceSpec>")]
+    /// They come before the classes of `fixtures/tolerances.toml`.
+    #[schemars(with = "Option<Vec<ToleranceSpec>>")]
     pub(crate) tolerance: Vec<Spanned<ToleranceSpec>>,
     /// Defects that are known and reported; one that is gone fails the run.
     #[schemars(with = "Option<Vec<KnownFailureSpec>>")]
@@ -108,6 +118,10 @@ pub(crate) struct WhenSpec {
     /// Types of the model's weights: `F16`, `Q8_0`, `Q4_*`.
     #[schemars(with = "Option<Vec<String>>")]
     pub(crate) weights: Option<Vec<Spanned<String>>>,
+    /// Adapters or renderers, by the names that reports give them; in a tolerance only, which
+    /// becomes a relaxation by it.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) adapters: Option<Vec<Spanned<String>>>,
 }
 
 /// `[[exclude]]`
@@ -177,6 +191,9 @@ pub(crate) struct TimeoutsSpec {
     /// Given tokens are scored. Default: 5m.
     #[schemars(with = "Option<String>")]
     pub(crate) score: Option<Spanned<Duration>>,
+    /// The op suite is through on one backend. Default: 5m.
+    #[schemars(with = "Option<String>")]
+    pub(crate) ops: Option<Spanned<Duration>>,
     /// A model is dropped. Default: 30s.
     #[schemars(with = "Option<String>")]
     pub(crate) release: Option<Spanned<Duration>>,
@@ -211,6 +228,12 @@ pub(crate) struct ToleranceSpec {
     pub(crate) flip_margin: f64,
     /// Where the numbers come from.
     pub(crate) reason: String,
+    /// Where the defect of the adapter is reported; for a relaxation, and required there.
+    #[schemars(with = "Option<String>", url)]
+    pub(crate) link: Option<Spanned<String>>,
+    /// The last day on which a relaxation is believed; afterwards the matrix is refused.
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
+    pub(crate) expires: Option<Spanned<Date>>,
 }
 
 impl ToleranceSpec {

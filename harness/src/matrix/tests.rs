@@ -40,7 +40,8 @@ pub(crate) fn models() -> Vec<ModelFacts> {
 pub(crate) fn parse(text: &str) -> Result<Matrix, InvalidDocument> {
     let (fixtures, invalid) = Fixtures::load(root());
     assert!(invalid.is_empty(), "{invalid:?}");
-    Matrix::parse("m.toml", text, &Known { fixtures: &fixtures, models: &models(), today: today() })
+    let known = Known { fixtures: &fixtures, models: &models(), today: today(), tolerances: &[] };
+    Matrix::parse("m.toml", text, &known)
 }
 
 /// The whole report without colours or links.
@@ -68,7 +69,7 @@ pub(crate) fn load(name: &str) -> Matrix {
 fn the_default_matrix_is_what_it_says() {
     let matrix = load("default.toml");
     let cells = plan::expand(&matrix).cells;
-    assert_eq!(cells.len(), 3 * 3 * 5 * 9);
+    assert_eq!(cells.len(), 3 * 3 * (5 * 9 + 1) - 3 * 2 * 22);
     assert_eq!(matrix.timeouts, Timeouts::default(), "the manual names the defaults");
     assert_eq!((matrix.retries, matrix.jobs), (1, 1));
     for (cell, class) in [
@@ -85,7 +86,72 @@ fn the_default_matrix_is_what_it_says() {
 #[test]
 fn the_real_matrix_is_what_it_says() {
     let matrix = load("real.toml");
-    assert_eq!(plan::expand(&matrix).cells.len(), 3 * 2);
+    assert_eq!(plan::expand(&matrix).cells.len(), 3 * 2 + 3 * 2);
+    for (cell, class) in [
+        ("chrome/wasm/tierproof/smollm2-135m/tokens/greedy", "q16-activations-deep"),
+        ("chrome/webgl/tierproof/smollm2-135m/tokens/brief", "gpu-f32"),
+    ] {
+        let class_of = matrix.tolerance(&cell.parse().unwrap()).map(|class| class.name.as_str());
+        assert_eq!(class_of, Some(class), "{cell}");
+    }
+}
+
+#[test]
+fn the_hardware_matrix_is_what_it_says() {
+    let matrix = load("hardware.toml");
+    let cells = plan::expand(&matrix).cells;
+    assert_eq!(cells.len(), 3 * 6 * 2 + 2 * 5 * 7);
+    assert_eq!(matrix.adapter, AdapterDemand::Hardware);
+    for cell in &cells {
+        assert_eq!(matrix.profile(cell, false).to_string(), "chrome-default-hardware");
+    }
+}
+
+/// What takes a backend away is launched apart.
+#[test]
+fn a_cell_without_its_backend_has_a_profile_of_its_own() {
+    let matrix = load("default.toml");
+    for (cell, profile) in [
+        ("chrome/webgpu/tierproof/scribe-low-Q8_0/backend/disabled", "chrome-without-webgpu"),
+        ("firefox/webgl/tierproof/scribe-low-Q8_0/backend/disabled", "firefox-without-webgl"),
+        ("webkit/wasm/tierproof/scribe-low-Q8_0/backend/disabled", "webkit-without-wasm"),
+        ("chrome/webgpu/tierproof/scribe-low-Q8_0/tokens/greedy", "chrome-default"),
+        ("native/cpu/tierproof/scribe-low-Q8_0/backend/disabled", "native-default"),
+    ] {
+        assert_eq!(matrix.profile(&cell.parse().unwrap(), false).to_string(), profile, "{cell}");
+    }
+}
+
+/// The classes of an adapter come first, and on it alone; its own come before those of the file.
+#[test]
+fn a_relaxation_holds_on_its_adapter() {
+    let class = |name: &str, when: &str, rest: &str| {
+        format!(
+            "[[tolerance]]\nname = \"{name}\"\nwhen = {{ {when} }}\nmean_kld = 1\nmax_kld = 1\nmax_abs = 1\nflip_margin = 1\nreason = \"r\"\n{rest}\n"
+        )
+    };
+    let (fixtures, _) = Fixtures::load(root());
+    let known = Known { fixtures: &fixtures, models: &models(), today: today(), tolerances: &[] };
+    let link = "link = \"https://x.y/1\"\nexpires = 2026-11-21";
+    let shared = class("general", "backends = [\"web*\"]", "")
+        + &class("mali", "backends = [\"webgl\"], adapters = [\"*Mali-G?? *\"]", link);
+    let shared =
+        Tolerance::parse("t.toml", &shared, &known).map_err(|error| plain(&error)).unwrap();
+    let known = Known { tolerances: &shared, ..known };
+    let text = "browsers = [\"chrome\"]\nbackends = [\"webgpu\", \"webgl\", \"wasm\"]\nmodels = [\"scribe-low-F16\"]\nscenarios = [\"tokens/greedy\"]\n";
+    let own = text.to_owned() + &class("own", "backends = [\"wasm\"]", "");
+    let matrix = Matrix::parse("m.toml", &own, &known).map_err(|error| plain(&error)).unwrap();
+    for (backend, general, on_mali) in
+        [("webgpu", "general", None), ("webgl", "general", Some("mali")), ("wasm", "own", None)]
+    {
+        let cell = format!("chrome/{backend}/tierproof/scribe-low-F16/tokens/greedy");
+        let cell: CellId = cell.parse().unwrap();
+        let name = |class: Option<&ToleranceClass>| class.map(|class| class.name.clone());
+        assert_eq!(name(matrix.tolerance(&cell)).as_deref(), Some(general));
+        let relaxed = matrix.relaxation(&cell, "ANGLE (ARM, mali-g78 MP20, OpenGL ES 3.2)");
+        assert_eq!(name(relaxed).as_deref(), on_mali);
+        assert_eq!(name(matrix.relaxation(&cell, "llvmpipe")), None);
+    }
 }
 
 #[test]
@@ -93,11 +159,16 @@ fn the_examples_of_the_manual_hold() {
     let text = fs_err::read_to_string(root().join("matrices/default.toml")).unwrap();
     let examples = text.replace("\n#| ", "\n");
     assert_ne!(examples, text, "the manual has examples");
-    let matrix = parse(&examples).map_err(|error| plain(&error)).unwrap();
+    let (fixtures, _) = Fixtures::load(root());
+    let known = Known { fixtures: &fixtures, models: &models(), today: today(), tolerances: &[] };
+    let shared = Tolerance::shared(root(), &known).map_err(|error| plain(&error)).unwrap();
+    let known = Known { tolerances: &shared, ..known };
+    let matrix = Matrix::parse("m.toml", &examples, &known).map_err(|error| plain(&error)).unwrap();
     assert_eq!(
         (matrix.blocks.len(), matrix.excludes.len(), matrix.known_failures.len()),
-        (2, 1, 1)
+        (3, 3, 1)
     );
+    assert_eq!(matrix.tolerances.len(), 2 + shared.len());
 }
 
 /// Every key of the schema stands in the manual, so that the manual is whole.
@@ -185,6 +256,27 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("negative tolerance", "max_abs = 0.2", "max_abs = -0.2"),
     ("tolerance that is no number", "max_abs = 0.2", "max_abs = nan"),
     ("maximum below the mean", "max_kld = 1e-2", "max_kld = 1e-4"),
+    (
+        "a relaxation without a date and with half a link",
+        "mean_kld",
+        "when = { adapters = [\"*mali*\", \"[\"] }\nlink = \"BUG-1\"\nmean_kld",
+    ),
+    (
+        "a relaxation whose date has come",
+        "reason = \"test\"",
+        "when = { adapters = [\"*mali*\"] }\nlink = \"https://x.y/1\"\nexpires = 2026-11-20\nreason = \"test\"",
+    ),
+    (
+        "a date on a class for every adapter",
+        "reason = \"test\"",
+        "link = \"https://x.y/1\"\nexpires = 2027-01-01\nreason = \"test\"",
+    ),
+    (
+        "adapters where nothing has been computed yet",
+        "[[tolerance]]",
+        "[[exclude]]\nwhen = { adapters = [\"*mali*\"] }\nreason = \"r\"\n[[tolerance]]",
+    ),
+    ("unknown adapters", "[[tolerance]]", "gpu = \"real\"\nadapter = \"hard\"\n[[tolerance]]"),
     ("missing class", "mean_kld", "when = { weights = [\"F16\"] }\nmean_kld"),
     ("unknown weights", "mean_kld", "when = { weights = [\"Q9_0\"] }\nmean_kld"),
     (

@@ -42,14 +42,13 @@ mod tests {
     fn webgl_leaves_the_worker_only_where_it_must() {
         let mut report = CapabilityReport::default();
         report.webgl2.present = true;
-        let thread = |backend, report| EngineThread::of(backend, report);
-        assert_eq!(thread(BackendName::Webgl, Some(&report)), EngineThread::Main);
-        assert_eq!(thread(BackendName::Webgpu, Some(&report)), EngineThread::Worker);
-        assert_eq!(thread(BackendName::Wasm, Some(&report)), EngineThread::Worker);
-        assert_eq!(thread(BackendName::Webgl, None), EngineThread::Worker);
+        assert_eq!(EngineThread::of(BackendName::Webgl, Some(&report)), EngineThread::Main);
+        assert_eq!(EngineThread::of(BackendName::Webgpu, Some(&report)), EngineThread::Worker);
+        assert_eq!(EngineThread::of(BackendName::Wasm, Some(&report)), EngineThread::Worker);
+        assert_eq!(EngineThread::of(BackendName::Webgl, None), EngineThread::Worker);
         report.webgl2.in_worker = true;
-        assert_eq!(thread(BackendName::Webgl, Some(&report)), EngineThread::Worker);
+        assert_eq!(EngineThread::of(BackendName::Webgl, Some(&report)), EngineThread::Worker);
         report.webgl2 = Default::default();
-        assert_eq!(thread(BackendName::Webgl, Some(&report)), EngineThread::Worker);
+        assert_eq!(EngineThread::of(BackendName::Webgl, Some(&report)), EngineThread::Worker);
     }
 }

@@ -1,6 +1,6 @@
 //! What makes a report a proof, and each thing that keeps it from being one.
 
-use inference_wasm::protocol::{BackendName, BundleName, Canary, SimdLevel};
+use inference_wasm::protocol::{BackendName, BundleName, Canary, SimdLevel, WebGpuAdapter};
 
 use super::*;
 
@@ -26,12 +26,16 @@ fn report() -> ExecutionReport {
     }
 }
 
-fn demand(bundle: Option<BundleName>, threads: u32) -> Demand {
-    Demand { backend: BackendName::Wasm, bundle: BundleChoice { bundle, threads } }
+fn of(backend: BackendName) -> Demand<'static> {
+    Demand { backend, bundle: BundleChoice::default(), adapter: AdapterDemand::Any, probed: None }
+}
+
+fn demand(bundle: Option<BundleName>, threads: u32) -> Demand<'static> {
+    Demand { bundle: BundleChoice { bundle, threads }, ..of(BackendName::Wasm) }
 }
 
 /// What the report lacks, in one line; empty for a proof.
-fn lacks(demand: Demand, change: impl FnOnce(&mut ExecutionReport)) -> String {
+fn lacks(demand: Demand<'_>, change: impl FnOnce(&mut ExecutionReport)) -> String {
     let mut report = report();
     change(&mut report);
     verify(demand, &report).err().map(|missing| missing.reasons.join("; ")).unwrap_or_default()
@@ -92,7 +96,7 @@ fn a_bundle_has_the_instructions_and_threads_of_its_name() {
 
 #[test]
 fn natively_there_is_no_bundle() {
-    let demand = Demand { backend: BackendName::Cpu, bundle: BundleChoice::default() };
+    let demand = of(BackendName::Cpu);
     let native = |report: &mut ExecutionReport| {
         report.requested = BackendName::Cpu;
         report.actual = BackendName::Cpu;
@@ -119,6 +123,17 @@ fn gpu(backend: BackendName) -> ExecutionReport {
     }
 }
 
+/// What a GPU's report lacks; a backend's own canary apart, while it has none.
+fn gpu_lacks(demand: Demand<'_>, change: impl FnOnce(&mut ExecutionReport)) -> String {
+    let mut report = gpu(demand.backend);
+    change(&mut report);
+    let mut reasons = verify(demand, &report).err().map_or(Vec::new(), |missing| missing.reasons);
+    reasons.retain(|reason| !reason.starts_with("no canary is defined"));
+    reasons.join("; ")
+}
+
+const GPUS: [BackendName; 2] = [BackendName::Webgpu, BackendName::Webgl];
+
 #[test]
 fn a_gpu_tier_needs_dispatches_an_adapter_and_its_limits() {
     type Change = fn(&mut ExecutionReport);
@@ -132,24 +147,122 @@ fn a_gpu_tier_needs_dispatches_an_adapter_and_its_limits() {
             |report| report.adapter_is_software = None,
             "it is not said whether the adapter is software",
         ),
-        (|report| report.bundle = "base".to_owned(), "bundle `base` has SIMD level simd128"),
-        (|report| report.target = "x86_64".to_owned(), "can't run on target `x86_64`"),
+        (
+            |report| report.bundle = "base".to_owned(),
+            "bundle `base` has SIMD level simd128, found relaxed-simd",
+        ),
+        (|report| report.actual = BackendName::Wasm, "backend `{}` expected, `wasm` ran"),
     ];
-    for backend in [BackendName::Webgpu, BackendName::Webgl] {
-        let demand = Demand { backend, bundle: BundleChoice::default() };
+    for backend in GPUS {
         for (change, lacks) in table {
-            let mut report = gpu(backend);
-            change(&mut report);
-            let found = verify(demand, &report).err().map(|missing| missing.reasons);
-            // While a backend has no canary, every report lacks that too.
-            let canary = inference_wasm::engine::canary::expected(backend);
-            let found: Vec<_> = found
-                .into_iter()
-                .flatten()
-                .filter(|reason| canary.is_some() || !reason.starts_with("no canary is defined"))
-                .collect();
-            assert_eq!(found.is_empty(), lacks.is_empty(), "{backend}: {found:?}");
-            assert!(found.join("; ").contains(lacks), "{backend}: {found:?}");
+            let lacks = lacks.replace("{}", backend.as_str());
+            assert_eq!(gpu_lacks(of(backend), change), lacks, "{backend}");
+        }
+        let native = gpu_lacks(of(backend), |report| report.target = "x86_64".to_owned());
+        assert_eq!(native, format!("`{backend}` can't run on target `x86_64`"));
+    }
+}
+
+/// A build that holds a GPU and lets the CPU compute is caught by the counter and by the canary.
+#[test]
+fn the_evidence_of_the_cpu_is_no_proof_of_a_gpu() {
+    for backend in GPUS {
+        let lacks = gpu_lacks(of(backend), |report| {
+            report.kernel_calls = std::mem::take(&mut report.gpu_dispatches);
+            report.canary.bits =
+                inference_wasm::engine::canary::expected(BackendName::Wasm).unwrap();
+        });
+        assert!(lacks.contains("no dispatch or draw was counted"), "{lacks}");
+        let has_canary = inference_wasm::engine::canary::expected(backend).is_some();
+        let is_caught = lacks.contains(&format!("the canary of `{backend}` is "));
+        assert_eq!(is_caught, has_canary, "{lacks}");
+    }
+}
+
+fn named(name: &'static str, is_software: bool) -> impl FnOnce(&mut ExecutionReport) {
+    move |report| {
+        report.adapter = Some(name.to_owned());
+        report.adapter_is_software = Some(is_software);
+    }
+}
+
+#[test]
+fn hardware_that_is_demanded_has_to_be_shown() {
+    use AdapterDemand::{Any, Hardware, Software};
+    for (adapter, name, is_software, lacks) in [
+        (Any, "", false, ""),
+        (Any, "google swiftshader", true, ""),
+        (Hardware, "nvidia hopper", false, ""),
+        (
+            Hardware,
+            "google swiftshader",
+            false,
+            "a hardware adapter was demanded, it ran on: software: google swiftshader",
+        ),
+        (
+            Hardware,
+            "nvidia hopper",
+            true,
+            "a hardware adapter was demanded, it ran on: software: nvidia hopper",
+        ),
+        (
+            Hardware,
+            "",
+            false,
+            "a hardware adapter was demanded, it ran on: not told by the browser",
+        ),
+        (Software, "llvmpipe, or similar", false, ""),
+        (
+            Software,
+            "nvidia hopper",
+            false,
+            "a software adapter was demanded, it ran on: nvidia hopper",
+        ),
+    ] {
+        for backend in GPUS {
+            let demand = Demand { adapter, ..of(backend) };
+            assert_eq!(gpu_lacks(demand, named(name, is_software)), lacks, "{backend}");
         }
     }
+}
+
+#[test]
+fn the_engine_and_the_probe_speak_of_one_adapter() {
+    let mut probed = CapabilityReport::default();
+    probed.webgpu.adapter = Some(WebGpuAdapter {
+        vendor: "google".to_owned(),
+        architecture: "swiftshader".to_owned(),
+        is_fallback: Some(true),
+        ..WebGpuAdapter::default()
+    });
+    probed.webgl2.renderer = "ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device))".to_owned();
+    probed.webgl2.in_worker = true;
+    let with = |backend| Demand { probed: Some(&probed), ..of(backend) };
+    for backend in GPUS {
+        // The engine may put the parts together in another way, or not be told them.
+        for name in ["google swiftshader", "SwiftShader", ""] {
+            assert_eq!(gpu_lacks(with(backend), named(name, true)), "", "{backend}, {name}");
+        }
+    }
+    assert_eq!(
+        gpu_lacks(with(BackendName::Webgpu), named("nvidia hopper", false)),
+        "it says that it ran on: nvidia hopper; the page's probe found: software: google swiftshader"
+    );
+    assert_eq!(
+        gpu_lacks(with(BackendName::Webgl), named("llvmpipe", true)),
+        "it says that it ran on: software: llvmpipe; the page's probe found: software: ANGLE \
+         (Google, Vulkan 1.3.0 (SwiftShader Device))"
+    );
+    // The probe of a browser that tells nothing contradicts nothing.
+    let untold = CapabilityReport::default();
+    let demand = Demand { probed: Some(&untold), ..of(BackendName::Webgpu) };
+    assert_eq!(gpu_lacks(demand, named("llvmpipe", true)), "");
+    // WebKitGTK has no WebGL in workers.
+    let demand = Demand { backend: BackendName::Webgl, ..demand };
+    let drawn = |is_main: bool| move |report: &mut ExecutionReport| report.on_main_thread = is_main;
+    assert_eq!(gpu_lacks(demand, drawn(true)), "");
+    assert_eq!(
+        gpu_lacks(demand, drawn(false)),
+        "it says that it drew in a worker, where the probe got no WebGL2 context"
+    );
 }

@@ -141,7 +141,7 @@ fn test_case(record: &RunRecord, cell: &CellRecord) -> TestCase {
         if let Outcome::Pass { proof } = &attempt.outcome {
             case.add_property(Property::new(
                 "tierproof.proof",
-                super::html::proof_in_a_line(proof.execution()),
+                super::html::proof_in_a_line(proof),
             ));
         }
         let tail = &attempt.evidence.driver_log_tail;

@@ -139,6 +139,10 @@ impl<'p, P: Page> Conversation<'p, P> {
                     };
                 }
                 PageEventKind::LoadProgress { .. } if is_ours => clocks.progressed = clocks.heard,
+                PageEventKind::OpsProgress { cases, total_cases } if is_ours => {
+                    clocks.progressed = clocks.heard;
+                    progress(format!("ops, {cases} of {total_cases} cases"));
+                }
                 PageEventKind::Token { id, text, .. } if is_ours => {
                     clocks.progressed = clocks.heard;
                     tokens += 1;
@@ -235,10 +239,10 @@ impl<'p, P: Page> Conversation<'p, P> {
     }
 }
 
-/// Phases in which something is heard at every shard or token.
+/// Phases in which something is heard at every shard or token, or after some cases.
 fn reports_progress(phase: Option<Phase>) -> bool {
     match phase {
-        Some(Phase::Fetch | Phase::Decode) => true,
+        Some(Phase::Fetch | Phase::Decode | Phase::Ops) => true,
         Some(Phase::Probe | Phase::Prepare | Phase::Prefill | Phase::Score | Phase::Release)
         | None => false,
     }
@@ -260,6 +264,7 @@ fn fatal(kind: PageEventKind) -> Option<Outcome> {
         PageEventKind::Heartbeat
         | PageEventKind::Phase { .. }
         | PageEventKind::LoadProgress { .. }
+        | PageEventKind::OpsProgress { .. }
         | PageEventKind::Token { .. }
         | PageEventKind::Finished { .. }
         | PageEventKind::Failed { .. } => None,

@@ -15,7 +15,7 @@ use crate::compare::Comparison;
 use crate::outcome::{Disposition, Outcome, Verdict};
 
 /// Raised whenever an event changes its shape or its meaning. Readers refuse newer logs.
-pub const LOG_VERSION: u32 = 1;
+pub const LOG_VERSION: u32 = 2;
 
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,23 +6,26 @@
 use std::path::Path;
 
 use inference_wasm::protocol::{
-    Action, CacheType, ExecutionReport, Finished, GenerateRequest, LoadRequest, LogitsWanted,
-    Prompt, Sampling, ScoreRequest, SeededFault,
+    Action, CacheType, CapabilityReport, EngineErrorKind, ExecutionReport, Finished,
+    GenerateRequest, LoadRequest, LogitsWanted, OpsRequest, Prompt, Sampling, ScoreRequest,
+    SeededFault,
 };
 
 use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error};
 use super::event::{Evidence, StepEvidence};
 use super::judge::{self, Answer};
-use crate::bundle::BundleChoice;
 use crate::cell::CellId;
 use crate::compare::{Comparison, Mismatch, ToleranceClass, compare_logits};
 use crate::golden::{Golden, GoldenCase, LogitsGolden, Rows};
-use crate::matrix::Timeouts;
+use crate::matrix::Matrix;
 use crate::outcome::Outcome;
 use crate::page::Page;
-use crate::proof::{self, Demand, MissingProof, TierProof};
+use crate::proof::{
+    self, AbsenceProof, Demand, MissingProof, NoAbsence, Proof, Refusal, TierProof,
+};
 use crate::scenario::{
-    Cases, GenerateExpectation, GenerateStep, LoadExpectation, LoadStep, Scenario, ScoreStep, Step,
+    Cases, GenerateExpectation, GenerateStep, Launch, LoadExpectation, LoadStep, OpsStep, Scenario,
+    ScoreStep, Step,
 };
 use crate::server::{DEFAULT_SHARD_BYTES, ModelShelf, PageSetup};
 
@@ -41,14 +44,15 @@ pub(crate) struct Attempt<'a> {
     pub(crate) golden: Option<&'a Golden>,
     /// Whole rows of the golden's logits.
     pub(crate) logits: Option<&'a LogitsGolden>,
-    /// How far an answer may be off.
+    /// How far an answer may be off, on any adapter.
     pub(crate) class: &'a ToleranceClass,
-    /// Deadlines.
-    pub(crate) timeouts: Timeouts,
+    /// What else limits it and judges it: deadlines, the bundle, relaxations by adapter.
+    pub(crate) matrix: &'a Matrix,
     /// A defect to build in.
     pub(crate) fault: Option<SeededFault>,
-    /// The bundle that the page was told to load.
-    pub(crate) bundle: BundleChoice,
+    /// What the browser was launched with, and what the page's probe found then.
+    pub(crate) launch: &'a str,
+    pub(crate) probed: Option<&'a CapabilityReport>,
 }
 
 /// Carries out the scenario. What was seen is there whatever the outcome.
@@ -70,22 +74,33 @@ async fn steps<P: Page>(
     page: &mut P,
     progress: &mut dyn FnMut(String),
     evidence: &mut Evidence,
-) -> Result<TierProof, Box<Outcome>> {
+) -> Result<Proof, Box<Outcome>> {
     progress("ready".to_owned());
-    let conversation = Conversation::open(page, attempt.timeouts).await?;
-    let mut run = Run { attempt, conversation, progress, evidence, proof: None };
+    let is_without_backend = attempt.scenario.launch == Launch::WithoutBackend;
+    if is_without_backend {
+        // What an engine says of a backend that is there after all would be no news.
+        let Attempt { cell, launch, probed, .. } = attempt;
+        proof::is_gone(cell.backend, launch, probed).map_err(no_absence)?;
+    }
+    let conversation = Conversation::open(page, attempt.matrix.timeouts).await?;
+    let mut run =
+        Run { attempt, conversation, progress, evidence, proof: None, refusals: Vec::new() };
     for (index, step) in attempt.scenario.steps.iter().enumerate() {
         let name = format!("{} {}", index + 1, step.name());
         let done = match step {
             Step::Load(step) => run.load(name.clone(), step).await,
             Step::Generate(step) => run.generate(name.clone(), step).await,
             Step::Score(step) => run.score(name.clone(), step).await,
+            Step::Ops(step) => run.ops(name.clone(), step).await,
             Step::Release => run.release(name.clone()).await,
         };
         done.map_err(|outcome| Box::new(outcome.in_step(&name)))?;
     }
-    run.proof.ok_or_else(|| {
-        let reasons = vec!["no step of the scenario made the model compute".to_owned()];
+    if is_without_backend {
+        return run.absence().await.map(Proof::Absence);
+    }
+    run.proof.map(Proof::Tier).ok_or_else(|| {
+        let reasons = vec!["no step of the scenario made the backend compute".to_owned()];
         Box::new(Outcome::BackendMismatch(MissingProof { reasons }))
     })
 }
@@ -96,11 +111,13 @@ struct Run<'a, P> {
     progress: &'a mut dyn FnMut(String),
     evidence: &'a mut Evidence,
     proof: Option<TierProof>,
+    /// What the engine said where it was to say that the backend is not there.
+    refusals: Vec<Refusal>,
 }
 
 impl<'a, P: Page> Run<'a, P> {
     async fn load(&mut self, step: String, load: &LoadStep) -> Result<(), Box<Outcome>> {
-        let Attempt { model, shelf, cell, fault, bundle, .. } = self.attempt;
+        let Attempt { model, shelf, cell, fault, matrix, .. } = self.attempt;
         let shard_bytes = load.shard_bytes.map_or(DEFAULT_SHARD_BYTES, u64::from);
         let model = tokio::task::block_in_place(|| shelf.model(model, &cell.model, shard_bytes))
             .map_err(|error| {
@@ -116,7 +133,7 @@ impl<'a, P: Page> Run<'a, P> {
             model: manifest,
             context_tokens: load.context_tokens,
             cache_type: CacheType::default(),
-            threads: bundle.threads_of_load(cell.backend),
+            threads: matrix.bundle.threads_of_load(cell.backend),
             fault,
         });
         let (_, end) = self.command(action, &mut |_| {}, None).await?;
@@ -198,7 +215,7 @@ impl<'a, P: Page> Run<'a, P> {
             record.notes.push(format!("reused {} tokens of the cache", generated.reused_tokens));
         }
         let answer = Answer { generated: &generated, tokens: &tokens, rows: rows.as_deref() };
-        let class = self.attempt.class;
+        let class = self.class(&generated.execution);
         let judged = judge::generation(&judge::place(step, case), generate, case, answer, class);
         self.conclude(record, judged, &generated.execution)
     }
@@ -227,7 +244,8 @@ impl<'a, P: Page> Run<'a, P> {
             };
             let place = judge::place(&step, Some(case));
             let columns = scored.logits.columns;
-            let judged = self.compare_rows(&place, case, &measured, columns)?;
+            let class = self.class(&scored.execution);
+            let judged = self.compare_rows((&place, case), &measured, columns, class)?;
             self.conclude(record, judged.map(|comparison| vec![comparison]), &scored.execution)?;
         }
         Ok(())
@@ -236,10 +254,10 @@ impl<'a, P: Page> Run<'a, P> {
     /// `Err` outside: no golden to compare with. `Err` inside: a wrong answer.
     fn compare_rows(
         &self,
-        place: &str,
-        case: &GoldenCase,
+        (place, case): (&str, &GoldenCase),
         measured: &[f32],
         columns: u32,
+        class: &ToleranceClass,
     ) -> Result<Result<Comparison, Box<Mismatch>>, Box<Outcome>> {
         let broken = |message: String| {
             Box::new(Outcome::Infrastructure { phase: "read golden".to_owned(), message })
@@ -256,8 +274,33 @@ impl<'a, P: Page> Run<'a, P> {
             let message = format!("{} logits do not make rows of {columns}", measured.len());
             Box::new(Outcome::PageError { message })
         })?;
-        Ok(compare_logits(case, reference, measured, self.attempt.class, place)
-            .map(Comparison::Logits))
+        Ok(compare_logits(case, reference, measured, class, place).map(Comparison::Logits))
+    }
+
+    /// How far an answer may be off on the adapter that it comes from.
+    fn class(&self, execution: &ExecutionReport) -> &'a ToleranceClass {
+        let Attempt { cell, class, matrix, .. } = self.attempt;
+        let adapter = execution.adapter.as_deref();
+        adapter.and_then(|adapter| matrix.relaxation(cell, adapter)).unwrap_or(class)
+    }
+
+    async fn ops(&mut self, step: String, ops: &OpsStep) -> Result<(), Box<Outcome>> {
+        let Attempt { cell, fault, .. } = self.attempt;
+        let filter = ops.filter.clone();
+        let action = Action::Ops(OpsRequest { backend: cell.backend, filter, fault });
+        let report = match self.command(action, &mut |_| {}, None).await?.1 {
+            End::Finished(Finished::Ops(report)) => report,
+            End::Finished(other) => return Err(confused(&step, &other)),
+            End::Failed(error) => return Err(Box::new(unexpected_error(error))),
+        };
+        let judged = judge::ops(&judge::place(&step, None), &report);
+        let record = StepEvidence {
+            step,
+            execution: Some(report.execution.clone()),
+            notes: judge::ops_notes(&report),
+            ..StepEvidence::default()
+        };
+        self.conclude(record, judged, &report.execution)
     }
 
     async fn release(&mut self, step: String) -> Result<(), Box<Outcome>> {
@@ -281,6 +324,43 @@ impl<'a, P: Page> Run<'a, P> {
         self.conversation.command(action, watch).await
     }
 
+    /// Asks for an answer that nothing can give, and takes what the engine said all along for a
+    /// proof that nothing was there.
+    async fn absence(&mut self) -> Result<AbsenceProof, Box<Outcome>> {
+        const ASKED: &str = "compute all the same";
+        let action = Action::Generate(GenerateRequest {
+            // An id that every vocabulary has.
+            prompt: Prompt::Ids(vec![0]),
+            max_tokens: 1,
+            sampling: Sampling::Greedy,
+            stop: Vec::new(),
+            ignore_stop: false,
+            logits: LogitsWanted::None,
+        });
+        match self.command(action, &mut |_| {}, None).await?.1 {
+            End::Failed(error) => {
+                self.refusals.push(Refusal { asked: ASKED.to_owned(), message: error.message });
+            }
+            End::Finished(result) => {
+                let who = match result {
+                    Finished::Generate(generated) => format!("`{}`", generated.execution.actual),
+                    Finished::Probe(_)
+                    | Finished::Load(_)
+                    | Finished::Score(_)
+                    | Finished::Ops(_)
+                    | Finished::Release => "nobody knows what".to_owned(),
+                };
+                let backend = self.attempt.cell.backend;
+                let reason = format!("`{backend}` is off, and yet there was an answer, from {who}");
+                let missing = MissingProof { reasons: vec![reason] };
+                return Err(Box::new(Outcome::BackendMismatch(missing)));
+            }
+        }
+        let Attempt { cell, launch, probed, .. } = self.attempt;
+        let refusals = std::mem::take(&mut self.refusals);
+        proof::verify_absence(cell.backend, launch, probed, refusals).map_err(no_absence)
+    }
+
     /// A command that has to end with an error of this kind.
     fn expected_error(
         &mut self,
@@ -290,6 +370,10 @@ impl<'a, P: Page> Run<'a, P> {
     ) -> Result<(), Box<Outcome>> {
         if let End::Failed(error) = end {
             record.notes.push(error.message.clone());
+            if error.kind == EngineErrorKind::BackendUnavailable {
+                let (asked, message) = (record.step.clone(), error.message.clone());
+                self.refusals.push(Refusal { asked, message });
+            }
         }
         let judged = judge::error(&judge::place(&record.step, None), end, expected);
         record.comparisons.push(match &judged {
@@ -319,8 +403,9 @@ impl<'a, P: Page> Run<'a, P> {
     }
 
     fn prove(&mut self, report: &ExecutionReport) -> Result<(), Box<Outcome>> {
-        let Attempt { cell, bundle, .. } = self.attempt;
-        let demand = Demand { backend: cell.backend, bundle };
+        let Attempt { cell, matrix, probed, .. } = self.attempt;
+        let Matrix { bundle, adapter, .. } = *matrix;
+        let demand = Demand { backend: cell.backend, bundle, adapter, probed };
         match proof::verify(demand, report) {
             Ok(proof) => {
                 self.proof = Some(proof);
@@ -357,6 +442,17 @@ impl<'a, P: Page> Run<'a, P> {
     }
 }
 
+/// The switch is ours, and so is the trouble.
+#[expect(
+    clippy::unnecessary_box_returns,
+    clippy::needless_pass_by_value,
+    reason = "the error of a `Result`, where an outcome is boxed"
+)]
+fn no_absence(reason: NoAbsence) -> Box<Outcome> {
+    let (phase, message) = ("switch backend off".to_owned(), reason.to_string());
+    Box::new(Outcome::Infrastructure { phase, message })
+}
+
 #[expect(
     clippy::unnecessary_box_returns,
     reason = "the error of a `Result`, where an outcome is boxed"
@@ -367,6 +463,7 @@ fn confused(step: &str, result: &Finished) -> Box<Outcome> {
         Finished::Load(_) => "load",
         Finished::Generate(_) => "generate",
         Finished::Score(_) => "score",
+        Finished::Ops(_) => "ops",
         Finished::Release => "release",
     };
     let message = format!("step {step} was answered with the result of a `{of}` command");

@@ -3,7 +3,7 @@
 //! Pure: an answer in, comparisons or the first mismatch out. Carrying steps out is the
 //! executor's, numbers are [`crate::compare`]'s.
 
-use inference_wasm::protocol::{FinishReason, Generated};
+use inference_wasm::protocol::{FinishReason, Generated, OpTally, OpsReport};
 
 use super::conversation::{End, TokenSeen};
 use crate::compare::{
@@ -88,6 +88,57 @@ pub(crate) fn error(place: &str, end: &End, expected: &str) -> Result<Comparison
         message.clone_into(&mut mismatch.detail);
         mismatch
     })
+}
+
+/// Failures of an op suite that a mismatch shows; all of them are counted.
+const FAILURES_SHOWN: usize = 20;
+
+/// Judges an op suite: no case may be wrong, and some have to be right.
+pub(crate) fn ops(place: &str, report: &OpsReport) -> Result<Vec<Comparison>, Box<Mismatch>> {
+    let wrong = report.failed().to_string();
+    let wrong =
+        equal(place, "wrong cases of the op suite", "0", &wrong).map_err(|mut mismatch| {
+            let shown = report.failures.iter().take(FAILURES_SHOWN);
+            let mut lines: Vec<_> = shown.map(|failure| failure.message.clone()).collect();
+            match report.failures.len().saturating_sub(FAILURES_SHOWN) {
+                0 => {}
+                more => lines.push(format!("and {more} more: `tierproof ops` shows all")),
+            }
+            mismatch.detail = lines.join("\n");
+            mismatch
+        })?;
+    let right = at_least(place, "right cases of the op suite", 1, report.passed())?;
+    Ok(vec![wrong, right])
+}
+
+/// What an op suite came to: a line for each op, with the case that came nearest to its bound.
+pub(crate) fn ops_notes(report: &OpsReport) -> Vec<String> {
+    let mut notes = vec![format!(
+        "{} of {} cases right in {:.1} s",
+        report.passed(),
+        report.passed() + report.failed(),
+        report.elapsed_ms / 1000.0
+    )];
+    let mut ops: Vec<&str> = report.tallies.iter().map(|tally| tally.op.as_str()).collect();
+    ops.dedup();
+    for op in ops {
+        let its = report.tallies.iter().filter(|tally| tally.op == op);
+        let counts = its.map(|OpTally { weights, passed, failed, left_out, .. }| {
+            let wrong = if *failed > 0 { format!(", {failed} wrong") } else { String::new() };
+            let left = if *left_out > 0 { format!(", {left_out} left out") } else { String::new() };
+            format!("{weights} {passed}{wrong}{left}")
+        });
+        let counts = counts.collect::<Vec<_>>().join("; ");
+        let worst = report.worst.iter().find(|worst| worst.op == op && worst.ratio > 0.0);
+        let worst = worst.map(|worst| {
+            format!(
+                "; nearest to its bound at {:.3} of it: `{}`, off by {:.1e}; NMSE {:.1e}",
+                worst.ratio, worst.case, worst.error, worst.nmse
+            )
+        });
+        notes.push(format!("{op}: {counts}{}", worst.unwrap_or_default()));
+    }
+    notes
 }
 
 fn equal(

@@ -11,7 +11,7 @@ use crate::compare::ToleranceClass;
 use crate::golden::{CaseRequest, Golden, GoldenError, Goldens, LogitsGolden};
 use crate::matrix::Matrix;
 use crate::plan::Plan;
-use crate::scenario::{Fixtures, PromptSet, Scenario, Step};
+use crate::scenario::{Fixtures, PromptSet, Scenario};
 
 /// A model's file on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl<'a> Inputs<'a> {
         for planned in plan.runnable() {
             let cell = &planned.cell;
             let Some(scenario) = fixtures.scenarios.get(&cell.scenario) else { continue };
-            if !needs_golden(scenario) {
+            if !scenario.needs_golden() {
                 continue;
             }
             let key = (cell.model.clone(), scenario.golden_key().to_owned());
@@ -148,12 +148,4 @@ pub fn requests(set: &PromptSet, golden_key: &str) -> Vec<CaseRequest> {
             max_tokens: case.max_tokens,
         })
         .collect()
-}
-
-/// A step answers cases, or makes up a prompt out of the first one's ids.
-fn needs_golden(scenario: &Scenario) -> bool {
-    scenario.steps.iter().any(|step| match step {
-        Step::Generate(_) | Step::Score(_) => true,
-        Step::Load(_) | Step::Release => false,
-    })
 }

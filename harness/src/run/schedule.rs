@@ -14,15 +14,15 @@ pub(crate) struct Group {
     pub(crate) cells: Vec<CellId>,
 }
 
-/// Groups cells by what they need launched. A browser never runs in two groups at a time, which
-/// also keeps to the one session that safaridriver allows.
+/// Groups cells by what they need launched. Safari has one profile, so it never runs in two groups
+/// at a time, which keeps to the one session that safaridriver allows.
 pub(crate) fn groups<'c>(
     cells: impl IntoIterator<Item = &'c CellId>,
-    is_headed: bool,
+    profile: impl Fn(&CellId) -> LaunchProfile,
 ) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for cell in cells {
-        let profile = LaunchProfile::new(cell.browser, is_headed);
+        let profile = profile(cell);
         match groups.iter_mut().find(|group| group.profile == profile) {
             Some(group) => group.cells.push(cell.clone()),
             None => groups.push(Group { profile, cells: vec![cell.clone()] }),
@@ -34,18 +34,36 @@ pub(crate) fn groups<'c>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::tests::parse;
+    use crate::plan;
 
     #[test]
     fn cells_of_one_profile_share_a_launch() {
-        let id = |browser: &str, scenario: &str| -> CellId {
-            format!("{browser}/wasm/tierproof/m/{scenario}").parse().expect("a cell id")
-        };
-        let cells = [id("chrome", "a/a"), id("firefox", "a/a"), id("chrome", "b/b")];
-        let groups = groups(&cells, false);
-        let counts: Vec<_> = groups
-            .iter()
-            .map(|group| (group.profile.browser.as_str(), group.cells.len()))
-            .collect();
-        assert_eq!(counts, [("chrome", 2), ("firefox", 1)]);
+        let matrix = parse(
+            r#"
+browsers = ["chrome", "firefox"]
+backends = ["webgpu", "wasm"]
+models = ["scribe-low-F16"]
+scenarios = ["tokens/greedy", "backend/disabled", "logits/*"]
+tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin = 1, reason = "test" }]
+"#,
+        )
+        .expect("a matrix");
+        let cells = plan::expand(&matrix).cells;
+        let groups = groups(&cells, |cell| matrix.profile(cell, false));
+        let counts: Vec<_> =
+            groups.iter().map(|group| (group.profile.to_string(), group.cells.len())).collect();
+        let counts: Vec<_> = counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        assert_eq!(
+            counts,
+            [
+                ("chrome-default", 4),
+                ("chrome-without-webgpu", 1),
+                ("chrome-without-wasm", 1),
+                ("firefox-default", 4),
+                ("firefox-without-webgpu", 1),
+                ("firefox-without-wasm", 1),
+            ]
+        );
     }
 }

@@ -43,8 +43,15 @@ pub(crate) struct Shop<'a> {
 
 /// Works through one group. Returns early, with its browser closed, when the run is stopped.
 pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
-    let mut worker =
-        Worker { shop, group: &group, browser: None, is_probed: false, report: None, failed: 0 };
+    let mut worker = Worker {
+        shop,
+        profile: group.profile.name(),
+        group: &group,
+        browser: None,
+        is_probed: false,
+        probed: None,
+        failed: 0,
+    };
     let mut stop = shop.stop.clone();
     tokio::select! {
         () = worker.cells() => {}
@@ -56,10 +63,12 @@ pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
 struct Worker<'w> {
     shop: &'w Shop<'w>,
     group: &'w Group,
+    /// The name of what is launched.
+    profile: String,
     browser: Option<Browser>,
     is_probed: bool,
-    /// What the probe of this group's browser said.
-    report: Option<CapabilityReport>,
+    /// What the browser can do, once it was probed.
+    probed: Option<CapabilityReport>,
     /// Launches that failed in a row.
     failed: u32,
 }
@@ -111,6 +120,7 @@ impl Worker<'_> {
                 Evidence::default(),
             );
         };
+        let (probed, profile) = (self.probed.clone(), self.profile.clone());
         let attempt = Attempt {
             cell,
             scenario: inputs.scenario,
@@ -119,9 +129,10 @@ impl Worker<'_> {
             golden: inputs.golden.map(|loaded| &loaded.golden),
             logits: inputs.golden.and_then(|loaded| loaded.logits.as_ref()),
             class: inputs.class,
-            timeouts: self.shop.inputs.matrix().timeouts,
+            matrix: self.shop.inputs.matrix(),
             fault: self.shop.fault,
-            bundle: self.shop.inputs.matrix().bundle,
+            launch: &profile,
+            probed: probed.as_ref(),
         };
         if cell.browser == BrowserName::Native {
             return match NativePage::open(PageSetup::default()) {
@@ -132,7 +143,7 @@ impl Worker<'_> {
         if let Err(trouble) = self.launched().await {
             return (*outcome_of(&trouble), Evidence::default());
         }
-        let thread = EngineThread::of(cell.backend, self.report.as_ref());
+        let thread = EngineThread::of(cell.backend, self.probed.as_ref());
         match self.page(thread).await {
             Ok(page) => self.execute(attempt, page).await,
             Err(trouble) => (*outcome_of(&trouble), Evidence::default()),
@@ -204,13 +215,13 @@ impl Worker<'_> {
         let version = self.browser.as_ref().map(|browser| browser.session().browser_version());
         self.event(RunEventKind::Probed {
             browser,
-            profile: self.group.profile.name(),
+            profile: self.profile.clone(),
             version: version.unwrap_or_default().to_owned(),
             report: Box::new(report.clone()),
         });
         let mut facts = self.shop.facts.clone();
         facts.reports.insert(browser, report.clone());
-        self.report = Some(report);
+        self.probed = Some(report);
         let rule = |cell: &CellId| {
             let disposition = disposition(cell, self.shop.inputs.matrix(), &facts);
             let is_out = match disposition {

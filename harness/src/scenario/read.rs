@@ -5,8 +5,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{
-    Cases, GenerateExpectation, GenerateStep, Layer, LoadExpectation, LoadStep, Scenario,
-    ScoreStep, ServerFault, Step,
+    Cases, GenerateExpectation, GenerateStep, Launch, Layer, LoadExpectation, LoadStep, OpsStep,
+    Scenario, ScoreStep, ServerFault, Step,
 };
 use crate::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
 
@@ -17,13 +17,17 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
         let why = table.required("why").map(Spanned::into_inner);
         let layer = table.required("layer").map(Spanned::into_inner);
         let golden = table.optional("golden").map(Spanned::into_inner);
+        let launch = table.optional("launch").map_or(Launch::Default, Spanned::into_inner);
         table.require_tables("steps");
         let steps = table.tables("steps", |step_table| step(step_table, problems));
         if let Some(first) = steps.first()
-            && !matches!(first.get_ref(), Step::Load(_))
+            && !matches!(first.get_ref(), Step::Load(_) | Step::Ops(_))
         {
-            let message = "the first step has to load a model".to_owned();
+            let message = "the first step has to load a model, or hold ops".to_owned();
             problems.push(Problem::at(first.span(), message, "nothing is loaded here"));
+        }
+        if launch == Launch::WithoutBackend {
+            refuse_what_computes(&steps, problems);
         }
         let steps = steps.into_iter().map(Spanned::into_inner).collect();
         Some(Scenario {
@@ -32,9 +36,22 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
             why: why?,
             layer: layer?,
             golden,
+            launch,
             steps,
         })
     })
+}
+
+/// Without its backend an engine can do nothing but say so.
+fn refuse_what_computes(steps: &[Spanned<Step>], problems: &Problems) {
+    let expected = LoadExpectation::Error(EngineErrorKind::BackendUnavailable);
+    for step in steps {
+        if !matches!(step.get_ref(), Step::Load(load) if load.expect == expected) {
+            let message = "with `launch = \"without-backend\"` a step can only load, and has to \
+                           expect `backend-unavailable`";
+            problems.push(Problem::at(step.span(), message.to_owned(), "this step"));
+        }
+    }
 }
 
 /// What a step does.
@@ -43,6 +60,7 @@ enum Do {
     Load,
     Generate,
     Score,
+    Ops,
     Release,
 }
 
@@ -58,6 +76,10 @@ fn step(table: &Table<'_>, problems: &Problems) -> Option<Step> {
             let cases = table.optional("cases").map_or(Cases::All, Spanned::into_inner);
             let _: Option<Spanned<LogitsExpectation>> = table.optional("expect");
             Step::Score(ScoreStep { cases })
+        }
+        Do::Ops => {
+            let filter = table.optional("filter").map(Spanned::into_inner);
+            Step::Ops(OpsStep { filter })
         }
         Do::Release => Step::Release,
     })
@@ -160,6 +182,14 @@ impl FromValue for Layer {
     }
 }
 
+impl FromValue for Launch {
+    const EXPECTED: &'static str = "what the browser is launched with";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        named(value, &Self::ALL, Self::as_str)
+    }
+}
+
 impl FromValue for ServerFault {
     const EXPECTED: &'static str = "the name of a server's fault";
 
@@ -172,11 +202,12 @@ impl FromValue for Do {
     const EXPECTED: &'static str = "what the step does";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let all = [Self::Load, Self::Generate, Self::Score, Self::Release];
+        let all = [Self::Load, Self::Generate, Self::Score, Self::Ops, Self::Release];
         named(value, &all, |step| match step {
             Self::Load => "load",
             Self::Generate => "generate",
             Self::Score => "score",
+            Self::Ops => "ops",
             Self::Release => "release",
         })
     }
@@ -195,7 +226,7 @@ impl FromValue for Cases {
 }
 
 /// The errors that a command can end with, in the order of the protocol.
-const ERRORS: [EngineErrorKind; 11] = [
+const ERRORS: [EngineErrorKind; 12] = [
     EngineErrorKind::ShardUnavailable,
     EngineErrorKind::ShardTruncated,
     EngineErrorKind::ShardCorrupt,
@@ -206,6 +237,7 @@ const ERRORS: [EngineErrorKind; 11] = [
     EngineErrorKind::BackendUnavailable,
     EngineErrorKind::OutOfMemory,
     EngineErrorKind::DeviceLost,
+    EngineErrorKind::GpuError,
     EngineErrorKind::InvalidRequest,
 ];
 

@@ -32,7 +32,11 @@ fn every_fault_is_followed_by_a_healthy_load_in_the_same_page() {
                 Step::Generate(GenerateStep { expect: GenerateExpectation::Tokens, .. }) => {
                     waiting = None;
                 }
-                Step::Load(_) | Step::Generate(_) | Step::Score(_) | Step::Release => {}
+                Step::Load(_)
+                | Step::Generate(_)
+                | Step::Score(_)
+                | Step::Ops(_)
+                | Step::Release => {}
             }
         }
         assert_eq!(waiting, None, "{}: nothing shows that the page recovers", scenario.name);

@@ -10,6 +10,8 @@ mod cpu;
 mod reference;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod webgl;
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+mod webgpu;
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -22,6 +24,8 @@ pub(crate) use cpu::product;
 pub use reference::Reference;
 #[cfg(target_arch = "wasm32")]
 pub use webgl::Webgl;
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+pub use webgpu::{Webgpu, WebgpuOptions};
 
 use super::model::TensorInfo;
 use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind, GpuTime};

@@ -38,6 +38,11 @@ impl Faults {
     pub(crate) fn on_first_token(self) {}
 
     pub(crate) fn on_report(self, _report: &mut ExecutionReport) {}
+
+    #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+    pub(crate) fn on_shader(self, source: String) -> String {
+        source
+    }
 }
 
 #[cfg(feature = "seeded-faults")]
@@ -86,11 +91,42 @@ impl Faults {
 
     /// Claims the backend that was asked for with the evidence of another one.
     pub(crate) fn on_report(self, report: &mut ExecutionReport) {
-        use crate::protocol::BackendName::{Cpu, Reference};
-        if self.fault == Some(SeededFault::LyingBackend) {
-            let other = if report.actual == Reference { Cpu } else { Reference };
-            report.kernel_calls = 0;
-            report.canary.bits = super::canary::expected(other).unwrap_or(0);
+        use crate::protocol::BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
+        if self.fault != Some(SeededFault::LyingBackend) {
+            return;
+        }
+        let (kernel_calls, other) = match report.actual {
+            // As an engine does that has fallen back: it holds a GPU, and the CPU computes.
+            Webgpu | Webgl => (std::mem::take(&mut report.gpu_dispatches), Wasm),
+            Reference => (0, Cpu),
+            Cpu | Wasm => (0, Reference),
+        };
+        report.kernel_calls = kernel_calls;
+        report.canary.bits = super::canary::expected(other).unwrap_or(0);
+    }
+}
+
+#[cfg(all(feature = "seeded-faults", any(target_arch = "wasm32", feature = "native-gpu")))]
+impl Faults {
+    /// Spoils the WGSL of kernels before it is compiled. Text that is not there stays as it is, so
+    /// that a fault spoils the kernels that it is about.
+    pub(crate) fn on_shader(self, source: String) -> String {
+        match self.fault {
+            Some(SeededFault::OffByOneTail) => {
+                source.replace("group < params.groups", "group < (params.groups & 0xfffffffeu)")
+            }
+            // RMS norm alone: each few threads that run together see sums of their own and of
+            // those before them, and zeros of the others. So it is on software adapters, where one
+            // runs to its end before the next begins; on hardware it is a race.
+            Some(SeededFault::MissingBarrier) if source.contains("squares") => {
+                source.replace("workgroupBarrier();", "")
+            }
+            Some(SeededFault::F16Overflow) if source.contains("= across(") => {
+                let half_across = "\nfn half_across(lanes: vec4<f32>) -> f32 {\n    \
+                                   return half(to_half(across(lanes)));\n}\n";
+                source.replace("= across(", "= half_across(") + half_across
+            }
+            _ => source,
         }
     }
 }

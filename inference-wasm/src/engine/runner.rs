@@ -1,22 +1,27 @@
 //! Carries out the host's commands, one at a time.
 //!
 //! Every command ends in exactly one `Finished` or `Failed`. All effects go through the
-//! [`Host`]; what a command does to the model is in `load`, `generate` and `score`. The runner never
+//! [`Host`]; what a command does is in `load`, `generate`, `score` and `ops`. The runner never
 //! replaces a backend by another: one that is not there is an error.
 
 mod generate;
 mod load;
+mod ops;
 mod score;
 
 #[cfg(target_arch = "wasm32")]
 use super::backend::Webgl;
-use super::backend::{Backend, Cpu, Reference};
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+use super::backend::Webgpu;
+use super::backend::{Backend, Counters, Cpu, Reference};
+use super::fault::Faults;
 use super::host::Host;
 use super::lanes;
 use super::memory;
 use super::session::{Session, invalid};
 use crate::protocol::{
-    Action, BackendName, Command, EngineError, ExecutionReport, Finished, PageEventKind, Phase,
+    Action, BackendName, Canary, Command, EngineError, ExecutionReport, Finished, PageEventKind,
+    Phase,
 };
 
 /// Carries out commands on a host, and keeps the loaded model between them.
@@ -37,6 +42,8 @@ enum Model {
     Cpu(Box<Session<Cpu>>),
     #[cfg(target_arch = "wasm32")]
     Webgl(Box<Session<Webgl>>),
+    #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+    Webgpu(Box<Session<Webgpu>>),
 }
 
 /// Runs an expression with the session of whichever backend is loaded.
@@ -47,6 +54,8 @@ macro_rules! on_session {
             Model::Cpu($session) => $run,
             #[cfg(target_arch = "wasm32")]
             Model::Webgl($session) => $run,
+            #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+            Model::Webgpu($session) => $run,
         }
     };
 }
@@ -103,6 +112,11 @@ impl<H: Host> Runner<H> {
                 let scored = on_session!(model, s => score::score(&mut job, s, &request).await?);
                 Ok(Finished::Score(scored))
             }
+            Action::Ops(request) => {
+                let requested = request.backend;
+                let mut job = Job { host: &mut self.host, id, requested };
+                Ok(Finished::Ops(Box::new(ops::ops(&mut job, &request).await?)))
+            }
             Action::Release => {
                 self.enter(id, Phase::Release);
                 self.loaded = None;
@@ -146,26 +160,39 @@ impl<H: Host> Job<'_, H> {
         &self,
         session: &mut Session<B>,
     ) -> Result<ExecutionReport, EngineError> {
-        let (counters, adapter) = (session.work_done(), session.backend().adapter().cloned());
+        let (counters, faults) = (session.work_done(), session.faults());
+        let canary = session.canary().await?;
+        Ok(self.execution(session.backend(), counters, canary, faults))
+    }
+
+    /// The same of a backend without a session.
+    fn execution<B: Backend>(
+        &self,
+        backend: &B,
+        counters: Counters,
+        canary: Canary,
+        faults: Faults,
+    ) -> ExecutionReport {
+        let adapter = backend.adapter();
         let mut report = ExecutionReport {
             requested: self.requested,
-            actual: session.backend().name(),
+            actual: backend.name(),
             target: std::env::consts::ARCH.to_string(),
             bundle: self.host.bundle().to_string(),
             bundle_reason: self.host.bundle_reason().to_string(),
             simd: lanes::LEVEL,
             on_main_thread: self.host.is_main_thread(),
-            effective_threads: session.backend().threads(),
+            effective_threads: backend.threads(),
             memory_bytes: memory::linear_bytes(),
             kernel_calls: counters.kernel_calls,
             gpu_dispatches: counters.gpu_dispatches,
-            adapter_is_software: adapter.as_ref().map(|adapter| adapter.is_software),
-            limits_sha256: adapter.as_ref().map(|adapter| adapter.limits_sha256.clone()),
-            adapter: adapter.map(|adapter| adapter.name),
-            canary: session.canary().await?,
+            adapter: adapter.map(|adapter| adapter.name.clone()),
+            adapter_is_software: adapter.map(|adapter| adapter.is_software),
+            limits_sha256: adapter.map(|adapter| adapter.limits_sha256.clone()),
+            canary,
         };
-        session.faults().on_report(&mut report);
-        Ok(report)
+        faults.on_report(&mut report);
+        report
     }
 }
 

@@ -125,11 +125,6 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Waits for all that was fed to be computed.
-    pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
-        self.backend.settle().await
-    }
-
     /// The backend that runs it.
     pub fn backend(&self) -> &B {
         &self.backend
@@ -226,6 +221,11 @@ impl<B: Backend> Session<B> {
         self.cached.extend_from_slice(chunk);
         self.fed_rows = chunk.len();
         chunk.len()
+    }
+
+    /// Waits for all that was fed, and fails with whatever went wrong.
+    pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
+        self.backend.settle().await
     }
 
     /// Appends the logits after some rows of the last chunk to `into`.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::BackendName;
+use super::{BackendName, OpsRequest};
 
 /// One request. A page works on one at a time; a second one before the first has ended is an
 /// error. Cancelling is not a command but a call, since a command would have to wait its turn.
@@ -35,6 +35,8 @@ pub enum Action {
     Generate(GenerateRequest),
     /// Teacher-forced logits: feed the ids as given and report the logits after each.
     Score(ScoreRequest),
+    /// Hold every op of a backend against the scalar reference. Needs no model.
+    Ops(OpsRequest),
     /// Drop the model and everything that belongs to it.
     Release,
 }
@@ -238,17 +240,27 @@ pub enum SeededFault {
     PanicInDecode,
     /// The report claims a backend that did not run.
     LyingBackend,
+    /// A GPU's matrix product forgets the last 32 weights of a row that has an odd number of such
+    /// groups.
+    OffByOneTail,
+    /// A GPU kernel reads what its other threads add up before they have.
+    MissingBarrier,
+    /// Sums of a GPU's matrix product pass through half precision, which ends at 65504.
+    F16Overflow,
 }
 
 impl SeededFault {
     /// Every fault.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::WrongNibbleOrder,
         Self::ZeroedLayer,
         Self::RightTextWrongLogits,
         Self::HangInDecode,
         Self::PanicInDecode,
         Self::LyingBackend,
+        Self::OffByOneTail,
+        Self::MissingBarrier,
+        Self::F16Overflow,
     ];
 
     /// The name as it stands on the command line and in JSON.
@@ -260,6 +272,9 @@ impl SeededFault {
             Self::HangInDecode => "hang-in-decode",
             Self::PanicInDecode => "panic-in-decode",
             Self::LyingBackend => "lying-backend",
+            Self::OffByOneTail => "off-by-one-tail",
+            Self::MissingBarrier => "missing-barrier",
+            Self::F16Overflow => "f16-overflow",
         }
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CapabilityReport, ExecutionReport};
+use super::{CapabilityReport, ExecutionReport, OpsReport};
 
 /// One thing that happened in a page.
 ///
@@ -55,6 +55,13 @@ pub enum PageEventKind {
         bytes: u64,
         /// Bytes in all.
         total_bytes: u64,
+    },
+    /// Cases of the op suite that are through.
+    OpsProgress {
+        /// Cases so far.
+        cases: u32,
+        /// Cases in all.
+        total_cases: u32,
     },
     /// A token was generated.
     Token {
@@ -112,6 +119,8 @@ pub enum Phase {
     Decode,
     /// Scoring given tokens.
     Score,
+    /// Holding ops against the reference.
+    Ops,
     /// Dropping the model.
     Release,
 }
@@ -126,6 +135,7 @@ impl Phase {
             Self::Prefill => "prefill",
             Self::Decode => "decode",
             Self::Score => "score",
+            Self::Ops => "ops",
             Self::Release => "release",
         }
     }
@@ -149,6 +159,8 @@ pub enum Finished {
     Generate(Generated),
     /// Of [`Action::Score`](super::Action::Score).
     Score(Scored),
+    /// Of [`Action::Ops`](super::Action::Ops).
+    Ops(Box<OpsReport>),
     /// Of [`Action::Release`](super::Action::Release).
     Release,
 }
@@ -263,6 +275,9 @@ pub struct Timings {
     /// Where the time of the decode steps went on a GPU; `None` on a CPU.
     #[serde(default)]
     pub decode_gpu: Option<GpuTime>,
+    /// Dispatches or draws of the decode steps; 0 on a CPU.
+    #[serde(default)]
+    pub decode_dispatches: u64,
 }
 
 /// Where a GPU backend's time went, on the clock of the thread that feeds it.
@@ -341,6 +356,8 @@ pub enum EngineErrorKind {
     OutOfMemory,
     /// The GPU device is gone.
     DeviceLost,
+    /// The GPU was given a command that is not valid, or could not carry one out.
+    GpuError,
     /// The command makes no sense now: nothing loaded, an id out of the vocabulary, …
     InvalidRequest,
 }
@@ -359,6 +376,7 @@ impl EngineErrorKind {
             Self::BackendUnavailable => "backend-unavailable",
             Self::OutOfMemory => "out-of-memory",
             Self::DeviceLost => "device-lost",
+            Self::GpuError => "gpu-error",
             Self::InvalidRequest => "invalid-request",
         }
     }

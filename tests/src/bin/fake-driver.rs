@@ -10,8 +10,8 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::{Json, Router};
 use inference_wasm::protocol::{
-    Action, BackendName, Command, ExecutionReport, Finished, PROTOCOL_VERSION, PageEvent,
-    PageEventKind, SimdLevel,
+    Action, BackendName, Command, EngineError, EngineErrorKind, ExecutionReport, Finished,
+    PROTOCOL_VERSION, PageEvent, PageEventKind, SimdLevel,
 };
 use serde_json::{Value, json};
 use tierproof::page::{NativePage, Page, PageSignal};
@@ -150,7 +150,9 @@ impl Relay {
             let until = Instant::now() + Duration::from_mins(10);
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(Order::Submit(command)) => submit(&mut page, *command).await,
+                    Some(Order::Submit(command)) => {
+                        submit(&mut page, *command, self.behaviour).await;
+                    }
                     Some(Order::Cancel) => _ = page.cancel().await,
                     None => return,
                 },
@@ -197,6 +199,14 @@ impl Relay {
                 };
             }
             (Behaviour::ChangesTokens, PageEventKind::Token { index: 1, id, .. }) => *id += 1,
+            (
+                Behaviour::AnswersElsewhere,
+                PageEventKind::Finished { result: Finished::Load(_) },
+            ) => {
+                let kind = EngineErrorKind::BackendUnavailable;
+                let (message, hint) = ("it is off".to_owned(), None);
+                event.kind = PageEventKind::Failed { error: EngineError { kind, message, hint } };
+            }
             (_, PageEventKind::Finished { result }) => self.disguise(result),
             (_, _) => {}
         }
@@ -213,12 +223,13 @@ impl Relay {
     fn disguise(&self, result: &mut Finished) {
         match result {
             Finished::Probe(report) => {
-                report.wasm.present = true;
-                report.wasm.simd128 = true;
+                let is_off = self.behaviour.is_off();
+                report.wasm.present = !is_off || self.behaviour == Behaviour::SwitchedOffInVain;
+                report.wasm.simd128 = report.wasm.present;
             }
             Finished::Generate(generated) => self.claim(&mut generated.execution),
             Finished::Score(scored) => self.claim(&mut scored.execution),
-            Finished::Load(_) | Finished::Release => {}
+            Finished::Load(_) | Finished::Ops(_) | Finished::Release => {}
         }
     }
 
@@ -241,10 +252,13 @@ impl Relay {
     }
 }
 
-/// Hands a command to the native page, on the backend whose kernels are those of `wasm`.
-async fn submit(page: &mut NativePage, mut command: Command) {
+/// Hands a command to the native page, on the backend whose kernels are those of `wasm`; or on none,
+/// where that is off.
+async fn submit(page: &mut NativePage, mut command: Command, behaviour: Behaviour) {
     if let Action::Load(load) = &mut command.action {
-        load.backend = BackendName::Cpu;
+        if behaviour != Behaviour::SwitchedOff {
+            load.backend = BackendName::Cpu;
+        }
         let name = &load.model.name;
         let path = root().join(format!("fixtures/models/{name}.gguf"));
         let shard_bytes = load.model.shards.first().map_or(1, |shard| shard.bytes);

@@ -7,6 +7,8 @@ const PROTOCOL = 2;
 const outbox = new Outbox(new URL("events", document.baseURI));
 let current = null;
 let adapter = null;
+// The backend that the model was loaded for.
+let requested = "wasm";
 
 function send(command, kind) {
   outbox.add(command, JSON.stringify(kind));
@@ -45,7 +47,9 @@ async function load(command, request) {
   const file = adapter.wantsFile ? await fetchModel(command, request.model) : null;
   const fetched = performance.now();
   send(command, { type: "phase", phase: "prepare" });
-  const options = { contextTokens: request.context_tokens, threads: request.threads ?? 1 };
+  const { context_tokens: contextTokens, backend } = request;
+  const options = { contextTokens, backend, threads: request.threads ?? 1 };
+  requested = backend;
   await adapter.load(request.model.name, file, options);
   return {
     of: "load",
@@ -88,19 +92,20 @@ async function generate(command, request) {
       first_token_ms: first - began,
       decode_ms: answer.decodeMs ?? ended - first,
       decode_tokens: Math.max(answer.newTokens - 1, 0),
+      decode_dispatches: answer.decodeDispatches ?? 0,
     },
     execution: {
-      requested: "wasm",
-      actual: "wasm",
+      requested,
+      actual: answer.backend ?? "wasm",
       target: "wasm32",
       bundle: answer.build,
       simd: "simd128",
       effective_threads: answer.threads,
       memory_bytes: answer.memoryBytes ?? null,
       kernel_calls: 0,
-      gpu_dispatches: 0,
-      adapter: null,
-      adapter_is_software: null,
+      gpu_dispatches: answer.dispatches ?? 0,
+      adapter: answer.gpu?.name ?? null,
+      adapter_is_software: answer.gpu?.isSoftware ?? null,
       limits_sha256: null,
       canary: { bits: 0 },
     },

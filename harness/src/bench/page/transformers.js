@@ -28,7 +28,7 @@ export const adapter = {
     await ask({ do: "start", base: document.baseURI });
   },
 
-  load: (name, _file, { threads }) => ask({ do: "load", name, threads }),
+  load: (name, _file, { threads, backend }) => ask({ do: "load", name, threads, backend }),
 
   generate: (ids, maxTokens, ignoreStop, onToken) =>
     ask({ do: "generate", ids, maxTokens, ignoreStop }, onToken),

@@ -1,5 +1,6 @@
 //! A fake driver that writes down what it gets and answers as it is told.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, Uri, header};
 
 use super::*;
-use crate::browser::profile::LaunchProfile;
+use crate::browser::profile::{Gpu, LaunchProfile, Variant};
 use crate::browser::vendor::{Launch, vendor};
 use crate::cell::BrowserName;
 
@@ -89,10 +90,14 @@ impl Fake {
 
 /// What the driver of a browser gets as its New Session request, over the wire.
 async fn new_session_body(browser: BrowserName, is_headed: bool, is_unsandboxed: bool) -> Value {
+    body_of(LaunchProfile::new(browser, is_headed), is_unsandboxed).await
+}
+
+async fn body_of(profile: LaunchProfile, is_unsandboxed: bool) -> Value {
     let fake = Fake::start(obliging).await;
-    let vendor = vendor(browser).unwrap();
+    let vendor = vendor(profile.browser).unwrap();
     let launch = Launch {
-        profile: LaunchProfile::new(browser, is_headed),
+        profile,
         browser: vendor.browser.as_ref().map(|_| Path::new("/the/browser")),
         is_unsandboxed,
     };
@@ -142,6 +147,43 @@ async fn safaridriver_gets_nothing_but_its_name() {
         json!({ "capabilities": { "alwaysMatch": { "browserName": "safari" } } })
     );
     assert_eq!(LaunchProfile::new(BrowserName::Safari, false).max_sessions(), Some(1));
+}
+
+/// What takes a backend away differs from the default in these parts alone: what came, what went.
+#[tokio::test]
+async fn a_variant_switches_one_backend_off() {
+    fn parts(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                object.iter().for_each(|(key, value)| parts(value, key, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| parts(value, path, found)),
+            other => _ = found.insert(format!("{path} {other}")),
+        }
+    }
+    async fn parts_of(profile: LaunchProfile) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        parts(&body_of(profile, false).await, "", &mut found);
+        let env = (vendor(profile.browser).unwrap().env)(profile.variant);
+        found.extend(env.iter().map(|(name, value)| format!("env {name}={value}")));
+        found
+    }
+    let mut table = String::new();
+    for browser in [BrowserName::Chrome, BrowserName::Firefox, BrowserName::Webkit] {
+        let default = LaunchProfile::new(browser, false);
+        let before = parts_of(default).await;
+        for variant in [Variant::WithoutWebgpu, Variant::WithoutWebgl, Variant::WithoutWasm] {
+            let after = parts_of(LaunchProfile { variant, ..default }).await;
+            let came: Vec<_> = after.difference(&before).collect();
+            let went: Vec<_> = before.difference(&after).collect();
+            let variant = variant.as_str();
+            table += &format!("{browser} {variant}\n  came: {came:?}\n  went: {went:?}\n");
+        }
+        let after = parts_of(LaunchProfile { gpu: Gpu::Hardware, ..default }).await;
+        let came: Vec<_> = after.difference(&before).collect();
+        table += &format!("{browser} hardware\n  came: {came:?}\n");
+    }
+    insta::assert_snapshot!(table);
 }
 
 #[tokio::test]

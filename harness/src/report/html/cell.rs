@@ -1,11 +1,13 @@
-//! A cell as values: its attempts, their steps, and the proof of its tier.
+//! A cell as values: its attempts, their steps, and the proof of its tier, or of its absence.
 
 use inference_wasm::protocol::{ExecutionReport, FinishReason};
 use serde::Serialize;
 
 use super::comparison::{self, ComparisonView};
+use crate::capability::Hardware;
 use crate::compare::Comparison;
 use crate::outcome::{Disposition, Outcome};
+use crate::proof::{self, AbsenceProof};
 use crate::report::record::{AttemptRecord, CellRecord, RunRecord};
 use crate::report::wording::{first_line, reason, rerun_command, shortened, spoken};
 use crate::run::event::StepEvidence;
@@ -87,8 +89,8 @@ struct StepView {
 
 #[derive(Debug, Serialize)]
 struct Proof {
-    /// Checked; otherwise only what the engine claimed.
-    is_proof: bool,
+    /// Which proof it is, or that it is only what the engine claimed.
+    title: &'static str,
     /// What, and what was found.
     rows: Vec<(&'static str, String)>,
 }
@@ -218,13 +220,33 @@ fn listed(ids: &[u32]) -> String {
 }
 
 fn proof(attempt: &AttemptRecord) -> Option<Proof> {
-    let (is_proof, execution) = if let Outcome::Pass { proof } = &attempt.outcome {
-        (true, proof.execution())
-    } else {
-        let mut claimed = attempt.evidence.steps.iter().rev();
-        (false, claimed.find_map(|step| step.execution.as_ref())?)
+    let (title, rows) = match &attempt.outcome {
+        Outcome::Pass { proof } => match &**proof {
+            proof::Proof::Tier(proof) => ("Tier proof", rows(proof.execution())),
+            proof::Proof::Absence(proof) => ("Absence proof", absence_rows(proof)),
+        },
+        _ => {
+            let mut claimed = attempt.evidence.steps.iter().rev();
+            let claimed = claimed.find_map(|step| step.execution.as_ref())?;
+            ("Execution report (claimed, not proven)", rows(claimed))
+        }
     };
-    Some(Proof { is_proof, rows: rows(execution) })
+    Some(Proof { title, rows })
+}
+
+fn absence_rows(proof: &AbsenceProof) -> Vec<(&'static str, String)> {
+    let refusals = proof.refusals().iter();
+    let refusals = refusals.map(|refusal| format!("{}: {}", refusal.asked, refusal.message));
+    vec![
+        ("Switched off", proof.backend().to_string()),
+        ("Launch profile", proof.launch().to_owned()),
+        ("The page's probe", proof.probe().to_owned()),
+        (
+            "The engine, asked for it",
+            shortened(&refusals.collect::<Vec<_>>().join("; "), TEXT_LIMIT),
+        ),
+        ("Computed", "nothing".to_owned()),
+    ]
 }
 
 fn rows(execution: &ExecutionReport) -> Vec<(&'static str, String)> {
@@ -235,16 +257,14 @@ fn rows(execution: &ExecutionReport) -> Vec<(&'static str, String)> {
         ("Bundle", bundle(execution)),
         ("SIMD", execution.simd.to_string()),
         ("Threads that worked", execution.effective_threads.to_string()),
+        ("Ran in", thread(execution).to_owned()),
         ("CPU kernel calls", execution.kernel_calls.to_string()),
         ("GPU dispatches", execution.gpu_dispatches.to_string()),
     ];
     if let Some(adapter) = &execution.adapter {
-        let kind = match execution.adapter_is_software {
-            Some(true) => " (software: computes on the CPU)",
-            Some(false) => " (hardware)",
-            None => " (not known whether hardware or software)",
-        };
-        rows.push(("Adapter", format!("{adapter}{kind}")));
+        let hardware = Hardware::of_adapter(execution.adapter_is_software, adapter);
+        rows.push(("Adapter", hardware.describe(adapter)));
+        rows.push(("Hardware", hardware.meaning().to_owned()));
     }
     if let Some(hash) = &execution.limits_sha256 {
         rows.push(("Features and limits, SHA-256", shortened(hash, 16)));
@@ -259,8 +279,31 @@ fn bundle(execution: &ExecutionReport) -> String {
     if bundle_reason.is_empty() { bundle.clone() } else { format!("{bundle} ({bundle_reason})") }
 }
 
-/// The proof of a tier in one line.
-pub(crate) fn proof_in_a_line(execution: &ExecutionReport) -> String {
+/// Where the engine ran.
+fn thread(execution: &ExecutionReport) -> &'static str {
+    match (execution.target.as_str(), execution.on_main_thread) {
+        ("wasm32", true) => "the page's main thread",
+        ("wasm32", false) => "a worker",
+        _ => "a native process",
+    }
+}
+
+/// A proof in one line.
+pub(crate) fn proof_in_a_line(proof: &proof::Proof) -> String {
+    match proof {
+        proof::Proof::Tier(proof) => tier_in_a_line(proof.execution()),
+        proof::Proof::Absence(proof) => {
+            let (backend, launch, probe) = (proof.backend(), proof.launch(), proof.probe());
+            let asked = proof.refusals().len();
+            format!(
+                "{backend} off by profile {launch}, probe: {probe}, asked {asked} times and \
+                 refused each time, nothing computed"
+            )
+        }
+    }
+}
+
+fn tier_in_a_line(execution: &ExecutionReport) -> String {
     let mut parts = vec![
         format!("{} ran on {}", execution.actual, execution.target),
         format!("{} kernel calls", execution.kernel_calls),
@@ -271,8 +314,11 @@ pub(crate) fn proof_in_a_line(execution: &ExecutionReport) -> String {
         format!("canary {:#010x}", execution.canary.bits),
     ];
     if let Some(adapter) = &execution.adapter {
-        let software = if execution.adapter_is_software == Some(true) { " (software)" } else { "" };
-        parts.push(format!("adapter {adapter}{software}"));
+        let hardware = Hardware::of_adapter(execution.adapter_is_software, adapter);
+        parts.push(format!("adapter {}", hardware.describe(adapter)));
+    }
+    if execution.on_main_thread {
+        parts.push("on the main thread".to_owned());
     }
     parts.join(", ")
 }

@@ -14,7 +14,7 @@ use crate::compare::{
     ToleranceClass,
 };
 use crate::outcome::Outcome;
-use crate::proof::TierProof;
+use crate::proof::Proof;
 use crate::run::event::{Evidence, RunEventKind, StepEvidence};
 
 const CASES: [(&str, &str); 6] = [
@@ -112,7 +112,7 @@ pub(super) fn execution(backend: BackendName) -> ExecutionReport {
 }
 
 /// Read from a log, as a replayed proof is: a made-up one passes no verification.
-pub(super) fn proof(backend: BackendName) -> TierProof {
+pub(super) fn proof(backend: BackendName) -> Proof {
     serde_json::from_value(serde_json::to_value(execution(backend)).unwrap()).unwrap()
 }
 
@@ -183,6 +183,7 @@ fn generated(backend: BackendName, case: usize) -> StepEvidence {
             decode_ms: f64::from(steps) * 3.5,
             decode_tokens: steps.saturating_sub(1),
             decode_gpu: None,
+            decode_dispatches: 0,
         }),
         execution: Some(execution(backend)),
         comparisons: vec![Comparison::Tokens(TokensComparison {

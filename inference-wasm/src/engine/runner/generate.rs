@@ -70,9 +70,11 @@ async fn prefill<H: Host, B: Backend>(
             return Ok(false);
         }
         let fed = session.feed(ids);
+        // A backend that puts work off would hide a prompt's time in the first token's, and hear
+        // of a cancellation when all is done.
+        session.settle().await?;
         ids = &ids[fed..];
     }
-    session.settle().await?;
     Ok(true)
 }
 
@@ -98,7 +100,7 @@ impl Output<'_> {
         timings: &mut Timings,
         start: f64,
     ) -> Result<FinishReason, EngineError> {
-        let (mut decode_start, mut gpu_start) = (None, None);
+        let (mut decode_start, mut gpu_start, mut dispatches) = (None, None, 0);
         for index in 0..request.max_tokens {
             if let Some(&last) = self.ids.last() {
                 if job.host.is_cancelled().await {
@@ -114,12 +116,14 @@ impl Output<'_> {
                     timings.first_token_ms = now - start;
                     decode_start = Some(now);
                     gpu_start = session.backend().gpu_time();
+                    dispatches = session.work_done().gpu_dispatches;
                     session.faults().on_first_token();
                 }
                 Some(decode_start) => {
                     timings.decode_ms = now - decode_start;
                     let gpu = session.backend().gpu_time().zip(gpu_start);
                     timings.decode_gpu = gpu.map(|(now, start)| now.since(start));
+                    timings.decode_dispatches = session.work_done().gpu_dispatches - dispatches;
                 }
             }
 

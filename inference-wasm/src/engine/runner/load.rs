@@ -6,6 +6,8 @@ use super::{Job, Model};
 #[cfg(target_arch = "wasm32")]
 use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu, Reference};
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+use crate::engine::backend::{Webgpu, WebgpuOptions};
 use crate::engine::fault::Faults;
 use crate::engine::host::Host;
 use crate::engine::memory;
@@ -69,6 +71,14 @@ async fn prepare<H: Host>(
             let loaded = warm(job, &mut session).await?;
             Ok((Model::Webgl(Box::new(session)), loaded))
         }
+        #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
+        BackendName::Webgpu => {
+            one_thread()?;
+            let webgpu = WebgpuOptions { fault: request.fault, ..WebgpuOptions::default() };
+            let mut session = Session::load(Webgpu::with(webgpu).await?, file, options)?;
+            let loaded = warm(job, &mut session).await?;
+            Ok((Model::Webgpu(Box::new(session)), loaded))
+        }
         _ => {
             let threads = request.threads.unwrap_or_else(|| job.host.threads());
             let session = Session::load(Cpu::new(threads as usize)?, file, options)?;
@@ -79,7 +89,7 @@ async fn prepare<H: Host>(
 }
 
 /// Ends the loading of a model on a GPU.
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 async fn warm<H: Host, B: Backend>(
     job: &mut Job<'_, H>,
     session: &mut Session<B>,
@@ -90,7 +100,7 @@ async fn warm<H: Host, B: Backend>(
 }
 
 /// Refuses a backend that this build of the engine does not have.
-fn check_backend(backend: BackendName) -> Result<(), EngineError> {
+pub(super) fn check_backend(backend: BackendName) -> Result<(), EngineError> {
     let in_page = cfg!(target_arch = "wasm32");
     let (message, hint) = match backend {
         BackendName::Reference => return Ok(()),
@@ -102,7 +112,12 @@ fn check_backend(backend: BackendName) -> Result<(), EngineError> {
         BackendName::Cpu => {
             ("backend `cpu` runs natively only", "in a page the same kernels are `wasm`")
         }
-        BackendName::Webgpu => ("this engine has no `webgpu` backend yet", "use `wasm`"),
+        BackendName::Webgpu if cfg!(any(target_arch = "wasm32", feature = "native-gpu")) => {
+            return Ok(());
+        }
+        BackendName::Webgpu => {
+            ("this build has no backend `webgpu`", "build it with the feature `native-gpu`")
+        }
         BackendName::Webgl if in_page => return Ok(()),
         BackendName::Webgl => ("backend `webgl` runs in a page only", "natively there is `cpu`"),
     };

@@ -1,0 +1,197 @@
+//! The line-up: which engines stand side by side in a series, each on one backend.
+//!
+//! An engine is measured on several backends as if it were several engines, in one series: pairs
+//! then compare backends as they compare engines. What a backend is worth is not known here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use inference_wasm::protocol::BackendName;
+
+use super::engine::EngineName;
+use crate::cell::parse_backend;
+
+/// An engine on one backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entrant {
+    /// The engine.
+    pub engine: EngineName,
+    /// What it computes on.
+    pub backend: BackendName,
+}
+
+impl fmt::Display for Entrant {
+    /// `tierproof@webgpu`; natively there is nothing to choose, and the engine's name is all.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.engine.needs_browser() {
+            f.pad(&format!("{}@{}", self.engine, self.backend))
+        } else {
+            f.pad(self.engine.as_str())
+        }
+    }
+}
+
+/// A word of `--engine`: `tierproof`, or `tierproof@webgpu`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineWord {
+    /// The engine.
+    pub engine: EngineName,
+    /// The backend that it is asked for; `None`: those of `--backend`.
+    pub backend: Option<BackendName>,
+}
+
+impl FromStr for EngineWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((engine, backend)) = text.split_once('@') else {
+            return Ok(Self { engine: text.parse()?, backend: None });
+        };
+        let engine: EngineName = engine.parse()?;
+        let backend = parse_backend(backend).map_err(|error| error.to_string())?;
+        match engine.why_not(backend) {
+            None => Ok(Self { engine, backend: Some(backend) }),
+            Some(reason) => Err(format!("`{engine}` can't be measured on `{backend}`: {reason}")),
+        }
+    }
+}
+
+/// What `--engine` and `--backend` come to, in order, the subject first. Where no engine is named,
+/// ours is, and the peer that any GGUF can be measured on.
+///
+/// # Errors
+/// An engine that has none of the backends, or that is there twice.
+pub fn line_up(
+    words: &[EngineWord],
+    backends: &[BackendName],
+) -> Result<Vec<Entrant>, LineUpError> {
+    let mut entrants = Vec::new();
+    let usual = [EngineName::Tierproof, EngineName::Wllama]
+        .into_iter()
+        .filter(|engine| *engine == EngineName::Tierproof || backends.contains(&BackendName::Wasm))
+        .map(|engine| EngineWord { engine, backend: None });
+    let usual: Vec<_> = usual.collect();
+    for word in if words.is_empty() { &usual } else { words } {
+        let engine = word.engine;
+        let before = entrants.len();
+        let asked = match word.backend {
+            Some(backend) => vec![backend],
+            None if engine.needs_browser() => backends.to_vec(),
+            None => vec![BackendName::Cpu],
+        };
+        for backend in asked {
+            let entrant = Entrant { engine, backend };
+            if engine.why_not(backend).is_some() {
+                continue;
+            }
+            if entrants.contains(&entrant) {
+                return Err(LineUpError::Twice(entrant));
+            }
+            entrants.push(entrant);
+        }
+        if entrants.len() == before {
+            return Err(LineUpError::NoBackend {
+                engine,
+                asked: backends.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+                has: engine.backends().iter().map(|backend| backend.as_str()).collect(),
+            });
+        }
+    }
+    Ok(entrants)
+}
+
+/// A line-up that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineUpError {
+    /// Nothing would be compared with it.
+    #[error("engine `{0}` is there twice")]
+    Twice(Entrant),
+    /// It would silently be missing.
+    #[error(
+        "`{engine}` computes on {}, and `--backend {asked}` has none of that\n  (hint: \
+         `--engine {engine}@{}`)",
+        has.join(" and "),
+        has.first().copied().unwrap_or_default()
+    )]
+    NoBackend {
+        /// The engine.
+        engine: EngineName,
+        /// `--backend`, as it was given.
+        asked: String,
+        /// The backends that it has.
+        has: Vec<&'static str>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lined_up(words: &[&str], backends: &[BackendName]) -> Result<Vec<String>, String> {
+        let words = words.iter().map(|word| word.parse()).collect::<Result<Vec<_>, _>>()?;
+        let entrants = line_up(&words, backends).map_err(|error| error.to_string())?;
+        Ok(entrants.iter().map(Entrant::to_string).collect())
+    }
+
+    #[test]
+    fn an_engine_stands_on_each_backend_that_it_has() {
+        use BackendName::{Wasm, Webgl, Webgpu};
+        for (words, backends, expected) in [
+            (&[][..], &[Wasm][..], &["tierproof@wasm", "wllama@wasm"][..]),
+            (&[], &[Webgl, Webgpu], &["tierproof@webgl", "tierproof@webgpu"]),
+            (
+                &["tierproof", "transformers-js", "llama.cpp"],
+                &[Webgpu, Webgl, Wasm],
+                &[
+                    "tierproof@webgpu",
+                    "tierproof@webgl",
+                    "tierproof@wasm",
+                    "transformers-js@webgpu",
+                    "transformers-js@wasm",
+                    "llama.cpp",
+                ],
+            ),
+            (
+                &["tierproof@webgl", "tierproof-native"],
+                &[Wasm],
+                &["tierproof@webgl", "tierproof-native"],
+            ),
+        ] {
+            let expected = expected.iter().map(ToString::to_string).collect();
+            assert_eq!(lined_up(words, backends), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn nothing_is_missing_or_doubled_in_silence() {
+        use BackendName::{Wasm, Webgl, Webgpu};
+        for (words, backends, expected) in [
+            (
+                &["tierproof", "wllama"][..],
+                &[Webgpu, Webgl][..],
+                "`wllama` computes on wasm, and `--backend webgpu,webgl` has none of that\n  \
+                 (hint: `--engine wllama@wasm`)",
+            ),
+            (
+                &[],
+                &[BackendName::Cpu],
+                "`tierproof` computes on webgpu and webgl and wasm, and `--backend cpu` has none \
+                 of that\n  (hint: `--engine tierproof@webgpu`)",
+            ),
+            (&["tierproof", "tierproof@wasm"], &[Wasm], "engine `tierproof@wasm` is there twice"),
+        ] {
+            assert_eq!(lined_up(words, backends).unwrap_err(), expected);
+        }
+    }
+
+    /// Its WebGPU is no WebGPU where `shader-f16` is missing, and it doesn't say so.
+    #[test]
+    fn what_computes_elsewhere_is_not_called_webgpu() {
+        let error = "wllama@webgpu".parse::<EngineWord>().unwrap_err();
+        assert!(error.contains("on the CPU without a word"), "{error}");
+        assert!("transformers-js@webgl".parse::<EngineWord>().is_err());
+        assert!("llama.cpp@webgpu".parse::<EngineWord>().is_err());
+        assert!("tierproof@cpu".parse::<EngineWord>().is_err());
+        assert!("tierproof@gpu".parse::<EngineWord>().is_err());
+    }
+}

@@ -1,0 +1,197 @@
+//! The arguments of `tierproof bench`, and what they come to before anything is looked at.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use inference_wasm::protocol::BackendName;
+
+use crate::bench::floor::Floors;
+use crate::bench::lineup::{EngineWord, Entrant, line_up};
+use crate::bench::{self, Method};
+use crate::bundle::BundleChoice;
+use crate::cell::BrowserName;
+use crate::cli::{BundleArgs, Failure, LaunchArgs, backend, browser};
+use crate::matrix::Timeouts;
+
+const AFTER_HELP: &str = "\
+Method:
+  All engines of a series are loaded, each in a browser (or process) of its own, and compute one at
+  a time: those that wait are idle, which is checked. Each round gives every engine the same prompt
+  as token ids and asks for the same number of tokens, greedily; the next round has another prompt
+  and the reverse order (A B, B A, ...). One round first warms up and does not count. Times are the
+  page's clock (performance.now) for every engine: prefill is the prompt over the time to the first
+  token, decode the other tokens over the time from the first to the last. What an engine says of
+  itself is kept in bench.json and decides nothing. Whatever is not named here is each engine's own
+  default, the type of its key-value cache included.
+
+  A ratio belongs to one round; the median over the rounds is told, with the exact interval between
+  two order statistics that holds at 95% whatever the noise is like. It takes 6 pairs to have one
+  (7 against a baseline). \"faster\" and \"slower\" mean that the whole interval is on one side of 1.
+
+  More than 0.25 cores in use while the engines are idle is a busy machine, and refused.
+
+Engines, and what each computes on:
+  tierproof         ours, in a browser                                    webgpu, webgl, wasm
+  tierproof-native  our kernels, built natively
+  wllama            llama.cpp as WebAssembly                              wasm
+  llama.cpp         llama.cpp natively (Python)
+  transformers-js   ONNX Runtime Web, f32 weights; models that have an
+                    export in fixtures/models/onnx                        webgpu, wasm
+  An engine stands in a series once for each backend of `--backend` that it has, and pairs compare
+  backends as they compare engines; `tierproof@webgpu` names one on a backend of its own. The first
+  is compared with each of the others, and ours on a further backend with the peers on it. Peers are
+  fetched from npm and PyPI by the user's own npm and pip, pinned by version and hash, into the
+  cache.
+
+GPUs:
+  Adapters are named, and software is called so. The time of a token is told in parts: encode (putting
+  commands together), gpu, readback, and the rest, by the engine's own account; dispatches are those
+  of one token. `--bandwidth` is how fast the GPU's memory can be read, by your word: then the tokens
+  a second are told in percent of what it allows if each token reads the weights once.
+
+Floors:
+  `--require [ENGINE/]PEER:METRIC=RATIO[,METRIC=RATIO]` holds the speed of ENGINE, the first one if it
+  is not named, against that of PEER, wherever both were measured. Each is a full name
+  (`tierproof@webgl`), a name (`wllama`: on all of its backends), or a backend alone (`webgl`: ours).
+
+Exit codes:
+  0  measured          1  slower than a floor of --require     2  wrong arguments
+  3  a floor that nothing was held against, or nothing measured     4  busy, or set-up trouble
+
+Examples:
+  tierproof bench --engine tierproof,wllama --model smollm2-135m --context 32,128,512
+  tierproof bench --engine tierproof,wllama,llama.cpp --model smollm2-135m \\
+                  --requantize Q8_0,Q4_0 --browser chrome,firefox,webkit --pairs 9
+  tierproof bench --engine tierproof,transformers-js --model scribe-low-F16
+  tierproof bench --backend webgpu,webgl,wasm --browser chrome,firefox
+  tierproof bench --engine tierproof,transformers-js --backend webgpu,webgl --model scribe-low-F16 \\
+                  --require webgl/webgpu:decode=0.6 --require webgpu/transformers-js:decode=3
+  tierproof bench --backend webgpu,webgl --model smollm2-135m --bandwidth 3350
+  tierproof bench --engine tierproof,wllama --model smollm2-135m \\
+                  --require wllama:decode=1.5,prefill=3
+  tierproof bench --model smollm2-135m --baseline bench/0.1.0.json";
+
+/// Arguments of `tierproof bench`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct BenchArgs {
+    /// The engines; the first is compared with each of the others [default: tierproof, and wllama
+    /// if `wasm` is among the backends]
+    #[arg(long, value_name = "NAME[@BACKEND]", value_delimiter = ',')]
+    pub(super) engine: Vec<EngineWord>,
+    /// Names in the catalogue, or paths of GGUF files
+    #[arg(
+        long,
+        value_name = "NAME|PATH",
+        value_delimiter = ',',
+        default_value = "scribe-low-Q8_0"
+    )]
+    pub(super) model: Vec<String>,
+    /// Measure each model at these weight types too, made from it
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::TARGETS))]
+    pub(super) requantize: Vec<String>,
+    /// Browsers for the engines that need one, one after the other
+    #[arg(long, value_delimiter = ',', value_parser = browser, default_value = "chrome")]
+    pub(super) browser: Vec<BrowserName>,
+    /// Backends of the engines in a browser
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = backend, default_value = "wasm")]
+    pub(super) backend: Vec<BackendName>,
+    /// Prompt lengths
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',', default_value = "128", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) context: Vec<u32>,
+    /// Tokens to generate in a run
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(super) tokens: u32,
+    /// Rounds that count
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) pairs: u32,
+    /// Compare with an earlier bench.json, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Fail unless the median ratio reaches this, as in `wllama:decode=1.5,prefill=3` or
+    /// `webgl/webgpu:decode=0.6`; may be repeated
+    #[arg(long, value_name = "[ENGINE/]PEER:METRIC=RATIO")]
+    pub(super) require: Vec<Floors>,
+    /// Bandwidth of the GPU's memory, for the share of it that decoding uses
+    #[arg(long, value_name = "GB/S", value_parser = bandwidth)]
+    pub(super) bandwidth: Option<f64>,
+    /// Measure although the machine is busy; the report says so
+    #[arg(long)]
+    pub(super) allow_busy: bool,
+    /// Where bench.json, index.html and logs go
+    #[arg(long, value_name = "DIR", default_value = "report/bench")]
+    pub(super) out: PathBuf,
+    /// Print bench.json to standard output instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Fetch what is missing without asking
+    #[arg(long)]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) bundle: BundleArgs,
+    #[command(flatten)]
+    pub(super) launch: LaunchArgs,
+}
+
+/// What clap can't see.
+pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
+    let entrants = line_up(&args.engine, &args.backend)
+        .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let names: Vec<_> = entrants.iter().map(Entrant::to_string).collect();
+    for floors in &args.require {
+        let others =
+            if floors.subject.is_some() { &names[..] } else { names.get(1..).unwrap_or_default() };
+        let missing = [(floors.subject.as_ref(), &names[..]), (Some(&floors.peer), others)]
+            .into_iter()
+            .find_map(|(side, names)| {
+                side.filter(|side| !names.iter().any(|name| side.means(name)))
+            });
+        if let Some(side) = missing {
+            let help = format!(
+                "measured are {}; name it in `--engine`, or its backend in `--backend`",
+                names.join(", ")
+            );
+            return Err(Failure::usage(miette::miette!(
+                help = help,
+                "`--require {floors}`: `{side}` is not measured"
+            )));
+        }
+    }
+    if args.browser.contains(&BrowserName::Native) {
+        return Err(Failure::usage(miette::miette!(
+            help = "the native engines are `--engine tierproof-native` and `--engine llama.cpp`",
+            "`native` is no browser"
+        )));
+    }
+    Ok(entrants)
+}
+
+pub(super) fn method(args: &BenchArgs, bundle: BundleChoice) -> Method {
+    let longest = args.context.iter().max().map_or(0, |context| u64::from(*context));
+    // Slow peers work through 10 tokens a second on slow machines, or a little less.
+    let prompt = Duration::from_secs(120 + longest);
+    let timeouts = Timeouts {
+        prefill: prompt,
+        decode: Duration::from_secs(300 + u64::from(args.tokens)),
+        // A page stays for a whole series; the phases have their own limits.
+        attempt: Duration::from_hours(24),
+        ..Timeouts::default()
+    };
+    Method {
+        contexts: args.context.clone(),
+        pairs: args.pairs,
+        tokens: args.tokens,
+        bundle,
+        allow_busy: args.allow_busy,
+        timeouts,
+    }
+}
+
+/// Parses a bandwidth for clap.
+fn bandwidth(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(gb_s) if gb_s.is_finite() && gb_s > 0.0 => Ok(gb_s),
+        _ => Err(format!("expected gigabytes a second above 0, found `{text}`")),
+    }
+}

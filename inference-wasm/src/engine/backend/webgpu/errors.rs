@@ -1,0 +1,76 @@
+//! What went wrong on the device, where it can't be overlooked.
+//!
+//! WebGPU tells of errors late and elsewhere. They all end up in one [`Errors`]: the first is
+//! kept, and whoever reads an answer asks here before it gives it out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wgpu::{DeviceLostReason, Error};
+
+use crate::protocol::{EngineError, EngineErrorKind};
+
+/// The first error of a device; shared with the device's own callbacks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Errors(Arc<Mutex<Option<EngineError>>>);
+
+impl Errors {
+    /// Keeps an error, unless there is one.
+    pub(super) fn put(&self, error: EngineError) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// Fails with the first error if there is one.
+    pub(super) fn check(&self) -> Result<(), EngineError> {
+        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        first.clone().map_or(Ok(()), Err)
+    }
+
+    /// Has the device report here.
+    pub(super) fn watch(&self, device: &wgpu::Device) {
+        let errors = self.clone();
+        device.on_uncaptured_error(Arc::new(move |error| errors.put(of_device(&error))));
+        let errors = self.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            errors.put(lost(reason, &message));
+        });
+    }
+}
+
+/// An error of the device, as the engine knows it.
+pub(super) fn of_device(error: &Error) -> EngineError {
+    let (kind, what, hint) = match error {
+        Error::OutOfMemory { .. } => {
+            let hint = "use a smaller model, or fewer positions with `context_tokens`";
+            (EngineErrorKind::OutOfMemory, "the GPU has no memory left", Some(hint.to_owned()))
+        }
+        Error::Validation { .. } => {
+            (EngineErrorKind::GpuError, "the GPU was given a command that is not valid", None)
+        }
+        Error::Internal { .. } => {
+            (EngineErrorKind::GpuError, "the GPU could not carry out a command", None)
+        }
+    };
+    let message = format!("backend `webgpu`: {what}: {error}");
+    EngineError { kind, message, hint }
+}
+
+fn lost(reason: DeviceLostReason, message: &str) -> EngineError {
+    let reason = match reason {
+        DeviceLostReason::Destroyed => "destroyed",
+        DeviceLostReason::Unknown => "unknown",
+    };
+    EngineError {
+        kind: EngineErrorKind::DeviceLost,
+        message: format!("backend `webgpu`: the device is lost, reason `{reason}`: {message}"),
+        hint: Some("load the model again".into()),
+    }
+}
+
+/// What can't be had here, and why.
+pub(super) fn unavailable(why: &str, hint: &str) -> EngineError {
+    EngineError {
+        kind: EngineErrorKind::BackendUnavailable,
+        message: format!("backend `webgpu` is not available: {why}"),
+        hint: Some(hint.into()),
+    }
+}

@@ -1,0 +1,192 @@
+//! The ops that compute nothing: `rows`, `read` and `best`. What is right is known without a
+//! backend, to the last bit.
+
+use std::ops::Range;
+
+use super::bounds::Arithmetic;
+use super::inputs::{Operands, Source, Values};
+use super::stage::{self, Seen};
+use super::{Labels, Op};
+use crate::engine::backend::{Backend, Candidate};
+use crate::protocol::EngineError;
+
+/// `out ← x[rows]`.
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
+    /// Of `x`.
+    pub(super) all: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) columns: usize,
+}
+
+impl Op for Rows {
+    fn labels(&self) -> Labels {
+        let Self { all, rows: Range { start, end }, columns } = self;
+        let shape = format!("rows={start}..{end},of={all},columns={columns}");
+        Labels { op: "rows", weights: "F32", shape }
+    }
+
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    fn operands(&self, source: &mut Source) -> Operands {
+        let x = source.rows(self.all, self.columns, Values::Large);
+        Operands { x, ..Operands::default() }
+    }
+
+    async fn play<B: Backend>(
+        &self,
+        operands: &Operands,
+        backend: &mut B,
+    ) -> Result<Option<Seen>, EngineError> {
+        let x = backend.constant(self.columns, &operands.x)?;
+        let mut out = stage::poisoned(backend, self.rows.len(), self.columns)?;
+        backend.rows(&x, self.rows.clone(), &mut out);
+        stage::seen(backend, &out, (self.rows.len(), self.columns)).await.map(Some)
+    }
+
+    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+        let Range { start, end } = self.rows;
+        Some(operands.x[start * self.columns..end * self.columns].to_vec())
+    }
+
+    fn allowed(&self, _: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {
+        vec![0.0; expected.len()]
+    }
+}
+
+/// Values out as they came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+impl Op for Read {
+    fn labels(&self) -> Labels {
+        let Self { rows, columns } = self;
+        Labels { op: "read", weights: "F32", shape: format!("rows={rows},columns={columns}") }
+    }
+
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Of all sizes that are normal numbers.
+    fn operands(&self, source: &mut Source) -> Operands {
+        let ends = [0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, -f32::MIN_POSITIVE, 65_505.0];
+        let mut x = source.rows(self.rows, self.columns, Values::Large);
+        for (x, end) in x.iter_mut().zip(ends) {
+            *x = end;
+        }
+        Operands { x, ..Operands::default() }
+    }
+
+    async fn play<B: Backend>(
+        &self,
+        operands: &Operands,
+        backend: &mut B,
+    ) -> Result<Option<Seen>, EngineError> {
+        let x = backend.constant(self.columns, &operands.x)?;
+        // Appends: what is there already stays.
+        let mut values = vec![1.5];
+        backend.read(&x, &mut values).await?;
+        let first = values.remove(0);
+        // A changed first value makes the number of floats a wrong one.
+        if first.to_bits() != 1.5_f32.to_bits() {
+            values.clear();
+        }
+        Ok(Some(Seen { values, beyond: Vec::new() }))
+    }
+
+    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+        Some(operands.x.clone())
+    }
+
+    fn allowed(&self, _: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {
+        vec![0.0; expected.len()]
+    }
+}
+
+/// What the row of a `best` looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logits {
+    /// All different, or nearly so.
+    Random,
+    /// Of seven values, so that most are tied: the lowest ids win.
+    Tied,
+    /// All the same.
+    Equal,
+    /// Random, with two that are no numbers, which come first.
+    NoNumbers,
+}
+
+/// The greatest values of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Best {
+    pub(super) columns: usize,
+    pub(super) count: usize,
+    pub(super) logits: Logits,
+}
+
+impl Op for Best {
+    fn labels(&self) -> Labels {
+        let Self { columns, count, logits } = self;
+        let logits = match logits {
+            Logits::Random => "random",
+            Logits::Tied => "tied",
+            Logits::Equal => "equal",
+            Logits::NoNumbers => "no-numbers",
+        };
+        let shape = format!("columns={columns},count={count},logits={logits}");
+        Labels { op: "best", weights: "F32", shape }
+    }
+
+    /// An id and a logit.
+    fn columns(&self) -> usize {
+        2
+    }
+
+    fn operands(&self, source: &mut Source) -> Operands {
+        let mut x: Vec<f32> = (0..self.columns)
+            .map(|_| match self.logits {
+                Logits::Random | Logits::NoNumbers => source.signed(0.0, 30.0),
+                Logits::Tied => source.below(7) as f32 - 3.0,
+                Logits::Equal => -1.25,
+            })
+            .collect();
+        if self.logits == Logits::NoNumbers {
+            x[self.columns - 1] = f32::NAN;
+            x[self.columns / 2] = f32::NAN;
+        }
+        Operands { x, ..Operands::default() }
+    }
+
+    async fn play<B: Backend>(
+        &self,
+        operands: &Operands,
+        backend: &mut B,
+    ) -> Result<Option<Seen>, EngineError> {
+        let x = backend.constant(self.columns, &operands.x)?;
+        let best = backend.best(&x, self.count).await?;
+        Ok(best.map(|best| Seen { values: floats(&best), beyond: Vec::new() }))
+    }
+
+    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+        let all = (0..).zip(&operands.x).map(|(id, &logit)| Candidate { id, logit });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by(Candidate::order);
+        all.truncate(self.count);
+        Some(floats(&all))
+    }
+
+    fn allowed(&self, _: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {
+        vec![0.0; expected.len()]
+    }
+}
+
+/// Ids and logits in turn; ids are below 2²⁴ and exact.
+fn floats(candidates: &[Candidate]) -> Vec<f32> {
+    candidates.iter().flat_map(|candidate| [candidate.id as f32, candidate.logit]).collect()
+}
