@@ -240,9 +240,10 @@ mod tests {
                     prop_assert!(seen.insert((x, y)));
                     let float = 4 * (y as usize * width + x as usize);
                     let column = 4 * texel;
-                    prop_assert!(shape.places(row).any(|(columns, place)| {
+                    let is_placed = shape.places(row).any(|(columns, place)| {
                         columns.contains(&column) && place + column - columns.start == float
-                    }));
+                    });
+                    prop_assert!(is_placed);
                 }
             }
         }
