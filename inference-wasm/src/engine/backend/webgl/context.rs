@@ -99,8 +99,9 @@ fn context() -> Result<(EventTarget, Gl), EngineError> {
             Err(error) => reasons.push(format!("{error:?}")),
         }
     }
-    let reasons = reasons.iter().map(|reason| format!(": {reason}")).collect::<String>();
-    Err(unexpected(&format!("the browser gives no WebGL2 context {place}{reasons}")))
+    let none = format!("the browser gives no WebGL2 context {place}");
+    reasons.insert(0, none);
+    Err(unexpected(&reasons.join(": ")))
 }
 
 fn document() -> Option<Document> {

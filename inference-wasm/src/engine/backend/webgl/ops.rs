@@ -126,8 +126,11 @@ impl Webgl {
     }
 }
 
+/// What [`Textures`] and [`Numbers`] are cut from.
+type OfWeight<'w> = (Vec<(&'static str, &'w Texture)>, Vec<(&'static str, Number<'w>)>);
+
 /// The textures of a weight and what a shader has to know of it.
-fn of_weight(weight: &Weight) -> (Vec<(&'static str, &Texture)>, Vec<(&'static str, Number<'_>)>) {
+fn of_weight(weight: &Weight) -> OfWeight<'_> {
     let mut textures = vec![("body", &weight.body.texture)];
     let mut numbers = vec![
         ("body_shift", Number::Int(weight.body.shift as i32)),
