@@ -43,7 +43,7 @@ pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition
     let unsupported = unsupported_platform(cell.browser, facts.is_macos)
         .or_else(|| unsupported_pair(cell))
         .or_else(|| unsupported_launch(cell, matrix))
-        .or_else(|| unsupported_by_report(cell, matrix, facts.reports.get(&cell.browser)));
+        .or_else(|| unsupported_by_probe(cell, matrix, facts.reports.get(&cell.browser)));
     if let Some(reason) = unsupported {
         return Disposition::Unsupported { reason };
     }
@@ -96,28 +96,31 @@ fn unsupported_launch(cell: &CellId, matrix: &Matrix) -> Option<String> {
     }
 }
 
-fn unsupported_by_report(
+/// Why the probe rules a cell out.
+fn unsupported_by_probe(
     cell: &CellId,
     matrix: &Matrix,
     report: Option<&CapabilityReport>,
 ) -> Option<String> {
-    let report = report?;
     if !matrix.is_without_backend(cell) {
-        return unsupported_by_probe(cell.backend, matrix.bundle, report);
+        return unsupported_by_report(cell.backend, matrix.bundle, report);
     }
-    // Whether it is off indeed is seen in the attempt: if not, that is trouble of ours.
     match cell.backend {
+        // Whether it is off indeed is seen in the attempt: if not, that is trouble of ours.
+        BackendName::Webgpu | BackendName::Webgl => {
+            lacks_wasm(&report?.wasm, matrix.bundle).map(|lacks| not_found(&lacks))
+        }
         BackendName::Wasm | BackendName::Cpu | BackendName::Reference => None,
-        BackendName::Webgpu | BackendName::Webgl => found(lacks_wasm(&report.wasm, matrix.bundle)),
     }
 }
 
 /// Why a browser can't have a backend, by its probe.
-pub(crate) fn unsupported_by_probe(
+pub(crate) fn unsupported_by_report(
     backend: BackendName,
     bundle: BundleChoice,
-    report: &CapabilityReport,
+    report: Option<&CapabilityReport>,
 ) -> Option<String> {
+    let report = report?;
     let lacks = match backend {
         BackendName::Cpu | BackendName::Reference => return None,
         BackendName::Wasm => None,
@@ -125,11 +128,12 @@ pub(crate) fn unsupported_by_probe(
         BackendName::Webgl => lacks_webgl(&report.webgl2),
     };
     // The engine is one module on every tier, so a GPU does not help where it can't run.
-    found(lacks.or_else(|| lacks_wasm(&report.wasm, bundle)))
+    let lacks = lacks.or_else(|| lacks_wasm(&report.wasm, bundle));
+    lacks.map(|lacks| not_found(&lacks))
 }
 
-fn found(lacks: Option<String>) -> Option<String> {
-    lacks.map(|lacks| format!("the probe found {lacks} in this browser"))
+fn not_found(lacks: &str) -> String {
+    format!("the probe found {lacks} in this browser")
 }
 
 fn lacks_wasm(report: &WasmReport, bundle: BundleChoice) -> Option<String> {
@@ -335,6 +339,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
     #[test]
     fn a_probe_report_tells_what_a_backend_lacks() {
         use BackendName::{Cpu, Wasm, Webgl, Webgpu};
+        type Change = fn(&mut CapabilityReport);
         let whole = CapabilityReport {
             wasm: WasmReport { present: true, simd128: true, ..WasmReport::default() },
             webgpu: WebGpuReport {
@@ -360,7 +365,6 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
 "#,
         )
         .unwrap();
-        type Change = fn(&mut CapabilityReport);
         let table: [(BackendName, Change, &str); 10] = [
             (Webgpu, |_| {}, ""),
             (Webgl, |_| {}, ""),
@@ -403,11 +407,11 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             };
             let tokens = cell("tokens/greedy");
             let expected = format!("the probe found {lacks} in this browser");
-            let found = unsupported_by_report(&tokens, &matrix, Some(&report));
+            let found = unsupported_by_probe(&tokens, &matrix, Some(&report));
             assert_eq!(found, (!lacks.is_empty()).then_some(expected.clone()), "{backend}");
-            assert_eq!(unsupported_by_report(&tokens, &matrix, None), None);
+            assert_eq!(unsupported_by_probe(&tokens, &matrix, None), None);
             // What is to be off can't be missed, the module can.
-            let found = unsupported_by_report(&cell("backend/disabled"), &matrix, Some(&report));
+            let found = unsupported_by_probe(&cell("backend/disabled"), &matrix, Some(&report));
             let misses = lacks.contains("WebAssembly").then_some(expected);
             assert_eq!(found, misses, "{backend}");
         }

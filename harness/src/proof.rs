@@ -173,7 +173,10 @@ fn verify_gpu(demand: Demand<'_>, report: &ExecutionReport, missing: &mut Missin
         return missing.require(false, || "no adapter or renderer is reported".to_owned());
     };
     let ran = Adapter { name, hardware: Hardware::of_adapter(report.adapter_is_software, name) };
-    missing.require(demand.adapter.takes(ran.hardware), || {
+    // What the browser does not tell the engine it may still tell the page.
+    let seen = demand.probed.map_or(Hardware::Untold, |probed| probed_hardware(demand, probed));
+    let hardware = if ran.hardware == Hardware::Untold { seen } else { ran.hardware };
+    missing.require(demand.adapter.takes(hardware), || {
         format!("a {} adapter was demanded, it ran on: {ran}", demand.adapter.as_str())
     });
     let Some(probed) = demand.probed else { return };
@@ -182,10 +185,7 @@ fn verify_gpu(demand: Demand<'_>, report: &ExecutionReport, missing: &mut Missin
             "it says that it drew in a worker, where the probe got no WebGL2 context".to_owned()
         });
     }
-    let name = probed_name(demand.backend, probed);
-    let is_fallback = probed.webgpu.adapter.as_ref().and_then(|adapter| adapter.is_fallback);
-    let is_fallback = is_fallback.filter(|_| demand.backend == BackendName::Webgpu);
-    let seen = Adapter { name: &name, hardware: Hardware::of_adapter(is_fallback, &name) };
+    let seen = Adapter { name: &probed_name(demand.backend, probed), hardware: seen };
     missing.require(!ran.contradicts(&seen), || {
         format!("it says that it ran on: {ran}; the page's probe found: {seen}")
     });
@@ -198,6 +198,13 @@ fn probed_name(backend: BackendName, probed: &CapabilityReport) -> String {
         BackendName::Webgl => probed.webgl2.renderer.clone(),
         BackendName::Wasm | BackendName::Cpu | BackendName::Reference => String::new(),
     }
+}
+
+/// What the probe knows of the hardware behind it.
+fn probed_hardware(demand: Demand<'_>, probed: &CapabilityReport) -> Hardware {
+    let is_fallback = probed.webgpu.adapter.as_ref().and_then(|adapter| adapter.is_fallback);
+    let is_fallback = is_fallback.filter(|_| demand.backend == BackendName::Webgpu);
+    Hardware::of_adapter(is_fallback, &probed_name(demand.backend, probed))
 }
 
 /// What is told of an adapter.

@@ -38,8 +38,8 @@ pub(crate) const VENDOR: Vendor = Vendor {
 /// `navigator.storage` is absent without.
 const FEATURES: &str = "--features=+StorageAPI,+StorageAPIEstimate";
 
-/// SharedArrayBuffer stays away by default, even where `crossOriginIsolated` is true, and threads
-/// with it.
+/// `SharedArrayBuffer` stays away by default, even where `crossOriginIsolated` is true, and
+/// threads with it.
 const SHARED_MEMORY: (&str, &str) = ("JSC_useSharedArrayBuffer", "1");
 
 fn env(variant: Variant) -> &'static [(&'static str, &'static str)] {

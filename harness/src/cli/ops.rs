@@ -169,7 +169,7 @@ impl Suite<'_> {
             Err(outcome) => return Ok(HeldResult::of_outcome(&outcome)),
         };
         page.close().await?;
-        if let Some(reason) = expectation::unsupported_by_probe(backend, bundle, &report) {
+        if let Some(reason) = expectation::unsupported_by_report(backend, bundle, Some(&report)) {
             return Ok(HeldResult::Unsupported { reason });
         }
         let page = open(EngineThread::of(backend, Some(&report))).await?;

@@ -253,6 +253,9 @@ fn the_engine_and_the_probe_speak_of_one_adapter() {
         "it says that it ran on: software: llvmpipe; the page's probe found: software: ANGLE \
          (Google, Vulkan 1.3.0 (SwiftShader Device))"
     );
+    // Firefox names no WebGPU adapter, but says to the page that it is a fallback.
+    let demand = Demand { adapter: AdapterDemand::Software, ..with(BackendName::Webgpu) };
+    assert_eq!(gpu_lacks(demand, named("", false)), "");
     // The probe of a browser that tells nothing contradicts nothing.
     let untold = CapabilityReport::default();
     let demand = Demand { probed: Some(&untold), ..of(BackendName::Webgpu) };

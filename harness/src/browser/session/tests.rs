@@ -177,11 +177,12 @@ async fn a_variant_switches_one_backend_off() {
             let came: Vec<_> = after.difference(&before).collect();
             let went: Vec<_> = before.difference(&after).collect();
             let variant = variant.as_str();
-            table += &format!("{browser} {variant}\n  came: {came:?}\n  went: {went:?}\n");
+            let changes = format!("  came: {came:?}\n  went: {went:?}\n");
+            table.extend([format!("{browser} {variant}\n"), changes]);
         }
         let after = parts_of(LaunchProfile { gpu: Gpu::Hardware, ..default }).await;
         let came: Vec<_> = after.difference(&before).collect();
-        table += &format!("{browser} hardware\n  came: {came:?}\n");
+        table.extend([format!("{browser} hardware\n  came: {came:?}\n")]);
     }
     insta::assert_snapshot!(table);
 }

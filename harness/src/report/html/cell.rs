@@ -220,16 +220,15 @@ fn listed(ids: &[u32]) -> String {
 }
 
 fn proof(attempt: &AttemptRecord) -> Option<Proof> {
-    let (title, rows) = match &attempt.outcome {
-        Outcome::Pass { proof } => match &**proof {
+    let (title, rows) = if let Outcome::Pass { proof } = &attempt.outcome {
+        match &**proof {
             proof::Proof::Tier(proof) => ("Tier proof", rows(proof.execution())),
             proof::Proof::Absence(proof) => ("Absence proof", absence_rows(proof)),
-        },
-        _ => {
-            let mut claimed = attempt.evidence.steps.iter().rev();
-            let claimed = claimed.find_map(|step| step.execution.as_ref())?;
-            ("Execution report (claimed, not proven)", rows(claimed))
         }
+    } else {
+        let mut claimed = attempt.evidence.steps.iter().rev();
+        let claimed = claimed.find_map(|step| step.execution.as_ref())?;
+        ("Execution report (claimed, not proven)", rows(claimed))
     };
     Some(Proof { title, rows })
 }
