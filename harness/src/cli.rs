@@ -251,7 +251,7 @@ fn dispatch(cli: Cli) -> Answer {
             say(String::from_utf8_lossy(&script))?;
             Ok(Exit::Expected)
         }
-        Command::WasmTest(args) => wasm_test::run(&workspace()?, args),
+        Command::WasmTest(args) => wasm_test::run(&workspace()?, &args),
         Command::WasmTestRunner { args } => bundle::test_runner(args),
     }
 }

@@ -274,6 +274,7 @@ fn answer(
             "decode_ms": timings.decode_ms,
             "decode_tokens": timings.decode_tokens,
             "decode_tokens_per_second": timings.decode_rate(),
+            "decode_gpu": timings.decode_gpu,
         }),
         proof,
         logits,

@@ -19,5 +19,3 @@ pub mod sampler;
 pub mod session;
 pub mod tokenizer;
 pub mod transformer;
-#[cfg(target_arch = "wasm32")]
-pub(crate) mod turn;

@@ -3,7 +3,7 @@
 //! Compiled like the bundle, so that what the bundle needed is there already. What runs a test is
 //! [`super::test_runner`], in a process of its own that cargo starts for each module.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
@@ -61,8 +61,19 @@ pub fn can_run_in(browser: BrowserName) -> bool {
     keys(browser).is_some()
 }
 
-/// Compiles the tests as a bundle is and runs them in one browser. `filter` is a part of their
-/// names.
+/// Which tests are run, and in what.
+pub struct Setting<'s> {
+    /// The browser and its driver.
+    pub installation: &'s Installation,
+    /// Tests are compiled as this bundle is.
+    pub bundle: BundleName,
+    /// A part of the names of the tests that are run.
+    pub filter: Option<&'s str>,
+    /// Variables for the browser: those of a display, where it needs one.
+    pub environment: &'s [(OsString, OsString)],
+}
+
+/// Compiles the tests as a bundle is and runs them in one browser.
 ///
 /// `runner` is the command that cargo calls with a module and ends in [`super::test_runner::run`].
 /// What the tests print goes to standard output.
@@ -72,12 +83,11 @@ pub fn can_run_in(browser: BrowserName) -> bool {
 /// See [`BundleError`]; tests that fail are no error.
 pub fn run(
     workspace: &Path,
-    installation: &Installation,
-    bundle: BundleName,
-    filter: Option<&str>,
+    setting: &Setting<'_>,
     runner: &[&OsStr],
     mut progress: impl FnMut(&str),
 ) -> Result<Ended, BundleError> {
+    let &Setting { installation, bundle, filter, environment } = setting;
     let Some((driver, options)) = keys(installation.browser) else {
         return Err(BundleError::NoRunner(installation.browser));
     };
@@ -109,6 +119,7 @@ pub fn run(
         .env(driver, &installation.driver)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", capabilities.path())
         .envs(TIMEOUTS)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|source| BundleError::no_cargo(&command, source))?;

@@ -7,8 +7,9 @@ use inference_wasm::protocol::BundleName;
 
 use super::workspace::Workspace;
 use super::{Answer, Failure, LaunchArgs, browser, machine};
-use crate::browser::installation;
-use crate::bundle::browser_tests::{self, Ended};
+use crate::browser::supervise::Supervisor;
+use crate::browser::{Display, Overrides, installation};
+use crate::bundle::browser_tests::{self, Ended, Setting};
 use crate::bundle::parse_bundle;
 use crate::cell::BrowserName;
 use crate::run::exit::Exit;
@@ -40,25 +41,56 @@ fn bundle_for_tests(text: &str) -> Result<BundleName, String> {
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: WasmTestArgs) -> Answer {
+pub(crate) fn run(workspace: &Workspace, args: &WasmTestArgs) -> Answer {
     if let Some(other) = args.browser.iter().find(|name| !browser_tests::can_run_in(**name)) {
         return Err(Failure::usage(miette::miette!(
             help = "`chrome` and `firefox` can; `tierproof run` drives the others",
             "`--browser`: tests of wasm-bindgen can't run in `{other}`"
         )));
     }
-    let launch = LaunchArgs { headed: false, drivers: args.drivers, bundle_dir: None };
+    let drivers = args.drivers.clone();
+    let launch = LaunchArgs { headed: false, drivers, bundle_dir: None };
     let overrides = machine::overrides(&launch)?;
+    machine::on_runtime(async {
+        let scratch = tempfile::tempdir().map_err(Failure::setup)?;
+        let supervisor = Supervisor::this_executable().map_err(Failure::setup)?;
+        // Firefox has no WebGL without one, and the runner brings none.
+        let needs_display =
+            cfg!(target_os = "linux") && args.browser.contains(&BrowserName::Firefox);
+        let display = if needs_display {
+            Some(Display::start(&supervisor, scratch.path()).await.map_err(Failure::setup)?)
+        } else {
+            None
+        };
+        let exit = in_browsers(workspace, args, &overrides, display.as_ref());
+        if let Some(display) = display {
+            display.shutdown().await;
+        }
+        exit
+    })
+}
+
+fn in_browsers(
+    workspace: &Workspace,
+    args: &WasmTestArgs,
+    overrides: &Overrides,
+    display: Option<&Display>,
+) -> Answer {
+    let environment = display.map(Display::env).unwrap_or_default();
     let this = std::env::current_exe().map_err(Failure::setup)?;
     let runner = [this.as_os_str(), OsStr::new(RUNNER)];
     let mut exit = Exit::Expected;
-    for name in args.browser {
-        let installation = installation(name, &overrides).map_err(Failure::setup)?;
+    for &name in &args.browser {
+        let installation = installation(name, overrides).map_err(Failure::setup)?;
         let told = |line: &str| anstream::eprintln!("{line}");
-        let filter = args.filter.as_deref();
-        let ended =
-            browser_tests::run(workspace.root(), &installation, args.bundle, filter, &runner, told)
-                .map_err(Failure::setup)?;
+        let setting = Setting {
+            installation: &installation,
+            bundle: args.bundle,
+            filter: args.filter.as_deref(),
+            environment: &environment,
+        };
+        let ended = browser_tests::run(workspace.root(), &setting, &runner, told)
+            .map_err(Failure::setup)?;
         match ended {
             Ended::Passed => anstream::println!("{name}: passed"),
             Ended::Failed => {

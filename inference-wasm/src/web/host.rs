@@ -1,15 +1,14 @@
 //! The browser's side of [`Host`]: fetching, clock, events and cancellation, in a worker or on a
 //! page's main thread.
 
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsError, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Performance, RequestInit, Response};
+use web_sys::{MessageChannel, Performance, RequestInit, Response};
 
 use super::scope::Scope;
 use super::{IS_CANCELLED, emit_event, shard};
 use crate::engine::host::Host;
-use crate::engine::turn::Turn;
 use crate::protocol::{
     BundleName, CapabilityReport, EngineError, EngineErrorKind, PageEventKind, Shard,
 };
@@ -41,8 +40,8 @@ pub(super) struct WebHost {
     bundle_reason: String,
     /// Threads that stand ready.
     threads: u32,
-    /// Lets other messages in.
-    turn: Turn,
+    /// Leads from here to here: a message through it is a turn of the event loop.
+    turn: MessageChannel,
 }
 
 impl WebHost {
@@ -50,7 +49,7 @@ impl WebHost {
         let scope = Scope::here()?;
         let performance =
             scope.performance().ok_or_else(|| JsError::new("this thread has no `performance`"))?;
-        let turn = Turn::new().map_err(|error| JsError::new(&text_of(&error)))?;
+        let turn = MessageChannel::new().map_err(|error| JsError::new(&text_of(&error)))?;
         let faults = if cfg!(feature = "seeded-faults") { "+seeded-faults" } else { "" };
         Ok(Self {
             scope,
@@ -72,6 +71,18 @@ impl WebHost {
                 hint: None,
             }
         })
+    }
+
+    /// Waits until the event loop has been around once. A message does it at once; a timer would
+    /// be held back for milliseconds, and a promise would not let other messages in.
+    async fn event_loop_turn(&self) {
+        let (sender, receiver) = (self.turn.port1(), self.turn.port2());
+        let promise = Promise::new(&mut |resolve, _| {
+            receiver.set_onmessage(Some(&resolve));
+            // Null can always be posted.
+            let _ = sender.post_message(&JsValue::NULL);
+        });
+        let _ = JsFuture::from(promise).await;
     }
 
     async fn post(&self, url: &str, body: &[u8]) -> Result<(), String> {
@@ -124,7 +135,7 @@ impl Host for WebHost {
     }
 
     async fn is_cancelled(&mut self) -> bool {
-        self.turn.pass().await;
+        self.event_loop_turn().await;
         IS_CANCELLED.get()
     }
 

@@ -59,7 +59,7 @@ pub(super) async fn generate<H: Host, B: Backend>(
     })
 }
 
-/// Feeds the prompt in chunks; `false` if the host cancelled in between.
+/// Feeds the prompt in chunks and waits until it is computed; `false` if the host cancelled in between.
 async fn prefill<H: Host, B: Backend>(
     job: &mut Job<'_, H>,
     session: &mut Session<B>,

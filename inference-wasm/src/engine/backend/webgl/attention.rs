@@ -44,7 +44,7 @@ impl Webgl {
         };
         for row_first in (0..queries.rows).step_by(scores.rows) {
             let rows = scores.rows.min(queries.rows - row_first);
-            self.attend_rows((queries, row_first, rows), cache, heads, &scores, out)?;
+            self.attend_rows((queries, row_first, rows), cache, heads, &scores, out);
         }
         out.rows = queries.rows;
         self.scores = Some(scores);
@@ -58,7 +58,7 @@ impl Webgl {
         heads: Heads,
         scores: &Scores,
         out: &Tensor,
-    ) -> Result<(), EngineError> {
+    ) {
         // Only as many columns as there are positions, in the scratch that has room for more.
         let positions = heads.first + row_first + rows;
         let score_shape = scores.tensor.shape.with_columns(positions);
@@ -104,6 +104,5 @@ impl Webgl {
                 numbers: &shaped(out.shape),
             });
         }
-        Ok(())
     }
 }

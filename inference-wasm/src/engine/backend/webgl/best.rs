@@ -13,17 +13,17 @@ const SLICES: usize = 64;
 
 impl Webgl {
     /// The `count` greatest values of a row, in their order.
-    pub(super) async fn find_best(
+    pub(super) fn find_best(
         &mut self,
         x: &Tensor,
         count: usize,
     ) -> Result<Vec<Candidate>, EngineError> {
         if count == 1 {
-            return Ok(self.greatest(x).await?.into_iter().collect());
+            return Ok(self.greatest(x)?.into_iter().collect());
         }
         // Finding many takes as many passes, reading the row takes one.
         let mut row = Vec::new();
-        self.read_rows(x, 1, &mut row).await?;
+        self.read_rows(x, 1, &mut row)?;
         let mut candidates: Vec<Candidate> =
             (0..).zip(row).map(|(id, logit)| Candidate { id, logit }).collect();
         candidates.sort_unstable_by(Candidate::order);
@@ -31,7 +31,7 @@ impl Webgl {
         Ok(candidates)
     }
 
-    async fn greatest(&mut self, x: &Tensor) -> Result<Option<Candidate>, EngineError> {
+    fn greatest(&mut self, x: &Tensor) -> Result<Option<Candidate>, EngineError> {
         let mut found = match self.found.take() {
             Some(found) => found,
             None => Tensor::new(&mut self.device, 1, 4 * SLICES)?,
@@ -45,7 +45,7 @@ impl Webgl {
         ];
         self.write(Shader::Best, &mut found, 1, &[("x", &x.front.texture)], &numbers);
         let mut slices = Vec::new();
-        let read = self.read_rows(&found, 1, &mut slices).await;
+        let read = self.read_rows(&found, 1, &mut slices);
         self.found = Some(found);
         read?;
         // Numbers below 2²⁴ are exact in f32, and no vocabulary has more tokens.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
-    Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl,
+    Document, Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl,
 };
 
 use super::device::{Device, Pass, Texels, unexpected};
@@ -67,17 +67,7 @@ impl Drop for Listener {
 
 /// A device on a canvas of its own.
 pub(super) fn open() -> Result<(Device, Listener, Adapter), EngineError> {
-    let canvas = canvas()?;
-    let refused = Rc::new(RefCell::new(None));
-    let listener = Listener::new(&canvas, "webglcontextcreationerror", refused.clone());
-    let context = context_of(&canvas)
-        .map_err(|error| unexpected(&format!("`getContext(\"webgl2\")` failed: {error:?}")))?;
-    drop(listener);
-    let Some(gl) = context else {
-        let reason = refused.take().filter(|reason| !reason.is_empty());
-        let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-        return Err(unexpected(&format!("the browser gives no WebGL2 context{reason}")));
-    };
+    let (canvas, gl) = context()?;
     // Makes RGBA32F and RGBA16F drawable.
     if gl.get_extension("EXT_color_buffer_float").ok().flatten().is_none() {
         let message = "there is no EXT_color_buffer_float: nothing can be drawn to float textures";
@@ -96,17 +86,34 @@ pub(super) fn open() -> Result<(Device, Listener, Adapter), EngineError> {
     Ok((device, listener, adapter))
 }
 
-/// A canvas that nobody sees: in a worker there is no other, and `WebKit` has it on the main thread.
-fn canvas() -> Result<EventTarget, EngineError> {
-    if let Ok(canvas) = OffscreenCanvas::new(1, 1) {
-        return Ok(canvas.into());
+/// The first canvas that gives a context, and the context.
+fn context() -> Result<(EventTarget, Gl), EngineError> {
+    let place = if document().is_some() { "on the page's main thread" } else { "in this worker" };
+    let mut reasons = Vec::new();
+    for canvas in canvases() {
+        let refused = Rc::new(RefCell::new(None));
+        let _listener = Listener::new(&canvas, "webglcontextcreationerror", refused.clone());
+        match context_of(&canvas) {
+            Ok(Some(gl)) => return Ok((canvas, gl)),
+            Ok(None) => reasons.extend(refused.take().filter(|reason| !reason.is_empty())),
+            Err(error) => reasons.push(format!("{error:?}")),
+        }
     }
-    let document = Reflect::get(&js_sys::global(), &"document".into()).ok();
-    let document = document.and_then(|document| document.dyn_into::<web_sys::Document>().ok());
-    let canvas = document.and_then(|document| document.create_element("canvas").ok());
-    canvas.map(Into::into).ok_or_else(|| {
-        unexpected("there is no OffscreenCanvas and no document to make a canvas in")
-    })
+    let none = format!("the browser gives no WebGL2 context {place}");
+    reasons.insert(0, none);
+    Err(unexpected(&reasons.join(": ")))
+}
+
+fn document() -> Option<Document> {
+    let document = Reflect::get(&js_sys::global(), &"document".into()).ok()?;
+    document.dyn_into().ok()
+}
+
+/// Canvases that nobody sees. A worker has but the first; a browser may have none for it.
+fn canvases() -> impl Iterator<Item = EventTarget> {
+    let offscreen = OffscreenCanvas::new(1, 1).ok().map(EventTarget::from);
+    let element = document().and_then(|document| document.create_element("canvas").ok());
+    offscreen.into_iter().chain(element.map(EventTarget::from))
 }
 
 fn context_of(canvas: &EventTarget) -> Result<Option<Gl>, JsValue> {

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
-    WebGl2RenderingContext as Gl, WebGlFramebuffer, WebGlProgram, WebGlShader, WebGlTexture,
-    WebGlUniformLocation, WebglLoseContext,
+    Performance, WebGl2RenderingContext as Gl, WebGlFramebuffer, WebGlProgram, WebGlShader,
+    WebGlTexture, WebGlUniformLocation, WebglLoseContext,
 };
 
 use super::layout::Rectangle;
@@ -32,6 +32,9 @@ pub(super) struct Device {
     /// The last number that was given to a texture or a framebuffer.
     last_id: u32,
     error: Option<EngineError>,
+    clock: Option<Performance>,
+    /// When the first draw was made since the last wait.
+    encoding_since: Option<f64>,
     /// Draws since it was made.
     pub(super) draws: u64,
 }
@@ -171,8 +174,23 @@ impl Device {
             bound: Bound::default(),
             last_id: 0,
             error: None,
+            clock: js_sys::Reflect::get(&js_sys::global(), &"performance".into())
+                .ok()
+                .and_then(|clock| clock.dyn_into().ok()),
+            encoding_since: None,
             draws: 0,
         }
+    }
+
+    /// Milliseconds on the thread's clock.
+    pub(super) fn now(&self) -> f64 {
+        self.clock.as_ref().map_or(0.0, Performance::now)
+    }
+
+    /// Milliseconds since the first draw after the last call.
+    pub(super) fn end_encoding(&mut self) -> f64 {
+        let since = self.encoding_since.take();
+        since.map_or(0.0, |since| self.now() - since)
     }
 
     fn next_id(&mut self) -> u32 {
@@ -276,6 +294,9 @@ impl Device {
     pub(super) fn draw(&mut self, pass: &Pass<'_>) {
         if self.has_failed() {
             return;
+        }
+        if self.encoding_since.is_none() {
+            self.encoding_since = Some(self.now());
         }
         let index = match self.program(pass.shader) {
             Ok(index) => index,

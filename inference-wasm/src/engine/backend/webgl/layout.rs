@@ -19,6 +19,11 @@
 //! adapters of up to 4 × 4, so a line of its own would leave most of them idle when there is one
 //! row, as in decoding. Widths are powers of two, so that a shader finds a texel without dividing.
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(dead_code, reason = "shaders and passes, which only a browser has, use the rest")
+)]
+
 use std::ops::Range;
 
 use crate::protocol::{EngineError, EngineErrorKind};
@@ -121,11 +126,12 @@ impl Shape {
         rectangle.height as usize / self.lines
     }
 
-    /// The same texture for rows of fewer columns: shorter rows, which lie closer.
+    /// The same texture for rows of fewer columns: shorter lines, and no more of them.
     pub(super) fn with_columns(self, columns: usize) -> Self {
         let columns = columns.min(self.columns);
-        let lines = columns.div_ceil(4).max(1).div_ceil(self.width());
-        Self { columns, lines, ..self }
+        let texels = columns.div_ceil(4).max(1);
+        let width = texels.div_ceil(self.lines).next_power_of_two().min(self.width());
+        Self { columns, shift: width.ilog2(), lines: texels.div_ceil(width), ..self }
     }
 
     /// The floats of row `row` out of those of a rectangle that begins with its band's row `first`,
@@ -204,6 +210,16 @@ mod tests {
         assert!(error.message.contains("4096 × 4096 texels"), "{}", error.message);
     }
 
+    #[test]
+    fn fewer_columns_are_closer_together_in_the_same_texture() {
+        let shape = Shape::new(288, 8192, 8192).unwrap();
+        assert_eq!(shape.size(), (512, 288 * 4));
+        let near = shape.with_columns(64);
+        assert_eq!(near.size(), (4, 288 * 4));
+        assert_eq!(shape.with_columns(8192), shape);
+        assert_eq!(shape.with_columns(3).size(), (1, 288));
+    }
+
     proptest! {
         #[test]
         fn no_two_texels_share_a_place_and_all_are_in_the_texture(
@@ -224,9 +240,10 @@ mod tests {
                     prop_assert!(seen.insert((x, y)));
                     let float = 4 * (y as usize * width + x as usize);
                     let column = 4 * texel;
-                    prop_assert!(shape.places(row).any(|(columns, place)| {
+                    let is_placed = shape.places(row).any(|(columns, place)| {
                         columns.contains(&column) && place + column - columns.start == float
-                    }));
+                    });
+                    prop_assert!(is_placed);
                 }
             }
         }

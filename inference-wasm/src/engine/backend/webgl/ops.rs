@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use wasm_bindgen::JsCast;
-
 use super::attention::Scores;
 use super::context::{self, Listener};
 use super::device::{Device, Number, Pass, Texture};
@@ -15,13 +13,11 @@ use crate::engine::backend::{
     RotaryPairs,
 };
 use crate::engine::model::TensorInfo;
-use crate::engine::turn::Turn;
 use crate::protocol::{BackendName, CacheType, EngineError, GpuTime};
 
 /// A WebGL2 context that computes.
 pub struct Webgl {
     pub(super) device: Device,
-    pub(super) turn: Turn,
     adapter: Adapter,
     /// Attention's scratch, as large as it has been needed.
     pub(super) scores: Option<Scores>,
@@ -30,9 +26,6 @@ pub struct Webgl {
     weight_bytes: u64,
     cache_bytes: u64,
     pub(super) time: GpuTime,
-    pub(super) reads: u32,
-    /// Where the browser has one, as all do.
-    pub(super) clock: Option<web_sys::Performance>,
     /// Hears of the loss of the context.
     _listener: Listener,
 }
@@ -48,22 +41,14 @@ impl Webgl {
     /// `backend-unavailable`, with what is missing.
     pub fn new() -> Result<Self, EngineError> {
         let (device, listener, adapter) = context::open()?;
-        let turn = Turn::new().map_err(|error| {
-            super::device::unexpected(&format!("no channel to wait with: {error:?}"))
-        })?;
         Ok(Self {
             device,
-            turn,
             adapter,
             scores: None,
             found: None,
             weight_bytes: 0,
             cache_bytes: 0,
             time: GpuTime::default(),
-            reads: 0,
-            clock: js_sys::Reflect::get(&js_sys::global(), &"performance".into())
-                .ok()
-                .and_then(|clock| clock.dyn_into().ok()),
             _listener: listener,
         })
     }
@@ -141,8 +126,11 @@ impl Webgl {
     }
 }
 
+/// What [`Textures`] and [`Numbers`] are cut from.
+type OfWeight<'w> = (Vec<(&'static str, &'w Texture)>, Vec<(&'static str, Number<'w>)>);
+
 /// The textures of a weight and what a shader has to know of it.
-fn of_weight(weight: &Weight) -> (Vec<(&'static str, &Texture)>, Vec<(&'static str, Number<'_>)>) {
+fn of_weight(weight: &Weight) -> OfWeight<'_> {
     let mut textures = vec![("body", &weight.body.texture)];
     let mut numbers = vec![
         ("body_shift", Number::Int(weight.body.shift as i32)),
@@ -183,8 +171,7 @@ impl Backend for Webgl {
     }
 
     async fn settle(&mut self) -> Result<(), EngineError> {
-        self.wait().await;
-        self.device.check()
+        self.wait()
     }
 
     fn weight(&mut self, file: &ModelBytes, tensor: &TensorInfo) -> Result<Weight, EngineError> {
@@ -231,17 +218,19 @@ impl Backend for Webgl {
             ("size", Number::Int(x.shape.columns as i32)),
             ("epsilon", Number::Float(epsilon)),
         ];
-        self.write(Shader::RmsNorm, out, x.rows, &textures, &numbers);
+        self.write(Shader::RmsNorm(true), out, x.rows, &textures, &numbers);
     }
 
     fn rms_norm_heads(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
         let Some(factors) = &scale.vector else { return self.no_vector(scale) };
         let numbers = [
             ("scale_shape", Number::Shape(factors.shape.uniform())),
+            ("columns", Number::Int(x.shape.columns as i32)),
             ("size", Number::Int(scale.columns as i32)),
             ("epsilon", Number::Float(epsilon)),
         ];
-        self.change(Shader::RmsNorm, x, &[("scale", &factors.front.texture)], &numbers);
+        let is_aligned = scale.columns.is_multiple_of(4) || scale.columns == x.shape.columns;
+        self.change(Shader::RmsNorm(is_aligned), x, &[("scale", &factors.front.texture)], &numbers);
     }
 
     fn matmul(&mut self, matrix: &Weight, x: &Tensor, out: &mut Tensor) {
@@ -331,7 +320,7 @@ impl Backend for Webgl {
     }
 
     async fn read(&mut self, x: &Tensor, into: &mut Vec<f32>) -> Result<(), EngineError> {
-        self.read_rows(x, x.rows, into).await
+        self.read_rows(x, x.rows, into)
     }
 
     async fn best(
@@ -339,10 +328,10 @@ impl Backend for Webgl {
         x: &Tensor,
         count: usize,
     ) -> Result<Option<Vec<Candidate>>, EngineError> {
-        self.find_best(x, count).await.map(Some)
+        self.find_best(x, count).map(Some)
     }
 
     async fn read_room(&mut self, x: &Tensor, into: &mut Vec<f32>) -> Result<(), EngineError> {
-        self.read_rows(x, x.shape.rows, into).await
+        self.read_rows(x, x.shape.rows, into)
     }
 }

@@ -15,8 +15,8 @@ pub(super) enum Shader {
     Embed(&'static Packing),
     /// Outputs of a matrix; whether rows may end within a group of 32.
     Matmul(&'static Packing, bool),
-    /// RMS norm of rows, or of heads.
-    RmsNorm,
+    /// RMS norm of rows, or of heads; whether heads are multiples of four.
+    RmsNorm(bool),
     /// An op on each column by itself.
     Map(Map),
     /// Rotary positions.
@@ -102,7 +102,8 @@ impl Shader {
                 let take = if has_tail { piece!("take_tail") } else { piece!("take_whole") };
                 [common, &unpacking(packing), piece!("matmul"), take].concat()
             }
-            Self::RmsNorm => [common, piece!("rms_norm")].concat(),
+            Self::RmsNorm(true) => [common, piece!("rms_norm")].concat(),
+            Self::RmsNorm(false) => [common, piece!("rms_norm_any")].concat(),
             Self::Map(map) => [common, functions, map.text(), map.main()].concat(),
             Self::Rope => [common, piece!("rope")].concat(),
             Self::Append(is_half) => {

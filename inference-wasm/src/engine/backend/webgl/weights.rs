@@ -10,6 +10,11 @@
 //!
 //! Texels follow each other line by line; lines are a power of two long.
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(dead_code, reason = "the upload, which only a browser has, uses the rest")
+)]
+
 use std::ops::Range;
 
 use crate::engine::model::TensorInfo;

@@ -17,9 +17,10 @@ vec4 tangent(vec4 x) {
 }
 
 // Beyond it, `exp` leaves the range of f32.
-const float EXP_MOST = 80.0;
+const float EXP_MOST = 88.5;
 
-// 1 / (1 + e^-x)
+// 1 / (1 + e^-x): 0 where `exp` would be infinite.
 vec4 logistic(vec4 x) {
-  return 1.0 / (1.0 + exp(min(-x, vec4(EXP_MOST))));
+  vec4 some = 1.0 / (1.0 + exp(min(-x, vec4(EXP_MOST))));
+  return mix(some, vec4(0.0), greaterThan(-x, vec4(EXP_MOST)));
 }
