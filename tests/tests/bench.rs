@@ -74,7 +74,7 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         (&["--require", "webgl/wasm:decode=2"], "`webgl` is not measured"),
         (&["--engine", "wllama@webgpu"], "`wllama` can't be measured on `webgpu`"),
         (&["--engine", "wllama", "--backend", "webgl"], "`--backend webgl` has none of that"),
-        (&["--bandwidth", "-1"], "expected gigabytes a second above 0"),
+        (&["--bandwidth=-1"], "expected gigabytes a second above 0"),
         (&["--engine", "tierproof-native,tierproof-native"], "is there twice"),
         (&["--browser", "native"], "`native` is no browser"),
         (&["--baseline", "nowhere.json"], "nowhere.json"),

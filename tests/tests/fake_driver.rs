@@ -93,7 +93,7 @@ fn a_page_that_breaks_the_protocol_is_a_page_error() {
         (Behaviour::LosesEvents, "events are lost: expected number "),
         (Behaviour::SpeaksGarbage, "a batch of events can't be read"),
         (Behaviour::LoadsTwice, "the page was loaded a second time"),
-        (Behaviour::OtherProtocol, "the page speaks protocol 2, expected 1"),
+        (Behaviour::OtherProtocol, "the page speaks protocol 3, expected 2"),
     ] {
         let message = page_error(behaviour);
         assert!(message.contains(part), "{behaviour:?}: {message}");
