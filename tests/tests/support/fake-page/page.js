@@ -60,7 +60,7 @@ window.tierproof = {
 
 send(null, {
   type: "ready",
-  protocol: 1,
+  protocol: 2,
   user_agent: navigator.userAgent,
   cross_origin_isolated: crossOriginIsolated,
 });
