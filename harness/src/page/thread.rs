@@ -36,6 +36,8 @@ impl EngineThread {
 
 #[cfg(test)]
 mod tests {
+    use inference_wasm::protocol::WebGl2Report;
+
     use super::*;
 
     #[test]
@@ -48,7 +50,7 @@ mod tests {
         assert_eq!(EngineThread::of(BackendName::Webgl, None), EngineThread::Worker);
         report.webgl2.in_worker = true;
         assert_eq!(EngineThread::of(BackendName::Webgl, Some(&report)), EngineThread::Worker);
-        report.webgl2 = Default::default();
+        report.webgl2 = WebGl2Report::default();
         assert_eq!(EngineThread::of(BackendName::Webgl, Some(&report)), EngineThread::Worker);
     }
 }

@@ -1,14 +1,15 @@
 // The table's 16 entries, four to a word: -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113.
-float entry_of(uint q) {
-  uint word = q < 8u
-    ? (q < 4u ? 0xbfad9881u : 0xf6eaddcfu)
-    : (q < 12u ? 0x26190d01u : 0x71594535u);
-  return float(int(word << (24u - 8u * (q & 3u))) >> 24);
-}
-
+//
+// Chosen by masks: a branch for each of the 128 weights of a pass takes SwiftShader minutes to
+// compile.
 vec4 entries_of(uint word, int shift) {
   uvec4 q = field_bits(word, shift, 15u);
-  return vec4(entry_of(q.x), entry_of(q.y), entry_of(q.z), entry_of(q.w));
+  uvec4 is_high = 0u - (q >> 3);
+  uvec4 is_odd = 0u - (q >> 2 & 1u);
+  uvec4 low = 0xbfad9881u & ~is_odd | 0xf6eaddcfu & is_odd;
+  uvec4 high = 0x26190d01u & ~is_odd | 0x71594535u & is_odd;
+  uvec4 four = low & ~is_high | high & is_high;
+  return vec4(ivec4(four << (24u - 8u * (q & 3u))) >> 24);
 }
 
 void unpack(int block, int part, out vec4 w[8]) {
