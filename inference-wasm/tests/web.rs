@@ -172,7 +172,7 @@ fn noise(count: usize, seed: u32) -> Vec<f32> {
 
 /// A cache filled in two steps, and three rows that attend to it: rotated, in a window, capped.
 async fn attended<B: Backend>(
-    mut backend: B,
+    backend: &mut B,
     (size, pairs, cache_type): (usize, RotaryPairs, CacheType),
     window: Option<usize>,
 ) -> Vec<f32> {
@@ -202,13 +202,14 @@ async fn attended<B: Backend>(
 /// Also heads that are no multiples of four, which lie across texels.
 #[wasm_bindgen_test]
 async fn attention_is_that_of_the_reference() {
+    let mut webgl = Webgl::new().unwrap();
     for size in [8, 6, 3] {
         for pairs in [RotaryPairs::Interleaved, RotaryPairs::Halves] {
             for cache_type in [CacheType::F32, CacheType::F16] {
                 for window in [None, Some(5)] {
                     let what = (size, pairs, cache_type);
-                    let expected = attended(Reference::default(), what, window).await;
-                    let found = attended(Webgl::new().unwrap(), what, window).await;
+                    let expected = attended(&mut Reference::default(), what, window).await;
+                    let found = attended(&mut webgl, what, window).await;
                     assert_eq!(found.len(), expected.len());
                     for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
                         assert!(
