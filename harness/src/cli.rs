@@ -22,10 +22,11 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::browser::supervise;
+use crate::browser::{Gpu, LaunchProfile, supervise};
 use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::cell::{BrowserName, UnknownName, parse_backend};
 use crate::plan::{Filter, GRAMMAR};
@@ -161,6 +162,22 @@ pub(crate) struct LaunchArgs {
     bundle_dir: Option<PathBuf>,
 }
 
+/// The GPU for a subcommand that reads no matrix.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct GpuArgs {
+    /// The GPU that browsers are launched for: hardware for the machine's own, by flags where a
+    /// browser has them; any for what a browser takes by itself, which is often software
+    #[arg(long, value_name = "WHICH", value_parser = gpu(), default_value = Gpu::Any.as_str())]
+    gpu: Gpu,
+}
+
+impl GpuArgs {
+    /// How a browser is launched.
+    fn profile(self, browser: BrowserName, launch: &LaunchArgs) -> LaunchProfile {
+        LaunchProfile { gpu: self.gpu, ..LaunchProfile::new(browser, launch.headed) }
+    }
+}
+
 /// Which bundle pages load.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct BundleArgs {
@@ -292,6 +309,13 @@ fn browser(text: &str) -> Result<BrowserName, UnknownName> {
 /// Parses a backend's name for clap.
 fn backend(text: &str) -> Result<BackendName, UnknownName> {
     parse_backend(text)
+}
+
+/// Parses a GPU's name for clap.
+fn gpu() -> impl TypedValueParser<Value = Gpu> {
+    PossibleValuesParser::new(Gpu::ALL.map(Gpu::as_str)).map(|name| {
+        Gpu::ALL.into_iter().find(|gpu| gpu.as_str() == name).unwrap_or_default()
+    })
 }
 
 /// Parses a seeded fault's name for clap.

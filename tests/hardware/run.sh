@@ -2,7 +2,7 @@
 # Unpacks what pack.sh has packed, and runs tierproof with the browser that came along.
 #
 #   run.sh run matrices/hardware.toml --out DIR
-#   run.sh bench --backend webgpu,webgl --model smollm2-135m --out DIR
+#   run.sh bench --gpu hardware --backend webgpu,webgl --model smollm2-135m --out DIR
 #   run.sh COMMAND [ARGS]     any other word of the command: plan, probe, generate, …
 #
 # Its folder holds the parts of the archives; they may have come in several transfers. They are

@@ -192,8 +192,7 @@ async fn measure(
     let surroundings = Surroundings { launcher: &stage.launcher, supervisor: &supervisor, logs };
     let needs_browser = prepared.iter().any(|prepared| prepared.entrant.engine.needs_browser());
     let profiles: Vec<Option<LaunchProfile>> = if needs_browser {
-        let profile =
-            |browser: &BrowserName| Some(LaunchProfile::new(*browser, args.launch.headed));
+        let profile = |browser: &BrowserName| Some(args.gpu.profile(*browser, &args.launch));
         args.browser.iter().map(profile).collect()
     } else {
         vec![None]

@@ -8,8 +8,8 @@ use inference_wasm::protocol::{BackendName, Loaded, Sampling, SeededFault};
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, browser, fault, say};
-use crate::browser::{Browser, LaunchProfile};
+use super::{Answer, BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser, fault, say};
+use crate::browser::Browser;
 use crate::bundle::BundleChoice;
 use crate::cell::BrowserName;
 use crate::generate::{Generation, PromptLine, Settings, read_prompts};
@@ -81,6 +81,8 @@ pub(crate) struct GenerateArgs {
     context: Option<u32>,
     #[command(flatten)]
     bundle: BundleArgs,
+    #[command(flatten)]
+    gpu: GpuArgs,
     #[command(flatten)]
     launch: LaunchArgs,
     /// Build a known defect into the engine
@@ -166,7 +168,7 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
                 let page = NativePage::open(PageSetup::default()).map_err(Failure::setup)?;
                 return until_interrupted(converse(page, served, (args, choice), &prompts)).await;
             }
-            let profile = LaunchProfile::new(args.browser, args.launch.headed);
+            let profile = args.gpu.profile(args.browser, &args.launch);
             let launched = tokio::select! {
                 launched = stage.launcher.launch(profile) => launched,
                 () = machine::interrupted() => return Ok(Exit::Interrupted),

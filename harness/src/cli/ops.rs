@@ -5,8 +5,8 @@ use inference_wasm::protocol::{BackendName, CapabilityReport, SeededFault};
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, browser, fault, say};
-use crate::browser::{Browser, LaunchProfile, Trouble};
+use super::{Answer, BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser, fault, say};
+use crate::browser::{Browser, Trouble};
 use crate::bundle::BundleChoice;
 use crate::cell::{BrowserName, CellId};
 use crate::expectation;
@@ -34,6 +34,8 @@ pub(crate) struct OpsArgs {
     json: bool,
     #[command(flatten)]
     bundle: BundleArgs,
+    #[command(flatten)]
+    gpu: GpuArgs,
     #[command(flatten)]
     launch: LaunchArgs,
     /// Build a known defect into the engine
@@ -143,7 +145,7 @@ impl Suite<'_> {
             let page = NativePage::open(PageSetup::default())?;
             return Ok(self.hold_page(page, backend, None).await);
         }
-        let profile = LaunchProfile::new(name, self.args.launch.headed);
+        let profile = self.args.gpu.profile(name, &self.args.launch);
         let browser = self.stage.launcher.launch(profile).await?;
         let result = self.hold_in(&browser, backend).await;
         if let Err(trouble) = browser.close().await {

@@ -6,8 +6,7 @@ use clap::Args;
 
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, browser, say};
-use crate::browser::LaunchProfile;
+use super::{Answer, Failure, GpuArgs, LaunchArgs, browser, say};
 use crate::bundle::BundleChoice;
 use crate::capability;
 use crate::cell::BrowserName;
@@ -23,6 +22,8 @@ pub(crate) struct ProbeArgs {
     /// Only these browsers [default: all that are installed]
     #[arg(long, value_delimiter = ',', value_parser = browser)]
     browser: Vec<BrowserName>,
+    #[command(flatten)]
+    gpu: GpuArgs,
     #[command(flatten)]
     launch: LaunchArgs,
     /// Where the reports go
@@ -66,7 +67,7 @@ pub(crate) fn run(workspace: &Workspace, args: &ProbeArgs) -> Answer {
 }
 
 async fn one(stage: &Stage, name: BrowserName, args: &ProbeArgs) -> Result<(), String> {
-    let profile = LaunchProfile::new(name, args.launch.headed);
+    let profile = args.gpu.profile(name, &args.launch);
     let launched = stage.launcher.launch(profile).await.map_err(|error| error.to_string())?;
     let probed = async {
         let handle = stage.server.open(PageSetup::default()).map_err(|error| error.to_string())?;

@@ -48,13 +48,13 @@ pub(crate) fn mixed() -> Vec<RunEvent> {
          chrome/wasm/tierproof/scribe-low-Q4_0/tokens/greedy: mismatch
          chrome/wasm/tierproof/scribe-low-Q4_0/logits/teacher-forced: logits
          chrome/wasm/tierproof/scribe-low-Q8_0/lifecycle/cancel: infrastructure pass
-         chrome/webgpu/tierproof/scribe-low-Q8_0/tokens/greedy: unsupported engine `tierproof` has no `webgpu` backend yet
+         chrome/webgpu/tierproof/scribe-low-Q8_0/tokens/greedy: unsupported this browser has no WebGPU adapter
          firefox/wasm/tierproof/scribe-low-Q8_0/tokens/greedy: hung
          firefox/wasm/tierproof/scribe-low-Q8_0/lifecycle/cancel: known-failure panicked
          firefox/wasm/tierproof/scribe-low-Q4_0/lifecycle/cancel: known-failure pass
          firefox/wasm/tierproof/scribe-low-Q4_0/tokens/greedy: panicked pass
          firefox/wasm/tierproof/scribe-low-F16/tokens/greedy: infrastructure infrastructure
-         firefox/webgpu/tierproof/scribe-low-Q8_0/tokens/greedy: unsupported engine `tierproof` has no `webgpu` backend yet
+         firefox/webgpu/tierproof/scribe-low-Q8_0/tokens/greedy: unsupported this browser has no WebGPU adapter
          webkit/wasm/tierproof/scribe-low-Q8_0/tokens/greedy: unavailable WebKitWebDriver is not installed: run `tierproof setup`
          note: the driver of `chrome` had to be killed")
 }

@@ -116,6 +116,7 @@ impl<B: Backend> Session<B> {
     /// Ends the loading on a backend that puts work off: feeds one token, waits, and fails with
     /// whatever went wrong since the backend was made. What that took is no work on a prompt, and
     /// is not counted as such.
+    #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
     pub(crate) async fn warm_up(&mut self) -> Result<(), EngineError> {
         // A prompt's kernels first: drivers compile what they run, not what they were given.
         if self.positions > 1 {

@@ -11,7 +11,7 @@ use crate::bench::lineup::{EngineWord, Entrant, line_up};
 use crate::bench::{self, Method};
 use crate::bundle::BundleChoice;
 use crate::cell::BrowserName;
-use crate::cli::{BundleArgs, Failure, LaunchArgs, backend, browser};
+use crate::cli::{BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser};
 use crate::matrix::Timeouts;
 
 const AFTER_HELP: &str = "\
@@ -67,7 +67,7 @@ Examples:
   tierproof bench --backend webgpu,webgl,wasm --browser chrome,firefox
   tierproof bench --engine tierproof,transformers-js --backend webgpu,webgl --model scribe-low-F16 \\
                   --require webgl/webgpu:decode=0.6 --require webgpu/transformers-js:decode=3
-  tierproof bench --backend webgpu,webgl --model smollm2-135m --bandwidth 3350
+  tierproof bench --backend webgpu,webgl --gpu hardware --model smollm2-135m --bandwidth 3350
   tierproof bench --engine tierproof,wllama --model smollm2-135m \\
                   --require wllama:decode=1.5,prefill=3
   tierproof bench --model smollm2-135m --baseline bench/0.1.0.json";
@@ -130,6 +130,8 @@ pub(crate) struct BenchArgs {
     pub(super) yes: bool,
     #[command(flatten)]
     pub(super) bundle: BundleArgs,
+    #[command(flatten)]
+    pub(super) gpu: GpuArgs,
     #[command(flatten)]
     pub(super) launch: LaunchArgs,
 }

@@ -36,7 +36,7 @@ pub(crate) fn large() -> Vec<RunEvent> {
 
 fn attempts(browser: &str, backend: &str, model: &str, scenario: &str) -> String {
     if backend != "wasm" {
-        return format!("unsupported engine `tierproof` has no `{backend}` backend yet");
+        return format!("unsupported this browser has no `{backend}`");
     }
     match (browser, model, scenario) {
         ("chrome", "scribe-mid-Q4_0", "tokens/greedy") => "mismatch",

@@ -32,7 +32,7 @@ fn printed(events: &[RunEvent], is_verbose: bool) -> String {
 }
 
 const ALL_GREEN: &str = "chrome/wasm/tierproof/scribe-low-Q8_0/tokens/greedy: pass
-     chrome/webgpu/tierproof/scribe-low-Q8_0/tokens/greedy: unsupported engine `tierproof` has no `webgpu` backend yet
+     chrome/webgpu/tierproof/scribe-low-Q8_0/tokens/greedy: unsupported this browser has no WebGPU adapter
      firefox/wasm/tierproof/scribe-low-Q8_0/tokens/greedy: pass
      firefox/wasm/tierproof/scribe-low-Q8_0/lifecycle/cancel: known-failure panicked";
 
@@ -92,7 +92,7 @@ fn interrupted() {
 fn nothing_ran() {
     insta::assert_snapshot!(printed(
         &sample::run(
-            "chrome/webgpu/tierproof/m/tokens/greedy: unsupported engine `tierproof` has no `webgpu` backend yet
+            "chrome/webgpu/tierproof/m/tokens/greedy: unsupported this browser has no WebGPU adapter
              firefox/wasm/tierproof/m/tokens/greedy: unavailable geckodriver is not installed: run `tierproof setup`
              floor: `firefox` must run 1 cell, ran 0"
         ),

@@ -10,6 +10,12 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
+#[cfg(target_arch = "wasm32")]
+use {
+    futures::channel::oneshot::Canceled,
+    futures::future::{Either, select},
+    gloo_timers::future::TimeoutFuture,
+};
 use web_time::Instant;
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding,
@@ -29,6 +35,10 @@ const SLOTS: usize = 1024;
 pub(super) const SLOT_BYTES: usize = 256;
 /// Buffers of a dispatch at most, besides its parameters.
 const MOST_BUFFERS: usize = 4;
+
+/// Milliseconds between looks at an answer; no timer of a browser is shorter when set again and again.
+#[cfg(target_arch = "wasm32")]
+const NUDGE_MS: u32 = 4;
 
 /// A dispatch that has not been handed over.
 #[derive(Debug)]
@@ -201,6 +211,8 @@ impl Work {
         self.scopes = Some(Scopes::open(&gpu.device));
         // Natively somebody has to ask; a browser reports by itself.
         let polled = gpu.device.poll(PollType::wait_indefinitely());
+        #[cfg(target_arch = "wasm32")]
+        let receiver = nudging(&gpu.queue, receiver);
         let is_mapped = receiver.await.unwrap_or(false) && polled.is_ok();
         for error in errors {
             if let Some(error) = error.await {
@@ -234,6 +246,21 @@ impl Work {
                 mapped_at_creation: false,
             }),
         }
+    }
+}
+
+/// Waits for a buffer to be mapped, and hands over nothing now and then.
+///
+/// Firefox looks after its devices every 100 ms, and whenever something is submitted: a token that
+/// takes less would wait for the rest of it.
+#[cfg(target_arch = "wasm32")]
+async fn nudging<T>(queue: &wgpu::Queue, mut mapped: oneshot::Receiver<T>) -> Result<T, Canceled> {
+    loop {
+        match select(mapped, TimeoutFuture::new(NUDGE_MS)).await {
+            Either::Left((result, _)) => return result,
+            Either::Right(((), pending)) => mapped = pending,
+        }
+        queue.submit([]);
     }
 }
 
