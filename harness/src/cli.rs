@@ -313,9 +313,8 @@ fn backend(text: &str) -> Result<BackendName, UnknownName> {
 
 /// Parses a GPU's name for clap.
 fn gpu() -> impl TypedValueParser<Value = Gpu> {
-    PossibleValuesParser::new(Gpu::ALL.map(Gpu::as_str)).map(|name| {
-        Gpu::ALL.into_iter().find(|gpu| gpu.as_str() == name).unwrap_or_default()
-    })
+    PossibleValuesParser::new(Gpu::ALL.map(Gpu::as_str))
+        .map(|name| Gpu::ALL.into_iter().find(|gpu| gpu.as_str() == name).unwrap_or_default())
 }
 
 /// Parses a seeded fault's name for clap.

@@ -1,8 +1,13 @@
 // The one place where events get their numbers, and the one way they leave the page: in order,
 // without gaps, one request at a time, each event delivered until the host has said so.
+//
+// A request takes some milliseconds of a processor that the engine's threads want. So events gather
+// for a moment, unless one says that it can't wait.
 
 // More than a busy second of events, and well below any limit on a request body.
 const BATCH = 256;
+// Between the starts of two requests. Nobody reads faster, and no deadline is that short.
+const GATHER_MS = 50;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 
@@ -13,24 +18,44 @@ export class Outbox {
   #seq = 0;
   #waiting = [];
   #isSending = false;
+  // When the last request began.
+  #sentAt = -Infinity;
+  // Whether what waits can't wait longer, and who is told when that comes to be.
+  #isUrgent = false;
+  #hurry = () => {};
 
   constructor(url) {
     this.#url = url;
   }
 
-  // Takes an event: the id of the command that caused it, or null, and its kind as JSON text.
-  add(command, kind) {
+  // Takes an event: the id of the command that caused it, or null, its kind as JSON text, and
+  // whether somebody waits for it, as for the end of a command.
+  add(command, kind, isUrgent = false) {
     const head = JSON.stringify({ seq: this.#seq, at_ms: performance.now(), command });
     this.#seq += 1;
     this.#waiting.push(`${head.slice(0, -1)},"kind":${kind}}`);
+    if (isUrgent) {
+      this.#isUrgent = true;
+      this.#hurry();
+    }
     if (!this.#isSending) this.#send();
+  }
+
+  async #gather() {
+    // Whatever is added in this turn goes along in any case.
+    await null;
+    const ms = this.#sentAt + GATHER_MS - performance.now();
+    if (ms > 0 && !this.#isUrgent) {
+      await Promise.race([pause(ms), new Promise((resolve) => (this.#hurry = resolve))]);
+    }
+    this.#isUrgent = false;
+    this.#sentAt = performance.now();
   }
 
   async #send() {
     this.#isSending = true;
-    // Whatever is added in this turn goes into the first batch.
-    await null;
     while (this.#waiting.length > 0) {
+      await this.#gather();
       const batch = this.#waiting.slice(0, BATCH);
       if (!(await this.#deliver(`[${batch.join(",")}]`))) return;
       this.#waiting.splice(0, batch.length);

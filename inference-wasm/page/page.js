@@ -28,7 +28,7 @@ function show(text) {
 }
 
 function send(command, kind, ends = false) {
-  outbox.add(command, JSON.stringify(kind));
+  outbox.add(command, JSON.stringify(kind), ends);
   if (ends) current = null;
 }
 
@@ -37,7 +37,7 @@ function describe(value) {
 }
 
 function pageError(message, source) {
-  send(current, { type: "page-error", message: String(message), source });
+  outbox.add(current, JSON.stringify({ type: "page-error", message: String(message), source }), true);
 }
 
 function place(event) {
@@ -85,7 +85,7 @@ function threadDies(why) {
 
 const pool = new Pool(
   (panic) => {
-    outbox.add(current, panic);
+    outbox.add(current, panic, true);
     threadDies("the engine panicked");
   },
   (message, source) => {
@@ -112,7 +112,7 @@ function take(data) {
       break;
     case "event":
       // Already JSON: parsed here, 64-bit counters would lose their last digits.
-      outbox.add(data.command, data.kind);
+      outbox.add(data.command, data.kind, data.fate !== "goes-on");
       if (data.fate === "ends") current = null;
       if (data.fate === "dies") dead("the engine panicked");
       break;

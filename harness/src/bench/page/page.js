@@ -10,8 +10,8 @@ let adapter = null;
 // The backend that the model was loaded for.
 let requested = "wasm";
 
-function send(command, kind) {
-  outbox.add(command, JSON.stringify(kind));
+function send(command, kind, ends = false) {
+  outbox.add(command, JSON.stringify(kind), ends);
 }
 
 function describe(value) {
@@ -118,11 +118,11 @@ async function run({ id, action }) {
     if (!work) throw new Error(`\`${action.do}\` is no command of this page`);
     const result = await work(id, action);
     current = null;
-    send(id, { type: "finished", result });
+    send(id, { type: "finished", result }, true);
   } catch (error) {
     current = null;
     const message = describe(error);
-    send(id, { type: "failed", error: { kind: "unsupported-model", message, hint: null } });
+    send(id, { type: "failed", error: { kind: "unsupported-model", message, hint: null } }, true);
   }
 }
 

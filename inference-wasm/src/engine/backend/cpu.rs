@@ -78,8 +78,9 @@ impl Cpu {
         if self.team.threads() == 1 {
             return outputs;
         }
-        let even = outputs.div_ceil(4 * self.team.threads());
-        even.max(PART_PRODUCTS.div_ceil(products)).next_multiple_of(product::WIDTH)
+        // As many parts for each thread, or one would wait for the other's last.
+        let each = (products * outputs / self.team.threads() / PART_PRODUCTS).clamp(1, 4);
+        outputs.div_ceil(each * self.team.threads()).next_multiple_of(product::WIDTH)
     }
 }
 

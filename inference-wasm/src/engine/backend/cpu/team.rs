@@ -10,9 +10,9 @@
 
 #[cfg(feature = "threads")]
 use std::cell::RefCell;
-#[cfg(feature = "threads")]
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "threads")]
+use std::sync::{Mutex, TryLockError};
 
 #[cfg(feature = "threads")]
 use super::crew::Crew;
@@ -130,7 +130,16 @@ impl Team {
         work: &(impl Fn(usize, T) + Sync),
     ) {
         let pieces = Mutex::new(pieces);
-        let next = || pieces.lock().ok().and_then(|mut pieces| pieces.next());
+        // Whoever finds it locked looks again: to sleep and be woken takes longer than a piece.
+        let next = || {
+            loop {
+                match pieces.try_lock() {
+                    Ok(mut pieces) => return pieces.next(),
+                    Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+                    Err(TryLockError::Poisoned(_)) => return None,
+                }
+            }
+        };
         let worked = &self.worked;
         let run = |number: usize| {
             while let Some(piece) = next() {

@@ -10,17 +10,17 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
-#[cfg(target_arch = "wasm32")]
-use {
-    futures::channel::oneshot::Canceled,
-    futures::future::{Either, select},
-    gloo_timers::future::TimeoutFuture,
-};
 use web_time::Instant;
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding,
     BufferDescriptor, BufferUsages, ComputePassDescriptor, ErrorFilter, ErrorScopeGuard, MapMode,
     PollType,
+};
+#[cfg(target_arch = "wasm32")]
+use {
+    futures::channel::oneshot::Canceled,
+    futures::future::{Either, select},
+    gloo_timers::future::TimeoutFuture,
 };
 
 use super::buffers::Buffer;
