@@ -151,7 +151,8 @@ fn summary(held: &Held) -> String {
             let adapter = execution.adapter.as_ref().map(|adapter| {
                 let software =
                     if execution.adapter_is_software == Some(true) { ", software" } else { "" };
-                format!(" on {adapter}{software}")
+                let name = if adapter.is_empty() { "an adapter without a name" } else { adapter };
+                format!(" on {name}{software}")
             });
             let mut text = format!(
                 "{name}{}: {} of {passed_or_failed} right, {left_out} left out, {unguarded} without \
