@@ -350,7 +350,7 @@ const TABLE: &[Requirement] = &[
         title: "Software Vulkan",
         why: "gives Firefox a WebGPU adapter where there is no GPU",
         needed_for: RUN,
-        optional: false,
+        optional: true,
         only_on: OnlyOn::Linux("WebGPU uses the system's own graphics here"),
         parts: &[Part {
             name: "lavapipe",
