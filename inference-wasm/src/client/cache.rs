@@ -256,10 +256,10 @@ mod tests {
 
     #[test]
     fn each_shard_gets_what_it_needs() {
+        type Change = fn(&mut Stored);
         let variant = variant("v", 1, 1.0);
         let absent = ShardPlan::Fetch { because: FetchReason::Absent };
         let shard_bytes = variant.file.shards[1].bytes;
-        type Change = fn(&mut Stored);
         let table: [(&str, Change, ShardPlan, u64); 8] = [
             ("all there", |_| {}, ShardPlan::Reuse, 0),
             (

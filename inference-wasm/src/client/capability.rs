@@ -329,17 +329,14 @@ fn is_apple_chip(word: &str) -> bool {
 /// The class that an adapter's vendor and architecture tell, which is all that many browsers give.
 fn class_by_architecture(vendor: &str, architecture: &str) -> Option<GpuClass> {
     match (vendor, architecture) {
+        (_, "") => None,
         ("nvidia", "ampere" | "lovelace" | "ada-lovelace" | "blackwell") => Some(GpuClass::High),
-        ("nvidia", "turing" | "pascal" | "maxwell") => Some(GpuClass::Mid),
-        ("nvidia", "kepler" | "fermi") => Some(GpuClass::Low),
-        ("amd", "rdna-1" | "rdna-2" | "rdna-3" | "rdna-4") => Some(GpuClass::Mid),
-        ("amd", gcn) if gcn.starts_with("gcn") => Some(GpuClass::Low),
-        ("intel", "gen-12hp" | "xe-2hpg") => Some(GpuClass::Mid),
-        ("intel", known) if !known.is_empty() => Some(GpuClass::Low),
-        ("qualcomm", "adreno-7xx" | "adreno-8xx") => Some(GpuClass::Mid),
-        ("qualcomm", known) if !known.is_empty() => Some(GpuClass::Low),
-        ("arm", "valhall" | "5th-gen") => Some(GpuClass::Mid),
-        ("arm", known) if !known.is_empty() => Some(GpuClass::Low),
+        ("nvidia", "turing" | "pascal" | "maxwell")
+        | ("amd", "rdna-1" | "rdna-2" | "rdna-3" | "rdna-4")
+        | ("intel", "gen-12hp" | "xe-2hpg")
+        | ("qualcomm", "adreno-7xx" | "adreno-8xx")
+        | ("arm", "valhall" | "5th-gen") => Some(GpuClass::Mid),
+        ("nvidia" | "amd" | "intel" | "qualcomm" | "arm", _) => Some(GpuClass::Low),
         _ => None,
     }
 }

@@ -96,10 +96,12 @@ pub struct Client {
     classification: Option<Classification>,
     /// The tier that the engine is on, or tries.
     tier: Tier,
-    /// The last one that was handed out.
+    /// The last one that was handed out, to a device or to an attempt at the server.
     generation: Generation,
-    /// The device that lives.
-    device: Option<Generation>,
+    /// The last device's.
+    device: Generation,
+    /// That device has not been given up.
+    has_device: bool,
     variant: Option<ModelVariant>,
     weights: Weights,
     /// Variants that have failed for good.
@@ -143,7 +145,8 @@ impl Client {
             classification: None,
             tier: Tier::Webgpu,
             generation: 0,
-            device: None,
+            device: 0,
+            has_device: false,
             variant: None,
             weights: Weights::default(),
             excluded: BTreeSet::new(),
@@ -244,7 +247,7 @@ impl Client {
     }
 
     fn is_current(&self, generation: Generation, event: &LocalEvent) -> bool {
-        self.device == Some(generation) || self.faults.accepts_stale(event)
+        self.has_device && self.device == generation || self.faults.accepts_stale(event)
     }
 
     /// What a device or the engine on it reports, given what is waited for.
@@ -255,10 +258,10 @@ impl Client {
             (State::Device, LocalEvent::DeviceCreated) => self.device_created(),
             (State::Device, LocalEvent::DeviceFailed { failure }) => self.give_up(failure.into()),
             (State::Probe, LocalEvent::Probed { is_right: true }) => {
-                self.look_into_storage(Reason::Probed)
+                self.look_into_storage(Reason::Probed);
             }
             (State::Probe, LocalEvent::Probed { is_right: false }) => {
-                self.give_up(Reason::ProbeFailed)
+                self.give_up(Reason::ProbeFailed);
             }
             (State::Cache, LocalEvent::Inspected { stored }) => self.inspected(&stored),
             (State::Cache, LocalEvent::ShardVerified { shard, is_intact }) => {
@@ -326,7 +329,7 @@ impl Client {
 
     /// When a tier whose breaker is open may be tried again; while there is an engine, never.
     fn trial_ms(&self) -> Option<u64> {
-        if self.state != State::Server || self.retired.is_some() {
+        if self.state != State::Server || self.retired.is_some() || self.veto().is_some() {
             return None;
         }
         self.breakers.next_trial_ms()
@@ -388,7 +391,7 @@ impl Client {
             from: self.state,
             to,
             tier: self.tier,
-            generation: self.generation,
+            generation: self.device,
             reason,
         };
         self.trace.push(transition);

@@ -190,8 +190,8 @@ fn rejections(variant: &ModelVariant, need: &Need<'_>, device_tier: DeviceTier) 
         reasons.push(Rejection::DeviceTier { needs: variant.min_device_tier, has });
     }
     let has_gib = need.device.memory_budget_gib();
-    // Negated, so that a minimum that is no number rejects.
-    if !(variant.min_ram_gib <= has_gib) {
+    // A minimum that is no number rejects, too.
+    if variant.min_ram_gib.is_nan() || variant.min_ram_gib > has_gib {
         reasons.push(Rejection::Memory { needs_gib: variant.min_ram_gib, has_gib });
     }
     if let Some(wanted) = need.capability

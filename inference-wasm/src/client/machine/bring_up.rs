@@ -47,12 +47,11 @@ impl Weights {
 impl Client {
     /// Begins with the device, unless there is to be no engine.
     pub(super) fn begin(&mut self, reason: Reason) {
-        match self.veto() {
-            Some(veto) => self.retire(veto),
-            None => {
-                self.enter(State::Detect, reason);
-                self.effects.push(Effect::Detect);
-            }
+        if let Some(veto) = self.veto() {
+            self.retire(veto);
+        } else {
+            self.enter(State::Detect, reason);
+            self.effects.push(Effect::Detect);
         }
     }
 
@@ -122,14 +121,15 @@ impl Client {
     /// Asks for a fresh device.
     pub(super) fn create_device(&mut self, reason: Reason) {
         let (tier, generation) = (self.tier, self.next_generation());
-        self.device = Some(generation);
+        self.device = generation;
+        self.has_device = true;
         self.enter(State::Device, reason);
         self.effects.push(Effect::CreateDevice { tier, generation });
     }
 
     pub(super) fn device_created(&mut self) {
         self.enter(State::Probe, Reason::DeviceReady);
-        self.effects.push(Effect::Probe { tier: self.tier, generation: self.generation });
+        self.effects.push(Effect::Probe { tier: self.tier, generation: self.device });
     }
 
     pub(super) fn look_into_storage(&mut self, reason: Reason) {
@@ -137,7 +137,7 @@ impl Client {
         self.weights.pending.clear();
         self.enter(State::Cache, reason);
         let variant = self.variant_id();
-        self.effects.push(Effect::InspectStorage { generation: self.generation, variant });
+        self.effects.push(Effect::InspectStorage { generation: self.device, variant });
     }
 
     pub(super) fn inspected(&mut self, stored: &Stored) {
@@ -176,7 +176,7 @@ impl Client {
     fn carry_out(&mut self) {
         let Some(plan) = self.weights.plan.clone() else { return };
         self.limit(Some(self.config.deadlines.shard_ms));
-        let (generation, variant) = (self.generation, self.variant_id());
+        let (generation, variant) = (self.device, self.variant_id());
         if plan.discard {
             self.effects.push(Effect::Discard { variant: variant.clone() });
         }
@@ -205,7 +205,7 @@ impl Client {
             Some(plan) if !self.weights.memory_only => plan.place,
             _ => Place::Memory,
         };
-        let (generation, variant) = (self.generation, self.variant_id());
+        let (generation, variant) = (self.device, self.variant_id());
         self.effects.push(Effect::FetchShard { generation, variant, shard, from, place });
     }
 
@@ -293,7 +293,7 @@ impl Client {
             return;
         }
         self.enter(State::Load, Reason::Cached);
-        let (tier, generation) = (self.tier, self.generation);
+        let (tier, generation) = (self.tier, self.device);
         self.effects.push(Effect::Load { tier, generation, variant: Box::new(variant) });
     }
 
@@ -319,9 +319,8 @@ impl Client {
             | EngineErrorKind::ShardCorrupt
                 if self.weights.reloads == 0 =>
             {
-                // Evicted since they were looked for.
                 self.weights.reloads += 1;
-                self.look_into_storage(Reason::ShardCorrupt);
+                self.look_into_storage(Reason::Evicted);
             }
             EngineErrorKind::ShardUnavailable
             | EngineErrorKind::ShardTruncated

@@ -94,6 +94,8 @@ pub enum Reason {
     StorageTimeout,
     /// A stored shard was not what its name says.
     ShardCorrupt,
+    /// Shards that were there have gone.
+    Evicted,
 
     // Why the server is asked, or no longer.
     /// The user wants it.

@@ -75,7 +75,7 @@ impl Client {
     pub(super) fn fall(&mut self, reason: Reason) {
         let reason = self.faults.on_reason(reason);
         let from = self.tier;
-        if reason.is_fault() && self.device.is_some() && self.faults.breakers_count() {
+        if reason.is_fault() && self.has_device && self.faults.breakers_count() {
             self.breakers.of(from).fail(self.now_ms, &self.config.breaker);
         }
         self.leave();
@@ -114,8 +114,8 @@ impl Client {
     }
 
     fn abandon(&mut self) {
-        if let Some(generation) = self.device.take() {
-            self.effects.push(Effect::Abandon { generation });
+        if std::mem::take(&mut self.has_device) {
+            self.effects.push(Effect::Abandon { generation: self.device });
         }
     }
 

@@ -63,9 +63,12 @@ impl Client {
         // An answer that was begun here goes on here, as long as there is a here.
         let is_local = flight.is_interrupted && flight.refusal.is_none();
         let policy = if is_local { None } else { flight.refusal.or_else(|| self.policy(flight)) };
-        let may_ask = self.config.start != Start::LocalOnly
-            && flight.server_attempts < self.config.server_attempts
-            && self.breakers.clone().of(Tier::Server).try_begin(self.now_ms);
+        let is_allowed = self.config.start != Start::LocalOnly;
+        let is_open = !self.breakers.clone().of(Tier::Server).try_begin(self.now_ms);
+        let may_ask =
+            is_allowed && flight.server_attempts < self.config.server_attempts && !is_open;
+        let server_reason =
+            flight.server_reason.or((is_allowed && is_open).then_some(Reason::BreakerOpen));
         let may_run = policy.is_none_or(|reason| {
             matches!(reason, Reason::RequestTooComplex | Reason::LowBattery | Reason::Thermal)
         });
@@ -73,7 +76,7 @@ impl Client {
         match policy {
             Some(reason) if may_ask => return Destination::Server(Some(reason)),
             Some(reason) if !may_run => {
-                return Destination::Nowhere(flight.server_reason.or(Some(reason)));
+                return Destination::Nowhere(server_reason.or(Some(reason)));
             }
             Some(_) | None => {}
         }
@@ -85,7 +88,7 @@ impl Client {
             // Without an engine the trail says already why.
             Destination::Server(self.is_coming().then_some(Reason::NotReady))
         } else {
-            Destination::Nowhere(flight.server_reason.or(last))
+            Destination::Nowhere(server_reason.or(last))
         }
     }
 
@@ -131,11 +134,13 @@ impl Client {
 
     /// Runs the request on the device.
     fn run(&mut self) {
-        let (Some(flight), Some(generation)) = (&mut self.flight, self.device) else { return };
+        let generation = self.device;
+        let Some(flight) = &mut self.flight else { return };
         let begin =
             flight.begin(&(self.tier, self.variant.as_ref().map(|variant| variant.id.clone())));
         let reason = if flight.is_interrupted { Reason::Replayed } else { Reason::Requested };
-        if let Some(reason) = flight.server_reason {
+        let was_at_server = flight.trail.last().is_some_and(|step| step.to == Tier::Server);
+        if let Some(reason) = flight.server_reason.filter(|_| was_at_server) {
             flight.trail.push(FallbackStep { from: Tier::Server, to: self.tier, reason });
         }
         flight.place = Place::Local(generation);
@@ -200,16 +205,13 @@ impl Client {
 
     pub(super) fn local_finished(&mut self, end: End) {
         let Some(flight) = &self.flight else { return };
-        match flight.check_end(end.tokens) {
-            Err(kind) => {
-                self.fail_idle(kind, None);
-                self.enter(State::Ready, Reason::RequestFailed);
-            }
-            Ok(()) => {
-                self.breakers.of(self.tier).succeed();
-                self.finish(end, self.tier, None);
-                self.enter(State::Ready, Reason::Answered);
-            }
+        if let Err(kind) = flight.check_end(end.tokens) {
+            self.fail_idle(kind, None);
+            self.enter(State::Ready, Reason::RequestFailed);
+        } else {
+            self.breakers.of(self.tier).succeed();
+            self.finish(end, self.tier, None);
+            self.enter(State::Ready, Reason::Answered);
         }
     }
 
@@ -256,12 +258,11 @@ impl Client {
                 let checked = accepted.and_then(|()| {
                     self.flight.as_ref().map_or(Ok(()), |flight| flight.check_end(end.tokens))
                 });
-                match checked {
-                    Err(kind) => self.fail(kind, None),
-                    Ok(()) => {
-                        self.breakers.of(Tier::Server).succeed();
-                        self.finish(end, Tier::Server, variant);
-                    }
+                if let Err(kind) = checked {
+                    self.fail(kind, None);
+                } else {
+                    self.breakers.of(Tier::Server).succeed();
+                    self.finish(end, Tier::Server, variant);
                 }
             }
             ServerEvent::Failed { is_request: true } => {
@@ -370,7 +371,7 @@ impl Client {
             versions: local.map(|variant| variant.versions.clone()),
             generation: match flight.place {
                 Place::Local(generation) | Place::Server(generation) => generation,
-                Place::Waiting => self.generation,
+                Place::Waiting => self.device,
             },
             recoveries: flight.recoveries,
             trail: flight.trail.clone(),

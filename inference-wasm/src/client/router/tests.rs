@@ -97,7 +97,7 @@ fn a_preference_beats_policy_and_not_facts() {
     };
     assert_eq!(always(|r| r.complexity = Complexity::Complex), RoutingReason::OptimalForBrowser);
     let drained = |r: &mut RoutingRequest| {
-        r.capabilities.battery = Some(Battery { level: 0.1, charging: false })
+        r.capabilities.battery = Some(Battery { level: 0.1, charging: false });
     };
     assert_eq!(always(drained), RoutingReason::OptimalForBrowser);
     let no_device = |r: &mut RoutingRequest| r.capabilities = Capabilities::default();

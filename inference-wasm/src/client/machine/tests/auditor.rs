@@ -34,12 +34,16 @@ pub(super) struct Auditor {
     state: Option<State>,
     tier: Option<Tier>,
     generation: Generation,
+    /// The last device's.
+    device: Generation,
     requests: BTreeMap<u64, Seen>,
     deadline_ms: Option<u64>,
     variant: Option<ModelVariant>,
     /// Shards that are known to be right in this generation.
     right_shards: BTreeSet<u32>,
     is_skewed: bool,
+    /// Storage is being looked through, and has not answered.
+    is_inspecting: bool,
     /// Failures of each tier, as the auditor counts them.
     failures: BTreeMap<Tier, Vec<u64>>,
     registry: Vec<ModelVariant>,
@@ -56,7 +60,7 @@ impl Auditor {
         }
     }
 
-    fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
+    pub(super) fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.violations.push(what());
         }
@@ -70,7 +74,7 @@ impl Auditor {
                     seen.since_ms = now_ms;
                 }
             }
-            Input::Local { generation, event } if *generation == self.generation_of_device() => {
+            Input::Local { generation, event } if *generation == self.device => {
                 self.shards(event);
             }
             _ => {}
@@ -90,13 +94,9 @@ impl Auditor {
         }
     }
 
-    fn generation_of_device(&self) -> Generation {
-        self.generation
-    }
-
     fn shards(&mut self, event: &LocalEvent) {
         match event {
-            LocalEvent::Inspected { stored } => self.inspected(stored),
+            LocalEvent::Inspected { stored } if self.is_inspecting => self.inspected(stored),
             LocalEvent::ShardVerified { shard, is_intact: true }
             | LocalEvent::ShardStored { shard } => {
                 self.right_shards.insert(*shard);
@@ -107,6 +107,7 @@ impl Auditor {
 
     fn inspected(&mut self, stored: &Stored) {
         let Some(variant) = &self.variant else { return };
+        self.is_inspecting = false;
         self.is_skewed =
             !stored.shards.is_empty() && stored.versions.as_ref() != Some(&variant.versions);
         self.right_shards.clear();
@@ -122,10 +123,25 @@ impl Auditor {
     }
 
     fn effect(&mut self, now_ms: u64, input: &Input, effect: &Effect) {
+        if let Effect::Probe { generation, .. }
+        | Effect::InspectStorage { generation, .. }
+        | Effect::VerifyShard { generation, .. }
+        | Effect::FetchShard { generation, .. }
+        | Effect::Load { generation, .. }
+        | Effect::Run { generation, .. }
+        | Effect::StopRun { generation, .. }
+        | Effect::Abandon { generation } = effect
+        {
+            let (generation, device) = (*generation, self.device);
+            self.expect(generation == device, || {
+                format!("{effect:?} for generation {generation}, and {device} is the device's")
+            });
+        }
         match effect {
             Effect::Transition { transition } => self.transition(now_ms, input, transition),
             Effect::CreateDevice { tier, generation } => {
                 self.newer(*generation);
+                self.device = *generation;
                 let known = self.tier;
                 self.expect(known == Some(*tier), || {
                     format!("a device for {tier}, and the client is on {known:?}")
@@ -134,6 +150,9 @@ impl Auditor {
                 self.right_shards.clear();
             }
             Effect::InspectStorage { variant, .. } => {
+                self.is_inspecting = true;
+                self.is_skewed = false;
+                self.right_shards.clear();
                 self.variant = self.registry.iter().find(|known| known.id == *variant).cloned();
             }
             Effect::Discard { .. } => self.is_skewed = false,
@@ -184,9 +203,12 @@ impl Auditor {
             | Effect::FetchShard { .. }
             | Effect::AskConsent { .. }
             | Effect::Progress { .. }
-            | Effect::StopRun { .. }
-            | Effect::Abandon { .. }
-            | Effect::StopServer { .. } => {}
+            | Effect::StopRun { .. } => {}
+            Effect::Abandon { generation } | Effect::StopServer { generation } => {
+                for seen in self.requests.values_mut() {
+                    seen.asked = seen.asked.filter(|asked| asked != generation);
+                }
+            }
         }
     }
 
@@ -238,6 +260,7 @@ impl Auditor {
             format!("a transition from {from}, and the client is in {known}")
         });
         self.state = Some(to);
+        self.is_inspecting &= reason != Reason::StorageTimeout;
         let before = self.tier.replace(tier).unwrap_or(Tier::Webgpu);
         let is_step = before.next() == Some(tier);
         let is_sound = if tier < before {

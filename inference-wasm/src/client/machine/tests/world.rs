@@ -25,9 +25,6 @@ pub(super) enum Ask {
     Stop,
 }
 
-/// An answer to an effect; no input is silence.
-type Habit = Box<dyn Fn(Generation) -> Option<Input>>;
-
 /// Somebody who is at a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Job {
@@ -47,7 +44,8 @@ pub(super) struct World {
     /// All effects so far.
     pub(super) effects: Vec<Effect>,
     registry: Vec<ModelVariant>,
-    habits: Vec<(Ask, Habit)>,
+    /// What is answered another way once; nothing is silence.
+    habits: Vec<(Ask, Option<LocalEvent>)>,
     queue: VecDeque<Effect>,
 }
 
@@ -116,14 +114,18 @@ impl World {
         }
     }
 
+    pub(super) fn registry(&self) -> &[ModelVariant] {
+        &self.registry
+    }
+
     /// The next time that it is asked this, the page answers that.
-    pub(super) fn once(&mut self, ask: Ask, habit: impl Fn(Generation) -> Option<Input> + 'static) {
-        self.habits.push((ask, Box::new(habit)));
+    pub(super) fn once(&mut self, ask: Ask, event: LocalEvent) {
+        self.habits.push((ask, Some(event)));
     }
 
     /// The next time that it is asked this, the page is silent.
     pub(super) fn silent_once(&mut self, ask: Ask) {
-        self.once(ask, |_| None);
+        self.habits.push((ask, None));
     }
 
     /// One input, and everything that a page makes of what comes of it.
@@ -162,8 +164,8 @@ impl World {
     fn usual(&mut self, effect: &Effect) -> Option<Input> {
         let (ask, generation) = ask_of(effect)?;
         if let Some(at) = self.habits.iter().position(|(habit, _)| *habit == ask) {
-            let (_, habit) = self.habits.remove(at);
-            return habit(generation);
+            let (_, event) = self.habits.remove(at);
+            return event.map(|event| local(generation, event));
         }
         self.healthy(effect)
     }
@@ -235,13 +237,15 @@ impl World {
 
     /// The device that runs is lost.
     pub(super) fn lose(&mut self) {
-        let generation = self.client.generation;
+        let generation = self.client.device;
         self.input(local(generation, LocalEvent::DeviceLost { reason: LossReason::Unknown }));
     }
 
     /// The deadline that the page was told passes.
     pub(super) fn expire(&mut self) {
-        let at_ms = self.auditor.deadline_ms().expect("a deadline is set");
+        let Some(at_ms) = self.auditor.deadline_ms() else {
+            return self.auditor.violations.push("nothing is set to end this".into());
+        };
         self.now_ms = self.now_ms.max(at_ms);
         self.input(Input::Tick);
     }
@@ -328,8 +332,13 @@ fn begun(begin: &Begin) -> String {
     }
 }
 
+#[expect(clippy::format_push_string, reason = "a test may")]
 fn trail(steps: &[FallbackStep]) -> String {
-    steps.iter().map(|step| format!(", {} to {} for {}", step.from, step.to, step.reason)).collect()
+    let mut text = String::new();
+    for FallbackStep { from, to, reason } in steps {
+        text.push_str(&format!(", {from} to {to} for {reason}"));
+    }
+    text
 }
 
 fn ask_of(effect: &Effect) -> Option<(Ask, Generation)> {
