@@ -267,6 +267,9 @@ impl Client {
             (State::Cache, LocalEvent::ShardVerified { shard, is_intact }) => {
                 self.shard_verified(shard, is_intact);
             }
+            (State::Cache, LocalEvent::ShardProgress { shard, bytes }) => {
+                self.shard_progress(shard, bytes);
+            }
             (State::Cache, LocalEvent::ShardStored { shard }) => self.shard_is_there(shard),
             (State::Cache, LocalEvent::ShardFailed { shard, kind, kept_bytes }) => {
                 self.shard_failed(shard, kind, kept_bytes);

@@ -221,16 +221,29 @@ impl Client {
         }
     }
 
+    pub(super) fn shard_progress(&mut self, shard: u32, bytes: u64) {
+        if self.weights.pending.contains_key(&shard) {
+            self.show_progress(bytes.min(self.shard_bytes(shard)));
+        } else {
+            self.stale();
+        }
+    }
+
     pub(super) fn shard_is_there(&mut self, shard: u32) {
         if self.weights.pending.remove(&shard).is_none() {
             return self.stale();
         }
+        self.show_progress(0);
+        self.finish_fetching();
+    }
+
+    /// Shards that are there, and bytes of one that is not yet.
+    fn show_progress(&mut self, partial_bytes: u64) {
         let missing: u64 = self.weights.pending.keys().map(|shard| self.shard_bytes(*shard)).sum();
         let total_bytes = self.weights.plan.as_ref().map_or(0, |plan| plan.total_bytes);
-        let bytes = total_bytes.saturating_sub(missing);
+        let bytes = total_bytes.saturating_sub(missing) + partial_bytes;
         self.effects.push(Effect::Progress { bytes, total_bytes });
         self.limit(Some(self.config.deadlines.shard_ms));
-        self.finish_fetching();
     }
 
     /// A download that broke off goes on where it was; what is wrong begins anew.

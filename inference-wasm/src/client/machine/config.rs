@@ -98,7 +98,7 @@ pub struct Deadlines {
     pub probe_ms: u64,
     /// Looking through storage: 5 s.
     pub inspect_ms: u64,
-    /// Between two shards: 60 s.
+    /// Without a byte of a shard, or the hash of one: 60 s.
     pub shard_ms: u64,
     /// The user's answer about the download: 2 minutes.
     pub consent_ms: u64,

@@ -153,6 +153,13 @@ pub enum LocalEvent {
         /// The hash is the manifest's.
         is_intact: bool,
     },
+    /// Bytes of a shard have arrived: the download is slow, and does not stand still.
+    ShardProgress {
+        /// Its place in the manifest.
+        shard: u32,
+        /// Bytes of it that are there.
+        bytes: u64,
+    },
     /// A shard has been fetched whole, its hash is right, and it lies where it was to.
     ShardStored {
         /// Its place in the manifest.

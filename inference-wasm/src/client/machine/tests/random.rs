@@ -273,7 +273,7 @@ pub(super) fn shaped(shape: u8) -> Config {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 300_000,
+        cases: 2000,
         rng_seed: RngSeed::Fixed(1),
         failure_persistence: None,
         ..ProptestConfig::default()

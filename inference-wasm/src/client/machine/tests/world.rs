@@ -139,6 +139,7 @@ impl World {
     }
 
     /// One input, and nothing that a page would make of it.
+    #[expect(clippy::needless_pass_by_value, reason = "calls read better")]
     pub(super) fn step(&mut self, input: Input) -> Vec<Effect> {
         let effects = self.client.step(self.now_ms, input.clone());
         self.auditor.step(self.now_ms, &input, &effects);

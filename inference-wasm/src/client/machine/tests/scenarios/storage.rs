@@ -1,6 +1,6 @@
 //! Weights: stored, evicted, corrupt, stale, not to be had, and asked about.
 
-use super::super::world::{Ask, request};
+use super::super::world::{Ask, local, request};
 use super::{
     Scenario, asks_about_everything, load_fails, metered, progressive, same, scenario, shard_fails,
     start,
@@ -50,6 +50,16 @@ pub(super) fn all() -> Vec<Scenario> {
             world.silent_once(Ask::Fetch);
             start(world);
             world.expire();
+        }),
+        scenario!("download-is-slow", same, |world| {
+            (0..3).for_each(|_| world.silent_once(Ask::Fetch));
+            start(world);
+            for shard in 0..3 {
+                world.now_ms += 50_000;
+                world.input(local(1, LocalEvent::ShardProgress { shard, bytes: 50 }));
+                world.now_ms += 50_000;
+                world.input(local(1, LocalEvent::ShardStored { shard }));
+            }
         }),
         scenario!("quota-exceeded", same, |world| {
             let trouble = StorageTrouble {
