@@ -26,8 +26,8 @@
 //! - A tier is trusted after its first dispatch, not before, and no weights are fetched for one
 //!   that was not.
 //!
-//! The engine's part is in [`bring_up`] and [`recovery`], the request's in [`requests`]; this file
-//! has what they share: inputs, deadlines, transitions.
+//! The engine's part is in [`bring_up`], [`weights`] and [`recovery`], the request's in
+//! [`placement`] and [`requests`]; this file has what they share: inputs, deadlines, transitions.
 
 mod bring_up;
 mod config;
@@ -35,14 +35,15 @@ mod effect;
 mod fault;
 mod flight;
 mod input;
+mod placement;
 mod reason;
 mod recovery;
 mod requests;
 mod trace;
+mod weights;
 
 use std::collections::BTreeSet;
 
-use bring_up::Weights;
 pub use config::{Config, Deadlines, Enrolment, RecoveryLimits, Start};
 pub use effect::{Begin, Effect};
 #[cfg(feature = "seeded-faults")]
@@ -56,6 +57,7 @@ pub use input::{
 pub use reason::Reason;
 use recovery::Recovery;
 pub use trace::{State, Trace, Transition};
+use weights::Weights;
 
 use super::breaker::Breakers;
 use super::capability::{Battery, Capabilities};
