@@ -10,6 +10,7 @@ use crate::client::fixtures::variant;
 use crate::client::machine::{Input, LocalEvent};
 use crate::protocol::EngineErrorKind;
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn all() -> Vec<Scenario> {
     vec![
         scenario!("second-visit", same, |world| {
