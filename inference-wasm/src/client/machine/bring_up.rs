@@ -1,0 +1,174 @@
+//! Bringing the engine up: from a tier of the chain to a model that can run on it.
+//!
+//! A first visit, the next tier after a failure and a recovery all go the same way, so a fresh
+//! device is trusted no sooner than a first one, and shards that were evicted in the meantime are
+//! noticed and fetched. What happens when a step fails is decided in [`recovery`](super::recovery).
+
+use super::{Client, Effect, Reason, Start, State};
+use crate::client::capability::Capabilities;
+use crate::client::registry::{Need, Versions, choose};
+use crate::client::router::{Absence, Preference, absence};
+use crate::client::tier::{Tier, classify};
+use crate::protocol::EngineErrorKind;
+
+impl Client {
+    /// Begins with the device, unless there is to be no engine.
+    pub(super) fn begin(&mut self, reason: Reason) {
+        if let Some(veto) = self.veto() {
+            self.retire(veto);
+        } else {
+            self.enter(State::Detect, reason);
+            self.effects.push(Effect::Detect);
+        }
+    }
+
+    pub(super) fn detected(&mut self, capabilities: Box<Capabilities>) {
+        self.enter(State::Classify, Reason::Detected);
+        self.battery = self.battery.or(capabilities.battery);
+        self.classification = Some(classify(&capabilities));
+        self.capabilities = Some(capabilities);
+        self.tier = Tier::Webgpu;
+        self.enter(State::Choose, Reason::Classified);
+        self.choose_variant();
+    }
+
+    /// Tries the best tier again.
+    pub(super) fn restart(&mut self, reason: Reason) {
+        if self.veto().is_some() {
+            return;
+        }
+        self.retired = None;
+        self.trail.clear();
+        self.tier = Tier::Webgpu;
+        if self.capabilities.is_some() {
+            self.enter(State::Choose, reason);
+            self.choose_variant();
+        } else {
+            self.enter(State::Detect, reason);
+            self.effects.push(Effect::Detect);
+        }
+    }
+
+    /// Chooses for the tier that is tried; falls to the next one if there is nothing.
+    pub(super) fn choose_variant(&mut self) {
+        let now_ms = self.now_ms;
+        // First, so that a breaker whose time is over is half-open whatever comes of it.
+        if !self.breakers.of(self.tier).try_begin(now_ms) {
+            return self.fall(Reason::BreakerOpen);
+        }
+        let Some(device) = self.capabilities.as_deref() else {
+            return self.retire(Reason::DetectTimeout);
+        };
+        match absence(self.tier, device) {
+            Some(Absence::Absent) => return self.fall(Reason::Absent),
+            Some(Absence::AdapterNull) => return self.fall(Reason::AdapterNull),
+            Some(Absence::SoftwareAdapter) => return self.fall(Reason::SoftwareAdapter),
+            None => {}
+        }
+        let need = Need {
+            tier: self.tier,
+            device,
+            capability: None,
+            context_tokens: 1,
+            max_bytes: self.config.router.max_browser_model_size_bytes,
+            excluded: &self.excluded,
+            preferred: self.arm.as_ref().and_then(|arm| arm.variant.as_deref()),
+        };
+        let chosen = choose(&self.config.registry, &need).variant.cloned();
+        match chosen {
+            None => self.fall(Reason::NoCompatibleVariant),
+            chosen => {
+                self.variant = chosen;
+                self.weights.restart();
+                self.create_device(Reason::Chosen);
+            }
+        }
+    }
+
+    /// Asks for a fresh device.
+    pub(super) fn create_device(&mut self, reason: Reason) {
+        let (tier, generation) = (self.tier, self.next_generation());
+        self.device = generation;
+        self.has_device = true;
+        self.enter(State::Device, reason);
+        self.effects.push(Effect::CreateDevice { tier, generation });
+    }
+
+    pub(super) fn device_created(&mut self) {
+        self.enter(State::Probe, Reason::DeviceReady);
+        self.effects.push(Effect::Probe { tier: self.tier, generation: self.device });
+    }
+
+    pub(super) fn loaded(&mut self, versions: &Versions) {
+        if self.variant.as_ref().is_some_and(|variant| variant.versions == *versions) {
+            self.recovered();
+            self.enter(State::Ready, Reason::Loaded);
+        } else {
+            self.effects.push(Effect::Discard { variant: self.variant_id() });
+            self.exclude_variant();
+            self.fall(Reason::VersionSkew);
+        }
+    }
+
+    pub(super) fn load_failed(&mut self, kind: EngineErrorKind) {
+        match kind {
+            EngineErrorKind::DeviceLost => self.lose(Reason::DeviceLost),
+            EngineErrorKind::OutOfMemory => self.fall(Reason::OutOfMemory),
+            EngineErrorKind::BackendUnavailable => self.give_up(Reason::DeviceRejected),
+            EngineErrorKind::GpuError => self.fall(Reason::GpuError),
+            EngineErrorKind::ShardUnavailable
+            | EngineErrorKind::ShardTruncated
+            | EngineErrorKind::ShardCorrupt
+                if self.weights.reloads == 0 =>
+            {
+                self.weights.reloads += 1;
+                self.look_into_storage(Reason::Evicted);
+            }
+            EngineErrorKind::ShardUnavailable
+            | EngineErrorKind::ShardTruncated
+            | EngineErrorKind::ShardCorrupt => {
+                self.exclude_variant();
+                self.fall(Reason::WeightsUnavailable);
+            }
+            EngineErrorKind::InvalidModel
+            | EngineErrorKind::UnsupportedModel
+            | EngineErrorKind::ChatTemplate
+            | EngineErrorKind::ContextOverflow
+            | EngineErrorKind::InvalidRequest => {
+                self.exclude_variant();
+                self.fall(Reason::LoadFailed);
+            }
+        }
+    }
+
+    /// The engine may still come without anybody doing anything, or is on its way.
+    pub(super) fn is_coming(&self) -> bool {
+        match self.state {
+            State::Detect
+            | State::Classify
+            | State::Choose
+            | State::Device
+            | State::Probe
+            | State::Cache
+            | State::Consent
+            | State::Load
+            | State::Recover
+            | State::Stop
+            | State::New => true,
+            State::Ready | State::Running | State::Server => false,
+        }
+    }
+
+    /// The user waits for the engine rather than for the server.
+    pub(super) fn is_patient(&self) -> bool {
+        self.preference == Preference::Always || self.config.start == Start::LocalOnly
+    }
+
+    pub(super) fn variant_id(&self) -> String {
+        self.variant.as_ref().map(|variant| variant.id.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn exclude_variant(&mut self) {
+        self.excluded.insert(self.variant_id());
+    }
+}

@@ -1,0 +1,128 @@
+//! What happens when the engine's device, its tier or all of it is gone.
+//!
+//! In rising order: [`Client::lose`] replaces a device, [`Client::fall`] goes to the next tier,
+//! [`Client::retire`] leaves everything to the server. The request in flight keeps what the user
+//! has seen, and waits for its next place.
+
+use super::{Client, Effect, Reason, State};
+use crate::client::output::FallbackStep;
+use crate::client::tier::Tier;
+
+/// A device that is being replaced.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recovery {
+    /// When the first of the losses in a row was noticed.
+    since_ms: u64,
+    /// Why the last one was.
+    reason: Reason,
+}
+
+impl Client {
+    /// A step of bringing the engine up has failed. For a device that replaces one, that is the
+    /// next loss: a GPU process that has just died may give no adapter for a moment.
+    pub(super) fn give_up(&mut self, reason: Reason) {
+        if self.recovery.is_some() {
+            self.lose(reason);
+        } else {
+            self.fall(reason);
+        }
+    }
+
+    /// The device is lost, or as good as lost: replaces it, up to the limit within the window.
+    pub(super) fn lose(&mut self, reason: Reason) {
+        self.on_loss();
+        let limits = self.config.recovery;
+        let now_ms = self.now_ms;
+        self.losses_ms.retain(|at| now_ms.saturating_sub(*at) < limits.window_ms);
+        if self.losses_ms.len() as u64 >= u64::from(limits.losses) {
+            let is_loss = reason == Reason::DeviceLost;
+            return self.fall(if is_loss { Reason::DeviceLostAgain } else { reason });
+        }
+        self.losses_ms.push(now_ms);
+        self.abandon();
+        let since_ms = self.recovery.map_or(now_ms, |recovery| recovery.since_ms);
+        self.recovery = Some(Recovery { since_ms, reason });
+        if let Some(flight) = &mut self.flight {
+            flight.interrupt_local();
+            flight.recoveries += u32::from(flight.is_interrupted);
+        }
+        self.enter(State::Recover, reason);
+        if self.pause_ms() == 0 {
+            self.create_device(Reason::FreshDevice);
+        }
+    }
+
+    /// How long the next replacement waits: not at all the first time, then ever longer.
+    pub(super) fn pause_ms(&self) -> u64 {
+        match self.losses_ms.len() {
+            0 | 1 => 0,
+            losses => self.config.recovery.pause_ms.saturating_mul(1 << (losses - 2).min(16)),
+        }
+    }
+
+    /// The model can run again.
+    pub(super) fn recovered(&mut self) {
+        let Some(recovery) = self.recovery.take() else { return };
+        if let Some(flight) = &mut self.flight
+            && flight.is_interrupted
+        {
+            flight.recovery =
+                Some((recovery.reason, self.now_ms.saturating_sub(recovery.since_ms)));
+        }
+    }
+
+    /// Leaves the tier for the next one down.
+    pub(super) fn fall(&mut self, reason: Reason) {
+        let reason = self.faults.on_reason(reason);
+        let from = self.tier;
+        if reason.is_fault() && self.has_device && self.faults.breakers_count() {
+            self.breakers.of(from).fail(self.now_ms, &self.config.breaker);
+        }
+        self.leave();
+        let to = self.faults.on_next(from.next()).unwrap_or(Tier::Server);
+        self.tier = to;
+        let next = if to == Tier::Server { State::Server } else { State::Choose };
+        if self.faults.is_silent() {
+            self.state = next;
+            self.limit(None);
+        } else {
+            self.record(FallbackStep { from, to, reason });
+            self.enter(next, reason);
+        }
+        if to != Tier::Server {
+            self.choose_variant();
+        }
+    }
+
+    /// Leaves everything to the server, for a decision that is not about the tier.
+    pub(super) fn retire(&mut self, reason: Reason) {
+        self.leave();
+        self.retired = Some(reason);
+        let step = FallbackStep { from: self.tier, to: Tier::Server, reason };
+        self.tier = Tier::Server;
+        self.record(step);
+        self.enter(State::Server, reason);
+    }
+
+    fn leave(&mut self) {
+        self.abandon();
+        self.recovery = None;
+        self.losses_ms.clear();
+        if let Some(flight) = &mut self.flight {
+            flight.interrupt_local();
+        }
+    }
+
+    fn abandon(&mut self) {
+        if std::mem::take(&mut self.has_device) {
+            self.effects.push(Effect::Abandon { generation: self.device });
+        }
+    }
+
+    fn record(&mut self, step: FallbackStep) {
+        self.trail.push(step);
+        if let Some(flight) = &mut self.flight {
+            flight.trail.push(step);
+        }
+    }
+}

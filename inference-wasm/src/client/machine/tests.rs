@@ -1,0 +1,8 @@
+//! Tests of the machine: scenarios one by one, random sequences, and the seeded faults.
+
+mod auditor;
+#[cfg(feature = "seeded-faults")]
+mod faults;
+mod random;
+mod scenarios;
+mod world;

@@ -1,0 +1,184 @@
+//! One scenario after another: what happens to a client, and the trace that must come of it.
+//!
+//! Each leaves a report beside this file: transitions, what was fetched and run, and how requests
+//! ended. The auditor looks on in all of them.
+
+mod bring_up;
+mod policy;
+mod recovery;
+mod requests;
+mod storage;
+
+use super::super::*;
+use super::world::{Ask, World, config, full, local, request};
+use crate::client::capability::Connection;
+use crate::protocol::EngineErrorKind;
+
+/// A scenario.
+#[derive(Clone)]
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    /// What differs from a client that is local only.
+    pub(super) config: fn(&mut Config),
+    /// What happens.
+    pub(super) play: fn(&mut World),
+}
+
+impl Scenario {
+    pub(super) fn world(&self, change: impl Fn(&mut Config)) -> World {
+        let mut config = config();
+        (self.config)(&mut config);
+        change(&mut config);
+        let mut world = World::new(config);
+        (self.play)(&mut world);
+        world
+    }
+}
+
+fn same(_: &mut Config) {}
+
+fn progressive(config: &mut Config) {
+    config.start = Start::Progressive;
+}
+
+/// Up, with everything in storage from now on.
+fn start(world: &mut World) {
+    world.input(Input::Start);
+    world.store_all();
+}
+
+fn fails(failure: DeviceFailure) -> LocalEvent {
+    LocalEvent::DeviceFailed { failure }
+}
+
+fn wrong() -> LocalEvent {
+    LocalEvent::Probed { is_right: false }
+}
+
+fn load_fails(kind: EngineErrorKind) -> LocalEvent {
+    LocalEvent::LoadFailed { kind }
+}
+
+fn shard_fails(kind: EngineErrorKind, kept_bytes: u64) -> LocalEvent {
+    LocalEvent::ShardFailed { shard: 0, kind, kept_bytes }
+}
+
+fn job_fails(world: &mut World, kind: EngineErrorKind) {
+    let Some(job) = world.job.take() else {
+        return world.auditor.violations.push("nobody is at a request".into());
+    };
+    world.input(local(job.generation, LocalEvent::Failed { request: job.request, kind }));
+}
+
+fn server_fails(world: &mut World) {
+    let Some(job) = world.job.take() else {
+        return world.auditor.violations.push("nobody is at a request".into());
+    };
+    let event = ServerEvent::Failed { is_request: false };
+    world.input(Input::Server { generation: job.generation, event });
+}
+
+fn metered(world: &mut World) {
+    world.device.connection = Connection { metered: Some(true), ..Connection::default() };
+    world.input(Input::Start);
+}
+
+fn asks_about_everything(config: &mut Config) {
+    config.consent_above_bytes = 0;
+    config.start = Start::Progressive;
+}
+
+macro_rules! scenario {
+    ($name:literal, $config:expr, $play:expr) => {
+        Scenario { name: $name, config: $config, play: $play }
+    };
+}
+use scenario;
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    [bring_up::all(), storage::all(), recovery::all(), requests::all(), policy::all()].concat()
+}
+
+#[test]
+fn every_scenario_goes_as_it_should() {
+    let mut reports = Vec::new();
+    for scenario in scenarios() {
+        let world = scenario.world(|_| {});
+        assert_eq!(world.auditor.violations, [""; 0], "{}\n{}", scenario.name, world.report());
+        assert_eq!(world.auditor.open(), [0; 0], "{}\n{}", scenario.name, world.report());
+        reports.push((scenario.name, world.report()));
+    }
+    for (name, report) in reports {
+        insta::assert_snapshot!(name, report);
+    }
+}
+
+#[test]
+fn weights_of_a_recovery_come_from_the_cache() {
+    let scenario = scenarios().into_iter().find(|scenario| scenario.name == "lost-twice").unwrap();
+    let world = scenario.world(|_| {});
+    let fetches: Vec<u64> = world
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::FetchShard { generation, .. } => Some(*generation),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(fetches, [1, 1, 1], "the first generation alone fetches");
+    let record = world.records()[0];
+    assert_eq!((record.recoveries, record.success), (2, true));
+    assert_eq!(record.cache_hit_rate, Some(1.0));
+}
+
+#[test]
+fn records_tell_what_was_ignored_and_how_long_recovery_took() {
+    let mut world = World::new(config());
+    start(&mut world);
+    world.input(request(1));
+    world.tokens(1);
+    world.silent_once(Ask::Device);
+    let old = world.client.device;
+    world.lose();
+    world.input(local(old, LocalEvent::Crashed));
+    world.now_ms += 700;
+    let generation = world.client.device;
+    world.input(local(generation, LocalEvent::DeviceCreated));
+    world.finish();
+    let record = world.records()[0];
+    assert_eq!(record.stale_events, 1);
+    assert_eq!(record.recovery_ms, Some(700));
+    assert_eq!(record.recovery_reason, Some(Reason::DeviceLost));
+}
+
+#[test]
+fn an_arm_is_drawn_before_anything_is_fetched_and_has_its_variant() {
+    use crate::client::cohort::{Arm, Experiment};
+    use crate::client::fixtures::variant;
+    let mut config = config();
+    config.registry.push(variant("smaller", 1000, 0.1));
+    let arm = Arm { name: "small".into(), weight: 1, variant: Some("smaller".into()) };
+    let experiment = Experiment { name: "size".into(), arms: vec![arm] };
+    config.experiment = Some(Enrolment { experiment, visitor: "someone".into() });
+    let mut world = World::new(config);
+    assert_eq!(world.client.arm().unwrap().name, "small");
+    world.input(Input::Start);
+    assert_eq!(world.client.variant().unwrap().id, "smaller");
+    world.store_all();
+    world.input(request(1));
+    world.finish();
+    assert_eq!(world.records()[0].cohort.as_deref(), Some("small"));
+    assert_eq!(world.answers()[0].variant.as_deref(), Some("smaller"));
+    assert!(world.errors().is_empty());
+}
+
+#[test]
+fn what_is_stored_is_not_trusted_until_it_is_hashed() {
+    let variant = crate::client::fixtures::variant("model-q4", 1, 0.1);
+    assert!(full(&variant).shards.values().all(|shard| !shard.is_verified));
+    let mut world = World::new(config());
+    world.store_all();
+    (0..3).for_each(|_| world.silent_once(Ask::Verify));
+    world.input(Input::Start);
+    assert_eq!(world.client.state(), State::Cache, "nothing is loaded before");
+}
