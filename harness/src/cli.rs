@@ -14,6 +14,7 @@ mod plan;
 mod probe;
 mod report;
 mod run;
+mod serve;
 mod setup;
 mod wasm_test;
 mod workspace;
@@ -71,6 +72,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Run prompts on one browser and backend, without a matrix
     Generate(generate::GenerateArgs),
+    /// Answer requests over HTTP: the server tier, and the control plane of hybrid clients
+    Serve(serve::ServeArgs),
     /// Measure engines side by side: ours, peers, and our own earlier figures
     Bench(bench::BenchArgs),
     /// Hold every op of a backend against the scalar reference; needs no model
@@ -230,7 +233,9 @@ pub fn main() -> std::process::ExitCode {
     }
     // clap prints help and errors itself, and ends with the documented code of wrong arguments.
     let cli = Cli::parse();
-    init_tracing(cli.verbose);
+    // A server has nothing else to show for what it does.
+    let says_more = u8::from(matches!(cli.command, Command::Serve(_)));
+    init_tracing(cli.verbose.saturating_add(says_more));
     let exit = match dispatch(cli) {
         Ok(exit) => exit,
         Err(Failure { exit, report }) => {
@@ -247,6 +252,7 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Run(args) => run::run(&workspace()?, &args, cli.verbose),
         Command::Plan(args) => plan::run(&workspace()?, &args),
         Command::Generate(args) => generate::run(&workspace()?, &args),
+        Command::Serve(args) => serve::run(&workspace()?, &args),
         Command::Bench(args) => bench::run(&workspace()?, &args),
         Command::Ops(args) => ops::run(&workspace()?, &args),
         Command::Probe(args) => probe::run(&workspace()?, &args),

@@ -6,7 +6,10 @@
 //!
 //! 127.0.0.1 is a secure context without TLS, and the headers give cross-origin isolation, so
 //! that WebGPU and shared memory are there as on a well-kept site.
+//!
+//! The server tier and the control plane are a router of their own: [`api`].
 
+pub mod api;
 mod assets;
 mod attempt;
 mod fault;

@@ -131,11 +131,21 @@ pub(super) async fn shard(
         }
         Sent::Whole | Sent::Half => {}
     }
+    send(model, index, sent == Sent::Half, &headers).await
+}
+
+/// A shard, or half of it, or the range of it that was asked for.
+pub(super) async fn send(
+    model: Arc<ServedModel>,
+    index: usize,
+    is_half: bool,
+    headers: &HeaderMap,
+) -> Response {
     let path = model.path.clone();
     let read = tokio::task::spawn_blocking(move || model.shard(index)).await;
     let bytes = match read.map_err(std::io::Error::other).flatten() {
         Ok(mut bytes) => {
-            if sent == Sent::Half {
+            if is_half {
                 bytes.truncate(bytes.len() / 2);
             }
             bytes

@@ -1,0 +1,194 @@
+//! What the API takes and gives where neither the client nor the engine's protocol has it yet.
+//!
+//! The answer, tokens, routing, models and records are the client's own types: one schema on every
+//! tier. Doc comments here end up in the published document.
+
+use inference_wasm::client::machine::{Begin, Token};
+use inference_wasm::client::output::Answer;
+use inference_wasm::client::registry::ModelVariant;
+use inference_wasm::protocol::{GenerateRequest, LogitsWanted, Prompt, Sampling};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::body::Body;
+use super::{Api, FieldError, Problem};
+
+/// What a request may take, however much the machine could do.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Characters of a prompt, all messages together, or ids.
+    pub prompt_length: usize,
+    /// Tokens to generate.
+    pub max_tokens: u32,
+    /// Stop strings.
+    pub stops: usize,
+    /// Characters of each.
+    pub stop_length: usize,
+}
+
+/// The limits. A prompt is smaller than a body, since JSON writes characters in up to six bytes.
+pub const LIMITS: Limits = Limits {
+    body_bytes: 512 << 10,
+    prompt_length: 64 << 10,
+    max_tokens: 4096,
+    stops: 16,
+    stop_length: 256,
+};
+
+/// Errors of a body that are told; more of them help nobody.
+pub(super) const MOST_ERRORS: usize = 32;
+
+/// A request to generate.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateBody {
+    /// Repeated in the answer.
+    #[serde(default)]
+    pub request: u64,
+    /// Id of the model; the server's first one when absent.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// What to continue: `{"text": …}`, `{"messages": […]}`, `{"raw": …}` or `{"ids": […]}`; at
+    /// most 65536 characters or ids.
+    pub prompt: Prompt,
+    /// The most tokens to generate, those that the user has seen included.
+    #[serde(default = "default_max_tokens")]
+    #[schemars(range(min = 1, max = LIMITS.max_tokens))]
+    pub max_tokens: u32,
+    /// How the next token is chosen; greedy when absent.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// Go on after a stop token.
+    #[serde(default)]
+    pub ignore_stop: bool,
+    /// Strings that end the answer; they are not a part of it.
+    #[serde(default)]
+    #[schemars(length(max = LIMITS.stops), inner(length(min = 1, max = LIMITS.stop_length)))]
+    pub stop: Vec<String>,
+    /// Where to begin, if not at the beginning: what another tier has said already stays said.
+    #[serde(default)]
+    pub begin: Option<Begin>,
+    /// Events as they happen instead of one answer.
+    #[serde(default)]
+    pub stream: bool,
+}
+
+fn default_max_tokens() -> u32 {
+    256
+}
+
+impl GenerateBody {
+    /// What the engine is asked for.
+    pub(super) fn engine_request(&self, prompt: Prompt, max_tokens: u32) -> GenerateRequest {
+        GenerateRequest {
+            prompt,
+            max_tokens,
+            sampling: self.sampling,
+            ignore_stop: self.ignore_stop,
+            stop: self.stop.clone(),
+            logits: LogitsWanted::None,
+        }
+    }
+}
+
+impl Body for GenerateBody {
+    fn problems(&self, api: &Api) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut complain = |pointer: &str, detail: String| {
+            errors.push(FieldError { pointer: pointer.to_owned(), detail });
+        };
+        if let Some(model) = &self.model
+            && api.models.get(model).is_none()
+        {
+            let names: Vec<_> = api.models.names().map(|name| format!("`{name}`")).collect();
+            complain("/model", format!("expected one of {}", names.join(", ")));
+        }
+        let (pointer, length) = match &self.prompt {
+            Prompt::Text(text) => ("/prompt/text", text.chars().count()),
+            Prompt::Raw(text) => ("/prompt/raw", text.chars().count()),
+            Prompt::Ids(ids) => ("/prompt/ids", ids.len()),
+            Prompt::Messages(messages) => {
+                let lengths = messages.iter().map(|message| message.content.chars().count());
+                ("/prompt/messages", lengths.sum())
+            }
+        };
+        if !(1..=LIMITS.prompt_length).contains(&length) {
+            let most = LIMITS.prompt_length;
+            complain(pointer, format!("expected a length of 1 to {most}, found {length}"));
+        }
+        if let Some(Begin::Continue { ids, .. }) = &self.begin
+            && ids.len() as u64 >= u64::from(self.max_tokens)
+        {
+            let detail = format!(
+                "expected fewer ids than `max_tokens`, which is {}, found {}",
+                self.max_tokens,
+                ids.len()
+            );
+            complain("/begin/ids", detail);
+        }
+        if let Sampling::Seeded { temperature, top_p, min_p, .. } = self.sampling {
+            let mut expect = |is_right: bool, name: &str, range: &str| {
+                if !is_right {
+                    complain(&format!("/sampling/{name}"), format!("expected {range}"));
+                }
+            };
+            expect(temperature > 0.0, "temperature", "a number above 0");
+            expect(top_p > 0.0 && top_p <= 1.0, "top_p", "a number above 0 and at most 1");
+            expect((0.0..=1.0).contains(&min_p), "min_p", "a number from 0 to 1");
+        }
+        errors
+    }
+}
+
+/// The data of a server-sent event; its name is the variant's: `token`, `answer` or `problem`.
+/// An answer or a problem is the last one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum StreamEvent {
+    /// A token, and the text that it completed.
+    Token(Token),
+    /// The whole answer.
+    Answer(Box<Answer>),
+    /// Why there is none.
+    Problem(Box<Problem>),
+}
+
+/// The models on offer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(super) struct ModelList {
+    /// Each with all that a device must have for it.
+    pub(super) models: Vec<ModelVariant>,
+}
+
+/// How the server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Health {
+    /// It answers.
+    pub status: Status,
+    /// Of tierproof.
+    pub version: String,
+    /// Ids of the models on offer, the one that answers by default first.
+    pub models: Vec<String>,
+    /// Requests that compute now.
+    pub running: u32,
+    /// Requests that ended with an answer.
+    pub answered: u64,
+    /// Requests whose caller went away or whose time was over.
+    pub cancelled: u64,
+    /// Requests that ended with an error of the engine.
+    pub failed: u64,
+    /// Requests that found no free engine.
+    pub refused: u64,
+    /// Analytics records that were taken in.
+    pub analytics_records: u64,
+}
+
+/// Whether the server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It does.
+    Ok,
+}

@@ -1,0 +1,56 @@
+//! What a request hears of its generation: tokens, and one end.
+
+use inference_wasm::client::machine::Token;
+use inference_wasm::client::output::Answer;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use super::{Problem, ProblemKind};
+
+/// Something that happened.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A token.
+    Token(Token),
+    /// The end. Nothing comes behind it.
+    End(Result<Box<Answer>, Problem>),
+}
+
+/// A generation as it goes on. Dropping it tells the engine that nobody wants it any more, so
+/// that a caller who went away and a deadline that is over are one and the same to the engine.
+#[derive(Debug)]
+pub(super) struct Steps {
+    receiver: UnboundedReceiver<Step>,
+    deadline: Instant,
+}
+
+impl Steps {
+    /// Steps that end by the deadline, whatever the engine does.
+    pub(super) fn new(receiver: UnboundedReceiver<Step>, deadline: Instant) -> Self {
+        Self { receiver, deadline }
+    }
+
+    /// The next step.
+    pub(super) async fn next(&mut self) -> Step {
+        match tokio::time::timeout_at(self.deadline, self.receiver.recv()).await {
+            Ok(Some(step)) => step,
+            Ok(None) => {
+                let detail = "the engine ended without an answer";
+                Step::End(Err(Problem::new(ProblemKind::EngineFailed, detail)))
+            }
+            Err(_) => {
+                let detail = "the answer was not there in time";
+                Step::End(Err(Problem::new(ProblemKind::DeadlineExceeded, detail)))
+            }
+        }
+    }
+
+    /// Waits for the end.
+    pub(super) async fn end(&mut self) -> Result<Box<Answer>, Problem> {
+        loop {
+            if let Step::End(end) = self.next().await {
+                return end;
+            }
+        }
+    }
+}
