@@ -25,7 +25,10 @@ pub fn tierproof(executable: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(executable);
     // Usage lines repeat the name that the command was called by.
     command.arg0("tierproof").args(arguments).current_dir(root()).env("NO_COLOR", "1");
-    for name in ["TIERPROOF_ROOT", "TIERPROOF_BUNDLE_DIR", "TIERPROOF_LOG", "RUST_BACKTRACE"] {
+    let api_key = "TIERPROOF_API_KEY";
+    for name in
+        ["TIERPROOF_ROOT", "TIERPROOF_BUNDLE_DIR", "TIERPROOF_LOG", "RUST_BACKTRACE", api_key]
+    {
         command.env_remove(name);
     }
     command

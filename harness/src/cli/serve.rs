@@ -53,7 +53,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
     /// A file with the key that callers must send as `Authorization: Bearer KEY`
-    /// [default: TIERPROOF_API_KEY]
+    /// [default: what `TIERPROOF_API_KEY` holds]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Let pages of this origin call, as in `https://app.example`; may be repeated

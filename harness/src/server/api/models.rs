@@ -3,11 +3,11 @@
 //! A model file is read and hashed when it is first asked for. What a page must know of it comes
 //! out of the file itself; nothing is written down twice.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{self, State};
 use axum::response::Response;
 use http::HeaderMap;
 use inference_wasm::client::registry::{ModelVariant, Versions};
@@ -106,7 +106,7 @@ impl Offered {
         let read = async || {
             let Model { name, path, entry } = self.model.clone();
             let expected = entry.map(|entry| entry.sha256);
-            let opened = tokio::task::spawn_blocking(move || Opened::read(&name, path, expected));
+            let opened = tokio::task::spawn_blocking(move || Opened::read(&name, &path, expected));
             opened.await.map_err(std::io::Error::other)?.map(Arc::new)
         };
         self.opened.get_or_try_init(read).await.cloned().map_err(|error: OpenError| {
@@ -119,15 +119,15 @@ impl Offered {
 
 impl Opened {
     /// Reads a model file. Blocks.
-    fn read(name: &str, path: PathBuf, expected: Option<String>) -> Result<Self, OpenError> {
-        let served = ServedModel::read(&path, name, DEFAULT_SHARD_BYTES)?;
+    fn read(name: &str, path: &Path, expected: Option<String>) -> Result<Self, OpenError> {
+        let served = ServedModel::read(path, name, DEFAULT_SHARD_BYTES)?;
         let manifest = &served.manifest;
         if let Some(expected) = expected
             && expected != manifest.sha256
         {
             return Err(OpenError::Hash { expected, found: manifest.sha256.clone() });
         }
-        let bytes = fs_err::read(&path)?;
+        let bytes = fs_err::read(path)?;
         let gguf = Gguf::open(&bytes)?;
         let hyper = HyperParameters::read(&gguf)?;
         let largest = gguf.tensors.values().max_by_key(|tensor| tensor.bytes.len());
@@ -224,7 +224,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<ModelList> {
 /// `GET /api/v1/browser/models/{id}/{shard}`.
 pub(super) async fn shard(
     State(api): State<Arc<Api>>,
-    Path((id, shard)): Path<(String, String)>,
+    extract::Path((id, shard)): extract::Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let opened = api.models.open(Some(&id)).await?;

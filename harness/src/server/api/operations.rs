@@ -39,7 +39,6 @@ pub(super) struct Operation {
 const JSON: &str = "application/json";
 
 /// Every operation.
-#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn all() -> Vec<Operation> {
     use ProblemKind as Kind;
     let of_body = || {
