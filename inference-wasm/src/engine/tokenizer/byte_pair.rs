@@ -9,7 +9,7 @@ use tokenizers::Model;
 use tokenizers::models::bpe::{BPE, Vocab};
 
 use super::pre_tokenizer::{Cutter, LINES, PreTokenizer};
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{TokenType, Vocabulary};
 use super::{SPACE, byte_level, invalid};
 use crate::protocol::EngineError;
 
@@ -52,9 +52,19 @@ impl BytePair {
         pre_tokenizer: PreTokenizer,
         spelling: Spelling,
     ) -> Result<Self, EngineError> {
-        let tokens = vocabulary.tokens.iter().cloned().zip(0..);
+        let pairs = vocabulary.pairs()?;
+        let of_merge = |(a, b): &(String, String)| [a.clone(), b.clone(), format!("{a}{b}")];
+        let merged: HashSet<String> = pairs.iter().flat_map(of_merge).collect();
+        // Families that look a word up before they merge would find a control token there, which
+        // a user has only written out.
+        let is_text = |(token, id): &(String, u32)| {
+            vocabulary.token_type(*id as usize) != TokenType::Control
+                || token.chars().nth(1).is_none()
+                || merged.contains(token)
+        };
+        let tokens = vocabulary.tokens.iter().cloned().zip(0..).filter(is_text);
         let merges = BPE::builder()
-            .vocab_and_merges(tokens.collect::<Vocab>(), vocabulary.pairs()?)
+            .vocab_and_merges(tokens.collect::<Vocab>(), pairs)
             .byte_fallback(matches!(spelling, Spelling::Plain))
             .ignore_merges(pre_tokenizer.ignore_merges)
             // The crate's cache belongs to the thread and outlives the model; prompts are short.
