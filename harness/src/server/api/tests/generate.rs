@@ -58,9 +58,9 @@ async fn tokens_are_those_of_the_reference_whole_and_streamed() {
         assert_eq!(name, "answer");
         assert!(events.iter().all(|(name, _)| name == "token"));
         let column =
-            |name: &str| Value::from_iter(events.iter().map(|(_, token)| token[name].clone()));
+            |name: &str| events.iter().map(|(_, token)| token[name].clone()).collect::<Value>();
         assert_eq!(column("id"), case["generated_ids"]);
-        assert_eq!(column("index"), Value::from_iter(0..completion));
+        assert_eq!(column("index"), (0..completion).collect::<Value>());
         let texts: String = events.iter().filter_map(|(_, token)| token["text"].as_str()).collect();
         assert_eq!(texts, case["text"].as_str().unwrap());
         // Time alone may differ.
