@@ -9,7 +9,7 @@ import { probe } from "./probe.js";
 
 // What a page without WebAssembly says. One with it says what its bundle was built with; a test
 // of the bundle builder compares the two.
-const PROTOCOL = 2;
+const PROTOCOL = 3;
 
 // The module and its place are chosen before any command can come: what is wanted stands in the
 // page's address, as in `?bundle=threads&threads=4` or `?thread=main`.

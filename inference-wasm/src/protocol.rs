@@ -9,6 +9,7 @@
 //! the advice to rebuild the bundle.
 
 mod capability;
+mod client;
 mod command;
 mod event;
 mod execution;
@@ -17,6 +18,7 @@ mod ops;
 pub use capability::{
     CapabilityReport, StorageReport, WasmReport, WebGl2Report, WebGpuAdapter, WebGpuReport,
 };
+pub use client::{ClientAction, ClientInspection, ClientRun, ClientStart, ClientStarted, Shim};
 pub use command::{
     Action, CacheType, Command, GenerateRequest, LoadRequest, LogitsWanted, Message, ModelManifest,
     Prompt, Role, Sampling, ScoreRequest, SeededFault, Shard,
@@ -29,4 +31,4 @@ pub use execution::{BackendName, BundleName, Canary, ExecutionReport, SimdLevel}
 pub use ops::{OpFailure, OpTally, OpWorst, OpsReport, OpsRequest};
 
 /// Raised whenever a message changes its shape or its meaning.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;

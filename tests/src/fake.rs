@@ -25,6 +25,10 @@ pub enum Behaviour {
     FallsBack,
     /// A token is another one in the stream than in the result.
     ChangesTokens,
+    /// The driver ends at once the first time that it is started, as when its port is taken.
+    StartsAtSecondTry,
+    /// The driver never gets as far as to listen.
+    NeverStarts,
     /// The driver ends when a generation is asked for.
     DriverExits,
     /// The driver says that the tab has crashed when a generation is asked for.
@@ -45,6 +49,9 @@ impl Behaviour {
     /// The variable that carries it.
     pub const VARIABLE: &str = "FAKE_BEHAVIOUR";
 
+    /// The variable with a file whose presence means that the driver was started before.
+    pub const STARTED: &str = "FAKE_STARTED";
+
     /// The backend is taken for off: what the runs of a scenario without backend are made of.
     pub fn is_off(self) -> bool {
         matches!(
@@ -57,7 +64,7 @@ impl Behaviour {
     }
 
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Honest,
         Self::RepeatsEvents,
         Self::LosesEvents,
@@ -68,6 +75,8 @@ impl Behaviour {
         Self::FallsSilent,
         Self::FallsBack,
         Self::ChangesTokens,
+        Self::StartsAtSecondTry,
+        Self::NeverStarts,
         Self::DriverExits,
         Self::TabCrashes,
         Self::RefusesSession,

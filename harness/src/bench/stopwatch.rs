@@ -50,6 +50,10 @@ impl Laps {
             PageEventKind::Heartbeat
             | PageEventKind::LoadProgress { .. }
             | PageEventKind::OpsProgress { .. }
+            | PageEventKind::DeviceLost { .. }
+            | PageEventKind::Client { .. }
+            | PageEventKind::ClientRan { .. }
+            | PageEventKind::Injected { .. }
             | PageEventKind::Panicked { .. }
             | PageEventKind::PageError { .. }
             | PageEventKind::UnhandledRejection { .. } => {}

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::session::wire::Wire;
@@ -18,8 +18,9 @@ const PHASE: &str = "start driver";
 /// signature first, takes its time.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Attempts with ports that somebody else may take before the driver does.
-const GIVEN_PORT_ATTEMPTS: u32 = 3;
+/// A port that is free when it is chosen may be somebody else's by the time the driver listens on
+/// it, also when the driver chooses: Chromium's wants the same number on IPv4 and on IPv6.
+const ATTEMPTS: u32 = 3;
 
 /// A running driver that answers.
 #[derive(Debug)]
@@ -44,6 +45,20 @@ impl Start<'_> {
     /// Starts the driver and waits until it answers.
     pub(crate) async fn run(&self) -> Result<Driver, Trouble> {
         let deadline = Instant::now() + START_LIMIT;
+        let mut attempt = 1;
+        loop {
+            match self.attempt(deadline).await {
+                Err(Trouble { kind: TroubleKind::DriverExited { .. }, .. })
+                    if attempt < ATTEMPTS =>
+                {
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn attempt(&self, deadline: Instant) -> Result<Driver, Trouble> {
         match &self.vendor.port {
             Port::Chosen { args, parse } => {
                 let mut process = self.spawn(args.iter().map(OsString::from).collect())?;
@@ -53,19 +68,9 @@ impl Start<'_> {
                 self.ready(process, port, deadline).await
             }
             Port::Given { args } => {
-                let mut attempt = 1;
-                loop {
-                    let port = free_port()?;
-                    let process = self.spawn(args(port).into_iter().map(Into::into).collect())?;
-                    match self.ready(process, port, deadline).await {
-                        Err(Trouble { kind: TroubleKind::DriverExited { .. }, .. })
-                            if attempt < GIVEN_PORT_ATTEMPTS =>
-                        {
-                            attempt += 1;
-                        }
-                        result => return result,
-                    }
-                }
+                let port = free_port()?;
+                let process = self.spawn(args(port).into_iter().map(Into::into).collect())?;
+                self.ready(process, port, deadline).await
             }
         }
     }
@@ -112,10 +117,22 @@ impl Start<'_> {
             PHASE,
             match error {
                 NoLine::TimedOut => TroubleKind::TimedOut { limit: START_LIMIT },
-                NoLine::Exited(how) => TroubleKind::DriverExited { how, log: self.log.clone() },
+                NoLine::Exited(how) => TroubleKind::DriverExited {
+                    how: format!("{how}{}", last_words(&self.log)),
+                    log: self.log.clone(),
+                },
             },
         )
     }
+}
+
+/// The last line of a log, to go behind another sentence: the file itself is often gone by the
+/// time that somebody reads of it.
+fn last_words(log: &Path) -> String {
+    let text = fs_err::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    line.map(|line| format!("; its last words: {line}")).unwrap_or_default()
 }
 
 /// A port that was free a moment ago.

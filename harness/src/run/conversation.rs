@@ -267,7 +267,12 @@ fn fatal(kind: PageEventKind) -> Option<Outcome> {
         | PageEventKind::OpsProgress { .. }
         | PageEventKind::Token { .. }
         | PageEventKind::Finished { .. }
-        | PageEventKind::Failed { .. } => None,
+        | PageEventKind::Failed { .. }
+        // Whatever next needs the device fails for it, with a type.
+        | PageEventKind::DeviceLost { .. }
+        | PageEventKind::Client { .. }
+        | PageEventKind::ClientRan { .. }
+        | PageEventKind::Injected { .. } => None,
     }
 }
 

@@ -348,7 +348,10 @@ impl<'a, P: Page> Run<'a, P> {
                     | Finished::Load(_)
                     | Finished::Score(_)
                     | Finished::Ops(_)
-                    | Finished::Release => "nobody knows what".to_owned(),
+                    | Finished::Release
+                    | Finished::ClientStarted(_)
+                    | Finished::ClientInspected(_)
+                    | Finished::ClientTold => "nobody knows what".to_owned(),
                 };
                 let backend = self.attempt.cell.backend;
                 let reason = format!("`{backend}` is off, and yet there was an answer, from {who}");
@@ -465,6 +468,9 @@ fn confused(step: &str, result: &Finished) -> Box<Outcome> {
         Finished::Score(_) => "score",
         Finished::Ops(_) => "ops",
         Finished::Release => "release",
+        Finished::ClientStarted(_) | Finished::ClientInspected(_) | Finished::ClientTold => {
+            "client"
+        }
     };
     let message = format!("step {step} was answered with the result of a `{of}` command");
     Box::new(Outcome::PageError { message })

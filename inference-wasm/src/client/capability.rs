@@ -24,6 +24,8 @@ pub struct Capabilities {
     pub connection: Connection,
     /// What tells a phone from a tablet from a desktop.
     pub hints: FormHints,
+    /// Adapters that compute on the CPU count as hardware, for tests on machines without a GPU.
+    pub accepts_software: bool,
 }
 
 /// The state of a battery.
@@ -200,14 +202,15 @@ impl Capabilities {
         }
     }
 
-    /// A hardware adapter of WebGPU: neither flagged as a fallback nor named like one.
+    /// A hardware adapter of WebGPU: neither flagged as a fallback nor named like one, unless
+    /// software is to count.
     pub fn hardware_adapter(&self) -> Option<&WebGpuAdapter> {
         let adapter = self.report.webgpu.adapter.as_ref()?;
         let is_software = adapter.is_fallback == Some(true)
             || class_by_name(&adapter.description) == Some(GpuClass::Software)
             || class_by_name(&adapter.device) == Some(GpuClass::Software)
             || class_by_name(&adapter.architecture) == Some(GpuClass::Software);
-        (!is_software).then_some(adapter)
+        (self.accepts_software || !is_software).then_some(adapter)
     }
 
     /// WebGL2 that can compute: full `highp`, and float targets that were written and read back.

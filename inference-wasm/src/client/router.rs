@@ -226,7 +226,7 @@ pub fn absence(tier: Tier, device: &Capabilities) -> Option<Absence> {
         Tier::Webgl if !device.has_float_webgl2() => Some(Absence::Absent),
         Tier::Webgl => {
             let is_software = device.gpu_class() == Some(super::capability::GpuClass::Software);
-            is_software.then_some(Absence::SoftwareAdapter)
+            (is_software && !device.accepts_software).then_some(Absence::SoftwareAdapter)
         }
         Tier::Wasm => (!device.report.wasm.present).then_some(Absence::Absent),
         Tier::Server => None,

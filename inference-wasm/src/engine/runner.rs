@@ -122,6 +122,9 @@ impl<H: Host> Runner<H> {
                 self.loaded = None;
                 Ok(Finished::Release)
             }
+            Action::Client(_) => Err(invalid(
+                "this page runs an engine and no hybrid client, expected `client.html`".into(),
+            )),
         }
     }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendName, OpsRequest};
+use super::{BackendName, ClientAction, OpsRequest};
 
 /// One request. A page works on one at a time; a second one before the first has ended is an
 /// error. Cancelling is not a command but a call, since a command would have to wait its turn.
@@ -39,6 +39,8 @@ pub enum Action {
     Ops(OpsRequest),
     /// Drop the model and everything that belongs to it.
     Release,
+    /// Something for the hybrid client; an engine's page refuses it.
+    Client(ClientAction),
 }
 
 /// Fetch, check and load a model on one backend, with no other to fall back to.

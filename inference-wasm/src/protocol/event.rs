@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CapabilityReport, ExecutionReport, OpsReport};
+use super::{
+    CapabilityReport, ClientInspection, ClientRun, ClientStarted, ExecutionReport, OpsReport,
+};
+use crate::client::machine::{Effect, LossReason};
 
 /// One thing that happened in a page.
 ///
@@ -81,6 +84,30 @@ pub enum PageEventKind {
     Failed {
         /// The error.
         error: EngineError,
+    },
+    /// The device that the engine computed on is gone, whether a command is at work or not.
+    DeviceLost {
+        /// As the browser tells it.
+        reason: LossReason,
+        /// In the browser's words.
+        message: String,
+    },
+    /// The hybrid client wants something to be done, or to be known.
+    Client {
+        /// It.
+        effect: Box<Effect>,
+    },
+    /// The engine has carried out a request of the hybrid client.
+    ClientRan {
+        /// How.
+        run: Box<ClientRun>,
+    },
+    /// A shim of a test has taken effect.
+    Injected {
+        /// Name of the shim.
+        shim: String,
+        /// What it did, and where.
+        detail: String,
     },
     /// The engine panicked: the worker is dead.
     Panicked {
@@ -163,6 +190,12 @@ pub enum Finished {
     Ops(Box<OpsReport>),
     /// Of [`Action::Release`](super::Action::Release).
     Release,
+    /// Of [`ClientAction::Start`](super::ClientAction::Start).
+    ClientStarted(ClientStarted),
+    /// Of [`ClientAction::Inspect`](super::ClientAction::Inspect).
+    ClientInspected(ClientInspection),
+    /// Of every other action of a client: it was handed over.
+    ClientTold,
 }
 
 /// A model that is loaded.

@@ -2,6 +2,7 @@
 //! page's protocol, and misbehaves as `FAKE_BEHAVIOUR` says. So a whole run can be shown trouble
 //! that no browser makes on demand.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,6 +41,13 @@ fn eprintln(line: &str) {
 #[expect(clippy::print_stdout, reason = "this line is how a driver tells its port")]
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let behaviour = std::env::var(Behaviour::VARIABLE)?.parse()?;
+    let started = PathBuf::from(std::env::var(Behaviour::STARTED)?);
+    if behaviour == Behaviour::NeverStarts
+        || behaviour == Behaviour::StartsAtSecondTry && !started.exists()
+    {
+        fs_err::write(started, "")?;
+        return Err("IPv6 port not available. Exiting...".into());
+    }
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
     let driver = Arc::new(Driver { behaviour, orders: Mutex::default() });
@@ -229,7 +237,12 @@ impl Relay {
             }
             Finished::Generate(generated) => self.claim(&mut generated.execution),
             Finished::Score(scored) => self.claim(&mut scored.execution),
-            Finished::Load(_) | Finished::Ops(_) | Finished::Release => {}
+            Finished::Load(_)
+            | Finished::Ops(_)
+            | Finished::Release
+            | Finished::ClientStarted(_)
+            | Finished::ClientInspected(_)
+            | Finished::ClientTold => {}
         }
     }
 
