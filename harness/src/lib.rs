@@ -15,6 +15,7 @@ pub mod cli;
 pub mod compare;
 pub mod document;
 pub mod expectation;
+pub mod fault;
 pub mod generate;
 pub mod golden;
 pub mod matrix;
