@@ -10,6 +10,7 @@ mod display;
 mod driver;
 mod find;
 mod firefox;
+mod gpu_process;
 mod launch;
 mod profile;
 mod safari;

@@ -109,7 +109,7 @@ pub(crate) enum Means {
     Network,
     /// The driver, in the middle of things; proof is what [`DriverFault::inject`] saw.
     Driver(DriverFault),
-    /// What the browser is launched with; proof is the page's own report of its capabilities.
+    /// What the browser is launched with, whatever the phase; proof is the page's own report of its capabilities.
     Launch(Variant),
 }
 
@@ -123,6 +123,33 @@ pub(crate) struct Shim {
 }
 
 impl Fault {
+    /// The set of flags that a browser must be launched with for it; `None` for the default.
+    ///
+    /// A browser without a GPU process of its own gets one, so that there is one to kill.
+    pub(crate) fn variant(self, browser: BrowserName) -> Option<Variant> {
+        match (self.means(), browser) {
+            (Means::Launch(variant), _) => Some(variant),
+            (Means::Driver(DriverFault::KillGpu), BrowserName::Firefox) => {
+                Some(Variant::CrashableGpu)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a browser is not to be trusted with another page after it.
+    pub(crate) fn spoils_browser(self) -> bool {
+        matches!(
+            self.means(),
+            Means::Driver(
+                DriverFault::CrashGpu
+                    | DriverFault::KillGpu
+                    | DriverFault::StopGpu
+                    | DriverFault::CrashTab
+                    | DriverFault::FreezeTab
+            )
+        )
+    }
+
     /// Why this fault can't be had with a browser and a starting tier; `None` where it can.
     pub fn unsupported(self, browser: BrowserName, backend: BackendName) -> Option<String> {
         self.facts().unsupported(browser, backend)

@@ -46,9 +46,15 @@ fn backends(variant: Variant) -> &'static [&'static str] {
         Variant::Default => &[WEBGPU],
         Variant::WithoutWebgpu => &[],
         // `--disable-webgl` and `--disable-3d-apis` leave it on in an OffscreenCanvas.
-        Variant::WithoutWebgl => &[WEBGPU, "--disable-gpu", "--disable-software-rasterizer"],
+        Variant::WithoutWebgl | Variant::WithoutGpu => {
+            &[WEBGPU, "--disable-gpu", "--disable-software-rasterizer"]
+        }
         // `--noexpose-wasm` has no effect.
         Variant::WithoutWasm => &[WEBGPU, "--js-flags=--jitless"],
+        // After two crashes a page gets no GPU any more, after three the browser has none.
+        Variant::CrashableGpu => {
+            &[WEBGPU, "--disable-domain-blocking-for-3d-apis", "--disable-gpu-process-crash-limit"]
+        }
     }
 }
 

@@ -38,25 +38,33 @@ pub(crate) const VENDOR: Vendor = Vendor {
 };
 
 fn capabilities(launch: &Launch<'_>) -> Value {
-    let args: &[&str] = if launch.profile.is_headed { &[] } else { &["-headless"] };
     let variant = launch.profile.variant;
+    // Without a window there is no GPU process. There is a display in any case.
+    let is_headed = launch.profile.is_headed || variant == Variant::CrashableGpu;
+    let args: &[&str] = if is_headed { &[] } else { &["-headless"] };
     let mut options = json!({
         "args": args,
         "prefs": {
             // Off by default on Linux.
-            "dom.webgpu.enabled": variant != Variant::WithoutWebgpu,
+            "dom.webgpu.enabled": !matches!(variant, Variant::WithoutWebgpu | Variant::WithoutGpu),
             // Software adapters are on the blocklist, and they are all that a CI machine has.
             "gfx.webgpu.ignore-blocklist": true,
         },
     });
-    let off = match variant {
-        Variant::Default | Variant::WithoutWebgpu => None,
+    let others: &[(&str, Value)] = match variant {
+        Variant::Default | Variant::WithoutWebgpu => &[],
         // `webgl.enable-webgl2` leaves it on in an OffscreenCanvas.
-        Variant::WithoutWebgl => Some(("webgl.disabled", true)),
-        Variant::WithoutWasm => Some(("javascript.options.wasm", false)),
+        Variant::WithoutWebgl | Variant::WithoutGpu => &[("webgl.disabled", json!(true))],
+        Variant::WithoutWasm => &[("javascript.options.wasm", json!(false))],
+        Variant::CrashableGpu => &[
+            ("layers.gpu-process.enabled", json!(true)),
+            ("layers.gpu-process.force-enabled", json!(true)),
+            ("layers.gpu-process.allow-software", json!(true)),
+            ("layers.gpu-process.max_restarts", json!(100)),
+        ],
     };
-    if let Some((pref, value)) = off {
-        options["prefs"][pref] = json!(value);
+    for (pref, value) in others {
+        options["prefs"][*pref] = value.clone();
     }
     if let Some(binary) = launch.browser {
         options["binary"] = json!(binary);

@@ -207,6 +207,11 @@ impl Browser {
         self.driver.supervisor_id()
     }
 
+    /// The process that computes on the GPU for it; `None` where it has none, or none just now.
+    pub fn gpu_process(&self) -> Option<u32> {
+        super::gpu_process::find(self.profile.browser, self.supervisor_id()?)
+    }
+
     /// Finds out why its page is silent.
     pub async fn diagnose(&self) -> Diagnosis {
         let mut answer = self.session.is_alive(DIAGNOSIS_LIMIT).await;

@@ -41,6 +41,11 @@ pub enum Variant {
     WithoutWebgl,
     /// WebAssembly is off, and so are all tiers.
     WithoutWasm,
+    /// `webgpu` and `webgl` are off.
+    WithoutGpu,
+    /// The GPU has a process of its own, which may crash as often as it likes: browsers stop
+    /// trying otherwise, and Firefox needs a window for one.
+    CrashableGpu,
 }
 
 /// The GPU that a browser is launched for.
@@ -77,6 +82,8 @@ impl Variant {
             Self::WithoutWebgpu => "without-webgpu",
             Self::WithoutWebgl => "without-webgl",
             Self::WithoutWasm => "without-wasm",
+            Self::WithoutGpu => "without-gpu",
+            Self::CrashableGpu => "crashable-gpu",
         }
     }
 

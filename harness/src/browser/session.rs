@@ -124,6 +124,27 @@ impl Session {
         self.issue("screenshot", self.limits.request, self.client.screenshot()).await
     }
 
+    /// A request that only some drivers know, under `session/{id}/`.
+    pub async fn post(
+        &self,
+        phase: &'static str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, Trouble> {
+        let path = format!("session/{}/{path}", self.id);
+        self.driver.request(phase, self.limits.request, self.wire.post(&path, body)).await
+    }
+
+    /// A command of the Chrome DevTools Protocol, which Chromium's driver hands on.
+    pub async fn devtools(
+        &self,
+        phase: &'static str,
+        command: &str,
+        params: Value,
+    ) -> Result<Value, Trouble> {
+        self.post(phase, "goog/cdp/execute", &json!({ "cmd": command, "params": params })).await
+    }
+
     /// Runs a trivial script in the page: fails with a crash when the page or its browser is
     /// gone, and with a time-out when the page's main thread is blocked.
     ///

@@ -44,7 +44,11 @@ const SHARED_MEMORY: (&str, &str) = ("JSC_useSharedArrayBuffer", "1");
 
 fn env(variant: Variant) -> &'static [(&'static str, &'static str)] {
     match variant {
-        Variant::Default | Variant::WithoutWebgpu | Variant::WithoutWebgl => &[SHARED_MEMORY],
+        Variant::Default
+        | Variant::WithoutWebgpu
+        | Variant::WithoutWebgl
+        | Variant::WithoutGpu
+        | Variant::CrashableGpu => &[SHARED_MEMORY],
         // No flag reaches WebAssembly.
         Variant::WithoutWasm => &[SHARED_MEMORY, ("JSC_useWasm", "0")],
     }
@@ -53,8 +57,11 @@ fn env(variant: Variant) -> &'static [(&'static str, &'static str)] {
 fn capabilities(launch: &Launch<'_>) -> Value {
     let features = match launch.profile.variant {
         // WebGPU is always off.
-        Variant::Default | Variant::WithoutWebgpu | Variant::WithoutWasm => FEATURES.to_owned(),
-        Variant::WithoutWebgl => format!("{FEATURES},-WebGL"),
+        Variant::Default
+        | Variant::WithoutWebgpu
+        | Variant::WithoutWasm
+        | Variant::CrashableGpu => FEATURES.to_owned(),
+        Variant::WithoutWebgl | Variant::WithoutGpu => format!("{FEATURES},-WebGL"),
     };
     let mut options = json!({
         "args": [

@@ -66,8 +66,6 @@ pub enum Fault {
     // The network.
     /// Connections for weights break off before the first byte.
     WeightsOffline,
-    /// The browser has no network at all.
-    Offline,
     /// Weights come slowly; `value`: milliseconds between pieces.
     WeightsSlow,
     /// The connection breaks off behind so many bytes of a shard: `value`.
@@ -157,14 +155,18 @@ shims! {
 
 const GPU_TIERS: (&[BackendName], &str) =
     (&[BackendName::Webgpu, BackendName::Webgl], "only tiers on a GPU have a device to lose");
-const WEBGPU_TIER: (&[BackendName], &str) =
-    (&[BackendName::Webgpu], "WebGL2 has nothing like it");
+const WEBGPU_TIER: (&[BackendName], &str) = (&[BackendName::Webgpu], "WebGL2 has nothing like it");
 const BY_CDP: (&[BrowserName], &str) =
     (&[BrowserName::Chrome], "only Chromium has a command for it (CDP)");
 
+const GPU_PROCESS: (&[BrowserName], &str) = (
+    &[BrowserName::Chrome, BrowserName::Firefox],
+    "the browser computes on the GPU in the page's own process",
+);
+
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 46] = [
         Self::DeviceDestroyed,
         Self::ContextLost,
         Self::AdapterNull,
@@ -191,7 +193,6 @@ impl Fault {
         Self::StorageAbsent,
         Self::StorageHangs,
         Self::WeightsOffline,
-        Self::Offline,
         Self::WeightsSlow,
         Self::WeightsCut,
         Self::WeightsFail,
@@ -266,7 +267,10 @@ impl Fault {
             Self::WorkerCrashed => shim("worker-crashed", "the engine's worker throws", &WORKER),
             Self::WorkerHangs => shim("worker-hangs", "the engine's worker stands still", &WORKER),
             Self::GpuCrashed => on_gpu(driver("gpu-crashed", "the GPU process crashes", DriverFault::CrashGpu)),
-            Self::GpuKilled => on_gpu(driver("gpu-killed", "the GPU process is killed", DriverFault::KillGpu)),
+            Self::GpuKilled => Facts {
+                browsers: Some(GPU_PROCESS),
+                ..on_gpu(driver("gpu-killed", "the GPU process is killed", DriverFault::KillGpu))
+            },
             Self::GpuStopped => on_gpu(driver("gpu-stopped", "the GPU process stands still", DriverFault::StopGpu)),
             Self::QuotaExceeded => shim("quota-exceeded", "storage is full", &STORAGE),
             Self::QuotaLowered => driver("quota-lowered", "the browser's quota is lowered", DriverFault::Quota),
@@ -279,7 +283,6 @@ impl Fault {
             Self::StorageAbsent => shim("storage-absent", "there is no storage", &STORAGE),
             Self::StorageHangs => shim("storage-hangs", "storage never answers", &STORAGE),
             Self::WeightsOffline => network("weights-offline", "no connection for weights"),
-            Self::Offline => driver("offline", "the browser has no network", DriverFault::Offline),
             Self::WeightsSlow => network("weights-slow", "weights come slowly"),
             Self::WeightsCut => network("weights-cut", "the connection breaks off in a shard"),
             Self::WeightsFail => network("weights-fail", "the weights' server fails"),
@@ -299,7 +302,50 @@ impl Fault {
             Self::TabFrozen => driver("tab-frozen", "the tab is frozen", DriverFault::FreezeTab),
             Self::TabCrashed => driver("tab-crashed", "the tab crashes", DriverFault::CrashTab),
             Self::WithoutWasm => launch("without-wasm", "WebAssembly is off", Variant::WithoutWasm),
-            Self::WithoutGpu => launch("without-gpu", "WebGPU and WebGL are off", Variant::WithoutWebgl),
+            Self::WithoutGpu => launch("without-gpu", "WebGPU and WebGL are off", Variant::WithoutGpu),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+        assert_eq!(names.len(), Fault::ALL.len());
+    }
+
+    #[test]
+    fn where_a_fault_can_not_be_had_the_reason_is_told() {
+        use BackendName::{Wasm, Webgl, Webgpu};
+        use BrowserName::{Chrome, Firefox, Webkit};
+        for (fault, browser, backend, is_there) in [
+            (Fault::GpuCrashed, Chrome, Webgl, true),
+            (Fault::GpuCrashed, Firefox, Webgl, false),
+            (Fault::GpuKilled, Firefox, Webgpu, true),
+            (Fault::GpuKilled, Firefox, Wasm, false),
+            (Fault::BornLost, Firefox, Webgl, false),
+            (Fault::WeightsHtml, Webkit, Wasm, true),
+        ] {
+            let reason = fault.unsupported(browser, backend);
+            assert_eq!(reason.is_none(), is_there, "{fault:?} {browser} {backend}: {reason:?}");
+        }
+        assert_eq!(
+            Fault::GpuKilled.unsupported(Webkit, Webgl).unwrap(),
+            "fault `gpu-killed`: the browser computes on the GPU in the page's own process"
+        );
+    }
+
+    #[test]
+    fn a_shim_is_served_by_the_name_that_events_have() {
+        for fault in Fault::ALL {
+            if let Means::Shim(shim) = fault.means() {
+                assert!(shim.source.contains("export function install("), "{}", shim.name);
+            }
         }
     }
 }
