@@ -5,6 +5,7 @@
 
 #![expect(unreachable_pub, reason = "wasm-bindgen exports only what is `pub`")]
 
+mod client;
 mod host;
 #[cfg(feature = "threads")]
 mod pool;
@@ -16,6 +17,7 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 
 use self::host::WebHost;
+use crate::engine::backend::Loss;
 use crate::engine::runner::Runner;
 use crate::protocol::{Command, EngineError, EngineErrorKind, PROTOCOL_VERSION, PageEventKind};
 
@@ -90,6 +92,18 @@ pub async fn submit(id: u32, command: String) {
 #[wasm_bindgen]
 pub fn cancel() {
     IS_CANCELLED.set(true);
+}
+
+/// Says once that the device of the loaded model is gone. The page calls it now and then while no
+/// command is at work; one that is at work fails by itself.
+#[wasm_bindgen]
+pub fn check_device() -> bool {
+    let loss = RUNNER.with_borrow(|runner| runner.as_ref().and_then(Runner::loss));
+    let is_lost = loss.is_some();
+    if let Some(Loss { reason, message }) = loss {
+        emit_event(None, &PageEventKind::DeviceLost { reason, message });
+    }
+    is_lost
 }
 
 /// Hands one event to the page's script.
