@@ -1,9 +1,10 @@
 // Faults of GPU devices, between the engine and the browser's WebGPU and WebGL2.
 //
-// params: { fault, at, token, times }. `at` says when it strikes: at `start`, wherever the engine
+// params: { fault, at, token, times, struck, armed }. `at` says when it strikes: at `start`, wherever the engine
 // next asks; at `probe`, `load`, `prefill`, `decode` behind `token` tokens, and `readback` there,
-// when the engine gets there; at `idle`, when the page is told to (`trigger`). Every strike is
-// reported, and none comes after `times` of them.
+// when the engine gets there; at `idle`, when it is told to. Every strike is reported, and none
+// comes after `times` of them, `struck` by workers before this one included. Nothing strikes that
+// is not armed.
 
 // The smallest limits that WebGPU promises.
 const LOWEST_LIMITS = {
@@ -29,16 +30,16 @@ const READBACKS = [
 
 export function install(params, scope, report) {
   const { fault, at, token = 0, times = 1 } = params;
+  let { struck = 0, armed = true } = params;
   const devices = new Set();
   const contexts = new Set();
-  let struck = 0;
   // Where the engine is: what it said last.
   let phase = "start";
   let tokens = 0;
 
   // Whether the fault strikes now; says so if it does.
   function strikes(what) {
-    if (struck >= times) return false;
+    if (!armed || struck >= times) return false;
     struck += 1;
     report(`${what}, in ${scope}, strike ${struck}`);
     return true;
@@ -102,7 +103,10 @@ export function install(params, scope, report) {
       if (isLoss && ["prefill", "decode", "probe"].includes(at) && isThere()) strikeDevices();
       if (fault === "out-of-memory" && at !== "start" && isThere()) exhaust();
     },
-    trigger() {
+    trigger({ arm, strike }) {
+      if (arm !== undefined) armed = arm;
+      if (!strike) return;
+      armed = true;
       if (isLoss) strikeDevices();
     },
   };
