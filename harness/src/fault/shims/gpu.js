@@ -1,6 +1,6 @@
 // Faults of GPU devices, between the engine and the browser's WebGPU and WebGL2.
 //
-// params: { fault, at, token, times, struck, armed }. `at` says when it strikes: at `start`, wherever the engine
+// params: { fault, at, token, times, value, struck, armed }. `at` says when it strikes: at `start`, wherever the engine
 // next asks; at `probe`, `load`, `prefill`, `decode` behind `token` tokens, and `readback` there,
 // when the engine gets there; at `idle`, when it is told to. Every strike is reported, and none
 // comes after `times` of them, `struck` by workers before this one included. Nothing strikes that
@@ -28,8 +28,10 @@ const READBACKS = [
   ["WebGL2RenderingContext", "readPixels"],
 ];
 
+const GL = globalThis.WebGL2RenderingContext ?? class {};
+
 export function install(params, scope, report) {
-  const { fault, at, token = 0, times = 1 } = params;
+  const { fault, at, token = 0, times = 1, value = 0 } = params;
   let { struck = 0, armed = true } = params;
   const devices = new Set();
   const contexts = new Set();
@@ -85,6 +87,7 @@ export function install(params, scope, report) {
     return original.apply(target, args);
   });
   if (fault === "gpu-hangs") wrap(READBACKS, hang);
+  if (fault === "gpu-slow") wrap(READBACKS, delay);
   if (fault === "first-dispatch-wrong") bendReadbacks();
 
   return {
@@ -198,8 +201,20 @@ export function install(params, scope, report) {
   // told.
   function hang(original, args, target) {
     if (!isThere() || !strikes("what is read back never comes")) return original.apply(target, args);
-    if (target instanceof WebGL2RenderingContext) for (;;);
+    if (target instanceof GL) for (;;);
     return new Promise(() => {});
+  }
+
+  // As often as it is there: one report for all of it.
+  function delay(original, args, target) {
+    const result = original.apply(target, args);
+    if (!armed || !isThere()) return result;
+    if (struck === 0) strikes(`what is read back comes ${value} ms late`);
+    if (!(target instanceof GL)) {
+      return result.then(() => new Promise((resolve) => setTimeout(resolve, value)));
+    }
+    for (const end = performance.now() + value; performance.now() < end; );
+    return result;
   }
 
   // What comes back while the first dispatch is held against what it must be is not what the
