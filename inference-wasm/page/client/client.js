@@ -2,10 +2,9 @@
 // it asks for. Effects are begun in order and not waited for; what comes of them goes back in as
 // inputs.
 
-import { Refusal, choose } from "../bundle.js";
-import { hasWebAssembly } from "../features.js";
+import { choose } from "../bundle.js";
 import { detect } from "./detect.js";
-import { Device } from "./device.js";
+import { Device, isOfWeights } from "./device.js";
 import { PlainClient } from "./plain.js";
 import { askServer } from "./server.js";
 import { Weights } from "./weights.js";
@@ -14,18 +13,29 @@ import { Weights } from "./weights.js";
 const LONGEST_TIMER_MS = 0x7fffffff;
 
 // A client for what a `ClientStart` of the protocol asks. `listener.effect` hears of every effect,
-// `listener.ran` of every generation of an engine.
+// `listener.ran` of every generation of an engine, `listener.injected` of what shims do.
 export async function createClient(start, base, shims, listener) {
-  if (!hasWebAssembly()) return new PlainClient(start, base, listener);
-  const bundles = await (await fetch(new URL("bundle.json", base))).json();
-  const names = bundles.bundles.map((built) => built.name);
+  let glue;
+  try {
+    glue = await instantiate(base);
+  } catch (error) {
+    console.warn(`no state machine, hence no engine: ${error}`);
+    return new PlainClient(start, base, listener);
+  }
+  const machine = new glue.HybridClient(JSON.stringify(start.config), start.fault ?? "");
+  return new Client(machine, start, base, shims, listener);
+}
+
+// An instance of the module for the client alone; those of engines on this thread are others.
+async function instantiate(base) {
+  const response = await fetch(new URL("bundle.json", base));
+  const { bundles } = await response.json();
   // The client computes nothing: one thread, whatever the engines have.
-  const { name } = choose("auto", 1, names);
+  const { name } = choose("auto", 1, bundles.map((built) => built.name));
   const url = (file) => new URL(`${name}/${file}`, base).href;
   const glue = await import(url("inference_wasm.js"));
   await glue.default({ module_or_path: fetch(url("inference_wasm_bg.wasm")) });
-  const machine = new glue.HybridClient(JSON.stringify(start.config), start.fault ?? "");
-  return new Client(machine, start, base, shims, listener);
+  return glue;
 }
 
 class Client {
@@ -45,6 +55,8 @@ class Client {
   // Commands to engines, and logits with them, are numbered over the life of a page.
   #commands = 0;
   #workersStarted = 0;
+  // Workers have no WebGL2, as was detected.
+  #isWebglHere = false;
 
   constructor(machine, start, base, shims, listener) {
     this.#machine = machine;
@@ -53,7 +65,6 @@ class Client {
     this.#shims = shims;
     this.#listener = listener;
     this.#weights = new Weights(start.store, start.config.registry, base);
-    this.input({ input: "start" });
   }
 
   // Tells the machine that something has happened.
@@ -74,16 +85,26 @@ class Client {
     }
   }
 
+  // The breakers as JSON, for the configuration of the next visit.
+  breakers() {
+    return this.#machine.breakers();
+  }
+
   // Has a shim in the worker at work act.
-  trigger({ shim, params }) {
+  trigger(shim, params) {
     for (const device of this.#devices.values()) device.trigger(shim, params);
   }
 
+  // An error of this thread that nobody has caught.
+  pageFailed(error) {
+    for (const device of this.#devices.values()) device.pageFailed(error);
+  }
+
   async inspect() {
-    const alive = [...this.#devices.values()].filter((device) => device.isAlive);
+    const workers = [...this.#devices.values()].filter((device) => device.hasWorker);
     return {
       workers_started: this.#workersStarted,
-      workers_alive: alive.length,
+      workers_alive: workers.length,
       object_urls: this.#weights.objectUrls,
       memory_shard_bytes: this.#weights.memoryBytes,
       js_heap_bytes: performance.memory?.usedJSHeapSize ?? null,
@@ -97,14 +118,16 @@ class Client {
   }
 
   #carryOut(effect) {
-    const { generation, variant, shard, request } = effect;
-    // What does not come at once comes as the event that the promise gives.
-    const local = (promise) => promise.then((event) => event && this.#local(generation, event));
+    const { generation, variant, shard } = effect;
+    // What does not come at once comes as the event that the promise gives, unless the device that it
+    // was for has been given up.
+    const local = async (promise) => {
+      const event = await promise;
+      if (event && this.#devices.has(generation)) this.#local(generation, event);
+    };
     switch (effect.effect) {
       case "detect":
-        detect(this.#start.accepts_software === true).then((capabilities) =>
-          this.input({ input: "detected", capabilities }),
-        );
+        this.#detect();
         break;
       case "create-device":
         this.#createDevice(effect);
@@ -143,13 +166,14 @@ class Client {
       case "abandon":
         this.#devices.get(generation)?.abandon();
         this.#devices.delete(generation);
+        this.#weights.abandon(generation);
         break;
       case "ask-server":
         this.#attempts.set(
           generation,
-          askServer(effect, this.#start, this.#base, (event) => {
-            this.input({ input: "server", generation, event });
-          }),
+          askServer(effect, this.#start, this.#base, (event) =>
+            this.input({ input: "server", generation, event }),
+          ),
         );
         break;
       case "stop-server":
@@ -169,16 +193,26 @@ class Client {
     }
   }
 
+  async #detect() {
+    const capabilities = await detect(this.#start.accepts_software === true);
+    const { webgl2, storage } = capabilities;
+    this.#isWebglHere = webgl2.present && !webgl2.in_worker;
+    this.#weights.offer(storage);
+    this.input({ input: "detected", capabilities });
+  }
+
   #createDevice({ tier, generation }) {
-    this.#workersStarted += 1;
-    const device = new Device(tier, this.#start, this.#base, this.#shims, {
+    const isOnMainThread = tier === "webgl" && this.#isWebglHere;
+    const device = new Device(tier, isOnMainThread, this.#start, {
+      shims: this.#shims,
       event: (event) => this.#local(generation, event),
       ran: (run) => this.#listener.ran({ generation, ...run }),
       injected: this.#listener.injected,
       nextCommand: () => (this.#commands += 1),
     });
     this.#devices.set(generation, device);
-    device.create();
+    this.#workersStarted += device.hasWorker ? 1 : 0;
+    device.create(generation, this.#base);
   }
 
   // Loads from where the shards lie, by addresses that lead nowhere else.
@@ -192,8 +226,10 @@ class Client {
       return { event: "load-failed", kind: "shard-unavailable" };
     }
     try {
-      const failed = await device.load({ ...variant.file, shards: lease.shards });
-      return failed ?? { event: "loaded", versions: lease.versions };
+      const kind = await device.load(variant, lease.shards);
+      if (kind === null) return { event: "loaded", versions: lease.versions };
+      if (isOfWeights(kind)) this.#weights.distrust(variant.id);
+      return { event: "load-failed", kind };
     } finally {
       lease.release();
     }
@@ -202,10 +238,8 @@ class Client {
   #setDeadline(at) {
     clearTimeout(this.#timer);
     if (at === null) return;
-    const ms = Math.min(Math.max(at - performance.now(), 0), LONGEST_TIMER_MS);
     // A timer may be early by a part of a millisecond, and the machine counts whole ones.
-    this.#timer = setTimeout(() => this.input({ input: "tick" }), Math.ceil(ms) + 1);
+    const ms = Math.max(Math.ceil(at - performance.now()) + 1, 0);
+    this.#timer = setTimeout(() => this.input({ input: "tick" }), Math.min(ms, LONGEST_TIMER_MS));
   }
 }
-
-export { Refusal };

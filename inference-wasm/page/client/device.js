@@ -1,88 +1,99 @@
 // One device: a thread with an engine of its own, which is told its tier and takes no other. When
-// the device is given up, the thread goes with it, and nothing of it is used again.
+// the device is given up the thread goes with it, and nothing of it is used again. A browser that has
+// WebGL2 on the page's main thread alone gets a fresh instance of the engine there.
 
 import { inWorker, onThisThread } from "../place.js";
+import { Pool } from "../pool.js";
 
-// A few cases that reach every stage of a dispatch: a weight, a product, a norm, a readback.
-const FIRST_DISPATCH = { webgpu: "rms_norm/", webgl: "rms_norm/", wasm: "rms_norm/" };
-// How often an engine that has nothing to do is asked whether its device is still there.
-const CHECK_MS = 100;
+// A matrix product and a norm, on a few rows of several widths: every stage of a dispatch, in some
+// hundred milliseconds on an adapter that computes on the CPU.
+const FIRST_DISPATCH = "*m*/F32/rows=3,columns=*";
+
+// What can go wrong with stored weights, as an engine that loads them says it.
+const OF_WEIGHTS = ["shard-unavailable", "shard-truncated", "shard-corrupt"];
 
 export class Device {
   #tier;
   #start;
-  #base;
-  #shims;
   #host;
+  #isOnMainThread;
   #engine = null;
-  #checks = null;
-  // What waits for the end of the command at work, and what hears of its tokens.
+  #pool;
+  // The variant that is loaded.
+  #variant = null;
+  // The command at work: its number, and who waits for its tokens and its end.
   #pending = null;
-  #ready = null;
   isAlive = true;
 
-  // `host.event` takes events of the device, `host.ran` a generation that has ended.
-  constructor(tier, start, base, shims, host) {
+  // `host.event` takes events of the device, `host.ran` a generation that has ended,
+  // `host.nextCommand` gives numbers; `host.shims` are those of the page.
+  constructor(tier, isOnMainThread, start, host) {
     this.#tier = tier;
+    this.#isOnMainThread = isOnMainThread;
     this.#start = start;
-    this.#base = base;
-    this.#shims = shims;
     this.#host = host;
+    this.#pool = new Pool(() => this.#crash(), () => this.#crash());
   }
 
-  async create() {
+  // Whether it has a worker of its own.
+  get hasWorker() {
+    return !this.#isOnMainThread;
+  }
+
+  create(generation, base) {
     const take = (data) => this.isAlive && this.#take(data);
-    const mainThread = this.#tier === "webgl" && !(await webglWorks());
-    this.#engine = mainThread ? onThisThread(take, this.#shims) : inWorker(take);
-    this.#ready = { on: (data) => this.#started(data) };
+    this.#engine = this.#isOnMainThread ? onThisThread(take, this.#host.shims) : inWorker(take);
     this.#engine.post({
       type: "start",
-      base: this.#base,
+      base,
       bundle: this.#start.bundle ?? "auto",
-      threads: this.#start.threads ?? 1,
+      // The kernels of a GPU have one thread.
+      threads: this.#tier === "wasm" ? (this.#start.threads ?? 1) : 1,
       shims: this.#start.shims ?? [],
       device: this.#tier,
+      instance: this.#isOnMainThread ? `?engine=${generation}` : "",
     });
   }
 
   // Runs the first dispatch and holds it against the scalar reference.
   async probe() {
-    const filter = FIRST_DISPATCH[this.#tier];
-    const end = await this.#command({ do: "ops", backend: this.#tier, filter });
+    const end = await this.#command({ do: "ops", backend: this.#tier, filter: FIRST_DISPATCH });
     if (end.type === "failed") {
       if (end.error.kind === "device-lost") return { event: "device-lost", reason: "unknown" };
       return { event: "probed", is_right: false };
     }
-    const { failures, cases } = end.result;
-    return { event: "probed", is_right: cases > 0 && failures.length === 0 };
+    const { failures, tallies } = end.result;
+    const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
+    return { event: "probed", is_right: passed > 0 && failures.length === 0 };
   }
 
-  // Null, or the event that tells of the failure.
-  async load(model) {
-    const { context_tokens = null, threads = null } = this.#start;
-    const request = { backend: this.#tier, model, context_tokens };
-    if (this.#tier === "wasm" && threads !== null) request.threads = threads;
-    const end = await this.#command({ do: "load", ...request });
-    return end.type === "failed" ? { event: "load-failed", kind: end.error.kind } : null;
+  // Loads a variant whose shards lie at these addresses. Null, or the kind of the failure.
+  async load(variant, shards) {
+    const model = { ...variant.file, shards };
+    const { context_tokens = null } = this.#start;
+    const end = await this.#command({ do: "load", backend: this.#tier, model, context_tokens });
+    this.#variant = variant.id;
+    return end.type === "failed" ? end.error.kind : null;
   }
 
+  // Runs a request: tokens, and its end, come as events.
   async run({ request, generate, begin }) {
-    const fail = (kind) => this.#host.event({ event: "failed", request, kind });
-    const seen = begin.begin === "continue" ? await this.#seen(generate, begin) : null;
-    if (seen?.error) return fail(seen.error.kind);
-    const offset = seen?.ids.length ?? 0;
-    const wanted = seen
-      ? { ...generate, prompt: { ids: [...seen.prompt, ...seen.ids] }, max_tokens: generate.max_tokens - offset }
-      : generate;
-    const onToken = ({ index, id, text }) => {
+    const fail = (kind) => this.#tell({ event: "failed", request, kind });
+    const isContinued = begin.begin === "continue";
+    // Tokens that the user has seen, whatever their ids are to this model.
+    const offset = isContinued ? begin.ids.length : 0;
+    const seen = isContinued ? await this.#seen(generate, begin) : null;
+    if (seen?.kind) return fail(seen.kind);
+    const max_tokens = Math.max(generate.max_tokens - offset, 0);
+    const wanted = seen ? { ...generate, prompt: { ids: [...seen.prompt, ...seen.ids] }, max_tokens } : generate;
+    const end = await this.#command({ do: "generate", ...wanted }, ({ index, id, text }) => {
       const token = { index: index + offset, id, text };
-      this.#host.event({ event: "token", request, token });
-    };
-    const end = await this.#command({ do: "generate", ...wanted }, onToken);
+      this.#tell({ event: "token", request, token });
+    });
     if (end.type === "failed") return fail(end.error.kind);
-    const generated = end.result;
+    const { of: _, ...generated } = end.result;
     this.#host.ran({ request, logits_command: end.command, generated });
-    this.#host.event({
+    this.#tell({
       event: "finished",
       request,
       end: {
@@ -93,34 +104,52 @@ export class Device {
     });
   }
 
-  // The ids of a prompt and of what the user has seen of its answer. Another model's ids mean
-  // nothing to this one, the text does.
+  // The ids of a prompt and of what the user has seen of its answer; or the kind of a failure.
+  // Another model's ids mean nothing to this one, the text does. The prompt comes last, so that it is
+  // in the cache when the answer goes on.
   async #seen(generate, { variant, ids, text }) {
-    const idsOf = async (prompt) => {
-      const end = await this.#command({ do: "generate", ...generate, prompt, max_tokens: 0, logits: "none" });
-      return end.type === "failed" ? { error: end.error } : { ids: end.result.prompt_ids };
-    };
-    const prompt = await idsOf(generate.prompt);
-    if (prompt.error) return prompt;
-    if (variant === this.#start.config.registry[0]?.id || text === "") {
-      return { prompt: prompt.ids, ids };
+    try {
+      const idsOf = (prompt) => this.#ids(generate, prompt);
+      const own = variant === this.#variant ? ids : await textIds(text, idsOf);
+      return { prompt: await idsOf(generate.prompt), ids: own };
+    } catch (error) {
+      return { kind: error.kind };
     }
-    const own = await idsOf({ raw: text });
-    return own.error ? own : { prompt: prompt.ids, ids: own.ids };
+  }
+
+  // The ids of a prompt, as the model sees it: what a generation of no tokens reports.
+  async #ids(generate, prompt) {
+    const action = { do: "generate", ...generate, prompt, max_tokens: 0, logits: "none" };
+    const end = await this.#command(action);
+    if (end.type === "failed") throw end.error;
+    return end.result.prompt_ids;
   }
 
   stop() {
     this.#engine?.post({ type: "cancel" });
   }
 
+  // Ends the thread, whatever it is at. Whoever waits for a command is told, and nobody else.
   abandon() {
     this.isAlive = false;
-    clearInterval(this.#checks);
     this.#engine?.stop();
+    this.#pool.stop();
+    this.#pending?.resolve({ type: "failed", error: { kind: "device-lost" } });
   }
 
+  // Has a shim in the device's own thread act. Those of the main thread have been told.
   trigger(shim, params) {
-    this.#engine?.post({ type: "trigger", shim, params });
+    if (!this.#isOnMainThread) this.#engine?.post({ type: "trigger", shim, params });
+  }
+
+  // An error of this thread that nobody has caught may be the engine's, which is dead then.
+  pageFailed(error) {
+    const isEngine = this.#isOnMainThread && error instanceof WebAssembly.RuntimeError;
+    if (isEngine && this.isAlive) this.#crash();
+  }
+
+  #tell(event) {
+    if (this.isAlive) this.#host.event(event);
   }
 
   // Hands the engine a command, and waits for its end.
@@ -132,18 +161,14 @@ export class Device {
     });
   }
 
-  #started({ failure }) {
-    if (failure) return this.#host.event({ event: "device-failed", failure });
-    this.#host.event({ event: "device-created" });
-    this.#checks = setInterval(() => {
-      if (this.#pending === null) this.#engine.post({ type: "check-device" });
-    }, CHECK_MS);
-  }
-
   #take(data) {
     switch (data.type) {
       case "device":
-        this.#started(data);
+        this.#tell(
+          data.failure
+            ? { event: "device-failed", failure: data.failure }
+            : { event: "device-created" },
+        );
         break;
       case "event":
         this.#event(JSON.parse(data.kind), data.command);
@@ -151,16 +176,31 @@ export class Device {
       case "injected":
         this.#host.injected(data.shim, data.detail);
         break;
+      case "start-threads":
+        this.#startThreads(data);
+        break;
       case "without-engine":
-        this.#host.event({ event: "device-failed", failure: "adapter-null" });
+        console.warn(`no engine for \`${this.#tier}\`: ${data.reason}`);
+        this.#tell({ event: "device-failed", failure: "device-rejected" });
         break;
       case "error":
       case "rejection":
-        this.#host.event({ event: "crashed" });
+      case "lost":
+        this.#crash(data.message ?? data.reason);
         break;
       default:
         break;
     }
+  }
+
+  async #startThreads({ count, share }) {
+    const trouble = await this.#pool.start(count, share);
+    this.#engine.post({ type: "threads-started", trouble });
+  }
+
+  #crash(why = "a thread failed") {
+    console.warn(`the engine on \`${this.#tier}\` is dead: ${why}`);
+    this.#tell({ event: "crashed" });
   }
 
   #event(kind, command) {
@@ -177,10 +217,10 @@ export class Device {
         pending.resolve(kind);
         break;
       case "device-lost":
-        this.#host.event({ event: "device-lost", reason: kind.reason });
+        this.#tell({ event: "device-lost", reason: kind.reason });
         break;
       case "panicked":
-        this.#host.event({ event: "crashed" });
+        this.#crash(kind.message);
         break;
       default:
         break;
@@ -188,15 +228,16 @@ export class Device {
   }
 }
 
-// Whether a worker can have a WebGL2 context. Asked once: it is the browser's nature.
-let works = null;
-function webglWorks() {
-  works ??= new Promise((resolve) => {
-    const worker = new Worker(new URL("../probe-worker.js", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }) => resolve(data.webgl2);
-    worker.onerror = () => resolve(false);
-    worker.postMessage({ memory: null });
-    setTimeout(() => resolve(false), 5000);
-  }).then((can) => can);
-  return works;
+// Whether a failed load casts doubt on what is stored.
+export function isOfWeights(kind) {
+  return OF_WEIGHTS.includes(kind);
+}
+
+// The ids of a text in the middle of an answer: without the token that the model puts before every
+// text, which shows as the one that two texts with nothing in common begin with.
+async function textIds(text, idsOf) {
+  if (text === "") return [];
+  const [[first], [other]] = [await idsOf({ raw: "a" }), await idsOf({ raw: "\n" })];
+  const ids = await idsOf({ raw: text });
+  return first === other && ids[0] === first ? ids.slice(1) : ids;
 }

@@ -5,9 +5,12 @@
 //   device.js    one device: a worker, or this thread, with an engine that is told its tier
 //   weights.js   shards: what storage has, fetching, hashing
 //   storage.js   the three places where a browser keeps bytes, and memory
+//   download.js  one shard over the network
+//   trial.js     whether a thread gets a device at all
 //   server.js    the server tier
 //   detect.js    what the device can do
 //   plain.js     what is left of a client in a browser without WebAssembly
+//   shims.js     what a test puts between the browser and all of that
 //
 // The state machine itself is `src/client`, in WebAssembly. Nothing here decides anything that it
 // could decide.
@@ -22,6 +25,7 @@ const PROTOCOL = 3;
 const URGENT = new Set(["transition", "answer", "fail", "ask-consent"]);
 
 const outbox = new Outbox(new URL("events", document.baseURI));
+let isStarted = false;
 let client = null;
 let shims = new Shims();
 
@@ -32,10 +36,12 @@ addEventListener("error", (event) => {
   const message = event.message ?? `could not load ${event.target?.src ?? "a resource"}`;
   const source = `${event.filename ?? ""}:${event.lineno ?? 0}:${event.colno ?? 0}`;
   send(null, { type: "page-error", message: String(message), source }, true);
+  client?.pageFailed(event.error);
 });
 addEventListener("unhandledrejection", ({ reason }) => {
   const text = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
   send(null, { type: "unhandled-rejection", reason: text }, true);
+  client?.pageFailed(reason);
 });
 
 // What the client has to say, as events.
@@ -51,10 +57,13 @@ const listener = {
 };
 
 async function start(request) {
-  if (client !== null) throw new Error("a client was started before");
+  if (isStarted) throw new Error("a client was started before");
+  isStarted = true;
+  const started = { of: "client-started", time_origin_ms: performance.timeOrigin };
   shims = await Shims.install(request.shims, "page", document.baseURI, listener.injected);
   client = await createClient(request, document.baseURI, shims, listener);
-  return { of: "client-started", time_origin_ms: performance.timeOrigin };
+  client.input({ input: "start" });
+  return started;
 }
 
 async function act(action) {
@@ -65,7 +74,7 @@ async function act(action) {
       client.input(action.input);
       return { of: "client-told" };
     case "trigger":
-      await Promise.all([shims.trigger(action.shim, action.params), client.trigger(action)]);
+      await Promise.all([shims.trigger(action.shim, action.params), client.trigger(action.shim, action.params)]);
       return { of: "client-told" };
     case "inspect":
       return { of: "client-inspected", ...(await client.inspect()) };

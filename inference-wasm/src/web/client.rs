@@ -2,7 +2,16 @@
 //!
 //! `page/client/client.js` tells it what happened and carries out what it asks for. The page's
 //! main thread has an instance of the module of its own for it, beside those of the engines in
-//! workers, since an engine may die and the client must not.
+//! workers, since an engine may die and the client must not. Any bundle of one thread does: the
+//! client computes nothing.
+//!
+//! ```text
+//! page/client/page.js ── the host's commands and events
+//!        │ ClientStart, inputs          ▲ effects
+//! page/client/client.js ── step(now, input) ──► HybridClient ──► client::machine::Client
+//!        ├── detect.js, weights.js ─ storage.js, download.js ── server.js
+//!        └── device.js ── a worker for each generation ── engine.js ── the engine's instance
+//! ```
 
 use wasm_bindgen::prelude::*;
 
@@ -26,6 +35,8 @@ impl HybridClient {
     pub fn new(config: &str, fault: &str) -> Result<HybridClient, JsError> {
         let config = serde_json::from_str(config)
             .map_err(|error| JsError::new(&format!("the configuration: {error}")))?;
+        // A panic is an error with its message, which the page tells.
+        std::panic::set_hook(Box::new(|panic| wasm_bindgen::throw_str(&panic.to_string())));
         let client = Client::new(with_fault(config, fault)?);
         Ok(Self { client })
     }

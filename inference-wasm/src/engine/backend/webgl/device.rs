@@ -214,8 +214,11 @@ impl Device {
     /// stays wrong: what was computed since is not to be used.
     pub(super) fn check(&mut self) -> Result<(), EngineError> {
         let found = self.gl.get_error();
-        if self.gl.is_context_lost() || found == Gl::CONTEXT_LOST_WEBGL {
+        if found == Gl::CONTEXT_LOST_WEBGL {
             return Err(self.taken_away().error());
+        }
+        if let Some(loss) = self.loss() {
+            return Err(loss.error());
         }
         if found != Gl::NO_ERROR {
             self.fail(error_of(found));
@@ -409,7 +412,9 @@ impl Device {
 
     /// Why the context is gone, if it is. Asks for nothing that would wait for the GPU.
     pub(super) fn loss(&self) -> Option<Loss> {
-        self.gl.is_context_lost().then(|| self.taken_away())
+        // A browser may give a context back, without anything that was in it.
+        let is_lost = self.lost.borrow().is_some() || self.gl.is_context_lost();
+        is_lost.then(|| self.taken_away())
     }
 
     fn taken_away(&self) -> Loss {
