@@ -159,6 +159,15 @@ impl<'d> Table<'d> {
         }
     }
 
+    /// Reports that none of these keys is there.
+    pub(crate) fn require_any_of(&self, keys: &[&str], expected: &str) {
+        if !keys.iter().any(|key| self.entries.contains_key(*key)) {
+            let message = format!("missing key {} {}", names(keys.iter()), self.called);
+            let problem = Problem::at(self.head(), message, "needs one of them");
+            self.problems.push(problem.hint(format!("it says {expected}")));
+        }
+    }
+
     /// A short place that stands for the table: its first line.
     pub(crate) fn head(&self) -> Range<usize> {
         self.span.start..self.span.end.min(self.span.start + 1)

@@ -5,7 +5,7 @@
 //!
 //! The first of these that applies decides:
 //! 1. the browser can't have the backend by its nature, or can't exist on this platform;
-//! 2. the scenario wants the backend switched off, and that can't be done;
+//! 2. the scenario wants the backend switched off, or a fault that can't be had there;
 //! 3. the browser's probe report lacks what the backend needs;
 //! 4. the browser is not installed, or the model not fetched (both are told);
 //! 5. the matrix lists it as a known failure;
@@ -24,6 +24,7 @@ use crate::bundle::BundleChoice;
 use crate::cell::{BrowserName, CellId};
 use crate::matrix::Matrix;
 use crate::outcome::Disposition;
+use crate::scenario::ClientScenario;
 
 /// What is known of this machine.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +44,7 @@ pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition
     let unsupported = unsupported_platform(cell.browser, facts.is_macos)
         .or_else(|| unsupported_pair(cell))
         .or_else(|| unsupported_launch(cell, matrix))
+        .or_else(|| matrix.client(cell)?.unsupported(cell.browser, cell.backend))
         .or_else(|| unsupported_by_probe(cell, matrix, facts.reports.get(&cell.browser)));
     if let Some(reason) = unsupported {
         return Disposition::Unsupported { reason };
@@ -102,6 +104,10 @@ fn unsupported_by_probe(
     matrix: &Matrix,
     report: Option<&CapabilityReport>,
 ) -> Option<String> {
+    if matrix.client(cell).is_some_and(ClientScenario::has_launch_fault) {
+        // What the browser lacks is the fault; that it does is seen in the attempt.
+        return None;
+    }
     if !matrix.is_without_backend(cell) {
         return unsupported_by_report(cell.backend, matrix.bundle, report);
     }

@@ -28,7 +28,7 @@ use crate::cell::{BrowserName, CellId};
 use crate::compare::ToleranceClass;
 use crate::document::{self, InvalidConfiguration, InvalidDocument};
 use crate::proof::AdapterDemand;
-use crate::scenario::{Fixtures, Launch};
+use crate::scenario::{ClientScenario, Fixtures, Launch};
 
 pub use floors::{Axis, Floors};
 pub(crate) use pattern::Pattern;
@@ -83,6 +83,8 @@ pub struct Matrix {
     pub models: BTreeMap<String, ModelFacts>,
     /// What the scenarios' browsers are launched with, by name.
     pub launches: BTreeMap<String, Launch>,
+    /// The scenarios of the hybrid client, by name.
+    pub clients: BTreeMap<String, ClientScenario>,
 }
 
 /// A product of axes.
@@ -309,15 +311,25 @@ impl Matrix {
     pub fn is_without_backend(&self, cell: &CellId) -> bool {
         match self.launches.get(&cell.scenario) {
             Some(Launch::WithoutBackend) => true,
-            Some(Launch::Default) | None => false,
+            Some(Launch::Default | Launch::CrashableGpu) | None => false,
         }
+    }
+
+    /// What is done with the hybrid client in a cell; `None` where the engine is alone.
+    pub fn client(&self, cell: &CellId) -> Option<&ClientScenario> {
+        self.clients.get(&cell.scenario)
     }
 
     /// What a cell's browser is launched with.
     pub fn profile(&self, cell: &CellId, is_headed: bool) -> LaunchProfile {
-        let variant = Variant::without(cell.backend).filter(|_| self.is_without_backend(cell));
+        let by_fault = self.client(cell).and_then(|client| client.variant(cell.browser));
+        let by_launch = match self.launches.get(&cell.scenario) {
+            Some(Launch::WithoutBackend) => Variant::without(cell.backend),
+            Some(Launch::CrashableGpu) => Some(Variant::CrashableGpu),
+            Some(Launch::Default) | None => None,
+        };
         LaunchProfile {
-            variant: variant.unwrap_or_default(),
+            variant: by_fault.or(by_launch).unwrap_or_default(),
             gpu: self.gpu,
             ..LaunchProfile::new(cell.browser, is_headed)
         }

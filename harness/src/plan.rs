@@ -64,7 +64,8 @@ pub struct NothingToRun {
 /// Lays a matrix out: the product and what is included, less what is excluded.
 ///
 /// Browsers and backends come in the order of reports, models and scenarios in the order in which
-/// the matrix first names them.
+/// the matrix first names them. A scenario of the hybrid client makes no cell for a backend that
+/// it does not start on.
 pub fn expand(matrix: &Matrix) -> Expansion {
     let mut ids = Vec::new();
     let mut seen = BTreeSet::new();
@@ -81,6 +82,10 @@ pub fn expand(matrix: &Matrix) -> Expansion {
                             let (engine, model, scenario) =
                                 (engine.clone(), model.clone(), scenario.clone());
                             let cell = CellId { browser, backend, engine, model, scenario };
+                            let client = matrix.client(&cell);
+                            if client.is_some_and(|client| !client.tiers.contains(&backend)) {
+                                continue;
+                            }
                             if seen.insert(cell.clone()) {
                                 ids.push(cell);
                             }

@@ -3,6 +3,7 @@
 //! [`run`] is the whole of it: workers take groups of cells, the dispatcher turns what they say
 //! into events, and a stop by the user ends them in order.
 
+mod client;
 mod conversation;
 pub(crate) mod dispatcher;
 pub mod event;

@@ -4,6 +4,7 @@
 //! Steps are carried out by [`crate::run`]; the prompts come from a model's prompt set, the
 //! answers from its golden.
 
+mod client;
 mod library;
 mod prompts;
 mod read;
@@ -14,11 +15,15 @@ use inference_wasm::protocol::EngineErrorKind;
 
 use crate::document::InvalidDocument;
 pub use crate::server::ServerFault;
+pub use client::{
+    ClientScenario, ClientStep, Deployment, Inject, InputName, InputStep, Inspect, Meanwhile,
+    MeanwhileEvent, Request, RequestExpectation, Settings, TierExpectation, Visit, Wait,
+};
 pub use library::Fixtures;
 pub use prompts::{PromptCase, PromptSet};
 
 /// What is done in one page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// Where it lies under `fixtures/scenarios/`, without the ending: `tokens/greedy`.
     pub name: String,
@@ -28,12 +33,17 @@ pub struct Scenario {
     pub why: String,
     /// The layer of conformance that it belongs to.
     pub layer: Layer,
+    /// Reports of real defects that it stands for, as `owner/name#number`.
+    pub bugs: Vec<String>,
     /// The scenario whose cases and golden it uses, if not its own.
     pub golden: Option<String>,
     /// What its browser is launched with.
     pub launch: Launch,
-    /// Never empty; the first one loads, or holds ops, which need no model.
+    /// Empty for a scenario of the hybrid client; else the first one loads, or holds ops, which
+    /// need no model.
     pub steps: Vec<Step>,
+    /// What is done with the hybrid client; `None` for a scenario of the engine alone.
+    pub client: Option<Box<ClientScenario>>,
 }
 
 impl Scenario {
@@ -54,15 +64,18 @@ impl Scenario {
     /// Whether any step is judged by a golden: one that answers cases, or makes up a prompt out of
     /// the first one's ids.
     pub fn needs_golden(&self) -> bool {
-        self.steps.iter().any(|step| match step {
-            Step::Generate(_) | Step::Score(_) => true,
-            Step::Load(_) | Step::Ops(_) | Step::Release => false,
-        })
+        let of_client = self.client.iter().any(|client| client.cases().next().is_some());
+        of_client
+            || self.steps.iter().any(|step| match step {
+                Step::Generate(_) | Step::Score(_) => true,
+                Step::Load(_) | Step::Ops(_) | Step::Release => false,
+            })
     }
 
     /// The case ids that steps name, and whether any step takes cases at all.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &Cases> {
-        self.steps.iter().filter_map(Step::cases)
+        let of_client = self.client.iter().flat_map(|client| client.cases());
+        self.steps.iter().filter_map(Step::cases).chain(of_client)
     }
 }
 
@@ -74,17 +87,20 @@ pub enum Launch {
     Default,
     /// All but the cell's own, so that the engine has to say that it is not there.
     WithoutBackend,
+    /// Every backend, on a GPU process that may crash as often as it likes.
+    CrashableGpu,
 }
 
 impl Launch {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Default, Self::WithoutBackend];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Default, Self::WithoutBackend, Self::CrashableGpu];
 
     /// The name as it stands in TOML.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
             Self::WithoutBackend => "without-backend",
+            Self::CrashableGpu => "crashable-gpu",
         }
     }
 }
@@ -106,11 +122,13 @@ pub enum Layer {
     Load,
     /// A backend that is not there.
     Backend,
+    /// The hybrid client under faults.
+    Resilience,
 }
 
 impl Layer {
     /// Every layer, lowest first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ops,
         Self::Logits,
         Self::Tokens,
@@ -118,6 +136,7 @@ impl Layer {
         Self::Lifecycle,
         Self::Load,
         Self::Backend,
+        Self::Resilience,
     ];
 
     /// The name as it stands in TOML.
@@ -130,6 +149,7 @@ impl Layer {
             Self::Lifecycle => "lifecycle",
             Self::Load => "load",
             Self::Backend => "backend",
+            Self::Resilience => "resilience",
         }
     }
 }

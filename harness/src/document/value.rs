@@ -98,6 +98,16 @@ impl FromValue for u32 {
     }
 }
 
+impl FromValue for u64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let integer = value.as_integer().ok_or_else(unfit::<Self>)?;
+        Self::from_str_radix(integer.as_str(), integer.radix())
+            .map_err(|_| Unfit::new(format!("a whole number from 0 to {}", Self::MAX)))
+    }
+}
+
 impl FromValue for f64 {
     const EXPECTED: &'static str = "a number";
 

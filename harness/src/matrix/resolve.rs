@@ -78,6 +78,12 @@ pub(super) fn matrix(
             .iter()
             .map(|(name, scenario)| (name.clone(), scenario.launch))
             .collect(),
+        clients: known
+            .fixtures
+            .scenarios
+            .iter()
+            .filter_map(|(name, scenario)| Some((name.clone(), *scenario.client.clone()?)))
+            .collect(),
     };
     (matrix, resolver.origins)
 }

@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use super::{
     Cases, GenerateExpectation, GenerateStep, Launch, Layer, LoadExpectation, LoadStep, OpsStep,
-    Scenario, ScoreStep, ServerFault, Step,
+    Scenario, ScoreStep, ServerFault, Step, client,
 };
 use crate::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
 
@@ -15,9 +15,25 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
     document::read(path, text, |table, problems| {
         let title = table.required("title").map(Spanned::into_inner);
         let why = table.required("why").map(Spanned::into_inner);
-        let layer = table.required("layer").map(Spanned::into_inner);
+        let layer: Option<Spanned<Layer>> = table.required("layer");
         let golden = table.optional("golden").map(Spanned::into_inner);
         let launch = table.optional("launch").map_or(Launch::Default, Spanned::into_inner);
+        let bugs = bugs(table, problems);
+        let client = client::read::client(table, problems);
+        belongs_together(layer.as_ref(), client.is_some(), launch, (table, problems));
+        if client.is_some() {
+            return Some(Scenario {
+                name: name.to_owned(),
+                title: title?,
+                why: why?,
+                layer: layer?.into_inner(),
+                bugs,
+                golden,
+                launch,
+                steps: Vec::new(),
+                client: client.map(Box::new),
+            });
+        }
         table.require_tables("steps");
         let steps = table.tables("steps", |step_table| step(step_table, problems));
         if let Some(first) = steps.first()
@@ -34,12 +50,58 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
             name: name.to_owned(),
             title: title?,
             why: why?,
-            layer: layer?,
+            layer: layer?.into_inner(),
+            bugs,
             golden,
             launch,
             steps,
+            client: None,
         })
     })
+}
+
+/// A scenario of the hybrid client is one of the layer `resilience`, and the other way round.
+fn belongs_together(
+    layer: Option<&Spanned<Layer>>,
+    is_client: bool,
+    launch: Launch,
+    (table, problems): (&Table<'_>, &Problems),
+) {
+    if let Some(layer) = layer
+        && (*layer.get_ref() == Layer::Resilience) != is_client
+    {
+        let message = "`layer = \"resilience\"` and a table `[client]` belong together".to_owned();
+        problems.push(Problem::at(layer.span(), message, "this layer"));
+    }
+    let is_wrong = match launch {
+        Launch::Default => false,
+        Launch::WithoutBackend => is_client,
+        Launch::CrashableGpu => !is_client,
+    };
+    if is_wrong {
+        let message = format!("`launch = \"{}\"` is not for this layer", launch.as_str());
+        let hint = "what a client's browser lacks is written as a fault: `without-wasm`";
+        let problem = Problem::at(table.head(), message, "this scenario");
+        problems.push(problem.hint_if(is_client.then(|| hint.to_owned())));
+    }
+}
+
+/// Reports, each as `owner/name#number`.
+fn bugs(table: &Table<'_>, problems: &Problems) -> Vec<String> {
+    let written = table.list::<String>("bugs").unwrap_or_default();
+    for bug in &written {
+        let is_report = bug.get_ref().split_once('#').is_some_and(|(project, number)| {
+            !project.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        });
+        if !is_report {
+            let message = format!(
+                "`bugs`: expected reports such as `onnxruntime#27596`, found `{}`",
+                bug.get_ref()
+            );
+            problems.push(Problem::at(bug.span(), message, "this"));
+        }
+    }
+    written.into_iter().map(Spanned::into_inner).collect()
 }
 
 /// Without its backend an engine can do nothing but say so.
@@ -163,7 +225,7 @@ pub(super) fn positive(table: &Table<'_>, key: &'static str, problems: &Problems
 }
 
 /// Reads a name that stands for one of `all`.
-fn named<T: Copy>(
+pub(super) fn named<T: Copy>(
     value: &DeValue<'_>,
     all: &[T],
     name: impl Fn(T) -> &'static str,

@@ -54,7 +54,7 @@ pub(super) struct Opened {
 
 /// Why a model can't be offered.
 #[derive(Debug, thiserror::Error)]
-enum OpenError {
+pub(crate) enum OpenError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
@@ -129,34 +129,7 @@ impl Opened {
         }
         let bytes = fs_err::read(path)?;
         let gguf = Gguf::open(&bytes)?;
-        let hyper = HyperParameters::read(&gguf)?;
-        let largest = gguf.tensors.values().max_by_key(|tensor| tensor.bytes.len());
-        let parameters = gguf.tensors.values().map(|tensor| tensor.weights() as u64).sum();
-        let context_window = hyper.context as u32;
-        let cache = models::cache_bytes(
-            hyper.layers as u32,
-            (hyper.kv_heads * hyper.head_size) as u32,
-            context_window.min(USUAL_POSITIONS),
-            CacheType::F32,
-        );
-        let memory_bytes = models::weight_bytes(manifest.bytes).saturating_add(cache);
-        let has_template = gguf.metadata.contains(TEMPLATE);
-        let mut capabilities = vec!["completion".to_owned()];
-        capabilities.extend(has_template.then(|| "chat".to_owned()));
-        let variant = ModelVariant {
-            id: name.to_owned(),
-            name: gguf.metadata.get_or("general.name", name)?.to_owned(),
-            parameters,
-            quantization: largest.map_or("F32", |tensor| tensor.format.name).to_owned(),
-            context_window,
-            capabilities,
-            min_ram_gib: memory_bytes as f64 / f64::from(1 << 30),
-            min_device_tier: device_tier(parameters),
-            backends: vec![BackendName::Webgpu, BackendName::Webgl, BackendName::Wasm],
-            webgpu_features: Vec::new(),
-            versions: versions(&gguf.metadata, &manifest.sha256)?,
-            file: addressed(name, manifest.clone()),
-        };
+        let variant = described(name, &gguf, addressed(name, manifest.clone()))?;
         let adds_token = gguf.metadata.get_or("tokenizer.ggml.add_bos_token", true)?;
         let leading_token = gguf.metadata.get("tokenizer.ggml.bos_token_id")?;
         let leading_token = leading_token.filter(|_| adds_token);
@@ -167,6 +140,47 @@ impl Opened {
     pub(super) fn positions(&self) -> u32 {
         self.variant.context_window.min(MOST_POSITIONS)
     }
+}
+
+/// What a page must know of a model file, as far as the file itself tells. Blocks.
+pub(crate) fn variant_of(served: &ServedModel) -> Result<ModelVariant, OpenError> {
+    let bytes = fs_err::read(&served.path)?;
+    described(&served.manifest.name, &Gguf::open(&bytes)?, served.manifest.clone())
+}
+
+fn described(
+    name: &str,
+    gguf: &Gguf<'_>,
+    manifest: ModelManifest,
+) -> Result<ModelVariant, OpenError> {
+    let hyper = HyperParameters::read(gguf)?;
+    let largest = gguf.tensors.values().max_by_key(|tensor| tensor.bytes.len());
+    let parameters = gguf.tensors.values().map(|tensor| tensor.weights() as u64).sum();
+    let context_window = hyper.context as u32;
+    let cache = models::cache_bytes(
+        hyper.layers as u32,
+        (hyper.kv_heads * hyper.head_size) as u32,
+        context_window.min(USUAL_POSITIONS),
+        CacheType::F32,
+    );
+    let memory_bytes = models::weight_bytes(manifest.bytes).saturating_add(cache);
+    let has_template = gguf.metadata.contains(TEMPLATE);
+    let mut capabilities = vec!["completion".to_owned()];
+    capabilities.extend(has_template.then(|| "chat".to_owned()));
+    Ok(ModelVariant {
+        id: name.to_owned(),
+        name: gguf.metadata.get_or("general.name", name)?.to_owned(),
+        parameters,
+        quantization: largest.map_or("F32", |tensor| tensor.format.name).to_owned(),
+        context_window,
+        capabilities,
+        min_ram_gib: memory_bytes as f64 / f64::from(1 << 30),
+        min_device_tier: device_tier(parameters),
+        backends: vec![BackendName::Webgpu, BackendName::Webgl, BackendName::Wasm],
+        webgpu_features: Vec::new(),
+        versions: versions(&gguf.metadata, &manifest.sha256)?,
+        file: manifest,
+    })
 }
 
 /// The shards where pages find them: relative to the list of models, and to a routing.

@@ -1,0 +1,366 @@
+//! A scenario of the hybrid client: a page that chooses its tier, falls back and recovers by
+//! itself, the faults that strike it, and what its user has to get all the same.
+//!
+//! Carried out by [`crate::run`] in the client's page. Which faults there are is told by
+//! [`crate::fault`]; everything else that a client does is held against the golden trace of the
+//! scenario.
+
+pub(super) mod read;
+mod settings;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use inference_wasm::client::breaker::BreakerLimits;
+use inference_wasm::client::machine::{Config, Deadlines, Pressure, RecoveryLimits, Start, State};
+use inference_wasm::client::output::ClientErrorKind;
+use inference_wasm::client::router::{Complexity, Preference, RouterConfig};
+use inference_wasm::client::tier::Tier;
+use inference_wasm::protocol::BackendName;
+
+use super::Cases;
+use crate::browser::Variant;
+use crate::cell::BrowserName;
+use crate::fault::{Fault, FaultPlan, Means};
+
+/// What makes a scenario one of the hybrid client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientScenario {
+    /// The starting tiers that it is about: it makes cells for these backends alone.
+    pub tiers: Vec<BackendName>,
+    /// How the client is made.
+    pub settings: Settings,
+    /// What strikes in every visit, from its beginning on.
+    pub faults: Vec<FaultPlan>,
+    /// Never empty; the first one is a visit, and so is the one behind each leave.
+    pub steps: Vec<ClientStep>,
+}
+
+/// How the client is made, apart from the models that it is offered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How it starts.
+    pub start: Start,
+    /// There is a server tier.
+    pub has_server: bool,
+    /// What the user wants.
+    pub preference: Preference,
+    /// The longest that each state lasts.
+    pub deadlines: Deadlines,
+    /// How often a lost device is replaced.
+    pub recovery: RecoveryLimits,
+    /// When a tier is left alone.
+    pub breaker: BreakerLimits,
+    /// The operator's rules.
+    pub router: RouterConfig,
+    /// Downloads of more bytes are asked about on a metered connection.
+    pub consent_above_bytes: u64,
+    /// Attempts at the server for each request.
+    pub server_attempts: u32,
+    /// Attempts at each shard.
+    pub shard_attempts: u32,
+    /// Bytes of a shard.
+    pub shard_bytes: u32,
+}
+
+impl Default for Settings {
+    /// What the client has by itself, alone with its device.
+    fn default() -> Self {
+        let Config {
+            preference,
+            router,
+            deadlines,
+            recovery,
+            breaker,
+            consent_above_bytes,
+            server_attempts,
+            shard_attempts,
+            ..
+        } = Config::default();
+        Self {
+            start: Start::LocalOnly,
+            has_server: false,
+            preference,
+            deadlines,
+            recovery,
+            breaker,
+            router,
+            consent_above_bytes,
+            server_attempts,
+            shard_attempts,
+            // So that the smallest model of the fixtures comes in five.
+            shard_bytes: 256 << 10,
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientStep {
+    /// Open the page and start the client: another page, the same browser and storage.
+    Visit(Visit),
+    /// One request, to its end.
+    Request(Request),
+    /// Faults while nothing goes on.
+    Inject(Inject),
+    /// Something of the user's or of the surroundings.
+    Input(InputStep),
+    /// Wait.
+    Wait(Wait),
+    /// Count what the client holds.
+    Inspect(Inspect),
+    /// Leave the page.
+    Leave,
+}
+
+impl ClientStep {
+    /// The name as it stands in TOML and in evidence.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Visit(_) => "visit",
+            Self::Request(_) => "request",
+            Self::Inject(_) => "inject",
+            Self::Input(_) => "input",
+            Self::Wait(_) => "wait",
+            Self::Inspect(_) => "inspect",
+            Self::Leave => "leave",
+        }
+    }
+
+    /// The faults that are planned for it.
+    pub fn faults(&self) -> &[FaultPlan] {
+        match self {
+            Self::Visit(Visit { faults, .. })
+            | Self::Request(Request { faults, .. })
+            | Self::Inject(Inject { faults, .. }) => faults,
+            Self::Input(_) | Self::Wait(_) | Self::Inspect(_) | Self::Leave => &[],
+        }
+    }
+
+    /// The state that it waits for.
+    pub fn until(&self) -> Option<State> {
+        match self {
+            Self::Visit(visit) => Some(visit.until),
+            Self::Inject(Inject { until, .. }) | Self::Input(InputStep { until, .. }) => *until,
+            Self::Wait(Wait::Until(state)) => Some(*state),
+            Self::Wait(Wait::Ms(_)) | Self::Request(_) | Self::Inspect(_) | Self::Leave => None,
+        }
+    }
+}
+
+/// Opening the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visit {
+    /// The state that has to come.
+    pub until: State,
+    /// What strikes in this visit, until the next one.
+    pub faults: Vec<FaultPlan>,
+    /// What another deployment has changed since the visit before.
+    pub versions: Deployment,
+}
+
+/// Which of the versions that belong together are others than in the first visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deployment {
+    /// None.
+    #[default]
+    Same,
+    /// Those of the weights.
+    OtherWeights,
+    /// Those of the tokenizer.
+    OtherTokenizer,
+    /// Those of the prompt template.
+    OtherTemplate,
+}
+
+impl Deployment {
+    /// Every one.
+    pub const ALL: [Self; 4] =
+        [Self::Same, Self::OtherWeights, Self::OtherTokenizer, Self::OtherTemplate];
+
+    /// The name as it stands in TOML.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::OtherWeights => "other-weights",
+            Self::OtherTokenizer => "other-tokenizer",
+            Self::OtherTemplate => "other-template",
+        }
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// What to continue: the first case of the golden, or the one of an id.
+    pub case: Cases,
+    /// The most tokens to generate; the case's own number when absent.
+    pub max_tokens: Option<u32>,
+    /// How hard its author says it is.
+    pub complexity: Complexity,
+    /// What the model must be good for.
+    pub capability: Option<String>,
+    /// The feature that asks.
+    pub feature: Option<String>,
+    /// What strikes while it is answered.
+    pub faults: Vec<FaultPlan>,
+    /// How it has to end.
+    pub expect: RequestExpectation,
+    /// The tier that has to finish it.
+    pub tier: TierExpectation,
+    /// Its logits have to be those of the request of this step, bit for bit. Steps count from 1.
+    pub same_bits_as: Option<u32>,
+    /// What happens when so many tokens have come.
+    pub meanwhile: Option<Meanwhile>,
+}
+
+/// How a request has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestExpectation {
+    /// With the golden's tokens.
+    Answer,
+    /// Cancelled, with a beginning of the golden's tokens.
+    Cancelled,
+    /// With this error.
+    Error(ClientErrorKind),
+}
+
+/// The tier that has to finish a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TierExpectation {
+    /// The cell's own.
+    Start,
+    /// The one below it.
+    Next,
+    /// This one.
+    Named(Tier),
+}
+
+impl TierExpectation {
+    /// Which it is in a cell of this backend; `None` where there is none.
+    pub fn of(self, backend: BackendName) -> Option<Tier> {
+        let start = Tier::CHAIN.into_iter().find(|tier| tier.backend() == Some(backend));
+        match self {
+            Self::Start => start,
+            Self::Next => start?.next(),
+            Self::Named(tier) => Some(tier),
+        }
+    }
+}
+
+/// What happens in the middle of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meanwhile {
+    /// When so many tokens have come.
+    pub after_tokens: u32,
+    /// It.
+    pub event: MeanwhileEvent,
+}
+
+/// See [`Meanwhile`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeanwhileEvent {
+    /// An input.
+    Input(InputName),
+    /// The user cancels the request.
+    Cancel,
+    /// The user asks for something else, which is refused with `busy`.
+    Request,
+}
+
+/// Faults while nothing goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inject {
+    /// They; never empty.
+    pub faults: Vec<FaultPlan>,
+    /// The state that has to come behind them.
+    pub until: Option<State>,
+}
+
+/// Something of the user's or of the surroundings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputStep {
+    /// What.
+    pub input: InputName,
+    /// The state that has to come behind it.
+    pub until: Option<State>,
+}
+
+/// An input, by the name that scenarios use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputName {
+    /// The page has nothing better to do.
+    Idle,
+    /// The user agrees to the download, or not.
+    Consent(bool),
+    /// The user decides who decides.
+    Prefer(Preference),
+    /// The battery is at 5% and not charging, or full.
+    Battery {
+        /// The former.
+        is_low: bool,
+    },
+    /// How hot the device is.
+    Thermal(Pressure),
+    /// The network is back.
+    Retry,
+}
+
+/// Waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Until the client is in this state; at once where it is.
+    Until(State),
+    /// So long.
+    Ms(u32),
+}
+
+/// Bounds of what the client holds; each is looked at only where it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Inspect {
+    /// Workers that have not been ended, at most.
+    pub workers_alive: Option<u32>,
+    /// Object URLs that have not been revoked, at most.
+    pub object_urls: Option<u32>,
+    /// Bytes of shards in memory, at most.
+    pub memory_shard_bytes: Option<u64>,
+    /// Shards that are stored whole, at least.
+    pub stored_shards_at_least: Option<u32>,
+    /// Bytes that the JavaScript heap has grown by since the inspection before, at most.
+    pub heap_growth_bytes: Option<u64>,
+}
+
+impl ClientScenario {
+    /// Every fault of every step, and those of all visits.
+    pub fn faults(&self) -> impl Iterator<Item = &FaultPlan> {
+        self.faults.iter().chain(self.steps.iter().flat_map(ClientStep::faults))
+    }
+
+    /// The cases that requests take.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = &Cases> {
+        self.steps.iter().filter_map(|step| match step {
+            ClientStep::Request(request) => Some(&request.case),
+            _ => None,
+        })
+    }
+
+    /// Why a browser can't be made to suffer this with a starting tier; `None` where it can.
+    pub fn unsupported(&self, browser: BrowserName, backend: BackendName) -> Option<String> {
+        self.faults().find_map(|plan| plan.fault.unsupported(browser, backend))
+    }
+
+    /// The flags that a browser has to be launched with for the faults; `None` where any will do.
+    pub fn variant(&self, browser: BrowserName) -> Option<Variant> {
+        self.faults().find_map(|plan| plan.fault.variant(browser))
+    }
+
+    /// The launch is a fault itself, so that what the browser lacks is as it has to be.
+    pub fn has_launch_fault(&self) -> bool {
+        self.faults().any(|plan| matches!(plan.fault.means(), Means::Launch(_)))
+    }
+
+    /// The faults that leave a browser behind that nobody else should use.
+    pub(crate) fn spoils_browser(&self) -> bool {
+        self.faults().map(|plan| plan.fault).any(Fault::spoils_browser)
+    }
+}
