@@ -175,7 +175,9 @@ pub fn build(
         bundles.push(generate(*name, module, fresh.path())?);
     }
     for (name, bytes) in &page {
-        fs::write(fresh.path().join(name), bytes)?;
+        let file = fresh.path().join(name);
+        fs::create_dir_all(file.parent().unwrap_or(fresh.path()))?;
+        fs::write(file, bytes)?;
     }
     let manifest = Manifest {
         protocol: PROTOCOL_VERSION,
@@ -232,13 +234,16 @@ fn wait(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<(), Bun
     Err(BundleError::Cargo { output, hint })
 }
 
-/// Names and contents of the page's own files, sorted by name.
+/// Names and contents of the page's own files, sorted by name: `client/page.js` in a folder.
 fn page_files(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        if entry.file_type()?.is_file() {
-            let name = entry.file_name().to_string_lossy().into_owned();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() {
+            let inner = page_files(&entry.path())?;
+            files.extend(inner.into_iter().map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
+        } else {
             files.push((name, fs::read(entry.path())?));
         }
     }

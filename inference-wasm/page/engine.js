@@ -1,9 +1,14 @@
 // The engine's end of the page, in a worker or on the main thread: chooses and loads a bundle and
 // hands it the commands. What it has to say goes out as messages, whoever takes them.
+//
+// An engine of the hybrid client is started for one `device`: it says whether that is there before
+// it takes commands, and when it is lost. Scripts of a test stand before everything else.
 
 import { Refusal, choose } from "./bundle.js";
 
 const IS_MAIN_THREAD = typeof document !== "undefined";
+// How often an engine is asked whether its device is still there.
+const CHECK_MS = 100;
 
 async function fetched(url) {
   const response = await fetch(url);
@@ -23,10 +28,14 @@ export class Engine {
   #glue = null;
   // Takes the page's answer on whether the threads have started.
   #threadsStarted = null;
+  // Hears of every event before the page does.
+  #shims;
+  #checks = null;
 
-  // `post` takes every message.
-  constructor(post) {
+  // `post` takes every message. `shims` are those of the thread, where they are installed already.
+  constructor(post, shims = null) {
     this.#post = post;
+    this.#shims = shims;
   }
 
   // Takes a message of the page.
@@ -44,20 +53,33 @@ export class Engine {
       case "cancel":
         this.#glue?.cancel();
         break;
+      case "trigger":
+        this.#shims?.trigger(data.shim, data.params);
+        break;
+      case "end":
+        clearInterval(this.#checks);
+        this.#glue?.end();
+        break;
     }
   }
 
-  async #start({ base, bundle, threads }) {
+  async #start({ base, bundle, threads, shims = [], device = null, instance = "" }) {
     let name = bundle;
     try {
+      if (shims.length > 0 && this.#shims === null) {
+        const { Shims } = await import("./client/shims.js");
+        const report = (shim, detail) => this.#post({ type: "injected", shim, detail });
+        this.#shims = await Shims.install(shims, "worker", base, report);
+      }
       const { bundles } = await (await fetched(new URL("./bundle.json", import.meta.url))).json();
       const choice = choose(bundle, threads, bundles.map((built) => built.name));
       name = choice.name;
       if (choice.threads > 1 && IS_MAIN_THREAD) {
         throw new Refusal(`bundle \`${name}\` can't run: a page's main thread can't wait for threads`);
       }
-      this.#glue = await this.#load(choice, base);
+      this.#glue = await this.#load(choice, base, instance);
       this.#post({ type: "ready", protocol: this.#glue.protocol_version() });
+      if (device !== null) await this.#open(device);
     } catch (error) {
       if (error instanceof Refusal) {
         this.#post({ type: "without-engine", reason: error.message });
@@ -71,12 +93,22 @@ export class Engine {
     }
   }
 
-  // The module of a bundle, instantiated, its glue started; with threads, all of them waiting.
-  async #load({ name, threads, reason }, base) {
+  async #open(device) {
+    const { tryDevice } = await import("./client/trial.js");
+    this.#post({ type: "device", failure: await tryDevice(device) });
+    // A loss that nobody asks about would be noticed by the next request.
+    this.#checks = setInterval(() => {
+      if (this.#glue.check_device()) clearInterval(this.#checks);
+    }, CHECK_MS);
+  }
+
+  // The module of a bundle, instantiated, its glue started; with threads, all of them waiting. A
+  // thread keeps one instance of its glue for each `instance` that it is asked for.
+  async #load({ name, threads, reason }, base, instance) {
     const url = (file) => new URL(`./${name}/${file}`, import.meta.url).href;
     // Not a static import: a bundle that is not there could then not be told from a script that is
     // not there.
-    const glue = await import(url("inference_wasm.js"));
+    const glue = await import(url("inference_wasm.js") + instance);
     const module = await WebAssembly.compileStreaming(fetched(url("inference_wasm_bg.wasm")));
     const { memory } = await glue.default({ module_or_path: module });
     glue.start(base, reason, threads, (command, kind, fate) => this.#emit(command, kind, fate));
@@ -95,6 +127,7 @@ export class Engine {
   // What the engine calls for every event. `fate` says what becomes of the command with it:
   // "goes-on", "ends", or "dies" with whatever the engine runs on.
   #emit(command, kind, fate) {
+    this.#shims?.event(kind);
     this.#post({ type: "event", command: command ?? null, kind, fate });
   }
 }

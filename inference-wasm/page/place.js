@@ -24,15 +24,16 @@ export function inWorker(take) {
   };
 }
 
-// The engine on this thread. Its uncaught errors are the page's own; while it computes nothing else
-// runs, between tokens everything does.
-export function onThisThread(take) {
-  let engine = new Engine(take);
+// The engine on this thread, whose `shims` are installed already. Its uncaught errors are the page's
+// own; while it computes nothing else runs, between tokens everything does.
+export function onThisThread(take, shims = null) {
+  let engine = new Engine(take, shims);
   return {
     name: "the engine",
     // Later, as a message would come: whoever posts does not wait for an answer.
     post: (message) => setTimeout(() => engine?.take(message)),
     stop: () => {
+      engine?.take({ type: "end" });
       engine = null;
     },
   };

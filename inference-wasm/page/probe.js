@@ -4,38 +4,40 @@
 
 import { hasFeature, hasWebAssembly } from "./features.js";
 import { webgl2 } from "./probe-webgl2.js";
+import { within } from "./time.js";
 
-const ADAPTER_MS = 10000;
-const STORAGE_MS = 3000;
-const WORKER_MS = 5000;
+// How long each of them may take.
+export const LIMITS = { adapterMs: 10000, storageMs: 3000, workerMs: 5000 };
 
-export async function probe() {
-  const worker = askWorker();
+export async function probe({ adapterMs, storageMs, workerMs } = LIMITS) {
+  const worker = askWorker(workerMs);
+  const gpu = webgpu(adapterMs);
+  const stored = storage(storageMs);
   return {
-    user_agent: navigator.userAgent,
+    user_agent: told(() => navigator.userAgent) ?? "",
     secure_context: isSecureContext,
     cross_origin_isolated: globalThis.crossOriginIsolated === true,
-    hardware_concurrency: navigator.hardwareConcurrency ?? null,
-    device_memory_gib: navigator.deviceMemory ?? null,
+    hardware_concurrency: told(() => navigator.hardwareConcurrency),
+    device_memory_gib: told(() => navigator.deviceMemory),
     wasm: await wasm(worker),
-    webgpu: await webgpu(),
+    webgpu: await gpu,
     webgl2: { ...webgl2(), in_worker: (await worker).webgl2 },
-    storage: await storage(),
+    storage: await stored,
   };
 }
 
-// The promise's value, or an error after `ms`.
-function within(ms, what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not settle in ${ms} ms`)), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+// What `ask` gives; null if that is nothing or an error.
+function told(ask) {
+  try {
+    return ask() ?? null;
+  } catch {
+    return null;
+  }
 }
 
 // What only a worker can say: whether it gets a WebGL2 context, and whether it sees a memory
 // that is shared with it. A worker that does not answer can do neither.
-async function askWorker() {
+async function askWorker(ms) {
   let worker;
   try {
     worker = new Worker(new URL("./probe-worker.js", import.meta.url), { type: "module" });
@@ -54,7 +56,7 @@ async function askWorker() {
       // Not to be shared, then; the other question still stands.
       worker.postMessage({ memory: null });
     }
-    const { webgl2, hasWritten } = await within(WORKER_MS, "the probe's worker", answer);
+    const { webgl2, hasWritten } = await within(ms, "the probe's worker", answer);
     const arrived = memory !== null && new Int32Array(memory.buffer)[0] === 1;
     return { webgl2, sharesMemory: hasWritten && arrived };
   } catch {
@@ -83,11 +85,11 @@ async function wasm(worker) {
   };
 }
 
-async function webgpu() {
+async function webgpu(ms) {
   if (!navigator.gpu) return { present: false, adapter: null, reason: "absent" };
   try {
     const request = navigator.gpu.requestAdapter();
-    const adapter = await within(ADAPTER_MS, "requestAdapter()", request);
+    const adapter = await within(ms, "requestAdapter()", request);
     if (!adapter) return { present: true, adapter: null, reason: "adapter-null" };
     return { present: true, adapter: describeAdapter(adapter), reason: null };
   } catch (error) {
@@ -115,20 +117,19 @@ function describeAdapter(adapter) {
   };
 }
 
-async function storage() {
+async function storage(ms) {
+  const value = (what, ask) => within(ms, what, Promise.resolve().then(ask)).catch(() => null);
   const answers = (what, ask) =>
-    within(STORAGE_MS, what, Promise.resolve().then(ask)).then(() => true, () => false);
-  const value = (what, ask) =>
-    within(STORAGE_MS, what, Promise.resolve().then(ask)).catch(() => null);
-  const estimate = await value("estimate()", () => navigator.storage.estimate());
-  return {
-    opfs: await answers("OPFS", tryOpfs),
-    cache: await answers("the Cache API", tryCache),
-    indexed_db: await answers("IndexedDB", tryIndexedDb),
-    quota_bytes: estimate?.quota ?? null,
+    within(ms, what, Promise.resolve().then(ask)).then(() => true, () => false);
+  const [opfs, cache, indexed_db, estimate, persisted] = await Promise.all([
+    answers("OPFS", tryOpfs),
+    answers("the Cache API", tryCache),
+    answers("IndexedDB", tryIndexedDb),
+    value("estimate()", () => navigator.storage.estimate()),
     // Not persist(): Firefox asks the user first, and never settles.
-    persisted: (await value("persisted()", () => navigator.storage.persisted())) ?? null,
-  };
+    value("persisted()", () => navigator.storage.persisted()),
+  ]);
+  return { opfs, cache, indexed_db, quota_bytes: estimate?.quota ?? null, persisted: persisted ?? null };
 }
 
 const NAME = "tierproof-probe";

@@ -5,6 +5,7 @@
 
 #![expect(unreachable_pub, reason = "wasm-bindgen exports only what is `pub`")]
 
+mod client;
 mod host;
 #[cfg(feature = "threads")]
 mod pool;
@@ -16,6 +17,7 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 
 use self::host::WebHost;
+use crate::engine::backend::Loss;
 use crate::engine::runner::Runner;
 use crate::protocol::{Command, EngineError, EngineErrorKind, PROTOCOL_VERSION, PageEventKind};
 
@@ -26,6 +28,8 @@ thread_local! {
     static CURRENT: Cell<Option<u32>> = const { Cell::new(None) };
     /// The host wants the command at work to end.
     static IS_CANCELLED: Cell<bool> = const { Cell::new(false) };
+    /// Nothing is to be computed any more.
+    static IS_ENDED: Cell<bool> = const { Cell::new(false) };
     /// The runner with its model; taken out while it works.
     static RUNNER: RefCell<Option<Runner<WebHost>>> = const { RefCell::new(None) };
 }
@@ -70,7 +74,7 @@ pub async fn submit(id: u32, command: String) {
     let failed = match (serde_json::from_str::<Command>(&command), RUNNER.take()) {
         (Ok(command), Some(mut runner)) => {
             runner.run(command).await;
-            RUNNER.set(Some(runner));
+            RUNNER.set(Some(runner).filter(|_| !IS_ENDED.get()));
             None
         }
         (Err(error), runner) => {
@@ -90,6 +94,27 @@ pub async fn submit(id: u32, command: String) {
 #[wasm_bindgen]
 pub fn cancel() {
     IS_CANCELLED.set(true);
+}
+
+/// Drops the engine: at once, or as soon as the command at work has ended, which it is asked to. For
+/// an engine on a page's main thread; one in a worker goes with it.
+#[wasm_bindgen]
+pub fn end() {
+    IS_CANCELLED.set(true);
+    IS_ENDED.set(true);
+    RUNNER.take();
+}
+
+/// Whether the device of the loaded model is gone; says so in an event if it is. For an engine that
+/// has nothing to do: a command that is at work fails by itself.
+#[wasm_bindgen]
+pub fn check_device() -> bool {
+    let loss = RUNNER.with_borrow(|runner| runner.as_ref().and_then(Runner::loss));
+    let is_lost = loss.is_some();
+    if let Some(Loss { reason, message }) = loss {
+        emit_event(None, &PageEventKind::DeviceLost { reason, message });
+    }
+    is_lost
 }
 
 /// Hands one event to the page's script.

@@ -1,6 +1,8 @@
 //! What a folder is made of, and when it is made again. Building a bundle takes a toolchain and most
 //! of a minute: that is `tests/`' business.
 
+use inference_wasm::client::telemetry::TELEMETRY_VERSION;
+
 use super::*;
 
 fn manifest(inputs: &str, wasm: &[u8]) -> Manifest {
@@ -106,6 +108,8 @@ fn the_page_agrees_on_what_it_repeats() {
         assert!(String::from_utf8_lossy(script).contains(text), "`{text}` in `{name}`");
     };
     has("page.js", &format!("const PROTOCOL = {PROTOCOL_VERSION};"));
+    has("client/page.js", &format!("const PROTOCOL = {PROTOCOL_VERSION};"));
+    has("client/plain.js", &format!("const TELEMETRY_VERSION = {TELEMETRY_VERSION};"));
     has("bundle.js", &format!("const MOST_THREADS = {MOST_THREADS};"));
     for bundle in BundleName::ALL {
         has("bundle.js", &format!("  {bundle}: () =>"));

@@ -31,6 +31,9 @@ pub enum Fault {
     FirstDispatchWrong,
     /// What is read back never comes, and the device is not lost.
     GpuHangs,
+    /// What is read back comes late; `value`: by so many milliseconds. Gives other faults the time
+    /// to strike in the middle of things.
+    GpuSlow,
     /// The worker throws, and nobody catches it.
     WorkerCrashed,
     /// The worker stands still.
@@ -166,7 +169,7 @@ const GPU_PROCESS: (&[BrowserName], &str) = (
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::DeviceDestroyed,
         Self::ContextLost,
         Self::AdapterNull,
@@ -177,6 +180,7 @@ impl Fault {
         Self::OutOfMemory,
         Self::FirstDispatchWrong,
         Self::GpuHangs,
+        Self::GpuSlow,
         Self::WorkerCrashed,
         Self::WorkerHangs,
         Self::GpuCrashed,
@@ -264,6 +268,7 @@ impl Fault {
             Self::OutOfMemory => on_webgpu(shim("out-of-memory", "the device has no memory", &GPU)),
             Self::FirstDispatchWrong => on_gpu(shim("first-dispatch-wrong", "the first dispatch comes back wrong", &GPU)),
             Self::GpuHangs => on_gpu(shim("gpu-hangs", "what is read back never comes", &GPU)),
+            Self::GpuSlow => on_gpu(shim("gpu-slow", "what is read back comes late", &GPU)),
             Self::WorkerCrashed => shim("worker-crashed", "the engine's worker throws", &WORKER),
             Self::WorkerHangs => shim("worker-hangs", "the engine's worker stands still", &WORKER),
             Self::GpuCrashed => on_gpu(driver("gpu-crashed", "the GPU process crashes", DriverFault::CrashGpu)),

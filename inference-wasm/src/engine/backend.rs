@@ -28,6 +28,7 @@ pub use webgl::Webgl;
 pub use webgpu::{Webgpu, WebgpuOptions};
 
 use super::model::TensorInfo;
+use crate::client::machine::LossReason;
 use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind, GpuTime};
 
 /// The bytes of a model file, shared by all who read weights from it in place.
@@ -35,6 +36,26 @@ pub type ModelBytes = Arc<Vec<u8>>;
 
 /// Most rows that a tensor of activations ever has: the tokens of a prefill chunk.
 pub const CHUNK_ROWS: usize = 32;
+
+/// A device that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// As the browser tells it.
+    pub reason: LossReason,
+    /// For people.
+    pub message: String,
+}
+
+impl Loss {
+    /// What a command fails with that needs the device.
+    pub fn error(&self) -> EngineError {
+        EngineError {
+            kind: EngineErrorKind::DeviceLost,
+            message: self.message.clone(),
+            hint: Some("load the model again".into()),
+        }
+    }
+}
 
 /// A thing that computes a forward pass.
 ///
@@ -67,6 +88,11 @@ pub trait Backend {
 
     /// Where its time went since it was made; `None` on a CPU.
     fn gpu_time(&self) -> Option<GpuTime> {
+        None
+    }
+
+    /// Why its device is gone, once it is; needs no command to find out.
+    fn loss(&self) -> Option<Loss> {
         None
     }
 

@@ -13,7 +13,7 @@ mod score;
 use super::backend::Webgl;
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 use super::backend::Webgpu;
-use super::backend::{Backend, Counters, Cpu, Reference};
+use super::backend::{Backend, Counters, Cpu, Loss, Reference};
 use super::fault::Faults;
 use super::host::Host;
 use super::lanes;
@@ -74,6 +74,12 @@ impl<H: Host> Runner<H> {
     /// The host, to be changed between commands.
     pub fn host_mut(&mut self) -> &mut H {
         &mut self.host
+    }
+
+    /// Why the device of the loaded model is gone, once it is.
+    pub fn loss(&self) -> Option<Loss> {
+        let loaded = self.loaded.as_ref()?;
+        on_session!(&loaded.model, session => session.backend().loss())
     }
 
     /// Carries out one command: its events, and then `Finished` or `Failed`.

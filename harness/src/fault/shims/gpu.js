@@ -1,9 +1,10 @@
 // Faults of GPU devices, between the engine and the browser's WebGPU and WebGL2.
 //
-// params: { fault, at, token, times }. `at` says when it strikes: at `start`, wherever the engine
+// params: { fault, at, token, times, value, struck, armed }. `at` says when it strikes: at `start`, wherever the engine
 // next asks; at `probe`, `load`, `prefill`, `decode` behind `token` tokens, and `readback` there,
-// when the engine gets there; at `idle`, when the page is told to (`trigger`). Every strike is
-// reported, and none comes after `times` of them.
+// when the engine gets there; at `idle`, when it is told to. Every strike is reported, and none
+// comes after `times` of them, `struck` by workers before this one included. Nothing strikes that
+// is not armed.
 
 // The smallest limits that WebGPU promises.
 const LOWEST_LIMITS = {
@@ -27,18 +28,20 @@ const READBACKS = [
   ["WebGL2RenderingContext", "readPixels"],
 ];
 
+const GL = globalThis.WebGL2RenderingContext ?? class {};
+
 export function install(params, scope, report) {
-  const { fault, at, token = 0, times = 1 } = params;
+  const { fault, at, token = 0, times = 1, value = 0 } = params;
+  let { struck = 0, armed = true } = params;
   const devices = new Set();
   const contexts = new Set();
-  let struck = 0;
   // Where the engine is: what it said last.
   let phase = "start";
   let tokens = 0;
 
   // Whether the fault strikes now; says so if it does.
   function strikes(what) {
-    if (struck >= times) return false;
+    if (!armed || struck >= times) return false;
     struck += 1;
     report(`${what}, in ${scope}, strike ${struck}`);
     return true;
@@ -84,6 +87,7 @@ export function install(params, scope, report) {
     return original.apply(target, args);
   });
   if (fault === "gpu-hangs") wrap(READBACKS, hang);
+  if (fault === "gpu-slow") wrap(READBACKS, delay);
   if (fault === "first-dispatch-wrong") bendReadbacks();
 
   return {
@@ -102,7 +106,10 @@ export function install(params, scope, report) {
       if (isLoss && ["prefill", "decode", "probe"].includes(at) && isThere()) strikeDevices();
       if (fault === "out-of-memory" && at !== "start" && isThere()) exhaust();
     },
-    trigger() {
+    trigger({ arm, strike }) {
+      if (arm !== undefined) armed = arm;
+      if (!strike) return;
+      armed = true;
       if (isLoss) strikeDevices();
     },
   };
@@ -194,8 +201,20 @@ export function install(params, scope, report) {
   // told.
   function hang(original, args, target) {
     if (!isThere() || !strikes("what is read back never comes")) return original.apply(target, args);
-    if (target instanceof WebGL2RenderingContext) for (;;);
+    if (target instanceof GL) for (;;);
     return new Promise(() => {});
+  }
+
+  // As often as it is there: one report for all of it.
+  function delay(original, args, target) {
+    const result = original.apply(target, args);
+    if (!armed || !isThere()) return result;
+    if (struck === 0) strikes(`what is read back comes ${value} ms late`);
+    if (!(target instanceof GL)) {
+      return result.then(() => new Promise((resolve) => setTimeout(resolve, value)));
+    }
+    for (const end = performance.now() + value; performance.now() < end; );
+    return result;
   }
 
   // What comes back while the first dispatch is held against what it must be is not what the

@@ -1,18 +1,18 @@
 // Faults of storage, in all the places where a page can keep weights: the origin private file
 // system, Cache Storage, IndexedDB.
 //
-// params: { fault, store, value, times }. What is damaged in storage is damaged for real, by
+// params: { fault, store, value, times, armed }. What is damaged in storage is damaged for real, by
 // `trigger`, and only under the name `store`; how storage fails is pretended.
 
 // Smaller entries are notes about shards, not shards.
 const SHARD_AT_LEAST = 4096;
 
-export function install({ fault, store, value = 0, times = 1 }, scope, report) {
+export function install({ fault, store, value, times = 1, armed = true }, scope, report) {
   if (scope !== "page") return {};
   let struck = 0;
 
   function strikes(what) {
-    if (struck >= times) return false;
+    if (!armed || struck >= times) return false;
     struck += 1;
     report(`${what}, strike ${struck}`);
     return true;
@@ -20,7 +20,7 @@ export function install({ fault, store, value = 0, times = 1 }, scope, report) {
 
   switch (fault) {
     case "quota-exceeded":
-      limitWrites(value);
+      limitWrites(value ?? 0);
       break;
     case "short-write":
       shortenWrites();
@@ -50,7 +50,9 @@ export function install({ fault, store, value = 0, times = 1 }, scope, report) {
   }
 
   return {
-    async trigger() {
+    async trigger({ arm, strike }) {
+      if (arm !== undefined) armed = arm;
+      if (!strike) return;
       if (fault === "stored-byte-flipped") await damage(flipped, "a byte of", times);
       if (fault === "shard-evicted") await damage(() => null, "evicted", times);
       if (fault === "all-evicted") await damage(() => null, "evicted", Infinity, 0);

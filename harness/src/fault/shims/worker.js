@@ -1,17 +1,18 @@
 // Faults of the thread that the engine runs on.
 //
-// params: { fault, at, token, times }, where the fault strikes as the engine gets there: at
-// `probe`, `load`, `prefill`, or `decode` behind `token` tokens; at `idle`, when the page is told
-// to. Shims live as long as a page or a worker: `times` counts per worker.
+// params: { fault, at, token, times, struck, armed }. The fault strikes as the engine gets there: at
+// `probe`, `load`, `prefill`, or `decode` behind `token` tokens; at `idle`, when it is told to. No
+// strike comes after `times` of them, `struck` by workers before this one included, and none where
+// it is not armed.
 
 export function install(params, scope, report) {
   const { fault, at, token = 0, times = 1 } = params;
+  let { struck = 0, armed = true } = params;
   const isEngine = scope === "worker";
-  let struck = 0;
   let tokens = 0;
 
-  function strike() {
-    if (!isEngine || struck >= times) return;
+  function strikeNow() {
+    if (!isEngine || !armed || struck >= times) return;
     struck += 1;
     report(`${fault}, strike ${struck}`);
     if (fault === "worker-hangs") for (;;);
@@ -26,9 +27,14 @@ export function install(params, scope, report) {
       if (kind.type === "phase") tokens = 0;
       if (kind.type === "token") tokens += 1;
       const phase = { prepare: "load", ops: "probe" }[kind.phase] ?? kind.phase;
-      if (kind.type === "phase" && phase === at && at !== "decode") strike();
-      if (kind.type === "token" && at === "decode" && tokens > token) strike();
+      if (kind.type === "phase" && phase === at && at !== "decode") strikeNow();
+      if (kind.type === "token" && at === "decode" && tokens > token) strikeNow();
     },
-    trigger: strike,
+    trigger({ arm, strike }) {
+      if (arm !== undefined) armed = arm;
+      if (!strike) return;
+      armed = true;
+      strikeNow();
+    },
   };
 }

@@ -280,6 +280,7 @@ impl FromValue for State {
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
         let all = [
+            Self::New,
             Self::Detect,
             Self::Classify,
             Self::Choose,

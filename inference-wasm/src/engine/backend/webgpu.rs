@@ -22,7 +22,7 @@ use weights::Weight;
 use work::Work;
 
 use super::{
-    Activation, Adapter, Backend, Candidate, Counters, Heads, ModelBytes, Rotary, RotaryPairs,
+    Activation, Adapter, Backend, Candidate, Counters, Heads, Loss, ModelBytes, Rotary, RotaryPairs,
 };
 use crate::engine::fault::Faults;
 use crate::engine::model::TensorInfo;
@@ -238,6 +238,10 @@ impl Backend for Webgpu {
 
     fn gpu_time(&self) -> Option<GpuTime> {
         Some(self.work.time())
+    }
+
+    fn loss(&self) -> Option<Loss> {
+        self.gpu.errors.loss()
     }
 
     async fn settle(&mut self) -> Result<(), EngineError> {

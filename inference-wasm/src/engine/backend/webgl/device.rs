@@ -15,6 +15,8 @@ use web_sys::{
 
 use super::layout::Rectangle;
 use super::shader::{Shader, VERTEX};
+use crate::client::machine::LossReason;
+use crate::engine::backend::Loss;
 use crate::protocol::{EngineError, EngineErrorKind};
 
 /// Texture units that are kept track of; no shader reads more textures.
@@ -212,11 +214,11 @@ impl Device {
     /// stays wrong: what was computed since is not to be used.
     pub(super) fn check(&mut self) -> Result<(), EngineError> {
         let found = self.gl.get_error();
-        if self.gl.is_context_lost() || found == Gl::CONTEXT_LOST_WEBGL {
-            let message = self.lost.borrow().clone().unwrap_or_default();
-            let why = if message.is_empty() { "no reason given" } else { message.as_str() };
-            let message = format!("the browser has taken the WebGL2 context away: {why}");
-            return Err(EngineError { kind: EngineErrorKind::DeviceLost, message, hint: None });
+        if found == Gl::CONTEXT_LOST_WEBGL {
+            return Err(self.taken_away().error());
+        }
+        if let Some(loss) = self.loss() {
+            return Err(loss.error());
         }
         if found != Gl::NO_ERROR {
             self.fail(error_of(found));
@@ -406,6 +408,20 @@ impl Device {
         gl.use_program(Some(&handle));
         let uniforms = uniforms_of(&gl, &handle);
         Ok(Program { handle, uniforms })
+    }
+
+    /// Why the context is gone, if it is. Asks for nothing that would wait for the GPU.
+    pub(super) fn loss(&self) -> Option<Loss> {
+        // A browser may give a context back, without anything that was in it.
+        let is_lost = self.lost.borrow().is_some() || self.gl.is_context_lost();
+        is_lost.then(|| self.taken_away())
+    }
+
+    fn taken_away(&self) -> Loss {
+        let message = self.lost.borrow().clone().unwrap_or_default();
+        let why = if message.is_empty() { "no reason given" } else { message.as_str() };
+        let message = format!("the browser has taken the WebGL2 context away: {why}");
+        Loss { reason: LossReason::Unknown, message }
     }
 
     /// The error of an object that could not be made.

@@ -3,26 +3,42 @@
 //! WebGPU tells of errors late and elsewhere. They all end up in one [`Errors`]: the first is
 //! kept, and whoever reads an answer asks here before it gives it out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wgpu::{DeviceLostReason, Error};
 
+use crate::client::machine::LossReason;
+use crate::engine::backend::Loss;
 use crate::protocol::{EngineError, EngineErrorKind};
 
 /// The first error of a device; shared with the device's own callbacks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Errors(Arc<Mutex<Option<EngineError>>>);
+pub(super) struct Errors(Arc<Mutex<Found>>);
+
+#[derive(Debug, Default)]
+struct Found {
+    first: Option<EngineError>,
+    loss: Option<Loss>,
+}
 
 impl Errors {
     /// Keeps an error, unless there is one.
     pub(super) fn put(&self, error: EngineError) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.found().first.get_or_insert(error);
     }
 
     /// Fails with the first error if there is one.
     pub(super) fn check(&self) -> Result<(), EngineError> {
-        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        first.clone().map_or(Ok(()), Err)
+        self.found().first.clone().map_or(Ok(()), Err)
+    }
+
+    /// Why the device is gone, if it is.
+    pub(super) fn loss(&self) -> Option<Loss> {
+        self.found().loss.clone()
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the device report here.
@@ -31,7 +47,9 @@ impl Errors {
         device.on_uncaptured_error(Arc::new(move |error| errors.put(of_device(&error))));
         let errors = self.clone();
         device.set_device_lost_callback(move |reason, message| {
-            errors.put(lost(reason, &message));
+            let loss = lost(reason, &message);
+            errors.put(loss.error());
+            errors.found().loss = Some(loss);
         });
     }
 }
@@ -54,16 +72,13 @@ pub(super) fn of_device(error: &Error) -> EngineError {
     EngineError { kind, message, hint }
 }
 
-fn lost(reason: DeviceLostReason, message: &str) -> EngineError {
-    let reason = match reason {
-        DeviceLostReason::Destroyed => "destroyed",
-        DeviceLostReason::Unknown => "unknown",
+fn lost(reason: DeviceLostReason, message: &str) -> Loss {
+    let (reason, name) = match reason {
+        DeviceLostReason::Destroyed => (LossReason::Destroyed, "destroyed"),
+        DeviceLostReason::Unknown => (LossReason::Unknown, "unknown"),
     };
-    EngineError {
-        kind: EngineErrorKind::DeviceLost,
-        message: format!("backend `webgpu`: the device is lost, reason `{reason}`: {message}"),
-        hint: Some("load the model again".into()),
-    }
+    let message = format!("backend `webgpu`: the device is lost, reason `{name}`: {message}");
+    Loss { reason, message }
 }
 
 /// What can't be had here, and why.
