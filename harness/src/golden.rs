@@ -9,6 +9,7 @@ pub mod generate;
 mod logits;
 pub(crate) mod python;
 mod store;
+mod traces;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use logits::{LogitsGolden, Rows};
 pub use store::{GoldenError, Goldens};
+pub(crate) use traces::Compared;
+pub use traces::Traces;
 
 /// Raised whenever the format changes its shape or its meaning.
 pub const GOLDEN_FORMAT: u32 = 1;

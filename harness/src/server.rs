@@ -15,6 +15,7 @@ mod attempt;
 mod fault;
 mod ingest;
 mod model;
+mod site;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -23,15 +24,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use inference_wasm::protocol::PageEvent;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub(crate) use fault::Sent;
 pub use fault::ServerFault;
+pub(crate) use fault::{Sent, Traffic};
 pub use model::{DEFAULT_SHARD_BYTES, ModelShelf, ServedModel};
+pub(crate) use site::ClientSite;
 
 use attempt::Attempt;
 
@@ -106,11 +108,30 @@ impl Server {
 
     /// Opens a place for one attempt.
     pub fn open(&self, setup: PageSetup) -> std::io::Result<PageHandle> {
+        self.place(|sender| Attempt::new(setup, sender))
+    }
+
+    /// Opens a place for one visit of the hybrid client.
+    pub(crate) fn open_client(&self, site: Arc<ClientSite>) -> std::io::Result<PageHandle> {
+        let mut handle = self.place(|sender| Attempt::of_client(site, sender))?;
+        handle.url.push_str("client.html");
+        Ok(handle)
+    }
+
+    /// The origin of every page.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn place(
+        &self,
+        attempt: impl FnOnce(mpsc::UnboundedSender<PageSignal>) -> Attempt,
+    ) -> std::io::Result<PageHandle> {
         let token = token()?;
         let (sender, signals) = mpsc::unbounded_channel();
-        let attempt = Arc::new(Attempt::new(setup, sender));
+        let attempt = Arc::new(attempt(sender));
         self.shared.attempts().insert(token.clone(), attempt.clone());
-        let url = format!("http://127.0.0.1:{}/{token}/", self.port);
+        let url = format!("{}/{token}/", self.origin());
         Ok(PageHandle { url, signals, attempt, token, shared: self.shared.clone() })
     }
 }
@@ -166,6 +187,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/{token}/", get(assets::index))
         .route("/{token}/{*path}", get(assets::file))
         .route("/{token}/models/{shard}", get(model::shard))
+        .route("/{token}/fault/{name}", get(site::shim))
+        .route("/{token}/tier/{*path}", any(site::tier))
         .route("/{token}/events", events)
         .route("/{token}/logits/{command}", logits)
         .layer(axum::middleware::map_response(assets::isolate))

@@ -2,3 +2,5 @@
 //! judges what the user got.
 
 mod offer;
+mod text;
+mod visit;

@@ -10,12 +10,16 @@ use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use tower_http::services::ServeDir;
 
 use super::Shared;
+use super::site::NotIsolated;
 
-/// Headers of every answer, with the reason for each.
-const HEADERS: [(HeaderName, &str); 5] = [
-    // Together these two make a page `crossOriginIsolated`: shared memory and fine timers.
+/// Together these two make a page `crossOriginIsolated`: shared memory and fine timers.
+const ISOLATION: [(HeaderName, &str); 2] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+];
+
+/// Headers of every answer, with the reason for each.
+const HEADERS: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     // Every attempt fetches for itself: a cache of the browser's would be a hidden input.
     (header::CACHE_CONTROL, "no-store"),
@@ -24,8 +28,13 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 pub(super) async fn isolate(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
+    for (name, value) in ISOLATION.into_iter().chain(HEADERS) {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if response.extensions().get::<NotIsolated>().is_some() {
+        for (name, _) in ISOLATION {
+            response.headers_mut().remove(name);
+        }
     }
     response
 }
@@ -38,16 +47,25 @@ pub(super) async fn file(
     State(shared): State<Arc<Shared>>,
     Path((token, path)): Path<(String, String)>,
 ) -> Response {
-    if shared.attempt(&token).is_none() {
+    let Some(attempt) = shared.attempt(&token) else {
         return StatusCode::NOT_FOUND.into_response();
-    }
+    };
+    // A worker is what its page is, so that the page's own file decides.
+    let is_page = path.ends_with(".html");
+    let is_isolated = !is_page || attempt.site().is_none_or(|site| site.network().is_isolated());
     // Whatever a URL can't hold is no name of a file of ours.
     let Ok(request) = Request::get(format!("/{path}")).body(Body::empty()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut folder = ServeDir::new(&shared.bundle).append_index_html_on_directories(false);
     match folder.try_call(request).await {
-        Ok(response) => response.map(Body::new),
+        Ok(response) => {
+            let mut response = response.map(Body::new);
+            if !is_isolated {
+                response.extensions_mut().insert(NotIsolated);
+            }
+            response
+        }
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             StatusCode::NOT_FOUND.into_response()
         }

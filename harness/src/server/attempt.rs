@@ -1,17 +1,18 @@
 //! What the server keeps for one attempt: the sequence of its events, and its logits.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
 use inference_wasm::protocol::{PROTOCOL_VERSION, PageEvent, PageEventKind};
 use tokio::sync::mpsc;
 
-use super::{PageSetup, PageSignal};
+use super::{ClientSite, PageSetup, PageSignal};
 
 #[derive(Debug)]
 pub(crate) struct Attempt {
     setup: Mutex<PageSetup>,
+    site: Option<Arc<ClientSite>>,
     sequence: Mutex<Sequence>,
     signals: mpsc::UnboundedSender<PageSignal>,
     logits: Mutex<BTreeMap<u32, Bytes>>,
@@ -20,7 +21,21 @@ pub(crate) struct Attempt {
 impl Attempt {
     pub(super) fn new(setup: PageSetup, signals: mpsc::UnboundedSender<PageSignal>) -> Self {
         let setup = Mutex::new(setup);
-        Self { setup, sequence: Mutex::default(), signals, logits: Mutex::default() }
+        let (sequence, logits) = Default::default();
+        Self { setup, site: None, sequence, signals, logits }
+    }
+
+    /// A visit of the hybrid client.
+    pub(super) fn of_client(
+        site: Arc<ClientSite>,
+        signals: mpsc::UnboundedSender<PageSignal>,
+    ) -> Self {
+        Self { site: Some(site), ..Self::new(PageSetup::default(), signals) }
+    }
+
+    /// What the hybrid client is served; `None` for an engine's page.
+    pub(super) fn site(&self) -> Option<Arc<ClientSite>> {
+        self.site.clone()
     }
 
     /// What the page is served now.

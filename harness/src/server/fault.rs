@@ -2,7 +2,11 @@
 //!
 //! Pure: which shard is touched, and what becomes of it. The native page applies the same faults.
 
+mod network;
+
 use serde::{Deserialize, Serialize};
+
+pub(crate) use network::{Network, ShardSent, TierSent, Traffic};
 
 /// A fault of the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]

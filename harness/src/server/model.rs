@@ -113,7 +113,11 @@ pub(super) async fn shard(
     extract::Path((token, name)): extract::Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    let found = shared.attempt(&token).and_then(|attempt| {
+    let attempt = shared.attempt(&token);
+    if let Some(site) = attempt.as_ref().and_then(|attempt| attempt.site()) {
+        return site.shard(&name, &headers).await;
+    }
+    let found = attempt.and_then(|attempt| {
         let setup = attempt.setup();
         let model = setup.model?;
         let index = model.index_of(&format!("models/{name}"))?;

@@ -1,0 +1,228 @@
+//! Golden traces: what the hybrid client goes through in a scenario, from a starting tier, as
+//! text in `golden/traces/<scenario>/<backend>.txt`.
+//!
+//! One for all browsers. Where a browser can't but differ, `<backend>.<browser>.txt` stands beside
+//! it, and its first line says why. A trace is never accepted by a program: a run that is told to
+//! writes `.txt.new` beside it, for a person to look at and to rename.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use inference_wasm::protocol::BackendName;
+use similar::TextDiff;
+
+use crate::cell::BrowserName;
+
+/// How the first line of a browser's own trace begins.
+const REASON: &str = "# reason: ";
+
+/// Where traces lie, and whether new ones are put there for review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traces {
+    folder: PathBuf,
+    is_recording: bool,
+}
+
+/// What a trace was held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// They are the same.
+    Same,
+    /// They are not, or there is none.
+    Different {
+        /// What is wrong, on one line.
+        what: String,
+        /// What to do about it, and the difference.
+        detail: String,
+    },
+}
+
+impl Traces {
+    /// The traces under `golden/`.
+    pub fn new(goldens: &Path) -> Self {
+        Self { folder: goldens.join("traces"), is_recording: false }
+    }
+
+    /// The same, putting what differs beside them.
+    #[must_use]
+    pub fn recording(self) -> Self {
+        Self { is_recording: true, ..self }
+    }
+
+    /// Holds what was measured in a cell against its golden.
+    ///
+    /// # Errors
+    /// A file that can't be read or written.
+    pub(crate) fn compare(
+        &self,
+        scenario: &str,
+        (browser, backend): (BrowserName, BackendName),
+        measured: &str,
+    ) -> std::io::Result<Compared> {
+        let folder = self.folder.join(scenario);
+        let shared = folder.join(format!("{backend}.txt"));
+        let own = folder.join(format!("{backend}.{browser}.txt"));
+        let (path, golden) = match read(&own)? {
+            Some(text) => (own, Some(text)),
+            None => (shared.clone(), read(&shared)?),
+        };
+        let shown = format!("golden/traces/{scenario}/{}", file_name(&path));
+        let compared = judge(&shown, golden.as_deref(), measured);
+        if self.is_recording && compared != Compared::Same {
+            fs_err::create_dir_all(&folder)?;
+            let pending = folder.join(format!("{}.new", file_name(&path)));
+            // What several browsers say differently is worth a look at each.
+            let is_taken = read(&pending)?.is_some_and(|text| text != measured);
+            let pending = if is_taken {
+                folder.join(format!("{backend}.{browser}.txt.new"))
+            } else {
+                pending
+            };
+            fs_err::write(pending, measured)?;
+        }
+        Ok(compared)
+    }
+
+    /// Every file under the folder, relative to `golden/`, with what is wrong with its own text.
+    pub(crate) fn problems(&self) -> std::io::Result<Vec<String>> {
+        let mut problems = Vec::new();
+        let mut folders = vec![self.folder.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = match fs_err::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let name = file_name(&path);
+                if name.ends_with(".new") {
+                    problems.push(format!("`{}` waits for review", path.display()));
+                } else if name.matches('.').count() > 1
+                    && reason(&fs_err::read_to_string(&path)?).is_none()
+                {
+                    problems.push(without_reason(&path.display().to_string()));
+                }
+            }
+        }
+        problems.sort();
+        Ok(problems)
+    }
+}
+
+fn judge(path: &str, golden: Option<&str>, measured: &str) -> Compared {
+    const HINT: &str = "hint: `tierproof run … --update-traces` writes it beside, with the ending \
+                        `.new`: look at it, then rename it";
+    let Some(golden) = golden else {
+        let what = format!("there is no `{path}`");
+        return Compared::Different { what, detail: format!("{HINT}\n{measured}") };
+    };
+    let is_own = path.matches('.').count() > 1;
+    let golden = match (is_own, reason(golden)) {
+        (false, _) => golden,
+        (true, Some(rest)) => rest,
+        (true, None) => {
+            let (what, detail) = (without_reason(path), String::new());
+            return Compared::Different { what, detail };
+        }
+    };
+    if golden == measured {
+        return Compared::Same;
+    }
+    let diff = TextDiff::from_lines(golden, measured);
+    let diff = diff.unified_diff().context_radius(3).header(path, "measured").to_string();
+    Compared::Different { what: format!("another trace than `{path}`"), detail: diff }
+}
+
+/// What stands below the reason of a browser's own trace.
+fn reason(text: &str) -> Option<&str> {
+    let (reason, rest) = text.strip_prefix(REASON)?.split_once('\n')?;
+    (!reason.trim().is_empty()).then_some(rest)
+}
+
+fn without_reason(path: &str) -> String {
+    format!("`{path}` is for one browser alone, and its first line is no `{REASON}…`")
+}
+
+fn read(path: &Path) -> std::io::Result<Option<String>> {
+    match fs_err::read_to_string(path) {
+        Ok(text) => Ok(Some(text.replace('\r', ""))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CELL: (BrowserName, BackendName) = (BrowserName::Firefox, BackendName::Webgl);
+
+    fn write(root: &Path, name: &str, text: &str) {
+        let path = root.join("traces/resilience/s").join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+
+    fn compare(traces: &Traces, measured: &str) -> Compared {
+        traces.compare("resilience/s", CELL, measured).unwrap()
+    }
+
+    #[test]
+    fn a_trace_is_held_against_its_golden() {
+        let root = tempfile::tempdir().unwrap();
+        let traces = Traces::new(root.path());
+        let Compared::Different { what, detail } = compare(&traces, "visit 1\n") else { panic!() };
+        assert_eq!(what, "there is no `golden/traces/resilience/s/webgl.txt`");
+        assert!(detail.contains("--update-traces") && detail.ends_with("visit 1\n"), "{detail}");
+
+        write(root.path(), "webgl.txt", "visit 1\n  a\n");
+        assert_eq!(compare(&traces, "visit 1\n  a\n"), Compared::Same);
+        let Compared::Different { detail, .. } = compare(&traces, "visit 1\n  b\n") else {
+            panic!()
+        };
+        assert!(detail.contains("-  a\n+  b\n"), "{detail}");
+    }
+
+    #[test]
+    fn a_browsers_own_trace_needs_a_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let traces = Traces::new(root.path());
+        write(root.path(), "webgl.txt", "a\n");
+        write(root.path(), "webgl.firefox.txt", "b\n");
+        let Compared::Different { what, .. } = compare(&traces, "b\n") else { panic!() };
+        assert!(what.contains("is for one browser alone"), "{what}");
+        assert_eq!(traces.problems().unwrap().len(), 1);
+        write(root.path(), "webgl.firefox.txt", "# reason: it has no contexts\nb\n");
+        assert_eq!(compare(&traces, "b\n"), Compared::Same);
+        assert_eq!(traces.problems().unwrap(), [""; 0]);
+        let chrome = (BrowserName::Chrome, BackendName::Webgl);
+        assert_eq!(traces.compare("resilience/s", chrome, "a\n").unwrap(), Compared::Same);
+    }
+
+    #[test]
+    fn nothing_is_written_unless_it_is_asked_for_and_never_over_a_golden() {
+        let root = tempfile::tempdir().unwrap();
+        let traces = Traces::new(root.path());
+        write(root.path(), "webgl.txt", "a\n");
+        compare(&traces, "b\n");
+        assert_eq!(traces.problems().unwrap(), [""; 0]);
+        compare(&traces.clone().recording(), "b\n");
+        let folder = root.path().join("traces/resilience/s");
+        assert_eq!(fs_err::read_to_string(folder.join("webgl.txt")).unwrap(), "a\n");
+        assert_eq!(fs_err::read_to_string(folder.join("webgl.txt.new")).unwrap(), "b\n");
+        // Another browser says something else again.
+        let chrome = (BrowserName::Chrome, BackendName::Webgl);
+        traces.clone().recording().compare("resilience/s", chrome, "c\n").unwrap();
+        assert_eq!(fs_err::read_to_string(folder.join("webgl.chrome.txt.new")).unwrap(), "c\n");
+        assert_eq!(traces.problems().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,245 @@
+//! What a page of the hybrid client is served besides its bundle: weights, the server tier and
+//! shims, over all visits of an attempt, with the faults that its scenario plans.
+//!
+//! What a fault comes to is decided in [`super::fault`].
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{self, Request, State};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt, stream};
+use http::{HeaderMap, StatusCode, Uri, header};
+use tower::ServiceExt;
+
+use super::Shared;
+use super::fault::{HTML, Network, ShardSent, TierSent};
+use super::model::{self, ServedModel};
+use crate::fault::{Fault, Means};
+
+/// How long what was sent has to leave us before a connection breaks off.
+const LEAVES_WITHIN: Duration = Duration::from_millis(50);
+
+/// Bytes between two pauses of weights that come slowly.
+const PIECE: usize = 16 << 10;
+
+/// Where the one that is asked to generate is.
+const GENERATE: &str = "/api/v1/generate";
+
+/// What a page of the client finds, whichever visit it belongs to.
+#[derive(Debug)]
+pub(crate) struct ClientSite {
+    model: Arc<ServedModel>,
+    tier: Option<Router>,
+    network: Mutex<Network>,
+}
+
+/// Put on a response whose page is not to be isolated.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotIsolated;
+
+impl ClientSite {
+    /// A site with a model, and the server tier if there is one.
+    pub(crate) fn new(model: Arc<ServedModel>, tier: Option<Router>) -> Self {
+        Self { model, tier, network: Mutex::default() }
+    }
+
+    /// The model whose shards lie under `models/`.
+    pub(crate) fn model(&self) -> &ServedModel {
+        &self.model
+    }
+
+    /// Faults and log.
+    pub(crate) fn network(&self) -> MutexGuard<'_, Network> {
+        // Nothing under the lock can panic between two changes that belong together.
+        self.network.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The shard of a name.
+    pub(super) async fn shard(&self, name: &str, headers: &HeaderMap) -> Response {
+        let Some(index) = self.model.index_of(&format!("models/{name}")) else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        let sent = self.network().shard(index);
+        match sent {
+            ShardSent::Nothing => {
+                let nothing = stream::once(async { Err::<Bytes, _>(broken_off()) });
+                return Body::from_stream(nothing).into_response();
+            }
+            ShardSent::Status(status) => {
+                let status = StatusCode::from_u16(status);
+                return status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+            }
+            ShardSent::Html => {
+                return ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], HTML)
+                    .into_response();
+            }
+            ShardSent::Whole | ShardSent::Slowly(_) | ShardSent::Cut(_) | ShardSent::Short => {}
+        }
+        let is_short = sent == ShardSent::Short;
+        let response = model::send(self.model.clone(), index, is_short, headers).await;
+        if !response.status().is_success() {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        self.count(index, sent, &parts, bytes.len());
+        let length = bytes.len();
+        let body = match sent {
+            ShardSent::Slowly(pause) => Body::from_stream(slowly(bytes, pause)),
+            ShardSent::Cut(most) => Body::from_stream(cut(bytes, most)),
+            _ => Body::from(bytes),
+        };
+        let mut response = Response::from_parts(parts, body);
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        response
+    }
+
+    fn count(&self, index: usize, sent: ShardSent, parts: &http::response::Parts, length: usize) {
+        let start = range_start(parts);
+        let cut = match sent {
+            ShardSent::Cut(most) => most.min(length as u64),
+            _ => length as u64,
+        };
+        let whole = self.model.manifest.shards.get(index).map_or(0, |shard| shard.bytes);
+        let mut network = self.network();
+        let traffic = network.traffic().shards.entry(index).or_default();
+        traffic.bytes += cut;
+        traffic.resumed += u32::from(start > 0);
+        traffic.is_complete |= start + cut >= whole;
+    }
+
+    /// A request to the server tier, with the path that it has there.
+    async fn ask_tier(self: Arc<Self>, request: Request) -> Response {
+        let Some(tier) = self.tier.clone() else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        if request.uri().path() != GENERATE {
+            return answer(tier, request).await;
+        }
+        let sent = self.network().server();
+        match sent {
+            TierSent::Down => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            TierSent::After(pause) => tokio::time::sleep(pause).await,
+            TierSent::Answer | TierSent::Half(_) => {}
+        }
+        let most = match sent {
+            TierSent::Half(most) => most,
+            TierSent::Answer | TierSent::Down | TierSent::After(_) => u64::MAX,
+        };
+        let response = answer(tier, request).await;
+        let (parts, body) = response.into_parts();
+        let body = Body::from_stream(self.watched(body, most));
+        Response::from_parts(parts, body)
+    }
+
+    /// The events of an answer, up to so many tokens. An answer that comes to its end is counted.
+    fn watched(
+        self: Arc<Self>,
+        body: Body,
+        most_tokens: u64,
+    ) -> impl Stream<Item = Result<Bytes, axum::Error>> + Send + use<> {
+        let mut tokens = 0;
+        let mut events = body.into_data_stream();
+        stream::poll_fn(move |context| {
+            if tokens >= most_tokens {
+                return std::task::Poll::Ready(None);
+            }
+            let piece = events.poll_next_unpin(context);
+            if let std::task::Poll::Ready(Some(Ok(piece))) = &piece {
+                // An event is sent in one piece, and begins with its name.
+                let names = |name: &str| count(piece, name.as_bytes());
+                tokens += names("event: token\n");
+                if names("event: answer\n") > 0 {
+                    self.network().traffic().server_answers += 1;
+                }
+            }
+            piece
+        })
+    }
+}
+
+async fn answer(tier: Router, request: Request) -> Response {
+    let answered: Result<Response, Infallible> = tier.oneshot(request).await;
+    match answered {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// How often something stands in bytes.
+fn count(bytes: &[u8], what: &[u8]) -> u64 {
+    bytes.windows(what.len()).filter(|window| *window == what).count() as u64
+}
+
+/// The first byte of the range that a response has.
+fn range_start(parts: &http::response::Parts) -> u64 {
+    let range = parts.headers.get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    let start = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));
+    start.and_then(|(start, _)| start.parse().ok()).unwrap_or(0)
+}
+
+fn broken_off() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the connection breaks off, as planned")
+}
+
+fn slowly(bytes: Bytes, pause: Duration) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::unfold(bytes, move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        let piece = rest.split_to(rest.len().min(PIECE));
+        Some((Ok(piece), rest))
+    })
+}
+
+fn cut(mut bytes: Bytes, most: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    let end = stream::once(async {
+        tokio::time::sleep(LEAVES_WITHIN).await;
+        Err(broken_off())
+    });
+    stream::once(async { Ok(bytes) }).chain(end)
+}
+
+/// `GET fault/{name}`: a shim.
+pub(super) async fn shim(
+    State(shared): State<Arc<Shared>>,
+    extract::Path((token, name)): extract::Path<(String, String)>,
+) -> Response {
+    let is_client = shared.attempt(&token).is_some_and(|attempt| attempt.site().is_some());
+    let source = Fault::ALL.into_iter().find_map(|fault| match fault.means() {
+        Means::Shim(shim) if name.strip_suffix(".js") == Some(shim.name) => Some(shim.source),
+        _ => None,
+    });
+    match source.filter(|_| is_client) {
+        Some(source) => {
+            ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], source).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// Anything under `tier/`: the server tier.
+pub(super) async fn tier(
+    State(shared): State<Arc<Shared>>,
+    extract::Path((token, path)): extract::Path<(String, String)>,
+    mut request: Request,
+) -> Response {
+    let site = shared.attempt(&token).and_then(|attempt| attempt.site());
+    let Some(site) = site else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let Ok(uri) = Uri::try_from(format!("/{path}")) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    *request.uri_mut() = uri;
+    site.ask_tier(request).await
+}
