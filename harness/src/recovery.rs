@@ -36,14 +36,17 @@ pub struct Lap {
 
 impl Lap {
     /// From what happened after a crash at `crashed_ms`: the transitions, and the time of the
-    /// first new token. All on the page's clock. `None` if that was no recovery on one device.
+    /// first new token. All on the page's clock. `None` if nothing was recovered.
+    ///
+    /// Where the browser gives no device at once, the attempts before the one that went through
+    /// count for the device.
     pub fn of(crashed_ms: f64, transitions: &[Transition], token_ms: f64) -> Option<Self> {
         let entered = |state: State| {
             let mut entries = transitions.iter().filter(|transition| transition.to == state);
-            let first = entries.next()?.at_ms as f64;
-            entries.next().is_none().then_some(first)
+            entries.next_back().map(|transition| transition.at_ms as f64)
         };
-        let noticed = entered(State::Recover)?;
+        let mut losses = transitions.iter().filter(|transition| transition.to == State::Recover);
+        let noticed = losses.next()?.at_ms as f64;
         let (probe, cache, load) =
             (entered(State::Probe)?, entered(State::Cache)?, entered(State::Load)?);
         let running = entered(State::Running)?;
@@ -133,10 +136,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_no_plain_recovery_is_no_lap() {
-        let twice = [&WAY[..3], &WAY[..]].concat();
-        assert_eq!(Lap::of(100.0, &transitions(&twice), 1650.0), None);
+    fn attempts_without_a_device_count_for_the_device() {
+        let first = [(State::Recover, 110), (State::Device, 110), (State::Probe, 120)];
+        let lap = Lap::of(100.0, &transitions(&[&first[..], &WAY[..]].concat()), 1650.0).unwrap();
+        assert_eq!((lap.detect_ms, lap.device_ms, lap.probe_ms), (10.0, 590.0, 100.0));
+    }
+
+    #[test]
+    fn what_was_no_recovery_is_no_lap() {
         assert_eq!(Lap::of(100.0, &transitions(&WAY[..5]), 1650.0), None);
+        assert_eq!(Lap::of(100.0, &transitions(&WAY[1..]), 1650.0), None);
     }
 
     #[test]

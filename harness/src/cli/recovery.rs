@@ -56,7 +56,8 @@ pub(crate) fn run(workspace: &Workspace, args: &RecoveryArgs) -> Answer {
     let bundle = machine::page_bundle(workspace, &args.launch, choice, None)?;
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
     machine::on_runtime(async {
-        let stage = Stage::set(&machine, Some(bundle), scratch.path(), &Timeouts::default()).await?;
+        let stage =
+            Stage::set(&machine, Some(bundle), scratch.path(), &Timeouts::default()).await?;
         let work = async {
             let mut exit = Exit::Expected;
             for backend in &args.backend {

@@ -45,7 +45,7 @@ pub struct Trial {
 pub enum Crash {
     /// The client has recovered on the same tier.
     Recovered(Lap),
-    /// It took another way: more than one loss, or another tier.
+    /// It took another way, to another tier or to none.
     OtherWay,
 }
 
@@ -69,7 +69,13 @@ pub async fn crash(
     for round in 1..=trial.crashes {
         let crash = visit.round(browser, u64::from(round), trial.backend).await?;
         each(round, &crash);
+        let is_over = crash == Crash::OtherWay;
         crashes.push(crash);
+        if is_over {
+            // The client is on another tier, or nowhere: no crash tells anything any more.
+            tell_console(browser).await;
+            break;
+        }
     }
     visit.page.close().await.map_err(|error| error.to_string())?;
     Ok(crashes)
@@ -92,7 +98,7 @@ impl Visit<'_> {
             start: Start::LocalOnly,
             registry: vec![variant],
             // What is measured is a replacement, however many there were before.
-            recovery: RecoveryLimits { losses: u32::MAX, window_ms: 1, ..RecoveryLimits::default() },
+            recovery: RecoveryLimits { losses: 10, window_ms: 1_000, ..RecoveryLimits::default() },
             ..Config::default()
         };
         self.submit(ClientAction::Start(Box::new(ClientStart {
@@ -146,7 +152,10 @@ impl Visit<'_> {
         while end.is_none() {
             let (at_ms, effect) = self.effect("the recovery").await?;
             match effect {
-                Effect::Transition { transition } => transitions.push(transition),
+                Effect::Transition { transition } => {
+                    tracing::debug!("{at_ms:.0} ms: {} {}", transition.to, transition.reason);
+                    transitions.push(transition);
+                }
                 Effect::EmitToken { .. }
                     if transitions.iter().any(|one| one.to == State::Running) =>
                 {
@@ -229,6 +238,16 @@ impl Visit<'_> {
                     kind => return Ok((event.at_ms, kind)),
                 },
             }
+        }
+    }
+}
+
+/// What the page wrote to its console, for whoever wants to know why.
+async fn tell_console(browser: &Browser) {
+    let kind = serde_json::json!({ "type": "browser" });
+    if let Ok(lines) = browser.session().post("read console", "se/log", &kind).await {
+        for line in lines.as_array().into_iter().flatten() {
+            tracing::info!("console: {}", line["message"].as_str().unwrap_or_default());
         }
     }
 }

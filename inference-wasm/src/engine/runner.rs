@@ -20,9 +20,12 @@ use super::lanes;
 use super::memory;
 use super::session::{Session, invalid};
 use crate::protocol::{
-    Action, BackendName, Canary, Command, EngineError, ExecutionReport, Finished, PageEventKind,
-    Phase,
+    Action, BackendName, Canary, Command, EngineError, EngineErrorKind, ExecutionReport, Finished,
+    PageEventKind, Phase,
 };
+
+/// How long after a failure a browser may take to tell that the device was lost.
+const LOSS_WITHIN_MS: f64 = 500.0;
 
 /// Carries out commands on a host, and keeps the loaded model between them.
 pub struct Runner<H: Host> {
@@ -87,9 +90,33 @@ impl<H: Host> Runner<H> {
         let id = command.id;
         let last = match self.carry_out(id, command.action).await {
             Ok(result) => PageEventKind::Finished { result },
-            Err(error) => PageEventKind::Failed { error },
+            Err(error) => PageEventKind::Failed { error: self.blame(error).await },
         };
         self.host.send(Some(id), last);
+    }
+
+    /// Why a command failed: on a device that is gone everything does, each in its own way, and a
+    /// browser tells of the loss a moment later.
+    async fn blame(&mut self, error: EngineError) -> EngineError {
+        let is_of_device =
+            matches!(error.kind, EngineErrorKind::BackendUnavailable | EngineErrorKind::GpuError);
+        let since_ms = self.host.now_ms();
+        while is_of_device && self.has_device() && self.host.now_ms() < since_ms + LOSS_WITHIN_MS {
+            if let Some(loss) = self.loss() {
+                return loss.error();
+            }
+            // Lets the browser tell.
+            self.host.is_cancelled().await;
+        }
+        error
+    }
+
+    /// Whether the loaded model is on a GPU.
+    fn has_device(&self) -> bool {
+        let loaded = self.loaded.as_ref();
+        loaded.is_some_and(
+            |loaded| on_session!(&loaded.model, session => session.backend().adapter().is_some()),
+        )
     }
 
     async fn carry_out(&mut self, id: u32, action: Action) -> Result<Finished, EngineError> {
