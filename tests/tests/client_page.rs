@@ -1,5 +1,5 @@
 //! The hybrid client in real browsers: on each tier that one has, over two visits, and when its device
-//! is lost.
+//! is lost; and on the server's where a browser has no WebAssembly.
 //!
 //! Ignored unless asked for: `cargo test -p tierproof-tests --test client_page -- --ignored`.
 
@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inference_wasm::client::machine::{Config, Effect, Input, Request, Start, State};
-use inference_wasm::client::output::Answer;
+use inference_wasm::client::machine::{Config, Effect, Input, Reason, Request, Start, State};
+use inference_wasm::client::output::{Answer, ClientError, ClientErrorKind};
 use inference_wasm::client::registry::{ModelVariant, Versions};
-use inference_wasm::client::router::Complexity;
+use inference_wasm::client::router::{Complexity, RouterConfig};
 use inference_wasm::client::tier::{DeviceTier, Tier};
 use inference_wasm::protocol::{
     Action, BackendName, ClientAction, ClientInspection, ClientRun, ClientStart, Command, Finished,
@@ -20,11 +20,13 @@ use inference_wasm::protocol::{
 };
 use serde_json::Value;
 use tierproof::browser::supervise::Supervisor;
-use tierproof::browser::{Browser, LaunchProfile, Launcher, Overrides, installation};
+use tierproof::browser::{Browser, LaunchProfile, Launcher, Overrides, Variant, installation};
 use tierproof::cell::BrowserName;
+use tierproof::models::Model;
 use tierproof::page::{BrowserPage, Page, PageSignal};
-use tierproof::server::{PageSetup, ServedModel, Server};
+use tierproof::server::{PageSetup, ServedModel, Server, api};
 use tierproof_tests::command::{Ended, root, tierproof};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 const MODEL: &str = "scribe-low-Q4_0";
@@ -81,7 +83,7 @@ struct World {
 
 impl World {
     /// `None` where the browser is not installed.
-    async fn of(browser: BrowserName) -> Option<Self> {
+    async fn of(browser: BrowserName, variant: Variant) -> Option<Self> {
         if let Err(missing) = installation(browser, &Overrides::default()) {
             println!("skipped: {missing}");
             return None;
@@ -101,7 +103,7 @@ impl World {
         let supervisor = Supervisor::with_executable(env!("CARGO_BIN_EXE_supervise").into());
         let logs = folder.path().join("logs");
         let launcher = Launcher::new(supervisor, Overrides::default(), logs);
-        let profile = LaunchProfile::new(browser, false);
+        let profile = LaunchProfile { variant, ..LaunchProfile::new(browser, false) };
         Some(Self {
             server: Server::start(bundle).await.expect("a port"),
             browser: launcher.launch(profile).await.expect("the browser starts"),
@@ -231,14 +233,16 @@ impl<'w> Visit<'w> {
         }
     }
 
+    /// Waits for a state, unless it was entered since effects were last cleared.
     async fn until_state(&mut self, state: State) {
-        let is_it = |kind: &PageEventKind| match kind {
-            PageEventKind::Client { effect } => {
-                matches!(&**effect, Effect::Transition { transition } if transition.to == state)
-            }
-            _ => false,
-        };
-        self.until(&format!("{state:?}"), is_it).await;
+        let is_it = |effect: &Effect| matches!(effect, Effect::Transition { transition } if transition.to == state);
+        if !self.effects.iter().any(is_it) {
+            let is_it = |kind: &PageEventKind| match kind {
+                PageEventKind::Client { effect } => is_it(effect),
+                _ => false,
+            };
+            self.until(&format!("{state:?}"), is_it).await;
+        }
     }
 
     async fn inspect(&mut self) -> ClientInspection {
@@ -248,8 +252,8 @@ impl<'w> Visit<'w> {
         }
     }
 
-    /// Asks, and holds tokens, answer and run against the golden.
-    async fn ask(&mut self, tier: Tier) -> Answer {
+    /// Asks, and waits for the end of it.
+    async fn request(&mut self) -> Effect {
         self.requests += 1;
         let request = Request {
             id: self.requests,
@@ -270,25 +274,31 @@ impl<'w> Visit<'w> {
         self.runs.clear();
         let input = Input::Request { request: Box::new(request) };
         self.act(ClientAction::Input { input: Box::new(input) }).await;
-        let ended = |kind: &PageEventKind| match kind {
-            PageEventKind::Client { effect } => {
-                matches!(&**effect, Effect::Answer { .. } | Effect::Fail { .. })
-            }
-            _ => false,
-        };
-        let effects_so_far = self.effects.iter().find_map(|effect| match effect {
-            Effect::Answer { answer } => Some((**answer).clone()),
-            _ => None,
-        });
-        let answer = match effects_so_far {
-            Some(answer) => answer,
-            None => match self.until("an answer", ended).await {
-                PageEventKind::Client { effect } => match *effect {
-                    Effect::Answer { answer } => *answer,
-                    other => panic!("expected an answer, found {other:?}"),
-                },
-                other => panic!("expected an answer, found {other:?}"),
-            },
+        let is_end =
+            |effect: &Effect| matches!(effect, Effect::Answer { .. } | Effect::Fail { .. });
+        // It may have come before the end of the command.
+        if !self.effects.iter().any(is_end) {
+            let ended = |kind: &PageEventKind| match kind {
+                PageEventKind::Client { effect } => is_end(effect),
+                _ => false,
+            };
+            self.until("the end of a request", ended).await;
+        }
+        self.effects.iter().find(|effect| is_end(effect)).expect("it was there").clone()
+    }
+
+    async fn fail(&mut self) -> ClientError {
+        match self.request().await {
+            Effect::Fail { error } => *error,
+            other => panic!("expected an error, found {other:?}"),
+        }
+    }
+
+    /// Asks, and holds tokens, answer and run against the golden.
+    async fn ask(&mut self, tier: Tier) -> Answer {
+        let answer = match self.request().await {
+            Effect::Answer { answer } => *answer,
+            other => panic!("expected an answer, found {other:?}"),
         };
         assert_eq!(answer.tier, tier);
         assert_eq!(answer.tokens, self.world.expected);
@@ -297,10 +307,12 @@ impl<'w> Visit<'w> {
             _ => None,
         });
         assert_eq!(tokens.collect::<Vec<_>>(), self.world.expected, "each token once");
-        let run = self.runs.last().expect("the engine has told of its run");
-        assert_eq!(Some(run.generated.execution.actual), tier.backend());
-        let rows = self.page.take_logits(run.logits_command).expect("logits have come");
-        assert_eq!(rows.len() % MAX_TOKENS, 0);
+        assert_eq!(self.runs.len(), usize::from(tier != Tier::Server));
+        for run in &self.runs {
+            assert_eq!(Some(run.generated.execution.actual), tier.backend());
+            let rows = self.page.take_logits(run.logits_command).expect("logits have come");
+            assert!(!rows.is_empty() && rows.len().is_multiple_of(MAX_TOKENS));
+        }
         answer
     }
 
@@ -311,7 +323,7 @@ impl<'w> Visit<'w> {
 
 /// A first visit, a loss while nothing goes on, and a second visit.
 async fn comes_back(browser: BrowserName, backend: BackendName, tier: Tier) {
-    let Some(world) = World::of(browser).await else { return };
+    let Some(world) = World::of(browser, Variant::Default).await else { return };
     let shards = world.model.manifest.shards.len();
 
     let mut visit = Visit::begin(&world, world.start(backend)).await;
@@ -350,6 +362,63 @@ async fn comes_back(browser: BrowserName, backend: BackendName, tier: Tier) {
     world.close().await;
 }
 
+/// The server tier for pages of `world`, and its address.
+async fn serve(world: &World) -> String {
+    let handle = world.server.open(PageSetup::default()).expect("randomness");
+    let origin = handle.url.split('/').take(3).collect::<Vec<_>>().join("/");
+    let path = root().join(format!("fixtures/models/{MODEL}.gguf"));
+    let router = api::router(api::Options {
+        models: vec![Model { name: MODEL.into(), path, entry: None }],
+        key: None,
+        allow_origins: vec![origin.parse().expect("an origin")],
+        concurrency: 1,
+        queue_timeout: LIMIT,
+        request_timeout: LIMIT,
+        analytics: None,
+        router: RouterConfig::default(),
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let router = router.expect("a fixture");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+/// A page that has nothing to run a client with.
+async fn asks_the_server(browser: BrowserName) {
+    let Some(world) = World::of(browser, Variant::WithoutWasm).await else { return };
+    let mut start = world.start(BackendName::Wasm);
+    start.config.start = Start::Progressive;
+    start.server = Some(serve(&world).await);
+    let mut visit = Visit::begin(&world, start.clone()).await;
+    visit.until_state(State::Server).await;
+    let answer = visit.ask(Tier::Server).await;
+    assert_eq!(answer.variant.as_deref(), Some(MODEL));
+    let steps: Vec<_> = answer.trail.iter().map(|step| (step.from, step.to, step.reason)).collect();
+    let reason = Reason::InsufficientDeviceCapabilities;
+    assert_eq!(steps, [(Tier::Webgpu, Tier::Server, reason)]);
+    let record = |effect: &Effect| matches!(effect, Effect::Telemetry { record } if record.success);
+    let is_record = |kind: &PageEventKind| match kind {
+        PageEventKind::Client { effect } => record(effect),
+        _ => false,
+    };
+    if !visit.effects.iter().any(record) {
+        visit.until("a record", is_record).await;
+    }
+    visit.page.close().await.expect("the page is left");
+
+    // Nobody to ask: the request ends all the same.
+    start.server = None;
+    let mut visit = Visit::begin(&world, start).await;
+    let error = visit.fail().await;
+    assert_eq!(
+        (error.kind, error.reason),
+        (ClientErrorKind::NoTierLeft, Some(Reason::ServerFailed))
+    );
+    visit.page.close().await.expect("the page is left");
+    world.close().await;
+}
+
 macro_rules! comes_back {
     ($($test:ident: $browser:ident $backend:ident $only:literal;)*) => {
         $(
@@ -371,4 +440,22 @@ comes_back! {
     browser_firefox_client_on_wasm: Firefox Wasm "needs a browser: run with `-- --ignored browser_firefox`";
     browser_webkit_client_on_webgl: Webkit Webgl "needs a browser: run with `-- --ignored browser_webkit`";
     browser_webkit_client_on_wasm: Webkit Wasm "needs a browser: run with `-- --ignored browser_webkit`";
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
+async fn browser_chrome_client_without_webassembly() {
+    asks_the_server(BrowserName::Chrome).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_firefox`"]
+async fn browser_firefox_client_without_webassembly() {
+    asks_the_server(BrowserName::Firefox).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: run with `-- --ignored browser_webkit`"]
+async fn browser_webkit_client_without_webassembly() {
+    asks_the_server(BrowserName::Webkit).await;
 }

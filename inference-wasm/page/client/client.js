@@ -12,8 +12,9 @@ import { Weights } from "./weights.js";
 // A timer that is set further ahead fires at once.
 const LONGEST_TIMER_MS = 0x7fffffff;
 
-// A client for what a `ClientStart` of the protocol asks. `listener.effect` hears of every effect,
-// `listener.ran` of every generation of an engine, `listener.injected` of what shims do.
+// A client for what a `ClientStart` of the protocol asks, at rest until `input({ input: "start" })`.
+// `listener.effect` hears of every effect; `listener.ran`, if it is there, of every generation of an
+// engine, and `listener.injected` of what `shims` do, which only a test has.
 export async function createClient(start, base, shims, listener) {
   let glue;
   try {
@@ -206,8 +207,11 @@ class Client {
     const device = new Device(tier, isOnMainThread, this.#start, {
       shims: this.#shims,
       event: (event) => this.#local(generation, event),
-      ran: (run) => this.#listener.ran({ generation, ...run }),
-      injected: this.#listener.injected,
+      ran: (run) => this.#listener.ran?.({ generation, ...run }),
+      injected: (shim, detail) => {
+        this.#shims?.strike(shim);
+        this.#listener.injected?.(shim, detail);
+      },
       nextCommand: () => (this.#commands += 1),
     });
     this.#devices.set(generation, device);

@@ -26,7 +26,7 @@ export class Device {
   isAlive = true;
 
   // `host.event` takes events of the device, `host.ran` a generation that has ended,
-  // `host.nextCommand` gives numbers; `host.shims` are those of the page.
+  // `host.nextCommand` gives numbers; `host.shims` are those of the page, if it has any.
   constructor(tier, isOnMainThread, start, host) {
     this.#tier = tier;
     this.#isOnMainThread = isOnMainThread;
@@ -49,7 +49,7 @@ export class Device {
       bundle: this.#start.bundle ?? "auto",
       // The kernels of a GPU have one thread.
       threads: this.#tier === "wasm" ? (this.#start.threads ?? 1) : 1,
-      shims: this.#start.shims ?? [],
+      shims: this.#host.shims?.forWorker() ?? [],
       device: this.#tier,
       instance: this.#isOnMainThread ? `?engine=${generation}` : "",
     });

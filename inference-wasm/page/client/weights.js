@@ -9,6 +9,8 @@ import { places } from "./storage.js";
 import { within } from "../time.js";
 
 const MEMORY = "memory";
+// Downloads at a time: a browser has six connections to a host, and there is more to say on them.
+const DOWNLOADS = 3;
 // A shard that is not stored by then is not going to be.
 const STORE_MS = 20000;
 
@@ -37,6 +39,9 @@ export class Weights {
   #verified = new Set();
   #urls = new Set();
   #downloads = new Set();
+  // Those that wait for their turn.
+  #queue = [];
+  #running = 0;
   // Where the last shard went.
   place = null;
 
@@ -151,7 +156,9 @@ export class Weights {
     try {
       const partial = from > 0 ? await this.#first(name, from) : null;
       const address = new URL(url, this.#base).href;
-      const blob = await download({ url: address, bytes }, partial, task.abort.signal, onProgress);
+      const blob = await this.#inTurn(task.abort.signal, () =>
+        download({ url: address, bytes }, partial, task.abort.signal, onProgress),
+      );
       if ((await sha256(blob)) !== expected.toLowerCase()) {
         throw new DownloadError("shard-corrupt", `shard \`${url}\`: another hash than the manifest's`);
       }
@@ -160,12 +167,28 @@ export class Weights {
       onProgress(bytes);
       return await this.#store(place, variant, shard, name, blob);
     } catch (error) {
-      const kind = error instanceof DownloadError ? error.kind : "shard-unavailable";
-      const kept_bytes = this.#keep(place, variant, name, error?.kept);
-      if (task.abort.signal.aborted) return null;
+      const isDownload = error instanceof DownloadError;
+      const isGone = task.abort.signal.aborted;
+      if (isGone && !isDownload) return null;
+      const kind = isDownload ? error.kind : "shard-unavailable";
+      const kept_bytes = this.#keep(place, variant, name, error.kept);
+      if (isGone) return null;
       return { event: "shard-failed", shard, kind, kept_bytes };
     } finally {
       this.#downloads.delete(task);
+    }
+  }
+
+  // Waits until there are few enough downloads for one more.
+  async #inTurn(signal, begin) {
+    if (this.#running >= DOWNLOADS) await new Promise((resolve) => this.#queue.push(resolve));
+    this.#running += 1;
+    try {
+      signal.throwIfAborted();
+      return await begin();
+    } finally {
+      this.#running -= 1;
+      this.#queue.shift()?.();
     }
   }
 
