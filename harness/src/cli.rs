@@ -12,6 +12,7 @@ mod models;
 mod ops;
 mod plan;
 mod probe;
+mod recovery;
 mod report;
 mod run;
 mod serve;
@@ -80,6 +81,8 @@ enum Command {
     Ops(ops::OpsArgs),
     /// Show what browsers can do here
     Probe(probe::ProbeArgs),
+    /// Crash a browser's GPU process again and again, and time how the hybrid client recovers
+    Recovery(recovery::RecoveryArgs),
     /// Render logs of runs again, or merge those of shards
     Report(report::ReportArgs),
     /// List, fetch and verify models
@@ -256,6 +259,7 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Bench(args) => bench::run(&workspace()?, &args),
         Command::Ops(args) => ops::run(&workspace()?, &args),
         Command::Probe(args) => probe::run(&workspace()?, &args),
+        Command::Recovery(args) => recovery::run(&workspace()?, &args),
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Models(command) => models::run(&workspace()?, &command),
         Command::Golden(command) => golden::run(&workspace()?, &command),

@@ -26,6 +26,7 @@ pub mod page;
 pub mod plan;
 pub mod proof;
 mod python;
+pub mod recovery;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -3,7 +3,7 @@
 //! Each is seen to have happened before [`DriverFault::inject`] returns. What the page makes of
 //! it is not looked at here.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -44,6 +44,8 @@ pub(crate) enum DriverFault {
 pub(crate) struct Injected {
     /// What was seen of it, for the evidence.
     pub(crate) proof: String,
+    /// When it was asked for; what follows of it comes later.
+    pub(crate) at: SystemTime,
 }
 
 impl DriverFault {
@@ -56,14 +58,17 @@ impl DriverFault {
         browser: &Browser,
         value: Option<u64>,
     ) -> Result<Injected, Trouble> {
+        let mut at = SystemTime::now();
         let proof = match self {
             Self::CrashGpu => {
                 let pid = gpu_process(browser)?;
+                at = SystemTime::now();
                 devtools(browser, "Browser.crashGpuProcess", json!({})).await?;
                 gone(browser, pid).await?
             }
             Self::KillGpu => {
                 let pid = gpu_process(browser)?;
+                at = SystemTime::now();
                 signal(pid, Signal::SIGKILL)?;
                 gone(browser, pid).await?
             }
@@ -78,7 +83,7 @@ impl DriverFault {
             Self::FreezeTab => freeze(browser).await?,
             Self::CrashTab => crash_tab(browser).await?,
         };
-        Ok(Injected { proof })
+        Ok(Injected { proof, at })
     }
 
     /// Ends it, where it does not end by itself. Called in any case, also after a failure.

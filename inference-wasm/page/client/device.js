@@ -5,9 +5,9 @@
 import { inWorker, onThisThread } from "../place.js";
 import { Pool } from "../pool.js";
 
-// A matrix product and a norm, on a few rows of several widths: every stage of a dispatch, in some
+// A matrix product and a norm of some rows: every stage of a dispatch, in some
 // hundred milliseconds on an adapter that computes on the CPU.
-const FIRST_DISPATCH = "*m*/F32/rows=3,columns=*";
+const FIRST_DISPATCH = "*m*/F32/rows=5,columns=96*";
 
 // What can go wrong with stored weights, as an engine that loads them says it.
 const OF_WEIGHTS = ["shard-unavailable", "shard-truncated", "shard-corrupt"];

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::registry::{ModelVariant, Versions};
 use crate::protocol::StorageReport;
@@ -46,7 +47,15 @@ pub struct Stored {
     /// The versions that were written with it; `None` where the note is gone.
     pub versions: Option<Versions>,
     /// Shards by their place in the manifest.
+    #[serde(deserialize_with = "by_place")]
     pub shards: BTreeMap<u32, StoredShard>,
+}
+
+/// Keys of a JSON object are text, and within an enum by tag serde leaves them so.
+fn by_place<'de, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<u32, StoredShard>, D::Error> {
+    let shards = BTreeMap::<String, StoredShard>::deserialize(map)?;
+    let numbered = shards.into_iter().map(|(key, shard)| Ok((key.parse()?, shard)));
+    numbered.collect::<Result<_, std::num::ParseIntError>>().map_err(D::Error::custom)
 }
 
 /// One stored shard.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::client::fixtures::variant;
+use crate::client::machine::{Input, LocalEvent};
 
 fn storage() -> StorageReport {
     StorageReport { opfs: true, cache: true, indexed_db: true, ..StorageReport::default() }
@@ -155,4 +156,17 @@ fn refusals_of_each_browser_are_recognised() {
     ] {
         assert_eq!(trouble.reason(), reason, "{trouble:?}");
     }
+}
+
+/// Storage is told to the machine as JSON, in an enum within an enum.
+#[test]
+fn what_is_stored_survives_json() {
+    let shard = StoredShard { bytes: 7, sha256: "ab".into(), is_verified: true };
+    let stored =
+        Stored { versions: None, shards: BTreeMap::from([(0, shard.clone()), (12, shard)]) };
+    let event = LocalEvent::Inspected { stored };
+    let input = Input::Local { generation: 3, event };
+    let json = serde_json::to_string(&input).unwrap();
+    assert_eq!(serde_json::from_str::<Input>(&json).unwrap(), input);
+    assert!(serde_json::from_str::<Input>(&json.replace("\"12\"", "\"twelve\"")).is_err());
 }

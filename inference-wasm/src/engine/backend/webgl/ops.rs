@@ -9,8 +9,8 @@ use super::shader::{Map, Shader};
 use super::tensor::{Cache, Surface, Tensor, Weight};
 use super::weights::GROUP;
 use crate::engine::backend::{
-    Activation, Adapter, Backend, CHUNK_ROWS, Candidate, Counters, Heads, Loss, ModelBytes,
-    Rotary, RotaryPairs,
+    Activation, Adapter, Backend, CHUNK_ROWS, Candidate, Counters, Heads, Loss, ModelBytes, Rotary,
+    RotaryPairs,
 };
 use crate::engine::model::TensorInfo;
 use crate::protocol::{BackendName, CacheType, EngineError, GpuTime};

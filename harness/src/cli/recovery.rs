@@ -1,0 +1,120 @@
+//! `tierproof recovery`; the work is in [`crate::recovery`].
+
+use std::sync::Arc;
+
+use clap::Args;
+use inference_wasm::protocol::BackendName;
+
+use super::machine::{self, Machine, Stage};
+use super::workspace::Workspace;
+use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, say};
+use crate::browser::{LaunchProfile, Variant};
+use crate::bundle::BundleChoice;
+use crate::cell::BrowserName;
+use crate::matrix::Timeouts;
+use crate::models;
+use crate::recovery::{self, Crash, Lap, Trial};
+use crate::run::exit::Exit;
+use crate::server::{DEFAULT_SHARD_BYTES, ServedModel};
+
+const AFTER_HELP: &str = "\
+The browser is Chromium, which has a command for it, launched so that it bears any number of
+crashes. Phases: detect, from the crash until the client has noticed; device, until a fresh worker
+has an adapter and a device; probe, its first dispatch; storage, hashing what is stored; upload,
+until the model is on the device; replay, until the first token that the user had not seen.";
+
+/// Arguments of `tierproof recovery`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct RecoveryArgs {
+    /// The tiers whose device is lost
+    #[arg(long, value_delimiter = ',', value_parser = backend, default_value = "webgpu,webgl")]
+    backend: Vec<BackendName>,
+    /// The model
+    #[arg(long, default_value = "scribe-low-Q4_0")]
+    model: String,
+    /// How often the GPU process crashes, for each tier
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    crashes: u32,
+    /// Print a JSON object for each tier: `backend`, `laps`, `other_ways`
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    bundle: BundleArgs,
+    #[command(flatten)]
+    launch: LaunchArgs,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &RecoveryArgs) -> Answer {
+    let choice = args.bundle.choice(BundleChoice::default())?;
+    let machine = Machine::look(workspace, &args.launch)?;
+    let cache = models::cache_folder().map_err(Failure::setup)?;
+    let resolved = workspace.catalogue()?.resolve(&args.model, &cache);
+    let model = resolved.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let served = ServedModel::read(&model.path, &model.name, DEFAULT_SHARD_BYTES);
+    let served = Arc::new(served.map_err(Failure::setup)?);
+    let bundle = machine::page_bundle(workspace, &args.launch, choice, None)?;
+    let scratch = tempfile::tempdir().map_err(Failure::setup)?;
+    machine::on_runtime(async {
+        let stage = Stage::set(&machine, Some(bundle), scratch.path(), &Timeouts::default()).await?;
+        let work = async {
+            let mut exit = Exit::Expected;
+            for backend in &args.backend {
+                let trial =
+                    Trial { model: served.clone(), backend: *backend, crashes: args.crashes };
+                if !one(&stage, &trial, args).await? {
+                    exit = Exit::Unexpected;
+                }
+            }
+            Ok(exit)
+        };
+        let answer = tokio::select! {
+            answer = work => answer,
+            () = machine::interrupted() => Ok(Exit::Interrupted),
+        };
+        stage.strike().await;
+        answer
+    })
+}
+
+/// One tier in a browser of its own. False where a crash was not recovered from as it should be.
+async fn one(stage: &Stage, trial: &Trial, args: &RecoveryArgs) -> Result<bool, Failure> {
+    let profile = LaunchProfile {
+        variant: Variant::CrashableGpu,
+        ..LaunchProfile::new(BrowserName::Chrome, args.launch.headed)
+    };
+    let browser = stage.launcher.launch(profile).await.map_err(Failure::setup)?;
+    let backend = trial.backend;
+    let mut each = |round: u32, crash: &Crash| match crash {
+        Crash::Recovered(lap) => {
+            tracing::info!("{backend}: crash {round}: {:.0} ms", lap.total_ms());
+        }
+        Crash::OtherWay => tracing::warn!("{backend}: crash {round}: no plain recovery"),
+    };
+    let crashes = recovery::crash(&browser, &stage.server, trial, &mut each).await;
+    if let Err(trouble) = browser.close().await {
+        tracing::info!("a browser was not closed in order: {trouble}");
+    }
+    let crashes = crashes.map_err(Failure::setup)?;
+    let laps: Vec<Lap> = crashes
+        .iter()
+        .filter_map(|crash| match crash {
+            Crash::Recovered(lap) => Some(*lap),
+            Crash::OtherWay => None,
+        })
+        .collect();
+    let other_ways = crashes.len() - laps.len();
+    let text = if args.json {
+        serde_json::json!({ "backend": backend, "laps": laps, "other_ways": other_ways })
+            .to_string()
+            + "\n"
+    } else {
+        let mut text = recovery::table(&format!("chrome/{backend}"), &laps);
+        if other_ways > 0 {
+            text.push_str(&format!("  {other_ways} crashes were not plainly recovered from\n"));
+        }
+        text
+    };
+    say(text)?;
+    Ok(other_ways == 0)
+}

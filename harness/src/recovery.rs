@@ -1,0 +1,156 @@
+//! How long the hybrid client takes until an answer goes on after the GPU process has crashed,
+//! phase by phase.
+//!
+//! Each round asks for a long answer, crashes the process in the middle of it, and waits for the
+//! first token that the user had not seen. Times are the page's own; the crash is stamped by this
+//! process, on the clock of the same machine. That the answer is right is shown elsewhere, by the
+//! scenarios; here a recovery only has to happen, on the same tier.
+
+mod crash;
+
+use std::fmt::Write;
+
+use inference_wasm::client::machine::{State, Transition};
+use serde::Serialize;
+
+use crate::bench::statistics::Estimate;
+
+pub use crash::{Crash, Trial, crash};
+
+/// One recovery, in milliseconds; the phases follow each other without a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Lap {
+    /// From the crash until the client has noticed.
+    pub detect_ms: f64,
+    /// Until there is a device: a fresh worker, the module in it, an adapter, a device.
+    pub device_ms: f64,
+    /// Until its first dispatch was held against the reference.
+    pub probe_ms: f64,
+    /// Until the stored weights were hashed.
+    pub storage_ms: f64,
+    /// Until the model is on the device.
+    pub upload_ms: f64,
+    /// Until the first token that the user had not seen: the prompt, and what was seen, again.
+    pub replay_ms: f64,
+}
+
+impl Lap {
+    /// From what happened after a crash at `crashed_ms`: the transitions, and the time of the
+    /// first new token. All on the page's clock. `None` if that was no recovery on one device.
+    pub fn of(crashed_ms: f64, transitions: &[Transition], token_ms: f64) -> Option<Self> {
+        let entered = |state: State| {
+            let mut entries = transitions.iter().filter(|transition| transition.to == state);
+            let first = entries.next()?.at_ms as f64;
+            entries.next().is_none().then_some(first)
+        };
+        let noticed = entered(State::Recover)?;
+        let (probe, cache, load) =
+            (entered(State::Probe)?, entered(State::Cache)?, entered(State::Load)?);
+        let running = entered(State::Running)?;
+        Some(Self {
+            // Whole milliseconds against parts of them.
+            detect_ms: (noticed - crashed_ms).max(0.0),
+            device_ms: probe - noticed,
+            probe_ms: cache - probe,
+            storage_ms: load - cache,
+            upload_ms: running - load,
+            replay_ms: token_ms - running,
+        })
+    }
+
+    /// From the crash to the new token.
+    pub fn total_ms(&self) -> f64 {
+        self.phases().iter().map(|(_, ms)| ms).sum()
+    }
+
+    /// The phases in order, by name.
+    pub fn phases(&self) -> [(&'static str, f64); 6] {
+        [
+            ("detect", self.detect_ms),
+            ("device", self.device_ms),
+            ("probe", self.probe_ms),
+            ("storage", self.storage_ms),
+            ("upload", self.upload_ms),
+            ("replay", self.replay_ms),
+        ]
+    }
+}
+
+/// Medians of the phases, with what encloses each.
+pub fn table(title: &str, laps: &[Lap]) -> String {
+    let mut text = format!("{title}: {} recoveries\n", laps.len());
+    let phases = laps.first().map(Lap::phases).unwrap_or_default();
+    let rows = phases.iter().enumerate().map(|(index, (name, _))| {
+        let of = |lap: &Lap| lap.phases().get(index).map_or(0.0, |(_, ms)| *ms);
+        (*name, laps.iter().map(of).collect::<Vec<_>>())
+    });
+    let total = ("all", laps.iter().map(Lap::total_ms).collect());
+    for (name, times) in rows.chain([total]) {
+        let Some(estimate) = Estimate::of(&times) else { continue };
+        let interval = estimate.interval.map_or(String::new(), |interval| {
+            format!("  [{:.0}, {:.0}]", interval.low, interval.high)
+        });
+        writeln!(text, "  {name:<8} {:>7.0} ms{interval}", estimate.median).ok();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use inference_wasm::client::machine::Reason;
+    use inference_wasm::client::tier::Tier;
+
+    use super::*;
+
+    fn transitions(states: &[(State, u64)]) -> Vec<Transition> {
+        let transition = |(to, at_ms): &(State, u64)| Transition {
+            at_ms: *at_ms,
+            from: State::Running,
+            to: *to,
+            tier: Tier::Webgpu,
+            generation: 2,
+            reason: Reason::DeviceLost,
+        };
+        states.iter().map(transition).collect()
+    }
+
+    const WAY: [(State, u64); 7] = [
+        (State::Recover, 130),
+        (State::Device, 130),
+        (State::Probe, 700),
+        (State::Cache, 800),
+        (State::Load, 820),
+        (State::Ready, 1500),
+        (State::Running, 1500),
+    ];
+
+    #[test]
+    fn phases_follow_each_other_without_a_gap() {
+        let lap = Lap::of(100.0, &transitions(&WAY), 1650.5).unwrap();
+        let times: Vec<_> = lap.phases().iter().map(|(_, ms)| *ms).collect();
+        assert_eq!(times, [30.0, 570.0, 100.0, 20.0, 680.0, 150.5]);
+        assert_eq!(lap.total_ms(), 1550.5);
+    }
+
+    #[test]
+    fn what_was_no_plain_recovery_is_no_lap() {
+        let twice = [&WAY[..3], &WAY[..]].concat();
+        assert_eq!(Lap::of(100.0, &transitions(&twice), 1650.0), None);
+        assert_eq!(Lap::of(100.0, &transitions(&WAY[..5]), 1650.0), None);
+    }
+
+    #[test]
+    fn the_table_has_every_phase_and_their_sum() {
+        let lap = Lap::of(100.0, &transitions(&WAY), 1650.0).unwrap();
+        insta::assert_snapshot!(table("chrome/webgpu", &[lap; 6]), @r"
+        chrome/webgpu: 6 recoveries
+          detect        30 ms  [30, 30]
+          device       570 ms  [570, 570]
+          probe        100 ms  [100, 100]
+          storage       20 ms  [20, 20]
+          upload       680 ms  [680, 680]
+          replay       150 ms  [150, 150]
+          all         1550 ms  [1550, 1550]
+        ");
+    }
+}
