@@ -5,19 +5,21 @@
 //! evidence is its own business; here it is only judged.
 
 mod absence;
+mod client;
 
 use inference_wasm::protocol::{BackendName, BundleName, CapabilityReport, ExecutionReport};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use absence::is_gone;
 pub use absence::{AbsenceProof, NoAbsence, Refusal, verify_absence};
+pub use client::{ClientProof, FaultProof, RequestProof};
 
 use crate::bundle::{BundleChoice, parse_bundle};
 use crate::capability::{Hardware, adapter_name};
 
 /// Why a pass is believed.
 ///
-/// In a log a tier proof stands as it always did, and an absence proof has keys of its own.
+/// In a log a tier proof stands as it always did, and the others have keys of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Proof {
@@ -25,6 +27,8 @@ pub enum Proof {
     Tier(TierProof),
     /// The tier was switched off, and the engine said so and computed nothing.
     Absence(AbsenceProof),
+    /// Every answer of the hybrid client proves its tier, and every planned fault has struck.
+    Client(ClientProof),
 }
 
 impl Proof {
@@ -33,6 +37,7 @@ impl Proof {
         match self {
             Self::Tier(proof) => Some(proof.execution()),
             Self::Absence(_) => None,
+            Self::Client(proof) => proof.execution(),
         }
     }
 }

@@ -14,18 +14,26 @@ mod prepare;
 mod schedule;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::time::Duration;
 
+use axum::Router;
 use futures::StreamExt;
+use http::HeaderValue;
+use inference_wasm::client::router::RouterConfig;
 use inference_wasm::protocol::SeededFault;
 use tokio::sync::{mpsc, watch};
 
 use crate::browser::Launcher;
 use crate::cell::CellId;
 use crate::expectation::Facts;
+use crate::golden::Traces;
+use crate::models::Model;
 use crate::plan::Plan;
+use crate::server::api::{self, Options, SetupError};
 use crate::server::{ModelShelf, Server};
-use dispatcher::Dispatcher;
+use dispatcher::{Dispatcher, WorkerMessage};
 use event::{LOG_VERSION, RunEvent, RunEventKind};
 use exit::Exit;
 use worker::Shop;
@@ -52,6 +60,8 @@ pub struct Run<'a> {
     pub jobs: usize,
     /// A defect to build into every load.
     pub fault: Option<SeededFault>,
+    /// What the hybrid client's traces are held against.
+    pub traces: &'a Traces,
 }
 
 /// Runs a plan to its end and says how the command ends. Every event goes to `sink`, in order.
@@ -74,7 +84,17 @@ pub async fn run(
     let (messages, mut inbox) = mpsc::unbounded_channel();
     let (stopper, stop) = watch::channel(false);
     let shelf = ModelShelf::default();
+    let tier = match server_tier(run) {
+        Ok(tier) => tier,
+        Err(error) => {
+            let message = format!("there is no server tier: {error}");
+            dispatcher.handle(WorkerMessage::Event(Box::new(RunEventKind::Note { message })));
+            None
+        }
+    };
     let shop = Shop {
+        tier: tier.as_ref(),
+        traces: run.traces,
         inputs: run.inputs,
         facts: run.facts,
         server: run.server,
@@ -111,4 +131,37 @@ pub async fn run(
         let settled = settled.iter().map(|(cell, expected, verdict)| (cell, expected, verdict));
         floors.missed(settled, is_narrowed)
     })
+}
+
+/// Requests that the server tier computes at a time: pages ask one after the other.
+const TIER_CONCURRENCY: usize = 1;
+
+/// The server tier, shared by all attempts of a run; `None` where no cell asks it.
+fn server_tier(run: &Run<'_>) -> Result<Option<Router>, SetupError> {
+    let matrix = run.inputs.matrix();
+    let asks = run.plan.runnable().filter(|planned| {
+        let client = matrix.client(&planned.cell);
+        client.is_some_and(|client| client.settings.has_server)
+    });
+    let names: BTreeSet<&str> = asks.map(|planned| planned.cell.model.as_str()).collect();
+    let models = names.into_iter().filter_map(|name| {
+        let path = run.inputs.model(name)?.path.clone();
+        Some(Model { name: name.to_owned(), path, entry: None })
+    });
+    let models: Vec<_> = models.collect();
+    if models.is_empty() {
+        return Ok(None);
+    }
+    let options = Options {
+        models,
+        key: None,
+        // The page sends its origin along, as to a server of its own site.
+        allow_origins: HeaderValue::from_str(&run.server.origin()).into_iter().collect(),
+        concurrency: TIER_CONCURRENCY,
+        queue_timeout: Duration::from_secs(30),
+        request_timeout: Duration::from_mins(2),
+        analytics: None,
+        router: RouterConfig::default(),
+    };
+    api::router(options).map(Some)
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::machine::{self, Machine};
 use super::workspace::Workspace;
 use super::{Answer, BundleArgs, Failure, LaunchArgs, NarrowArgs, fault};
-use crate::golden::Goldens;
+use crate::golden::{Goldens, Traces};
 use crate::plan::Plan;
 use crate::report::{Reporters, html, jsonl, junit, terminal};
 use crate::run::exit::Exit;
@@ -35,6 +35,9 @@ pub(crate) struct RunArgs {
     /// Plain lines, even on a terminal
     #[arg(long)]
     ci: bool,
+    /// Put traces of the hybrid client that differ from their goldens beside them, for review
+    #[arg(long, conflicts_with = "ci")]
+    update_traces: bool,
     /// Build a known defect into the engine, to see that the matrix catches it
     #[arg(long, value_name = "FAULT", value_parser = fault)]
     seeded_fault: Option<SeededFault>,
@@ -47,6 +50,8 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
     let plan = Plan::new(&matrix, &args.narrow.filters()?, &machine.facts)
         .map_err(|error| Failure { exit: Exit::NothingRan, report: error.into() })?;
     let goldens = Goldens::new(workspace.join("golden"));
+    let traces = Traces::new(&workspace.join("golden"));
+    let traces = if args.update_traces { traces.recording() } else { traces };
     let inputs = Inputs::read(&plan, (&matrix, &fixtures), machine.model_files(), &goldens)
         .map_err(Failure::usage)?;
     let bundle =
@@ -80,6 +85,7 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
             is_headed: args.launch.headed,
             jobs: jobs as usize,
             fault: args.seeded_fault,
+            traces: &traces,
         };
         let mut sink = |event: &_| reporters.event(event);
         let ended = tokio::select! {

@@ -249,7 +249,7 @@ fn reports_progress(phase: Option<Phase>) -> bool {
 }
 
 /// Events that end an attempt whatever the scenario says.
-fn fatal(kind: PageEventKind) -> Option<Outcome> {
+pub(super) fn fatal(kind: PageEventKind) -> Option<Outcome> {
     match kind {
         PageEventKind::Panicked { message } => Some(Outcome::Panicked { message }),
         PageEventKind::PageError { message, source } => {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use inference_wasm::client::tier::Tier;
 use inference_wasm::protocol::{CapabilityReport, ExecutionReport, FinishReason, Timings};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use crate::compare::Comparison;
 use crate::outcome::{Disposition, Outcome, Verdict};
 
 /// Raised whenever an event changes its shape or its meaning. Readers refuse newer logs.
-pub const LOG_VERSION: u32 = 2;
+pub const LOG_VERSION: u32 = 3;
 
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,8 +158,30 @@ pub struct StepEvidence {
     pub execution: Option<ExecutionReport>,
     /// What the comparisons came to.
     pub comparisons: Vec<Comparison>,
+    /// What the hybrid client made of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientEvidence>,
     /// Anything else worth saying, a line each: `reused 14 tokens`, `loaded 1.5 MB in 80 ms`.
     pub notes: Vec<String>,
+}
+
+/// What the hybrid client made of a request, as its user and its operator see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientEvidence {
+    /// The tier that it ended on; `None` where no tier had it.
+    pub tier: Option<Tier>,
+    /// There is an answer.
+    pub is_answered: bool,
+    /// Milliseconds to its end.
+    pub latency_ms: u64,
+    /// Milliseconds to the first token.
+    pub first_token_ms: Option<u64>,
+    /// Tokens that the user was shown.
+    pub tokens: u32,
+    /// Devices that were replaced on the way.
+    pub recoveries: u32,
+    /// Every step away from the best tier: `webgpu>webgl:adapter-null`.
+    pub trail: Vec<String>,
 }
 
 /// The count of verdicts of a run.

@@ -141,7 +141,7 @@ pub(crate) fn ops_notes(report: &OpsReport) -> Vec<String> {
     notes
 }
 
-fn equal(
+pub(super) fn equal(
     place: &str,
     what: &str,
     expected: &str,
@@ -151,7 +151,7 @@ fn equal(
     if expected == measured { Ok(comparison) } else { Err(missed(place, comparison)) }
 }
 
-fn at_least(
+pub(super) fn at_least(
     place: &str,
     what: &str,
     least: u32,
@@ -159,6 +159,16 @@ fn at_least(
 ) -> Result<Comparison, Box<Mismatch>> {
     let comparison = expectation(what, &format!("at least {least}"), &measured.to_string());
     if measured >= least { Ok(comparison) } else { Err(missed(place, comparison)) }
+}
+
+pub(super) fn at_most(
+    place: &str,
+    what: &str,
+    most: u64,
+    measured: u64,
+) -> Result<Comparison, Box<Mismatch>> {
+    let comparison = expectation(what, &format!("at most {most}"), &measured.to_string());
+    if measured <= most { Ok(comparison) } else { Err(missed(place, comparison)) }
 }
 
 fn expectation(what: &str, expected: &str, measured: &str) -> Comparison {

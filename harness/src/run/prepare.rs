@@ -133,6 +133,11 @@ impl<'a> Inputs<'a> {
         })
     }
 
+    /// The file of a model that is here.
+    pub(crate) fn model(&self, name: &str) -> Option<&ModelFile> {
+        self.models.get(name)
+    }
+
     /// The matrix that the cells come from.
     pub(crate) fn matrix(&self) -> &'a Matrix {
         self.matrix

@@ -6,9 +6,11 @@
 use std::path::Path;
 use std::time::Instant;
 
+use axum::Router;
 use inference_wasm::protocol::{Action, CapabilityReport, Finished, SeededFault};
 use tokio::sync::{mpsc, watch};
 
+use super::client::{self, ClientStage};
 use super::conversation::{Conversation, End, Watch, outcome_of};
 use super::dispatcher::WorkerMessage;
 use super::event::{Evidence, RunEventKind};
@@ -18,8 +20,10 @@ use super::schedule::Group;
 use crate::browser::{Browser, Launcher, Trouble};
 use crate::cell::{BrowserName, CellId};
 use crate::expectation::{Facts, disposition};
+use crate::golden::Traces;
 use crate::outcome::{Disposition, Outcome};
 use crate::page::{BrowserPage, EngineThread, NativePage, Page};
+use crate::scenario::ClientScenario;
 use crate::server::{ModelShelf, PageSetup, Server};
 
 /// Lines of a driver's log that go into the evidence of a failure.
@@ -36,6 +40,10 @@ pub(crate) struct Shop<'a> {
     pub(crate) launcher: &'a Launcher,
     pub(crate) shelf: &'a ModelShelf,
     pub(crate) fault: Option<SeededFault>,
+    /// The server tier that the hybrid client falls back to.
+    pub(crate) tier: Option<&'a Router>,
+    /// What the hybrid client's traces are held against.
+    pub(crate) traces: &'a Traces,
     pub(crate) messages: mpsc::UnboundedSender<WorkerMessage>,
     /// Becomes true when the user stops the run.
     pub(crate) stop: watch::Receiver<bool>,
@@ -48,6 +56,7 @@ pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
         profile: group.profile.name(),
         group: &group,
         browser: None,
+        is_used: false,
         is_probed: false,
         probed: None,
         failed: 0,
@@ -66,6 +75,8 @@ struct Worker<'w> {
     /// The name of what is launched.
     profile: String,
     browser: Option<Browser>,
+    /// A cell has had it.
+    is_used: bool,
     is_probed: bool,
     /// What the browser can do, once it was probed.
     probed: Option<CapabilityReport>,
@@ -99,7 +110,7 @@ impl Worker<'_> {
                     evidence.driver_log_tail = log_tail(browser.log());
                 }
             }
-            if !leaves_browser_healthy(&outcome) {
+            if !leaves_browser_healthy(&outcome) || self.spoils_browser(cell) {
                 self.close().await;
             }
             let is_trouble = outcome.is_infrastructure();
@@ -140,14 +151,39 @@ impl Worker<'_> {
                 Err(trouble) => (*outcome_of(&trouble), Evidence::default()),
             };
         }
+        if self.spoils_browser(cell) && self.is_used {
+            self.close().await;
+        }
         if let Err(trouble) = self.launched().await {
             return (*outcome_of(&trouble), Evidence::default());
+        }
+        self.is_used = true;
+        if attempt.scenario.client.is_some() {
+            return self.execute_client(attempt).await;
         }
         let thread = EngineThread::of(cell.backend, self.probed.as_ref());
         match self.page(thread).await {
             Ok(page) => self.execute(attempt, page).await,
             Err(trouble) => (*outcome_of(&trouble), Evidence::default()),
         }
+    }
+
+    async fn execute_client(&self, attempt: Attempt<'_>) -> (Outcome, Evidence) {
+        let Some(browser) = &self.browser else {
+            return (*outcome_of(&Trouble::not_launched()), Evidence::default());
+        };
+        let Shop { server, tier, traces, .. } = *self.shop;
+        let stage = ClientStage { browser, server, tier, traces };
+        let mut progress = |phase: String| {
+            self.event(RunEventKind::Progress { cell: attempt.cell.clone(), phase });
+        };
+        client::execute(attempt, stage, &mut progress).await
+    }
+
+    /// A cell's faults harm its browser: it gets a fresh one, and nobody else gets it afterwards.
+    fn spoils_browser(&self, cell: &CellId) -> bool {
+        let client = self.shop.inputs.matrix().client(cell);
+        client.is_some_and(ClientScenario::spoils_browser)
     }
 
     async fn execute(&self, attempt: Attempt<'_>, mut page: impl Page) -> (Outcome, Evidence) {
@@ -181,6 +217,7 @@ impl Worker<'_> {
         match self.shop.launcher.launch(self.group.profile).await {
             Ok(browser) => {
                 self.failed = 0;
+                self.is_used = false;
                 self.browser = Some(browser);
                 Ok(())
             }

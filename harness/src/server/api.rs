@@ -39,7 +39,7 @@ use body::Validators;
 use engines::Engines;
 pub use key::{BadKey, Key};
 use models::Shelf;
-pub(crate) use models::{OpenError, variant_of};
+pub(crate) use models::variant_of;
 pub use problem::{FieldError, Problem, ProblemKind};
 pub use schema::{GenerateBody, Health, LIMITS, Limits};
 

@@ -7,7 +7,7 @@ use super::comparison::{self, ComparisonView};
 use crate::capability::Hardware;
 use crate::compare::Comparison;
 use crate::outcome::{Disposition, Outcome};
-use crate::proof::{self, AbsenceProof};
+use crate::proof::{self, AbsenceProof, ClientProof, FaultProof};
 use crate::report::record::{AttemptRecord, CellRecord, RunRecord};
 use crate::report::wording::{first_line, reason, rerun_command, shortened, spoken};
 use crate::run::event::StepEvidence;
@@ -224,6 +224,7 @@ fn proof(attempt: &AttemptRecord) -> Option<Proof> {
         match &**proof {
             proof::Proof::Tier(proof) => ("Tier proof", rows(proof.execution())),
             proof::Proof::Absence(proof) => ("Absence proof", absence_rows(proof)),
+            proof::Proof::Client(proof) => ("Proof of tiers and faults", client_rows(proof)),
         }
     } else {
         let mut claimed = attempt.evidence.steps.iter().rev();
@@ -246,6 +247,18 @@ fn absence_rows(proof: &AbsenceProof) -> Vec<(&'static str, String)> {
         ),
         ("Computed", "nothing".to_owned()),
     ]
+}
+
+fn client_rows(proof: &ClientProof) -> Vec<(&'static str, String)> {
+    let tiers = proof.tiers().map(|(step, tier)| format!("{step}: {tier}"));
+    let faults = proof.faults().iter().map(|fault| {
+        let FaultProof { fault, nature, strikes } = fault;
+        format!("{fault} ({nature}): {}", strikes.join("; "))
+    });
+    let mut listed = vec![("Answered by", tiers.collect::<Vec<_>>().join(", "))];
+    listed.extend(faults.map(|fault| ("Fault", shortened(&fault, TEXT_LIMIT))));
+    listed.extend(proof.execution().into_iter().flat_map(rows));
+    listed
 }
 
 fn rows(execution: &ExecutionReport) -> Vec<(&'static str, String)> {
@@ -291,6 +304,17 @@ fn thread(execution: &ExecutionReport) -> &'static str {
 pub(crate) fn proof_in_a_line(proof: &proof::Proof) -> String {
     match proof {
         proof::Proof::Tier(proof) => tier_in_a_line(proof.execution()),
+        proof::Proof::Client(proof) => {
+            let tiers: Vec<_> = proof.tiers().map(|(_, tier)| tier.as_str()).collect();
+            let faults = proof.faults().iter().map(|fault| fault.fault.as_str());
+            let faults: Vec<_> = faults.collect();
+            let struck = if faults.is_empty() {
+                "no fault planned".to_owned()
+            } else {
+                format!("struck by {}", faults.join(", "))
+            };
+            format!("answered by {}; {struck}", tiers.join(", "))
+        }
         proof::Proof::Absence(proof) => {
             let (backend, launch, probe) = (proof.backend(), proof.launch(), proof.probe());
             let asked = proof.refusals().len();

@@ -1,0 +1,221 @@
+//! The faults of an attempt: which are due when, and what shows that they struck.
+//!
+//! Pure. Making them happen is the executor's.
+
+use inference_wasm::client::machine::State;
+use inference_wasm::protocol::Shim;
+use serde_json::json;
+
+use super::visit::Visit;
+use crate::fault::{FaultPhase, FaultPlan, Means};
+use crate::proof::FaultProof;
+use crate::scenario::{ClientScenario, ClientStep};
+
+/// A fault that the scenario plans.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Planned {
+    /// Its name in this attempt, that of its shim too.
+    pub(super) id: String,
+    /// It.
+    pub(super) plan: FaultPlan,
+    /// The step that it is for, from 1; 0 for all visits.
+    pub(super) step: usize,
+    /// What was seen of each strike.
+    pub(super) strikes: Vec<String>,
+    /// How often the driver was at it, in the step at hand.
+    pub(super) at_it: usize,
+}
+
+/// All faults of a scenario.
+pub(super) fn planned(scenario: &ClientScenario) -> Vec<Planned> {
+    let of_all = scenario.faults.iter().map(|plan| (0, plan));
+    let of_steps = scenario.steps.iter().zip(1..);
+    let of_steps =
+        of_steps.flat_map(|(step, number)| step.faults().iter().map(move |plan| (number, plan)));
+    let mut all: Vec<Planned> = Vec::new();
+    for (step, plan) in of_all.chain(of_steps) {
+        let name = plan.fault.as_str();
+        let same = all.iter().filter(|one| one.step == step && one.plan.fault == plan.fault);
+        let id = match same.count() {
+            0 => format!("{name}-{step}"),
+            more => format!("{name}-{step}-{}", more + 1),
+        };
+        all.push(Planned { id, plan: *plan, step, strikes: Vec::new(), at_it: 0 });
+    }
+    all
+}
+
+/// The shims that a visit begins with. Those of its later steps strike once they are armed.
+pub(super) fn shims(
+    planned: &[Planned],
+    scenario: &ClientScenario,
+    visit: usize,
+    store: &str,
+) -> Vec<Shim> {
+    let later = scenario.steps.iter().zip(1..).skip(visit);
+    let next = later
+        .filter(|(step, _)| matches!(step, ClientStep::Visit(_)))
+        .map(|(_, number)| number)
+        .next()
+        .unwrap_or(usize::MAX);
+    let is_here = |one: &&Planned| one.step == 0 || (visit..next).contains(&one.step);
+    let shims = planned.iter().filter(is_here).filter_map(|one| {
+        let Means::Shim(shim) = one.plan.fault.means() else { return None };
+        let FaultPlan { fault, at, token, times, value } = one.plan;
+        let is_armed = one.step == 0 || one.step == visit;
+        let params = json!({
+            "fault": fault.as_str(),
+            "at": at.as_str(),
+            "token": token,
+            "times": times,
+            "value": value,
+            "store": store,
+            "armed": is_armed,
+        });
+        let url = format!("fault/{}.js", shim.name);
+        Some(Shim { name: one.id.clone(), url, params })
+    });
+    shims.collect()
+}
+
+/// Whether it is time for the driver. `mark` is the number of transitions before the step, and
+/// `tokens` those of the step's request, if it has one.
+pub(super) fn is_due(one: &Planned, visit: &Visit, mark: usize, tokens: Option<usize>) -> bool {
+    let FaultPlan { at, token, times, .. } = one.plan;
+    if one.at_it as u64 >= u64::from(times) {
+        return false;
+    }
+    let entered = |state| visit.entered(state, mark) > one.at_it;
+    match at {
+        FaultPhase::Start | FaultPhase::Idle => false,
+        FaultPhase::Probe => entered(State::Probe),
+        FaultPhase::Fetch => entered(State::Cache),
+        FaultPhase::Load => entered(State::Load),
+        FaultPhase::Prefill => entered(State::Running),
+        FaultPhase::Decode | FaultPhase::Readback => {
+            entered(State::Running) && tokens.is_some_and(|tokens| tokens > token as usize)
+        }
+    }
+}
+
+/// The evidence of a fault that struck.
+pub(super) fn proof(one: &Planned) -> Option<FaultProof> {
+    let fault = one.plan.fault;
+    (!one.strikes.is_empty()).then(|| FaultProof {
+        fault: fault.as_str().to_owned(),
+        nature: fault.nature().as_str().to_owned(),
+        strikes: one.strikes.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use inference_wasm::client::machine::Reason;
+
+    use super::super::visit::tests::transition;
+    use super::*;
+    use crate::fault::Fault;
+    use crate::scenario::Scenario;
+
+    fn scenario() -> ClientScenario {
+        let text = r#"
+title = "t"
+why = "w"
+layer = "resilience"
+golden = "tokens/greedy"
+faults = [{ fault = "masked" }]
+[client]
+[[steps]]
+do = "visit"
+fault = { fault = "weights-html" }
+[[steps]]
+do = "request"
+faults = [{ fault = "device-destroyed", token = 2 }, { fault = "device-destroyed", token = 4 }]
+[[steps]]
+do = "visit"
+[[steps]]
+do = "inject"
+fault = { fault = "shard-evicted" }
+"#;
+        let scenario = Scenario::parse("s.toml", "resilience/s", text).unwrap();
+        *scenario.client.unwrap()
+    }
+
+    #[test]
+    fn every_fault_has_a_name_of_its_own() {
+        let ids: Vec<_> = planned(&scenario()).into_iter().map(|one| one.id).collect();
+        assert_eq!(
+            ids,
+            [
+                "masked-0",
+                "weights-html-1",
+                "device-destroyed-2",
+                "device-destroyed-2-2",
+                "shard-evicted-4"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_visit_begins_with_the_shims_of_its_steps() {
+        let scenario = scenario();
+        let planned = planned(&scenario);
+        let of = |visit| {
+            let shims = shims(&planned, &scenario, visit, "store");
+            let armed = |shim: Shim| (shim.name, shim.params["armed"] == true);
+            shims.into_iter().map(armed).collect::<Vec<_>>()
+        };
+        let named = |name: &str, is_armed| (name.to_owned(), is_armed);
+        assert_eq!(
+            of(1),
+            [
+                named("masked-0", true),
+                named("device-destroyed-2", false),
+                named("device-destroyed-2-2", false)
+            ]
+        );
+        assert_eq!(of(3), [named("masked-0", true), named("shard-evicted-4", false)]);
+        let first = &shims(&planned, &scenario, 3, "s")[0];
+        assert_eq!(
+            (first.url.as_str(), &first.params["store"]),
+            ("fault/surroundings.js", &json!("s"))
+        );
+    }
+
+    #[test]
+    fn the_driver_strikes_when_the_client_is_there() {
+        let mut visit = Visit::default();
+        let mut one = Planned {
+            id: "gpu-crashed-2".to_owned(),
+            plan: FaultPlan {
+                fault: Fault::GpuCrashed,
+                at: FaultPhase::Decode,
+                token: 2,
+                times: 2,
+                value: None,
+            },
+            step: 2,
+            strikes: Vec::new(),
+            at_it: 0,
+        };
+        visit.take(transition(State::Ready, State::Running, Reason::Requested));
+        // That was of a request before.
+        assert!(!is_due(&one, &visit, 1, Some(3)));
+        assert!(!is_due(&one, &visit, 0, Some(2)));
+        assert!(!is_due(&one, &visit, 0, None));
+        assert!(is_due(&one, &visit, 0, Some(3)));
+        // A second time, once it runs again; and not a third time.
+        one.at_it = 1;
+        assert!(!is_due(&one, &visit, 0, Some(3)));
+        visit.take(transition(State::Recover, State::Running, Reason::Replayed));
+        assert!(is_due(&one, &visit, 0, Some(3)));
+        one.at_it = 2;
+        visit.take(transition(State::Recover, State::Running, Reason::Replayed));
+        assert!(!is_due(&one, &visit, 0, Some(3)));
+        one = Planned { plan: FaultPlan { at: FaultPhase::Load, ..one.plan }, at_it: 0, ..one };
+        assert!(!is_due(&one, &visit, 0, None));
+        visit.take(transition(State::Cache, State::Load, Reason::Cached));
+        assert!(is_due(&one, &visit, 0, None));
+        assert_eq!(proof(&one), None);
+    }
+}
