@@ -176,6 +176,10 @@ export class Place {
     });
   }
 
+  remove(name) {
+    return this.#next(() => this.#entries.remove(name));
+  }
+
   // Removes every entry whose name `isMeant`, before anything else is done.
   removeAll(isMeant) {
     return this.#next(async () => {
