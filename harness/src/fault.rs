@@ -11,7 +11,7 @@ mod catalogue;
 mod driver;
 
 pub use catalogue::Fault;
-pub(crate) use driver::{DriverFault, Injected};
+pub(crate) use driver::DriverFault;
 
 use crate::browser::Variant;
 use crate::cell::BrowserName;

@@ -81,6 +81,8 @@ pub struct Matrix {
     pub known_failures: Vec<KnownFailure>,
     /// The models of the catalogue, by name.
     pub models: BTreeMap<String, ModelFacts>,
+    /// Price of 1000 tokens of the server tier, in the operator's currency; `None` for untold.
+    pub server_cost_per_1k_tokens: Option<f64>,
     /// What the scenarios' browsers are launched with, by name.
     pub launches: BTreeMap<String, Launch>,
     /// The scenarios of the hybrid client, by name.

@@ -17,6 +17,7 @@ pub mod junit;
 pub(crate) mod merge;
 pub(crate) mod record;
 pub mod replay;
+pub(crate) mod resilience;
 pub mod terminal;
 pub(crate) mod wording;
 

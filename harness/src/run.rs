@@ -79,6 +79,7 @@ pub async fn run(
         matrix: run.inputs.matrix().name.clone(),
         narrowed_by: run.plan.narrowed_by.clone(),
         cells: run.plan.cells.clone(),
+        server_cost_per_1k_tokens: run.inputs.matrix().server_cost_per_1k_tokens,
     };
     let mut dispatcher = Dispatcher::start(&run.plan.cells, started, sink);
     let (messages, mut inbox) = mpsc::unbounded_channel();

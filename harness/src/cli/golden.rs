@@ -1,10 +1,11 @@
 //! `tierproof golden`; the work is in [`crate::golden`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use inference_wasm::protocol::BackendName;
 
 use super::machine::Machine;
 use super::workspace::Workspace;
@@ -12,11 +13,12 @@ use super::{Answer, Failure};
 
 use crate::golden::check::{Wanted, check};
 use crate::golden::generate::Generator;
-use crate::golden::{Goldens, ReferenceKind};
+use crate::golden::{Goldens, ReferenceKind, Traces};
+use crate::matrix::Matrix;
 use crate::models;
 use crate::run::exit::Exit;
 use crate::run::requests;
-use crate::scenario::Step;
+use crate::scenario::{Fixtures, Step};
 
 /// Subcommands of `tierproof golden`.
 #[derive(Debug, Subcommand)]
@@ -56,6 +58,10 @@ pub(crate) fn run(workspace: &Workspace, command: &GoldenCommand) -> Answer {
                 .collect::<std::io::Result<_>>()
                 .map_err(Failure::setup)?;
             let problems = check(&goldens, &wanted, &sources);
+            let problems = problems.iter().map(ToString::to_string);
+            let traces = Traces::new(&workspace.join("golden"));
+            let of_traces = traces.problems(&wanted_traces(workspace)?).map_err(Failure::setup)?;
+            let problems: Vec<String> = problems.chain(of_traces).collect();
             for problem in &problems {
                 anstream::eprintln!("{problem}");
             }
@@ -131,18 +137,37 @@ fn spinner(name: &str) -> ProgressBar {
         .with_prefix(name.to_owned())
 }
 
-/// The goldens that any matrix of the workspace needs.
-fn wanted(workspace: &Workspace) -> Result<Vec<Wanted>, Failure> {
+/// The traces that any matrix of the workspace needs: scenario and starting tier.
+fn wanted_traces(workspace: &Workspace) -> Result<BTreeSet<(String, BackendName)>, Failure> {
+    let mut wanted = BTreeSet::new();
+    for (matrix, _) in matrices(workspace)? {
+        for cell in crate::plan::expand(&matrix).cells {
+            let Some(client) = matrix.client(&cell) else { continue };
+            let is_had = crate::expectation::unsupported_pair(&cell).is_none();
+            if is_had && client.unsupported(cell.browser, cell.backend).is_none() {
+                wanted.insert((cell.scenario, cell.backend));
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+/// Every matrix of the workspace.
+fn matrices(workspace: &Workspace) -> Result<Vec<(Matrix, Fixtures)>, Failure> {
     let machine = Machine::look(workspace, &super::LaunchArgs::default())?;
-    let catalogue = workspace.catalogue()?;
-    let mut wanted: BTreeMap<(String, String), Wanted> = BTreeMap::new();
     let mut matrices: Vec<PathBuf> = fs_err::read_dir(workspace.join("matrices"))
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .map_err(Failure::setup)?;
     matrices.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
     matrices.sort();
-    for path in matrices {
-        let (matrix, fixtures) = machine.matrix(&path)?;
+    matrices.iter().map(|path| machine.matrix(path)).collect()
+}
+
+/// The goldens that any matrix of the workspace needs.
+fn wanted(workspace: &Workspace) -> Result<Vec<Wanted>, Failure> {
+    let catalogue = workspace.catalogue()?;
+    let mut wanted: BTreeMap<(String, String), Wanted> = BTreeMap::new();
+    for (matrix, fixtures) in matrices(workspace)? {
         for cell in crate::plan::expand(&matrix).cells {
             let Some(scenario) = fixtures.scenarios.get(&cell.scenario) else { continue };
             let Some(entry) = catalogue.get(&cell.model) else { continue };

@@ -7,6 +7,7 @@ use clap::Args;
 use super::machine::{self, Machine};
 use super::workspace::Workspace;
 use super::{Answer, BundleArgs, Failure, LaunchArgs, NarrowArgs, fault};
+use crate::golden::generate::is_ci;
 use crate::golden::{Goldens, Traces};
 use crate::plan::Plan;
 use crate::report::{Reporters, html, jsonl, junit, terminal};
@@ -50,6 +51,12 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
     let plan = Plan::new(&matrix, &args.narrow.filters()?, &machine.facts)
         .map_err(|error| Failure { exit: Exit::NothingRan, report: error.into() })?;
     let goldens = Goldens::new(workspace.join("golden"));
+    if args.update_traces && is_ci(std::env::var("CI").ok().as_deref()) {
+        return Err(Failure::usage(miette::miette!(
+            help = "run it where somebody can look at them",
+            "`--update-traces` writes traces for review, and `CI` is set"
+        )));
+    }
     let traces = Traces::new(&workspace.join("golden"));
     let traces = if args.update_traces { traces.recording() } else { traces };
     let inputs = Inputs::read(&plan, (&matrix, &fixtures), machine.model_files(), &goldens)

@@ -89,7 +89,7 @@ struct Fresh {
 }
 
 /// Whether `CI` says that nothing may be written: set, and not to nothing, `0` or `false`.
-fn is_ci(value: Option<&str>) -> bool {
+pub(crate) fn is_ci(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value, "" | "0" | "false"))
 }
 

@@ -5,6 +5,7 @@
 //! it, and its first line says why. A trace is never accepted by a program: a run that is told to
 //! writes `.txt.new` beside it, for a person to look at and to rename.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -83,9 +84,19 @@ impl Traces {
         Ok(compared)
     }
 
-    /// Every file under the folder, relative to `golden/`, with what is wrong with its own text.
-    pub(crate) fn problems(&self) -> std::io::Result<Vec<String>> {
+    /// What is wrong with the folder: traces that are missing, left over, or without the reason
+    /// that they need. `wanted` is what all matrices need.
+    pub(crate) fn problems(
+        &self,
+        wanted: &BTreeSet<(String, BackendName)>,
+    ) -> std::io::Result<Vec<String>> {
         let mut problems = Vec::new();
+        for (scenario, backend) in wanted {
+            let path = self.folder.join(scenario).join(format!("{backend}.txt"));
+            if read(&path)?.is_none() {
+                problems.push(format!("`{}` is missing", self.shown(&path)));
+            }
+        }
         let mut folders = vec![self.folder.clone()];
         while let Some(folder) = folders.pop() {
             let entries = match fs_err::read_dir(&folder) {
@@ -99,18 +110,31 @@ impl Traces {
                     folders.push(path);
                     continue;
                 }
-                let name = file_name(&path);
+                let (name, shown) = (file_name(&path), self.shown(&path));
+                let is_own = name.matches('.').count() > 1;
+                let is_wanted = wanted.iter().any(|(scenario, backend)| {
+                    let is_there = folder == self.folder.join(scenario);
+                    is_there && name.split('.').next() == Some(backend.as_str())
+                });
                 if name.ends_with(".new") {
-                    problems.push(format!("`{}` waits for review", path.display()));
-                } else if name.matches('.').count() > 1
-                    && reason(&fs_err::read_to_string(&path)?).is_none()
-                {
-                    problems.push(without_reason(&path.display().to_string()));
+                    problems.push(format!("`{shown}` waits for review"));
+                } else if !is_wanted {
+                    problems.push(format!("`{shown}` is there, but no matrix needs it"));
+                } else if is_own && reason(&fs_err::read_to_string(&path)?).is_none() {
+                    problems.push(without_reason(&shown));
                 }
             }
         }
         problems.sort();
         Ok(problems)
+    }
+}
+
+impl Traces {
+    /// A path as people write it.
+    fn shown(&self, path: &Path) -> String {
+        let relative = path.strip_prefix(&self.folder).unwrap_or(path);
+        format!("golden/traces/{}", relative.display())
     }
 }
 
@@ -166,6 +190,24 @@ mod tests {
 
     const CELL: (BrowserName, BackendName) = (BrowserName::Firefox, BackendName::Webgl);
 
+    fn wanted() -> BTreeSet<(String, BackendName)> {
+        [("resilience/s".to_owned(), BackendName::Webgl)].into()
+    }
+
+    #[test]
+    fn what_is_missing_and_what_is_left_over_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let traces = Traces::new(root.path());
+        write(root.path(), "wasm.txt", "a\n");
+        assert_eq!(
+            traces.problems(&wanted()).unwrap(),
+            [
+                "`golden/traces/resilience/s/wasm.txt` is there, but no matrix needs it",
+                "`golden/traces/resilience/s/webgl.txt` is missing"
+            ]
+        );
+    }
+
     fn write(root: &Path, name: &str, text: &str) {
         let path = root.join("traces/resilience/s").join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -200,10 +242,11 @@ mod tests {
         write(root.path(), "webgl.firefox.txt", "b\n");
         let Compared::Different { what, .. } = compare(&traces, "b\n") else { panic!() };
         assert!(what.contains("is for one browser alone"), "{what}");
-        assert_eq!(traces.problems().unwrap().len(), 1);
+        let wanted = wanted();
+        assert_eq!(traces.problems(&wanted).unwrap().len(), 1);
         write(root.path(), "webgl.firefox.txt", "# reason: it has no contexts\nb\n");
         assert_eq!(compare(&traces, "b\n"), Compared::Same);
-        assert_eq!(traces.problems().unwrap(), [""; 0]);
+        assert_eq!(traces.problems(&wanted).unwrap(), [""; 0]);
         let chrome = (BrowserName::Chrome, BackendName::Webgl);
         assert_eq!(traces.compare("resilience/s", chrome, "a\n").unwrap(), Compared::Same);
     }
@@ -214,7 +257,7 @@ mod tests {
         let traces = Traces::new(root.path());
         write(root.path(), "webgl.txt", "a\n");
         compare(&traces, "b\n");
-        assert_eq!(traces.problems().unwrap(), [""; 0]);
+        assert_eq!(traces.problems(&wanted()).unwrap(), [""; 0]);
         compare(&traces.clone().recording(), "b\n");
         let folder = root.path().join("traces/resilience/s");
         assert_eq!(fs_err::read_to_string(folder.join("webgl.txt")).unwrap(), "a\n");
@@ -223,6 +266,6 @@ mod tests {
         let chrome = (BrowserName::Chrome, BackendName::Webgl);
         traces.clone().recording().compare("resilience/s", chrome, "c\n").unwrap();
         assert_eq!(fs_err::read_to_string(folder.join("webgl.chrome.txt.new")).unwrap(), "c\n");
-        assert_eq!(traces.problems().unwrap().len(), 2);
+        assert_eq!(traces.problems(&wanted()).unwrap().len(), 2);
     }
 }

@@ -3,8 +3,8 @@
 use toml::Spanned;
 
 use super::spec::{
-    EachSpec, ExcludeSpec, IncludeSpec, KnownFailureSpec, MatrixSpec, RequireSpec, TimeoutsSpec,
-    ToleranceSpec, WhenSpec,
+    EachSpec, ExcludeSpec, IncludeSpec, KnownFailureSpec, MatrixSpec, RequireSpec, RoutingSpec,
+    TimeoutsSpec, ToleranceSpec, WhenSpec,
 };
 use crate::document::Table;
 
@@ -25,6 +25,11 @@ pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
     let exclude = table.tables("exclude", exclude);
     let require = table.table("require", require);
     let timeouts = table.table("timeouts", timeouts);
+    let routing = table.table("routing", |routing| RoutingSpec {
+        server_cost_per_1k_tokens: routing
+            .optional("server_cost_per_1k_tokens")
+            .map(Spanned::into_inner),
+    });
     let tolerance = table.tables("tolerance", tolerance);
     let known_failure = table.tables("known-failure", known_failure);
     MatrixSpec {
@@ -37,6 +42,7 @@ pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
         exclude,
         require,
         timeouts,
+        routing,
         retries,
         jobs,
         bundle,

@@ -72,6 +72,10 @@ pub(super) fn matrix(
             .collect(),
         known_failures: resolver.known_failures(spec, known.today),
         models: known.models.iter().map(|model| (model.name.clone(), model.clone())).collect(),
+        server_cost_per_1k_tokens: spec
+            .routing
+            .as_ref()
+            .and_then(|routing| routing.server_cost_per_1k_tokens),
         launches: known
             .fixtures
             .scenarios

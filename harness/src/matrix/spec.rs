@@ -45,6 +45,8 @@ pub(crate) struct MatrixSpec {
     pub(crate) require: Option<RequireSpec>,
     /// How long each phase may take.
     pub(crate) timeouts: Option<TimeoutsSpec>,
+    /// What requests cost, for the table of routes.
+    pub(crate) routing: Option<RoutingSpec>,
     /// How often a cell is tried again after trouble of the harness itself. Default: 1.
     #[schemars(with = "Option<u32>", range(max = 5))]
     pub(crate) retries: Option<Spanned<u32>>,
@@ -161,6 +163,15 @@ pub(crate) struct EachSpec {
     /// For each scenario.
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(crate) scenario: Option<Spanned<u32>>,
+}
+
+/// `[routing]`
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RoutingSpec {
+    /// Price of 1000 tokens of the server tier, in whatever currency. The browser's cost nothing.
+    #[schemars(range(min = 0))]
+    pub(crate) server_cost_per_1k_tokens: Option<f64>,
 }
 
 /// `[timeouts]`: durations such as `"30s"` or `"2m 30s"`.

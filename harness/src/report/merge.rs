@@ -137,11 +137,19 @@ fn plan(logs: &[Log], owners: &HashMap<CellId, usize>) -> Vec<PlannedCell> {
 fn start(logs: &[Log], plan: Vec<PlannedCell>) -> Vec<Dated> {
     let mut first: Option<(jiff::Timestamp, String, String)> = None;
     let mut narrowings: Vec<String> = Vec::new();
-    let mut notes = Vec::new();
+    let (mut notes, mut cost) = (Vec::new(), None);
     for event in logs.iter().flat_map(|log| &log.events) {
-        let RunEventKind::RunStarted { version, matrix, narrowed_by, .. } = &event.kind else {
+        let RunEventKind::RunStarted {
+            version,
+            matrix,
+            narrowed_by,
+            server_cost_per_1k_tokens,
+            ..
+        } = &event.kind
+        else {
             continue;
         };
+        cost = cost.or(*server_cost_per_1k_tokens);
         for narrowing in narrowed_by {
             if !narrowings.contains(narrowing) {
                 narrowings.push(narrowing.clone());
@@ -169,6 +177,7 @@ fn start(logs: &[Log], plan: Vec<PlannedCell>) -> Vec<Dated> {
         matrix,
         narrowed_by: narrowings,
         cells: plan,
+        server_cost_per_1k_tokens: cost,
     };
     std::iter::once((at, started)).chain(notes).collect()
 }

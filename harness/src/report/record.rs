@@ -21,6 +21,8 @@ pub(crate) struct RunRecord {
     /// In the order of the plan.
     pub(crate) cells: Vec<CellRecord>,
     pub(crate) notes: Vec<String>,
+    /// Price of 1000 tokens of the server tier, as the matrix tells it.
+    pub(crate) server_cost: Option<f64>,
     pub(crate) finished: Option<Finished>,
     /// Time of the last event.
     pub(crate) last_at: Option<Timestamp>,
@@ -198,7 +200,15 @@ impl RunRecord {
     pub(crate) fn event(&mut self, event: &RunEvent) {
         self.last_at = Some(event.at);
         match &event.kind {
-            RunEventKind::RunStarted { version, matrix, narrowed_by, cells, log_version: _ } => {
+            RunEventKind::RunStarted {
+                version,
+                matrix,
+                narrowed_by,
+                cells,
+                server_cost_per_1k_tokens,
+                log_version: _,
+            } => {
+                self.server_cost = *server_cost_per_1k_tokens;
                 self.started = Some(Started {
                     at: event.at,
                     version: version.clone(),

@@ -75,6 +75,7 @@ pub(crate) fn stream(
             matrix: "matrices/default.toml".to_owned(),
             narrowed_by: Vec::new(),
             cells: scripts.iter().map(|script| script.planned.clone()).collect(),
+            server_cost_per_1k_tokens: None,
         },
     );
     for browser in BrowserName::ALL {

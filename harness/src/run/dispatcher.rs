@@ -200,6 +200,7 @@ mod tests {
             matrix: "m.toml".to_owned(),
             narrowed_by: Vec::new(),
             cells: cells.to_vec(),
+            server_cost_per_1k_tokens: None,
         };
         let mut events = Vec::new();
         let mut sink = |event: &RunEvent| events.push(event.clone());

@@ -45,6 +45,9 @@ pub enum RunEventKind {
         narrowed_by: Vec<String>,
         /// Every cell of the plan with what is expected of it.
         cells: Vec<PlannedCell>,
+        /// Price of 1000 tokens of the server tier, where the matrix tells it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server_cost_per_1k_tokens: Option<f64>,
     },
     /// A browser was probed, once for each launch profile.
     Probed {

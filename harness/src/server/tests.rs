@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod site;
+
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,

@@ -9,6 +9,7 @@ use super::capability::{self, Capabilities};
 use super::cell::{self, CellView};
 use crate::cell::BrowserName;
 use crate::report::record::{CellRecord, RunRecord, Standing, Tally};
+use crate::report::resilience::{self, Resilience};
 use crate::report::wording::{Tone, exit_code_meaning, headline, reason, spoken};
 
 #[derive(Debug, Serialize)]
@@ -22,6 +23,7 @@ pub(super) struct Page {
     missed_floors: Vec<String>,
     notes: Vec<String>,
     grid: Grid,
+    resilience: Option<ResilienceView>,
     attention: Vec<CellView>,
     expected: Vec<Group>,
     not_run: Vec<NotRun>,
@@ -128,6 +130,7 @@ pub(super) fn of_run(record: &RunRecord) -> Page {
         missed_floors: finished.map(|f| f.missed_floors.clone()).unwrap_or_default(),
         notes: record.notes.clone(),
         grid: grid(record, &cells),
+        resilience: resilience::of_run(record).map(ResilienceView::new),
         attention: attention
             .into_iter()
             .map(|(anchor, cell)| cell::of(record, cell, anchor.clone()))
@@ -141,6 +144,29 @@ pub(super) fn of_run(record: &RunRecord) -> Page {
             .collect(),
         filters: filters(record),
         cells: cells.len(),
+    }
+}
+
+/// Tables of the hybrid client, with numbers as they are printed.
+#[derive(Debug, Serialize)]
+struct ResilienceView {
+    tables: Resilience,
+    routes: Vec<[String; 6]>,
+}
+
+impl ResilienceView {
+    fn new(tables: Resilience) -> Self {
+        let routes = tables.routes.iter().map(|route| {
+            [
+                route.scenario.clone(),
+                route.source.clone(),
+                route.requests.to_string(),
+                format!("{} ms", route.latency_ms),
+                format!("{:.1}", route.tokens_per_s),
+                route.price(),
+            ]
+        });
+        Self { routes: routes.collect(), tables }
     }
 }
 

@@ -9,6 +9,7 @@ use owo_colors::OwoColorize;
 use super::lines::{column, harmless, indented, style};
 use crate::cell::BrowserName;
 use crate::report::record::{CellRecord, RunRecord, Standing, Tally};
+use crate::report::resilience::{self, Resilience, Route};
 use crate::report::wording::{
     Tone, exit_code_meaning, first_line, headline, reason, rerun_command, spoken,
 };
@@ -27,6 +28,10 @@ pub(super) fn of_run(record: &RunRecord, report_folder: Option<&Path>) -> Vec<St
     section(grid(&record.cells));
     section(bundles(&record.cells));
     section(not_run(&record.cells));
+    if let Some(tables) = resilience::of_run(record) {
+        section(scenarios(&tables));
+        section(routes(&tables));
+    }
     section(attention(record));
     section(pointers(record, report_folder));
     section(conclusion(record));
@@ -117,6 +122,60 @@ fn not_run(cells: &[CellRecord]) -> Vec<String> {
             std::iter::once(first).chain(indented(reason).skip(1))
         })
         .collect()
+}
+
+/// Scenarios of the hybrid client by browser.
+fn scenarios(tables: &Resilience) -> Vec<String> {
+    let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let names = widest(&mut tables.rows.iter().map(|row| row.scenario.len()));
+    let widths: Vec<usize> = (0..tables.browsers.len())
+        .map(|at| {
+            let texts = tables.rows.iter().filter_map(|row| row.squares.get(at));
+            let text = widest(&mut texts.map(|square| square.text.len()));
+            text.max(tables.browsers.get(at).map_or(0, |browser| browser.len()))
+        })
+        .collect();
+    let heads = tables.browsers.iter().zip(&widths);
+    let heads: Vec<_> = heads.map(|(browser, width)| format!("{browser:<width$}")).collect();
+    let mut lines = vec![format!("{} {:<names$}  {}", column(""), "", heads.join("  "))];
+    for row in &tables.rows {
+        let squares = row.squares.iter().zip(&widths).map(|(square, width)| {
+            let text = format!("{:<width$}", square.text);
+            let standing = Standing::ALL.into_iter().find(|one| Some(one.key()) == square.key);
+            standing.map_or(text.clone(), |standing| text.style(style(standing)).to_string())
+        });
+        let squares = squares.collect::<Vec<_>>().join("  ");
+        lines.push(format!("{} {:<names$}  {squares}", column(""), row.scenario));
+    }
+    let reasons = tables.reasons.iter().zip(1..);
+    lines.extend(reasons.map(|(reason, number)| {
+        format!("{} ({number}) {}", column(""), harmless(first_line(reason)))
+    }));
+    lines
+}
+
+/// Where requests were answered, in scenarios in which the server was one of the sources.
+fn routes(tables: &Resilience) -> Vec<String> {
+    let asked = |route: &&Route| {
+        let same = tables.routes.iter().filter(|other| other.scenario == route.scenario);
+        same.clone().any(|other| other.is_server)
+    };
+    let routes: Vec<_> = tables.routes.iter().filter(asked).collect();
+    if routes.is_empty() {
+        return Vec::new();
+    }
+    let names = routes.iter().map(|route| route.scenario.len()).max().unwrap_or(0);
+    let head = format!("{:<names$}  {:<16}  latency  tokens/s  price of a request", "", "source");
+    let mut lines = vec![format!("{} {head}", column(""))];
+    for route in routes {
+        let Route { scenario, source, latency_ms, tokens_per_s, .. } = route;
+        let price = route.price();
+        lines.push(format!(
+            "{} {scenario:<names$}  {source:<16}  {latency_ms:>4} ms  {tokens_per_s:>8.1}  {price}",
+            column("")
+        ));
+    }
+    lines
 }
 
 fn attention(record: &RunRecord) -> Vec<String> {

@@ -74,11 +74,6 @@ impl<'b> Drive<'b> {
         Ok(drive)
     }
 
-    /// The browser that it is in.
-    pub(super) fn browser(&self) -> &'b Browser {
-        self.page.browser()
-    }
-
     /// The logits that came under a number; once.
     pub(super) fn take_logits(&mut self, command: u32) -> Option<Vec<f32>> {
         self.page.take_logits(command)

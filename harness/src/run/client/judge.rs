@@ -124,6 +124,9 @@ pub(super) struct Bits {
     pub(super) columns: usize,
     /// The tokens that were chosen from them.
     pub(super) tokens: Vec<u32>,
+    /// Tokens of the prompt that came out of the key-value cache. What is computed in another
+    /// order is rounded otherwise.
+    pub(super) reused: u32,
 }
 
 /// Holds logits against those of an earlier request, bit for bit. An engine that went on in the
@@ -139,6 +142,12 @@ pub(super) fn same_bits(
         "tokens, as those of the earlier request",
         &format!("{:?}", reference.tokens),
         &format!("{:?}", measured.tokens),
+    )?;
+    equal(
+        place,
+        "tokens of the prompt out of the cache, as with the earlier request",
+        &reference.reused.to_string(),
+        &measured.reused.to_string(),
     )?;
     let rows = measured.values.len().checked_div(measured.columns).unwrap_or(0);
     let first = total.saturating_sub(rows);
@@ -260,8 +269,12 @@ mod tests {
 
     #[test]
     fn one_bit_is_another_answer() {
-        let bits =
-            |values: &[f32]| Bits { values: values.to_vec(), columns: 2, tokens: vec![5, 6] };
+        let bits = |values: &[f32]| Bits {
+            values: values.to_vec(),
+            columns: 2,
+            tokens: vec![5, 6],
+            reused: 0,
+        };
         let reference = bits(&[1.0, 2.0, 3.0, 4.0]);
         assert!(same_bits("p", &reference, &reference).is_ok());
         // An engine that went on with the second token.
@@ -271,6 +284,7 @@ mod tests {
             (bits(&[3.0, 5.0]), "at step 1"),
             (bits(&[]), "no logits at all"),
             (Bits { tokens: vec![5, 7], ..reference.clone() }, "[5, 7]"),
+            (Bits { reused: 2, ..reference.clone() }, "out of the cache"),
         ] {
             let mismatch = same_bits("p", &reference, &measured).unwrap_err().to_string();
             assert!(mismatch.contains(what), "{mismatch}");

@@ -16,7 +16,7 @@ use super::visit::{Asked, Ended};
 use super::{Drive, FROZEN, Run, did_not_strike, faults, offer, text};
 use crate::cell::CellId;
 use crate::compare::{Comparison, ToleranceClass};
-use crate::fault::{FaultPhase, Means};
+use crate::fault::{Fault, FaultPhase, Means};
 use crate::golden::GoldenCase;
 use crate::outcome::Outcome;
 use crate::proof::{Demand, RequestProof};
@@ -53,6 +53,7 @@ impl<'a> Run<'a> {
     async fn visit(&mut self, name: &str, step: &Visit) -> Result<(), Box<Outcome>> {
         self.end_visit();
         self.visits += 1;
+        self.visit_step = self.step;
         self.mark = 0;
         self.heap = None;
         self.site.network().begin_visit();
@@ -79,8 +80,8 @@ impl<'a> Run<'a> {
         if let Some(drive) = &mut self.drive {
             drive.command(ClientAction::Start(Box::new(start))).await?;
         }
+        // Its faults are looked for when it ends: some come with the first request.
         self.follow_to(step.until, 0).await?;
-        self.strikes_are_there(&[self.step]).await?;
         let ms = began.elapsed().as_millis();
         let notes = vec![format!("`{}` after {ms} ms", step.until)];
         self.file(name, notes, Vec::new());
@@ -231,7 +232,8 @@ impl<'a> Run<'a> {
         {
             let tokens = asked.tokens.iter().map(|token| token.id).collect();
             let columns = logits.columns as usize;
-            self.bits.insert(number, Bits { values, columns, tokens });
+            let reused = run.generated.reused_tokens;
+            self.bits.insert(number, Bits { values, columns, tokens, reused });
         }
         let (class, tier) = (self.class(&asked), step.tier.of(self.attempt.cell.backend));
         let place = format!("step {name}, case `{}`", case.id);
@@ -287,6 +289,9 @@ impl<'a> Run<'a> {
     ) -> Result<(), Box<Outcome>> {
         let Some(Ended::Answer(answer)) = &asked.end else { return Ok(()) };
         let Attempt { matrix, probed, .. } = self.attempt;
+        // What is masked in this page was not when the browser was probed.
+        let is_masked = self.planned.iter().any(|one| one.plan.fault == Fault::Masked);
+        let probed = probed.filter(|_| !is_masked);
         let is_cancelled = step.expect == RequestExpectation::Cancelled;
         let proof = match answer.tier.backend() {
             None if is_cancelled => return Ok(()),
@@ -448,7 +453,7 @@ impl<'a> Run<'a> {
     /// Waits for the evidence of these steps' faults.
     async fn strikes_are_there(&mut self, steps: &[usize]) -> Result<(), Box<Outcome>> {
         let is_missing = |run: &mut Self| {
-            run.look_for_strikes();
+            run.look_here();
             run.planned.iter().any(|one| {
                 // What the network does to an idle page comes when it next asks for something.
                 let is_later =
@@ -476,14 +481,12 @@ impl<'a> Run<'a> {
     }
 
     /// Files what pages and our server have told of faults.
-    fn look_for_strikes(&mut self) {
-        let injected = self.drive.as_ref().map(|drive| &drive.visit.injected);
+    pub(super) fn look_for_strikes(&mut self, visit: &super::visit::Visit) {
         let network = self.site.network();
         for one in &mut self.planned {
             match one.plan.fault.means() {
                 Means::Shim(_) => {
-                    let told = injected.into_iter().flatten();
-                    let own = told.filter(|(shim, _)| *shim == one.id);
+                    let own = visit.injected.iter().filter(|(shim, _)| *shim == one.id);
                     for (_, detail) in own {
                         if !one.strikes.contains(detail) {
                             one.strikes.push(detail.clone());
@@ -496,9 +499,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The same, in the visit at hand.
+    fn look_here(&mut self) {
+        if let Some(drive) = self.drive.take() {
+            self.look_for_strikes(&drive.visit);
+            self.drive = Some(drive);
+        }
+    }
+
     /// Names of the step's faults that have struck.
     fn struck(&mut self) -> Vec<&'static str> {
-        self.look_for_strikes();
+        self.look_here();
         let here = self.planned.iter().filter(|one| one.step == self.step);
         here.filter(|one| !one.strikes.is_empty()).map(|one| one.plan.fault.as_str()).collect()
     }

@@ -126,11 +126,6 @@ impl Network {
         &mut self.visits[last]
     }
 
-    /// What was served in each visit, in order.
-    pub(crate) fn visits(&self) -> &[Traffic] {
-        &self.visits
-    }
-
     /// What a request for a shard gets.
     pub(crate) fn shard(&mut self, index: usize) -> ShardSent {
         let sent = self.strike(
@@ -266,7 +261,7 @@ mod tests {
         network.shard(1);
         network.begin_visit();
         network.server();
-        let [first, second] = network.visits() else { panic!("{network:?}") };
+        let [first, second] = &network.visits[..] else { panic!("{network:?}") };
         assert_eq!((first.shards.len(), first.server_requests), (1, 0));
         assert_eq!((second.shards.len(), second.server_requests), (0, 1));
     }
