@@ -263,7 +263,9 @@ impl<'a> Run<'a> {
     async fn follow_to(&mut self, state: State, behind: usize) -> Result<(), Box<Outcome>> {
         let entered = |run: &Self| {
             let visit = run.drive.as_ref().map(|drive| &drive.visit);
-            visit.is_some_and(|visit| visit.entered(state, behind) > 0)
+            visit.is_some_and(|visit| {
+                visit.entered(state, behind) > 0 || state == State::New && visit.state() == state
+            })
         };
         let is_stuck = |run: &Self| {
             run.drive.as_ref().is_some_and(|drive| {
