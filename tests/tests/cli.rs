@@ -298,7 +298,7 @@ fn a_log_is_told_again_as_the_run_told_it() {
         assert!(report.stderr.contains("the log has no end"), "{}", report.stderr);
     }
     for (bad, complaint) in [
-        (log.replace("\"log_version\":2,", "\"log_version\":99,"), "has log version 99"),
+        (log.replace("\"log_version\":3,", "\"log_version\":99,"), "has log version 99"),
         (log.replacen("attempt-started", "attempt-stretched", 1), "line 2: not an event"),
         (log.replacen("\"seq\":1,", "\"seq\":7,", 1), "expected event 1, found event 7"),
         ("{}\n".to_owned(), "is not the log of a run"),

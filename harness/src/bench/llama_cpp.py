@@ -175,7 +175,7 @@ def main():
         None,
         {
             "type": "ready",
-            "protocol": 2,
+            "protocol": 3,
             "user_agent": f"xllamacpp {version('xllamacpp')}",
             "cross_origin_isolated": False,
         },

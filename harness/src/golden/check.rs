@@ -57,7 +57,7 @@ pub fn check(
     match goldens.files() {
         Err(error) => problems.push(error.into()),
         Ok(files) => {
-            // Traces are of the hybrid client, and looked at below.
+            // Traces are of the hybrid client: `Traces::problems` looks at them.
             let left_over = files
                 .into_iter()
                 .filter(|file| !referenced.contains(file) && !file.starts_with("traces/"));

@@ -104,9 +104,8 @@ struct Run<'a> {
     /// The name that the client stores under: an attempt finds nothing of another.
     store: String,
     drive: Option<Drive<'a>>,
-    /// Visits so far, and the step of the one at hand.
+    /// Visits so far.
     visits: usize,
-    visit_step: usize,
     planned: Vec<Planned>,
     held: Vec<Held>,
     /// Transitions of the visit before the step at hand.
@@ -160,7 +159,6 @@ impl<'a> Run<'a> {
             store: format!("tierproof-{}", hex::encode(name)),
             drive: None,
             visits: 0,
-            visit_step: 0,
             planned: faults::planned(scenario),
             held: Vec::new(),
             mark: 0,
@@ -265,9 +263,9 @@ impl<'a> Run<'a> {
     async fn follow_to(&mut self, state: State, behind: usize) -> Result<(), Box<Outcome>> {
         let entered = |run: &Self| {
             let visit = run.drive.as_ref().map(|drive| &drive.visit);
-            // It begins there, and never comes back.
-            let is_first = state == State::New;
-            visit.is_some_and(|visit| is_first || visit.entered(state, behind) > 0)
+            visit.is_some_and(|visit| {
+                visit.entered(state, behind) > 0 || state == State::New && visit.state() == state
+            })
         };
         let is_stuck = |run: &Self| {
             run.drive.as_ref().is_some_and(|drive| {
@@ -370,11 +368,7 @@ impl<'a> Run<'a> {
         let shards = self.site.model().manifest.shards.len();
         let traffic = self.site.network().traffic().clone();
         self.look_for_strikes(visit);
-        let of_visit = self.visit_step;
-        let here = self.planned.iter().filter(|one| one.step == 0 || one.step == of_visit);
-        let struck = here.filter(|one| !one.strikes.is_empty());
-        let struck: Vec<_> = struck.map(|one| one.plan.fault.as_str()).collect();
-        self.text.push_str(&text::visit(self.visits, &struck, visit, (&traffic, shards)));
+        self.text.push_str(&text::visit(self.visits, visit, &traffic, shards));
         self.text.push_str(&std::mem::take(&mut self.steps_text));
     }
 

@@ -3,7 +3,7 @@
 
 import { Outbox } from "./outbox.js";
 
-const PROTOCOL = 2;
+const PROTOCOL = 3;
 const outbox = new Outbox(new URL("events", document.baseURI));
 let current = null;
 let adapter = null;

@@ -75,7 +75,7 @@ fn broken_logs_are_refused_with_their_line() {
     let events = sample::mixed();
     let good = String::from_utf8(log(&events)).unwrap();
     let lines: Vec<_> = good.lines().collect();
-    let newer = lines[0].replace("\"log_version\":2", "\"log_version\":7,\"news\":{}");
+    let newer = lines[0].replace("\"log_version\":3", "\"log_version\":7,\"news\":{}");
     for (text, message) in [
         (String::new(), "`run.jsonl` holds no event: the run was killed before it began"),
         (
@@ -85,7 +85,7 @@ fn broken_logs_are_refused_with_their_line() {
         ),
         (
             format!("{newer}\n\"what a newer version writes\"\n{}\n", lines[1]),
-            "`run.jsonl` has log version 7, this tierproof reads up to 2\n\
+            "`run.jsonl` has log version 7, this tierproof reads up to 3\n\
              (hint: read it with the tierproof that wrote it, or a newer one)",
         ),
         (

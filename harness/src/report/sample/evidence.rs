@@ -186,6 +186,7 @@ fn generated(backend: BackendName, case: usize) -> StepEvidence {
             decode_dispatches: 0,
         }),
         execution: Some(execution(backend)),
+        client: None,
         comparisons: vec![Comparison::Tokens(TokensComparison {
             reference_steps: steps,
             matching_steps: steps,

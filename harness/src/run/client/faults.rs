@@ -22,6 +22,8 @@ pub(super) struct Planned {
     pub(super) step: usize,
     /// What was seen of each strike.
     pub(super) strikes: Vec<String>,
+    /// Those that a shim has told of in the visit at hand.
+    pub(super) told: usize,
     /// How often the driver was at it, in the step at hand.
     pub(super) at_it: usize,
 }
@@ -40,7 +42,7 @@ pub(super) fn planned(scenario: &ClientScenario) -> Vec<Planned> {
             0 => format!("{name}-{step}"),
             more => format!("{name}-{step}-{}", more + 1),
         };
-        all.push(Planned { id, plan: *plan, step, strikes: Vec::new(), at_it: 0 });
+        all.push(Planned { id, plan: *plan, step, strikes: Vec::new(), told: 0, at_it: 0 });
     }
     all
 }
@@ -95,6 +97,21 @@ pub(super) fn is_due(one: &Planned, visit: &Visit, mark: usize, tokens: Option<u
         FaultPhase::Decode | FaultPhase::Readback => {
             entered(State::Running) && tokens.is_some_and(|tokens| tokens > token as usize)
         }
+    }
+}
+
+impl Planned {
+    /// Another page begins, with shims that have told of nothing.
+    pub(super) fn begin_visit(&mut self) {
+        self.told = 0;
+    }
+
+    /// Takes in what the page at hand has told of it.
+    pub(super) fn look(&mut self, visit: &Visit) {
+        let own = visit.injected.iter().filter(|(shim, _)| *shim == self.id);
+        let new: Vec<_> = own.skip(self.told).map(|(_, detail)| detail.clone()).collect();
+        self.told += new.len();
+        self.strikes.extend(new);
     }
 }
 
@@ -196,6 +213,8 @@ fault = { fault = "shard-evicted" }
             },
             step: 2,
             strikes: Vec::new(),
+            told: 0,
+
             at_it: 0,
         };
         visit.take(transition(State::Ready, State::Running, Reason::Requested));

@@ -53,9 +53,9 @@ impl<'a> Run<'a> {
     async fn visit(&mut self, name: &str, step: &Visit) -> Result<(), Box<Outcome>> {
         self.end_visit();
         self.visits += 1;
-        self.visit_step = self.step;
         self.mark = 0;
         self.heap = None;
+        self.planned.iter_mut().for_each(Planned::begin_visit);
         self.site.network().begin_visit();
         self.arm_network(&[0, self.step]);
         let handle = self.stage.server.open_client(self.site.clone());
@@ -485,14 +485,7 @@ impl<'a> Run<'a> {
         let network = self.site.network();
         for one in &mut self.planned {
             match one.plan.fault.means() {
-                Means::Shim(_) => {
-                    let own = visit.injected.iter().filter(|(shim, _)| *shim == one.id);
-                    for (_, detail) in own {
-                        if !one.strikes.contains(detail) {
-                            one.strikes.push(detail.clone());
-                        }
-                    }
-                }
+                Means::Shim(_) => one.look(visit),
                 Means::Network => one.strikes = network.strikes(&one.id).to_vec(),
                 Means::Driver(_) | Means::Launch(_) => {}
             }

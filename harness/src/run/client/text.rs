@@ -15,18 +15,12 @@ use super::visit::{Asked, Ended, Visit};
 use crate::server::Traffic;
 
 /// What one visit came to, put together from what was told in it.
-pub(super) fn visit(
-    number: usize,
-    faults: &[&str],
-    visit: &Visit,
-    (traffic, shards): (&Traffic, usize),
-) -> String {
+pub(super) fn visit(number: usize, visit: &Visit, traffic: &Traffic, shards: usize) -> String {
     let mut trace = Trace::default();
     for transition in &visit.transitions {
         trace.push(*transition);
     }
-    let mut text = step(&format!("visit {number}"), faults, None);
-    text.push_str(&indented(&trace.to_string()));
+    let mut text = format!("visit {number}\n{}", indented(&trace.to_string()));
     let complete = traffic.shards.values().filter(|shard| shard.is_complete).count();
     let resumed: u32 = traffic.shards.values().map(|shard| shard.resumed).sum();
     let resumed = if resumed > 0 { format!(", {resumed} resumed") } else { String::new() };
@@ -114,14 +108,13 @@ mod tests {
             shard.resumed = index as u32 / 2;
         }
         let asked = told_in.asked(1);
-        let text = visit(1, &["masked"], &told_in, (&traffic, 4))
+        let text = visit(1, &told_in, &traffic, 4)
             + &step("step 2 request first", &["device-destroyed"], asked)
             + &step("step 3 inject", &["shard-evicted"], None);
         assert_eq!(
             text,
             "\
 visit 1
-  fault masked struck
   new      -> detect   webgpu g1 started
   fetched 2 of 4 shards, 1 resumed
 step 2 request first

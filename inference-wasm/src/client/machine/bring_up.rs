@@ -6,7 +6,7 @@
 
 use super::{Client, Effect, Reason, Start, State};
 use crate::client::capability::Capabilities;
-use crate::client::registry::{Need, Versions, choose};
+use crate::client::registry::{ModelVariant, Need, Versions, choose};
 use crate::client::router::{Absence, Preference, absence};
 use crate::client::tier::{Tier, classify};
 use crate::protocol::EngineErrorKind;
@@ -59,6 +59,14 @@ impl Client {
         let Some(device) = self.capabilities.as_deref() else {
             return self.retire(Reason::DetectTimeout);
         };
+        // What the operator offers comes before what the device has: it is the same everywhere.
+        let backend = self.tier.backend();
+        let offers = |variant: &ModelVariant| {
+            backend.is_some_and(|backend| variant.backends.contains(&backend))
+        };
+        if !self.config.registry.iter().any(offers) {
+            return self.fall(Reason::NoCompatibleVariant);
+        }
         match absence(self.tier, device) {
             Some(Absence::Absent) => return self.fall(Reason::Absent),
             Some(Absence::AdapterNull) => return self.fall(Reason::AdapterNull),

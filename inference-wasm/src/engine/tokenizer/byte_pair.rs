@@ -17,7 +17,11 @@ use crate::protocol::EngineError;
 #[derive(Debug)]
 pub(super) struct BytePair {
     merges: BPE,
+    /// Ids of control tokens.
+    control: HashSet<u32>,
     cutter: Cutter,
+    /// Whether a word that is a token is that token, whatever the merges come to.
+    ignore_merges: bool,
     spelling: Spelling,
     /// Whether a sequence begins with `bos` where the file does not say.
     pub(super) add_bos: bool,
@@ -52,27 +56,24 @@ impl BytePair {
         pre_tokenizer: PreTokenizer,
         spelling: Spelling,
     ) -> Result<Self, EngineError> {
-        let pairs = vocabulary.pairs()?;
-        let of_merge = |(a, b): &(String, String)| [a.clone(), b.clone(), format!("{a}{b}")];
-        let merged: HashSet<String> = pairs.iter().flat_map(of_merge).collect();
-        // Families that look a word up before they merge would find a control token there, which
-        // a user has only written out.
-        let is_text = |(token, id): &(String, u32)| {
-            vocabulary.token_type(*id as usize) != TokenType::Control
-                || token.chars().nth(1).is_none()
-                || merged.contains(token)
-        };
-        let tokens = vocabulary.tokens.iter().cloned().zip(0..).filter(is_text);
+        let is_control = |id: &u32| vocabulary.token_type(*id as usize) == TokenType::Control;
+        let control = (0..vocabulary.tokens.len() as u32).filter(is_control).collect();
+        let tokens = vocabulary.tokens.iter().cloned().zip(0..);
         let merges = BPE::builder()
-            .vocab_and_merges(tokens.collect::<Vocab>(), pairs)
+            .vocab_and_merges(tokens.collect::<Vocab>(), vocabulary.pairs()?)
             .byte_fallback(matches!(spelling, Spelling::Plain))
-            .ignore_merges(pre_tokenizer.ignore_merges)
             // The crate's cache belongs to the thread and outlives the model; prompts are short.
             .cache_capacity(0)
             .build()
             .map_err(|error| invalid(format!("the vocabulary can't be used: {error}")))?;
-        let (cutter, add_bos) = (pre_tokenizer.cutter(), pre_tokenizer.add_bos);
-        Ok(Self { merges, cutter, spelling, add_bos })
+        Ok(Self {
+            merges,
+            control,
+            cutter: pre_tokenizer.cutter(),
+            ignore_merges: pre_tokenizer.ignore_merges,
+            spelling,
+            add_bos: pre_tokenizer.add_bos,
+        })
     }
 
     /// Appends the ids of a text.
@@ -90,7 +91,7 @@ impl BytePair {
             Spelling::Plain => {
                 for line in self.cutter.cut(&text.replace(' ', SPACE)) {
                     // Line breaks are not merged one by one.
-                    let breaks = line.starts_with('\n').then(|| self.merges.token_to_id(line));
+                    let breaks = line.starts_with('\n').then(|| self.whole(line));
                     match breaks.flatten() {
                         Some(id) => ids.push(id),
                         None => self.merge(line, ids),
@@ -100,7 +101,19 @@ impl BytePair {
         }
     }
 
+    /// The token that a word is. It may read like a control token that merges need as a part, but
+    /// here a user has only written it out.
+    fn whole(&self, word: &str) -> Option<u32> {
+        self.merges.token_to_id(word).filter(|id| !self.control.contains(id))
+    }
+
     fn merge(&self, word: &str, ids: &mut Vec<u32>) {
+        if self.ignore_merges
+            && let Some(id) = self.whole(word)
+        {
+            ids.push(id);
+            return;
+        }
         let tokens = self
             .merges
             .tokenize(word)

@@ -60,7 +60,7 @@ window.tierproof = {
 
 send(null, {
   type: "ready",
-  protocol: 2,
+  protocol: 3,
   user_agent: navigator.userAgent,
   cross_origin_isolated: crossOriginIsolated,
 });
