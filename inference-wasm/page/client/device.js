@@ -180,7 +180,7 @@ export class Device {
         this.#startThreads(data);
         break;
       case "without-engine":
-        console.warn(`no engine for \`${this.#tier}\`: ${data.reason}`);
+        this.#log(`no engine: ${data.reason}`);
         this.#tell({ event: "device-failed", failure: "device-rejected" });
         break;
       case "error":
@@ -199,8 +199,13 @@ export class Device {
   }
 
   #crash(why = "a thread failed") {
-    console.warn(`the engine on \`${this.#tier}\` is dead: ${why}`);
+    this.#log(`the engine is dead: ${why}`);
     this.#tell({ event: "crashed" });
+  }
+
+  // What the state machine has no word for, for whoever looks at the page's console.
+  #log(line) {
+    if (this.isAlive) console.warn(`\`${this.#tier}\`: ${line}`);
   }
 
   #event(kind, command) {
@@ -213,6 +218,7 @@ export class Device {
       case "finished":
       case "failed":
         if (!isOurs) break;
+        if (kind.type === "failed") this.#log(`failed: ${kind.error.kind}: ${kind.error.message}`);
         this.#pending = null;
         pending.resolve(kind);
         break;

@@ -14,6 +14,7 @@ use web_sys::{
 };
 
 use super::layout::Rectangle;
+use super::pulse::Pulse;
 use super::shader::{Shader, VERTEX};
 use crate::client::machine::LossReason;
 use crate::engine::backend::Loss;
@@ -30,6 +31,8 @@ pub(super) struct Device {
     /// What the browser said when it took the context away.
     lost: Rc<RefCell<Option<String>>>,
     programs: Vec<(Shader, Program)>,
+    /// Made when something is first read.
+    pub(super) pulse: Option<Pulse>,
     bound: Bound,
     /// The last number that was given to a texture or a framebuffer.
     last_id: u32,
@@ -173,6 +176,7 @@ impl Device {
             most_texels: most.unwrap_or(0.0) as usize,
             lost,
             programs: Vec::new(),
+            pulse: None,
             bound: Bound::default(),
             last_id: 0,
             error: None,
@@ -427,12 +431,13 @@ impl Device {
     /// The error of an object that could not be made.
     fn gone(&self, what: &str) -> EngineError {
         let reason = self.lost.borrow().clone().unwrap_or_default();
-        EngineError {
-            kind: EngineErrorKind::DeviceLost,
-            message: format!("the WebGL2 context makes no more of {what}: {reason}"),
-            hint: None,
-        }
+        lost(format!("the WebGL2 context makes no more of {what}: {reason}"))
     }
+}
+
+/// The error of a context that is gone, whether the browser has told so or not.
+pub(super) fn lost(message: String) -> EngineError {
+    EngineError { kind: EngineErrorKind::DeviceLost, message, hint: None }
 }
 
 impl Uniform {

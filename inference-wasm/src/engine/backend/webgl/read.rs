@@ -19,17 +19,8 @@ use crate::protocol::EngineError;
 impl Device {
     /// Waits for all that is queued, by reading a texel of whatever was drawn to last.
     fn wait(&mut self) {
-        let pixel = Float32Array::new_with_length(4);
-        // Fails where nothing was drawn: there is nothing to wait for then.
-        let _ = self.gl.read_pixels_with_opt_array_buffer_view(
-            0,
-            0,
-            1,
-            1,
-            Gl::RGBA,
-            Gl::FLOAT,
-            Some(&pixel),
-        );
+        // None can be read where nothing was drawn: there is nothing to wait for then.
+        let _ = self.texel();
     }
 
     /// Waits for all that is queued and appends a rectangle to `into`: line after line, four floats
@@ -94,6 +85,7 @@ impl Webgl {
             self.time.compute_ms += read - start;
             self.time.readback_ms += self.device.now() - read;
         }
-        self.device.check()
+        self.device.check()?;
+        self.device.beat()
     }
 }
