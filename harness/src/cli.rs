@@ -32,6 +32,7 @@ use crate::browser::{Gpu, LaunchProfile, supervise};
 use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::cell::{BrowserName, UnknownName, parse_backend};
 use crate::plan::{Filter, GRAMMAR};
+use crate::run::Seeded;
 use crate::run::exit::Exit;
 use inference_wasm::protocol::{BackendName, SeededFault};
 
@@ -325,6 +326,12 @@ fn backend(text: &str) -> Result<BackendName, UnknownName> {
 fn gpu() -> impl TypedValueParser<Value = Gpu> {
     PossibleValuesParser::new(Gpu::ALL.map(Gpu::as_str))
         .map(|name| Gpu::ALL.into_iter().find(|gpu| gpu.as_str() == name).unwrap_or_default())
+}
+
+/// Parses the name of a seeded fault of the engine or the client for clap.
+fn seeded() -> impl TypedValueParser<Value = Seeded> {
+    PossibleValuesParser::new(Seeded::all().map(Seeded::as_str))
+        .try_map(|name| Seeded::all().find(|one| one.as_str() == name).ok_or("an unknown fault"))
 }
 
 /// Parses a seeded fault's name for clap.

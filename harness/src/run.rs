@@ -12,6 +12,7 @@ pub mod exit;
 mod judge;
 mod prepare;
 mod schedule;
+mod seeded;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,6 @@ use axum::Router;
 use futures::StreamExt;
 use http::HeaderValue;
 use inference_wasm::client::router::RouterConfig;
-use inference_wasm::protocol::SeededFault;
 use tokio::sync::{mpsc, watch};
 
 use crate::browser::Launcher;
@@ -40,6 +40,7 @@ use worker::Shop;
 
 pub(crate) use conversation::{Conversation, End, Watch, outcome_of, unexpected_error};
 pub use prepare::{Inputs, ModelFile, UnusableGoldens, requests};
+pub use seeded::Seeded;
 pub(crate) use worker::probe;
 
 /// What a run is made of.
@@ -59,7 +60,7 @@ pub struct Run<'a> {
     /// Groups at work at a time.
     pub jobs: usize,
     /// A defect to build into every load.
-    pub fault: Option<SeededFault>,
+    pub fault: Option<Seeded>,
     /// What the hybrid client's traces are held against.
     pub traces: &'a Traces,
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let chosen = chosen_models(workspace, args, &cache, &mut step)?;
 
     let bundle = if entrants.iter().any(|entrant| entrant.engine == EngineName::Tierproof) {
-        Some(machine::page_bundle(workspace, &args.launch, choice, None)?)
+        Some(machine::page_bundle(workspace, &args.launch, choice, false)?)
     } else {
         None
     };

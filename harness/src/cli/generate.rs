@@ -158,7 +158,7 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
     let bundle = if is_native {
         None
     } else {
-        Some(machine::page_bundle(workspace, &args.launch, choice, args.seeded_fault)?)
+        Some(machine::page_bundle(workspace, &args.launch, choice, args.seeded_fault.is_some())?)
     };
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
     machine::on_runtime(async {

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use inference_wasm::protocol::SeededFault;
 use tokio::sync::Notify;
 
 use super::workspace::Workspace;
@@ -96,10 +95,10 @@ pub(crate) fn bundle(
     workspace: &Workspace,
     launch: &LaunchArgs,
     (plan, choice): (&Plan, BundleChoice),
-    fault: Option<SeededFault>,
+    has_faults: bool,
 ) -> Result<Option<PathBuf>, Failure> {
     let needs_page = plan.runnable().any(|planned| planned.cell.browser != BrowserName::Native);
-    if needs_page { page_bundle(workspace, launch, choice, fault).map(Some) } else { Ok(None) }
+    if needs_page { page_bundle(workspace, launch, choice, has_faults).map(Some) } else { Ok(None) }
 }
 
 /// The folder of bundles that pages load from, built if need be.
@@ -107,12 +106,12 @@ pub(crate) fn page_bundle(
     workspace: &Workspace,
     launch: &LaunchArgs,
     choice: BundleChoice,
-    fault: Option<SeededFault>,
+    has_faults: bool,
 ) -> Result<PathBuf, Failure> {
     if let Some(folder) = &launch.bundle_dir {
         return Ok(folder.clone());
     }
-    let options = BundleOptions { bundles: choice.built(), seeded_faults: fault.is_some() };
+    let options = BundleOptions { bundles: choice.built(), seeded_faults: has_faults };
     let built = bundle::build(workspace.root(), &options, |line| anstream::eprintln!("{line}"));
     built.map(|bundle| bundle.dir).map_err(Failure::setup)
 }

@@ -69,7 +69,7 @@ pub(crate) fn run(workspace: &Workspace, args: &OpsArgs) -> Answer {
     let pairs = args.pairs(&machine);
     let needs_page = pairs.iter().any(|(name, _)| *name != BrowserName::Native);
     let bundle = if needs_page {
-        Some(machine::page_bundle(workspace, &args.launch, choice, args.seeded_fault)?)
+        Some(machine::page_bundle(workspace, &args.launch, choice, args.seeded_fault.is_some())?)
     } else {
         None
     };

@@ -44,7 +44,7 @@ pub(crate) fn run(workspace: &Workspace, args: &ProbeArgs) -> Answer {
     if browsers.is_empty() {
         return Err(Failure::setup("no browser to probe\n  hint: `tierproof setup` installs some"));
     }
-    let bundle = machine::page_bundle(workspace, &args.launch, BundleChoice::default(), None)?;
+    let bundle = machine::page_bundle(workspace, &args.launch, BundleChoice::default(), false)?;
     machine::on_runtime(async {
         let stage = Stage::set(&machine, Some(bundle), &args.out, &Timeouts::default()).await?;
         let work = async {

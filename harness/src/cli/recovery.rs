@@ -53,7 +53,7 @@ pub(crate) fn run(workspace: &Workspace, args: &RecoveryArgs) -> Answer {
     let model = resolved.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
     let served = ServedModel::read(&model.path, &model.name, DEFAULT_SHARD_BYTES);
     let served = Arc::new(served.map_err(Failure::setup)?);
-    let bundle = machine::page_bundle(workspace, &args.launch, choice, None)?;
+    let bundle = machine::page_bundle(workspace, &args.launch, choice, false)?;
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
     machine::on_runtime(async {
         let stage =

@@ -6,14 +6,13 @@ use clap::Args;
 
 use super::machine::{self, Machine};
 use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, LaunchArgs, NarrowArgs, fault};
+use super::{Answer, BundleArgs, Failure, LaunchArgs, NarrowArgs, seeded};
 use crate::golden::generate::is_ci;
 use crate::golden::{Goldens, Traces};
 use crate::plan::Plan;
 use crate::report::{Reporters, html, jsonl, junit, terminal};
 use crate::run::exit::Exit;
-use crate::run::{self, Inputs};
-use inference_wasm::protocol::SeededFault;
+use crate::run::{self, Inputs, Seeded};
 
 /// Arguments of `tierproof run`.
 #[derive(Debug, Args)]
@@ -39,9 +38,9 @@ pub(crate) struct RunArgs {
     /// Put traces of the hybrid client that differ from their goldens beside them, for review
     #[arg(long, conflicts_with = "ci")]
     update_traces: bool,
-    /// Build a known defect into the engine, to see that the matrix catches it
-    #[arg(long, value_name = "FAULT", value_parser = fault)]
-    seeded_fault: Option<SeededFault>,
+    /// Build a known defect into the engine or the hybrid client, to see that the matrix catches it
+    #[arg(long, value_name = "FAULT", value_parser = seeded())]
+    seeded_fault: Option<Seeded>,
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer {
@@ -61,8 +60,12 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
     let traces = if args.update_traces { traces.recording() } else { traces };
     let inputs = Inputs::read(&plan, (&matrix, &fixtures), machine.model_files(), &goldens)
         .map_err(Failure::usage)?;
-    let bundle =
-        machine::bundle(workspace, &args.launch, (&plan, matrix.bundle), args.seeded_fault)?;
+    let bundle = machine::bundle(
+        workspace,
+        &args.launch,
+        (&plan, matrix.bundle),
+        args.seeded_fault.is_some(),
+    )?;
     let jobs = args.jobs.unwrap_or(matrix.jobs);
 
     let options = terminal::TerminalOptions {

@@ -8,12 +8,12 @@ use std::path::Path;
 use inference_wasm::protocol::{
     Action, CacheType, CapabilityReport, EngineErrorKind, ExecutionReport, Finished,
     GenerateRequest, LoadRequest, LogitsWanted, OpsRequest, Prompt, Sampling, ScoreRequest,
-    SeededFault,
 };
 
 use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error};
 use super::event::{Evidence, StepEvidence};
 use super::judge::{self, Answer};
+use super::seeded::Seeded;
 use crate::cell::CellId;
 use crate::compare::{Comparison, Mismatch, ToleranceClass, compare_logits};
 use crate::golden::{Golden, GoldenCase, LogitsGolden, Rows};
@@ -49,7 +49,7 @@ pub(crate) struct Attempt<'a> {
     /// What else limits it and judges it: deadlines, the bundle, relaxations by adapter.
     pub(crate) matrix: &'a Matrix,
     /// A defect to build in.
-    pub(crate) fault: Option<SeededFault>,
+    pub(crate) fault: Option<Seeded>,
     /// What the browser was launched with, and what the page's probe found then.
     pub(crate) launch: &'a str,
     pub(crate) probed: Option<&'a CapabilityReport>,
@@ -134,7 +134,7 @@ impl<'a, P: Page> Run<'a, P> {
             context_tokens: load.context_tokens,
             cache_type: CacheType::default(),
             threads: matrix.bundle.threads_of_load(cell.backend),
-            fault,
+            fault: fault.and_then(Seeded::engine),
         });
         let (_, end) = self.command(action, &mut |_| {}, None).await?;
         let mut record = StepEvidence { step: step.clone(), ..StepEvidence::default() };
@@ -287,7 +287,11 @@ impl<'a, P: Page> Run<'a, P> {
     async fn ops(&mut self, step: String, ops: &OpsStep) -> Result<(), Box<Outcome>> {
         let Attempt { cell, fault, .. } = self.attempt;
         let filter = ops.filter.clone();
-        let action = Action::Ops(OpsRequest { backend: cell.backend, filter, fault });
+        let action = Action::Ops(OpsRequest {
+            backend: cell.backend,
+            filter,
+            fault: fault.and_then(Seeded::engine),
+        });
         let report = match self.command(action, &mut |_| {}, None).await?.1 {
             End::Finished(Finished::Ops(report)) => report,
             End::Finished(other) => return Err(confused(&step, &other)),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use axum::Router;
-use inference_wasm::protocol::{Action, CapabilityReport, Finished, SeededFault};
+use inference_wasm::protocol::{Action, CapabilityReport, Finished};
 use tokio::sync::{mpsc, watch};
 
 use super::client::{self, ClientStage};
@@ -17,6 +17,7 @@ use super::event::{Evidence, RunEventKind};
 use super::executor::{Attempt, execute};
 use super::prepare::Inputs;
 use super::schedule::Group;
+use super::seeded::Seeded;
 use crate::browser::{Browser, Launcher, Trouble};
 use crate::cell::{BrowserName, CellId};
 use crate::expectation::{Facts, disposition};
@@ -39,7 +40,7 @@ pub(crate) struct Shop<'a> {
     pub(crate) server: &'a Server,
     pub(crate) launcher: &'a Launcher,
     pub(crate) shelf: &'a ModelShelf,
-    pub(crate) fault: Option<SeededFault>,
+    pub(crate) fault: Option<Seeded>,
     /// The server tier that the hybrid client falls back to.
     pub(crate) tier: Option<&'a Router>,
     /// What the hybrid client's traces are held against.

@@ -46,7 +46,6 @@ use std::collections::BTreeSet;
 
 pub use config::{Config, Deadlines, Enrolment, RecoveryLimits, Start};
 pub use effect::{Begin, Effect};
-#[cfg(feature = "seeded-faults")]
 pub use fault::ClientFault;
 use fault::Faults;
 use flight::Flight;

@@ -63,6 +63,22 @@ macro_rules! on_session {
     };
 }
 
+/// Why something failed on a backend: on a device that is gone everything does, each in its own way,
+/// and a browser tells of the loss a moment later.
+async fn blame<H: Host, B: Backend>(host: &mut H, backend: &B, error: EngineError) -> EngineError {
+    let is_of_device =
+        matches!(error.kind, EngineErrorKind::BackendUnavailable | EngineErrorKind::GpuError);
+    let since_ms = host.now_ms();
+    while is_of_device && backend.adapter().is_some() && host.now_ms() < since_ms + LOSS_WITHIN_MS {
+        if let Some(loss) = backend.loss() {
+            return loss.error();
+        }
+        // Lets the browser tell.
+        host.is_cancelled().await;
+    }
+    error
+}
+
 impl<H: Host> Runner<H> {
     /// A runner without a model.
     pub fn new(host: H) -> Self {
@@ -90,33 +106,18 @@ impl<H: Host> Runner<H> {
         let id = command.id;
         let last = match self.carry_out(id, command.action).await {
             Ok(result) => PageEventKind::Finished { result },
-            Err(error) => PageEventKind::Failed { error: self.blame(error).await },
+            Err(error) => {
+                let loaded = self.loaded.as_ref().map(|loaded| &loaded.model);
+                let error = match loaded {
+                    Some(model) => {
+                        on_session!(model, s => blame(&mut self.host, s.backend(), error).await)
+                    }
+                    None => error,
+                };
+                PageEventKind::Failed { error }
+            }
         };
         self.host.send(Some(id), last);
-    }
-
-    /// Why a command failed: on a device that is gone everything does, each in its own way, and a
-    /// browser tells of the loss a moment later.
-    async fn blame(&mut self, error: EngineError) -> EngineError {
-        let is_of_device =
-            matches!(error.kind, EngineErrorKind::BackendUnavailable | EngineErrorKind::GpuError);
-        let since_ms = self.host.now_ms();
-        while is_of_device && self.has_device() && self.host.now_ms() < since_ms + LOSS_WITHIN_MS {
-            if let Some(loss) = self.loss() {
-                return loss.error();
-            }
-            // Lets the browser tell.
-            self.host.is_cancelled().await;
-        }
-        error
-    }
-
-    /// Whether the loaded model is on a GPU.
-    fn has_device(&self) -> bool {
-        let loaded = self.loaded.as_ref();
-        loaded.is_some_and(
-            |loaded| on_session!(&loaded.model, session => session.backend().adapter().is_some()),
-        )
     }
 
     async fn carry_out(&mut self, id: u32, action: Action) -> Result<Finished, EngineError> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{BundleName, Generated};
 use crate::client::cache::Place;
-use crate::client::machine::{Config, Input};
+use crate::client::machine::{ClientFault, Config, Input};
 
 /// Something that a client's page can be asked to do. Each ends at once; what comes of it comes as
 /// events of the client's own.
@@ -66,9 +66,9 @@ pub struct ClientStart {
     /// Scripts that are imported before anything else, here and in every worker.
     #[serde(default)]
     pub shims: Vec<Shim>,
-    /// Name of a defect that a test build of the client carries; refused by a build without them.
+    /// A defect that a test build of the client carries; refused by a build without them.
     #[serde(default)]
-    pub fault: Option<String>,
+    pub fault: Option<ClientFault>,
 }
 
 /// A script of a test, which stands between the browser and everything that uses it.

@@ -2,6 +2,9 @@
 //
 // params: { fault, value }. Reports when somebody asks for what is not what it was.
 
+// What a browser that hides it tells of an adapter.
+const NAMELESS = { vendor: "", architecture: "", device: "", description: "" };
+
 export function install({ fault }, scope, report) {
   let isTold = false;
 
@@ -56,7 +59,7 @@ export function install({ fault }, scope, report) {
       give(navigator, "hardwareConcurrency", undefined);
       give(navigator, "connection", undefined);
       give(navigator, "getBattery", undefined);
-      give(globalThis.GPUAdapter?.prototype, "info", undefined);
+      give(globalThis.GPUAdapter?.prototype, "info", NAMELESS);
       maskRenderer();
       break;
   }

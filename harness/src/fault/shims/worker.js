@@ -16,10 +16,19 @@ export function install(params, scope, report) {
     struck += 1;
     report(`${fault}, strike ${struck}`);
     if (fault === "worker-hangs") for (;;);
+    fallSilent();
     // From outside of whatever runs, so that nothing of the engine's catches it.
     setTimeout(() => {
       throw new Error("an error that nobody catches");
     });
+  }
+
+  // A dead engine says nothing more, whatever was under way. Its browser tells of the error.
+  function fallSilent() {
+    const post = globalThis.postMessage;
+    globalThis.postMessage = (message, ...rest) => {
+      if (message?.type === "error") post.call(globalThis, message, ...rest);
+    };
   }
 
   return {

@@ -22,6 +22,7 @@ use crate::outcome::Outcome;
 use crate::proof::{Demand, RequestProof};
 use crate::run::event::{ClientEvidence, StepEvidence};
 use crate::run::executor::Attempt;
+use crate::run::seeded::Seeded;
 use crate::scenario::{
     Cases, ClientStep, Inject, InputName, InputStep, Inspect, Meanwhile, MeanwhileEvent, Request,
     RequestExpectation, Visit, Wait,
@@ -101,7 +102,7 @@ impl<'a> Run<'a> {
             context_tokens: None,
             accepts_software: true,
             shims: faults::shims(&self.planned, self.scenario, self.step, &self.store),
-            fault: None,
+            fault: self.attempt.fault.and_then(Seeded::client),
         }
     }
 

@@ -3,25 +3,17 @@
 //! Everything about them is here; the machine has one line at each hook. A build without the
 //! feature `seeded-faults` has nothing in the hooks.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Client, Config, LocalEvent, Reason, Request, Token};
 use crate::client::cache::{CachePlan, Stored};
 use crate::client::registry::ModelVariant;
 use crate::client::telemetry::TelemetryRecord;
 use crate::client::tier::Tier;
 
-/// A known defect of the client.
-#[cfg(feature = "seeded-faults")]
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
+/// A known defect of the client, which only a build with the feature `seeded-faults` carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientFault {
     /// A device that is lost in mid-answer ends it with a token of zeros.
@@ -50,7 +42,6 @@ pub enum ClientFault {
     FallbackSkipsTier,
 }
 
-#[cfg(feature = "seeded-faults")]
 impl ClientFault {
     /// Every fault.
     pub const ALL: [Self; 12] = [
@@ -67,6 +58,24 @@ impl ClientFault {
         Self::TemplateSkewIgnored,
         Self::FallbackSkipsTier,
     ];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ZerosOnLoss => "zeros-on-loss",
+            Self::SwallowedError => "swallowed-error",
+            Self::DuplicateToken => "duplicate-token",
+            Self::LostToken => "lost-token",
+            Self::StaleGenerationAccepted => "stale-generation-accepted",
+            Self::CacheNotVerified => "cache-not-verified",
+            Self::WrongReason => "wrong-reason",
+            Self::SilentTierChange => "silent-tier-change",
+            Self::PromptInTelemetry => "prompt-in-telemetry",
+            Self::BreakerNeverOpens => "breaker-never-opens",
+            Self::TemplateSkewIgnored => "template-skew-ignored",
+            Self::FallbackSkipsTier => "fallback-skips-tier",
+        }
+    }
 }
 
 /// The fault of a client, if it has one.

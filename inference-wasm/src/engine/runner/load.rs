@@ -95,7 +95,9 @@ async fn warm<H: Host, B: Backend>(
     session: &mut Session<B>,
 ) -> Result<Loaded, EngineError> {
     let start = job.host.now_ms();
-    session.warm_up().await?;
+    if let Err(error) = session.warm_up().await {
+        return Err(super::blame(job.host, session.backend(), error).await);
+    }
     Ok(Loaded { warm_up_ms: job.host.now_ms() - start, ..describe(session) })
 }
 
