@@ -123,6 +123,8 @@ pub(super) struct Facts {
     browsers: Option<(&'static [BrowserName], &'static str)>,
     /// Starting tiers that it is about; `None` for all.
     backends: Option<(&'static [BackendName], &'static str)>,
+    /// It stops or ends the thread that the engine is on, which has to be a worker.
+    needs_worker: bool,
 }
 
 impl Facts {
@@ -132,6 +134,9 @@ impl Facts {
             && !browsers.contains(&browser)
         {
             return named(reason);
+        }
+        if self.needs_worker && (browser, backend) == (BrowserName::Webkit, BackendName::Webgl) {
+            return named(ON_MAIN_THREAD);
         }
         match self.backends {
             Some((backends, reason)) if !backends.contains(&backend) => named(reason),
@@ -161,6 +166,9 @@ const GPU_TIERS: (&[BackendName], &str) =
 const WEBGPU_TIER: (&[BackendName], &str) = (&[BackendName::Webgpu], "WebGL2 has nothing like it");
 const BY_CDP: (&[BrowserName], &str) =
     (&[BrowserName::Chrome], "only Chromium has a command for it (CDP)");
+
+const ON_MAIN_THREAD: &str = "WebKit has WebGL2 on the page's main thread alone, where the engine has no worker to lose, and \
+     a thread that stands still is the page's own";
 
 const GPU_PROCESS: (&[BrowserName], &str) = (
     &[BrowserName::Chrome, BrowserName::Firefox],
@@ -244,19 +252,20 @@ impl Fault {
     #[rustfmt::skip] // A table: one line for each, so that columns can be compared.
     pub(super) fn facts(self) -> Facts {
         let shim = |name, title, shim| Facts {
-            name, title, means: Means::Shim(shim), browsers: None, backends: None,
+            name, title, means: Means::Shim(shim), browsers: None, backends: None, needs_worker: false,
         };
         let network = |name, title| Facts {
-            name, title, means: Means::Network, browsers: None, backends: None,
+            name, title, means: Means::Network, browsers: None, backends: None, needs_worker: false,
         };
         let driver = |name, title, fault| Facts {
-            name, title, means: Means::Driver(fault), browsers: Some(BY_CDP), backends: None,
+            name, title, means: Means::Driver(fault), browsers: Some(BY_CDP), backends: None, needs_worker: false,
         };
         let launch = |name, title, variant| Facts {
-            name, title, means: Means::Launch(variant), browsers: None, backends: None,
+            name, title, means: Means::Launch(variant), browsers: None, backends: None, needs_worker: false,
         };
         let on_gpu = |facts: Facts| Facts { backends: Some(GPU_TIERS), ..facts };
         let on_webgpu = |facts: Facts| Facts { backends: Some(WEBGPU_TIER), ..facts };
+        let of_worker = |facts: Facts| Facts { needs_worker: true, ..facts };
         match self {
             Self::DeviceDestroyed => on_gpu(shim("device-destroyed", "the device is destroyed", &GPU)),
             Self::ContextLost => on_gpu(shim("context-lost", "the context is lost for good", &GPU)),
@@ -267,10 +276,10 @@ impl Fault {
             Self::LimitsLowered => on_webgpu(shim("limits-lowered", "limits are the smallest that there are", &GPU)),
             Self::OutOfMemory => on_webgpu(shim("out-of-memory", "the device has no memory", &GPU)),
             Self::FirstDispatchWrong => on_gpu(shim("first-dispatch-wrong", "the first dispatch comes back wrong", &GPU)),
-            Self::GpuHangs => on_gpu(shim("gpu-hangs", "what is read back never comes", &GPU)),
+            Self::GpuHangs => of_worker(on_gpu(shim("gpu-hangs", "what is read back never comes", &GPU))),
             Self::GpuSlow => on_gpu(shim("gpu-slow", "what is read back comes late", &GPU)),
-            Self::WorkerCrashed => shim("worker-crashed", "the engine's worker throws", &WORKER),
-            Self::WorkerHangs => shim("worker-hangs", "the engine's worker stands still", &WORKER),
+            Self::WorkerCrashed => of_worker(shim("worker-crashed", "the engine's worker throws", &WORKER)),
+            Self::WorkerHangs => of_worker(shim("worker-hangs", "the engine's worker stands still", &WORKER)),
             Self::GpuCrashed => on_gpu(driver("gpu-crashed", "the GPU process crashes", DriverFault::CrashGpu)),
             Self::GpuKilled => Facts {
                 browsers: Some(GPU_PROCESS),

@@ -210,10 +210,8 @@ impl Faults {
     }
 
     pub(super) fn on_record(self, record: &mut TelemetryRecord, request: &Request) {
-        if self.is(ClientFault::PromptInTelemetry)
-            && let crate::protocol::Prompt::Text(text) = &request.generate.prompt
-        {
-            record.model_id = Some(text.clone());
+        if self.is(ClientFault::PromptInTelemetry) {
+            record.model_id = serde_json::to_string(&request.generate.prompt).ok();
         }
     }
 
