@@ -328,13 +328,16 @@ fn gpu() -> impl TypedValueParser<Value = Gpu> {
         .map(|name| Gpu::ALL.into_iter().find(|gpu| gpu.as_str() == name).unwrap_or_default())
 }
 
-/// Parses the name of a seeded fault of the engine or the client for clap.
-fn seeded() -> impl TypedValueParser<Value = Seeded> {
-    PossibleValuesParser::new(Seeded::all().map(Seeded::as_str))
-        .try_map(|name| Seeded::all().find(|one| one.as_str() == name).ok_or("an unknown fault"))
+/// Parses the name of a seeded fault, the engine's or the client's, for clap.
+fn seeded(text: &str) -> Result<Seeded, String> {
+    let all: Vec<_> = Seeded::all().collect();
+    all.iter().find(|one| one.as_str() == text).copied().ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|one| one.as_str()).collect();
+        format!("unknown fault `{text}`, expected one of {}", names.join(", "))
+    })
 }
 
-/// Parses a seeded fault's name for clap.
+/// Parses the name of a seeded fault of the engine for clap.
 fn fault(text: &str) -> Result<SeededFault, String> {
     SeededFault::ALL.into_iter().find(|fault| fault.as_str() == text).ok_or_else(|| {
         let names: Vec<_> = SeededFault::ALL.iter().map(|fault| fault.as_str()).collect();

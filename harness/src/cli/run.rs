@@ -39,7 +39,7 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with = "ci")]
     update_traces: bool,
     /// Build a known defect into the engine or the hybrid client, to see that the matrix catches it
-    #[arg(long, value_name = "FAULT", value_parser = seeded())]
+    #[arg(long, value_name = "FAULT", value_parser = seeded)]
     seeded_fault: Option<Seeded>,
 }
 
