@@ -85,7 +85,6 @@ impl Webgl {
             self.time.compute_ms += read - start;
             self.time.readback_ms += self.device.now() - read;
         }
-        self.device.check()?;
         self.device.beat()
     }
 }
