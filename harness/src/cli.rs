@@ -330,17 +330,19 @@ fn gpu() -> impl TypedValueParser<Value = Gpu> {
 
 /// Parses the name of a seeded fault, the engine's or the client's, for clap.
 fn seeded(text: &str) -> Result<Seeded, String> {
-    let all: Vec<_> = Seeded::all().collect();
-    all.iter().find(|one| one.as_str() == text).copied().ok_or_else(|| {
-        let names: Vec<_> = all.iter().map(|one| one.as_str()).collect();
-        format!("unknown fault `{text}`, expected one of {}", names.join(", "))
-    })
+    fault_of(Seeded::all(), text)
 }
 
-/// Parses the name of a seeded fault of the engine for clap.
+/// Parses the name of a seeded fault of the engine, where no client runs, for clap.
 fn fault(text: &str) -> Result<SeededFault, String> {
-    SeededFault::ALL.into_iter().find(|fault| fault.as_str() == text).ok_or_else(|| {
-        let names: Vec<_> = SeededFault::ALL.iter().map(|fault| fault.as_str()).collect();
+    fault_of(Seeded::all().filter_map(Seeded::engine), text)
+}
+
+/// The one of these faults that has this name.
+fn fault_of<F: Copy + Into<Seeded>>(all: impl Iterator<Item = F>, text: &str) -> Result<F, String> {
+    let all: Vec<_> = all.map(|fault| (fault.into().as_str(), fault)).collect();
+    all.iter().find(|(name, _)| *name == text).map(|(_, fault)| *fault).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
         format!("unknown fault `{text}`, expected one of {}", names.join(", "))
     })
 }

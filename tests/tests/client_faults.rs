@@ -18,12 +18,12 @@ const CASES: [[&str; 4]; 11] = [
     ["lost-token", "webgl", "lost-decode", "the answer has tokens"],
     ["cache-not-verified", "wasm", "storage-byte-flipped", "server (weights-unavailable)"],
     ["template-skew-ignored", "wasm", "storage-other-template", "server (version-skew)"],
-    ["wrong-reason", "wasm", "breaker-opens", "another trace than"],
+    ["wrong-reason", "wasm", "breaker-opens", "g1 gpu-error"],
     ["breaker-never-opens", "wasm", "breaker-opens", "measured `ready (loaded)`, allowed `server`"],
     ["prompt-in-telemetry", "wasm", "first-visit", "its record has"],
     ["silent-tier-change", "wasm", "worker-crashed-last", "in step 2 request` took longer"],
     ["swallowed-error", "wasm", "server-down-and-nothing-else", "in step 2 request` took longer"],
-    ["fallback-skips-tier", "webgpu", "adapter-null", "another trace than"],
+    ["fallback-skips-tier", "webgpu", "adapter-null", "webgpu>wasm:adapter-null"],
 ];
 
 #[test]

@@ -38,6 +38,12 @@ impl Seeded {
     }
 }
 
+impl From<SeededFault> for Seeded {
+    fn from(fault: SeededFault) -> Self {
+        Self::Engine(fault)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
