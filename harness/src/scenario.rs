@@ -15,9 +15,10 @@ use inference_wasm::protocol::EngineErrorKind;
 
 use crate::document::InvalidDocument;
 pub use crate::server::ServerFault;
+pub(crate) use client::course;
 pub use client::{
     ClientScenario, ClientStep, Deployment, Inject, InputName, InputStep, Inspect, Meanwhile,
-    MeanwhileEvent, Request, RequestExpectation, Settings, TierExpectation, Visit, Wait,
+    MeanwhileEvent, Repeat, Request, RequestExpectation, Settings, TierExpectation, Visit, Wait,
 };
 pub use library::Fixtures;
 pub use prompts::{PromptCase, PromptSet};
@@ -124,11 +125,13 @@ pub enum Layer {
     Backend,
     /// The hybrid client under faults.
     Resilience,
+    /// The hybrid client over hundreds of requests, faults among them.
+    Soak,
 }
 
 impl Layer {
     /// Every layer, lowest first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ops,
         Self::Logits,
         Self::Tokens,
@@ -137,6 +140,7 @@ impl Layer {
         Self::Load,
         Self::Backend,
         Self::Resilience,
+        Self::Soak,
     ];
 
     /// The name as it stands in TOML.
@@ -150,7 +154,13 @@ impl Layer {
             Self::Load => "load",
             Self::Backend => "backend",
             Self::Resilience => "resilience",
+            Self::Soak => "soak",
         }
+    }
+
+    /// Its scenarios are about the hybrid client.
+    pub fn is_of_client(self) -> bool {
+        matches!(self, Self::Resilience | Self::Soak)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::display::Display;
@@ -17,6 +18,7 @@ use super::session::{DriverLink, Session, SessionLimits};
 use super::supervise::{Supervised, Supervisor};
 use super::trouble::{Trouble, TroubleKind};
 use super::vendor::{Launch, Vendor, vendor};
+use crate::cell::BrowserName;
 
 /// How long a page may take to answer when it is asked whether it lives.
 const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);
@@ -209,7 +211,24 @@ impl Browser {
 
     /// The process that computes on the GPU for it; `None` where it has none, or none just now.
     pub fn gpu_process(&self) -> Option<u32> {
-        super::gpu_process::find(self.profile.browser, self.supervisor_id()?)
+        super::processes::gpu(self.profile.browser, self.supervisor_id()?)
+    }
+
+    /// Bytes in memory of its processes and its driver's; what several share counts for each.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        super::processes::memory_bytes(self.supervisor_id()?)
+    }
+
+    /// Has scripts' garbage collected, in Chromium; the others do so when they like.
+    ///
+    /// # Errors
+    /// The driver does not answer.
+    pub async fn collect_garbage(&self) -> Result<(), Trouble> {
+        if self.profile.browser == BrowserName::Chrome {
+            let command = "HeapProfiler.collectGarbage";
+            self.session.devtools("collect garbage", command, json!({})).await?;
+        }
+        Ok(())
     }
 
     /// Finds out why its page is silent.

@@ -1,41 +1,60 @@
-//! A browser's GPU process, among the descendants of its driver.
+//! A browser's processes: the descendants of its driver's supervisor.
 
 use std::collections::BTreeMap;
 
-use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{
+    Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
+};
 
 use crate::cell::BrowserName;
 
 /// The GPU process below a supervisor; `None` where the browser has none, or not at the moment.
-pub(super) fn find(browser: BrowserName, supervisor: u32) -> Option<u32> {
+pub(super) fn gpu(browser: BrowserName, supervisor: u32) -> Option<u32> {
+    let system = look(ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always))?;
+    below(&system, supervisor)
+        .find(|(_, process)| {
+            is_gpu(browser, process.cmd().iter().map(|word| word.to_string_lossy()))
+        })
+        .map(|(pid, _)| pid.as_u32())
+}
+
+/// Bytes in memory of all processes below a supervisor; what several share counts for each.
+pub(super) fn memory_bytes(supervisor: u32) -> Option<u64> {
+    let system = look(ProcessRefreshKind::nothing().with_memory())?;
+    Some(below(&system, supervisor).map(|(_, process)| process.memory()).sum())
+}
+
+fn look(kind: ProcessRefreshKind) -> Option<System> {
     let mut system = System::new().ok()?;
-    let kind = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
-    let processes: BTreeMap<u32, (u32, &sysinfo::Process)> = system
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind.without_tasks());
+    Some(system)
+}
+
+/// Those that live.
+fn below(system: &System, supervisor: u32) -> impl Iterator<Item = (Pid, &Process)> {
+    let lives = |process: &Process| {
+        process.thread_kind().is_none() && process.status() != ProcessStatus::Zombie
+    };
+    let processes: BTreeMap<Pid, &Process> = system
         .processes()
         .iter()
-        .filter(|(_, process)| process.thread_kind().is_none())
-        .filter(|(_, process)| process.status() != ProcessStatus::Zombie)
-        .filter_map(|(pid, process)| Some((pid.as_u32(), (process.parent()?.as_u32(), process))))
+        .filter(|(_, process)| lives(process))
+        .map(|(pid, process)| (*pid, process))
         .collect();
-    let is_below = |mut pid: u32| {
+    let parents: BTreeMap<Pid, Pid> =
+        processes.iter().filter_map(|(pid, process)| Some((*pid, process.parent()?))).collect();
+    let is_below = move |mut pid: Pid| {
         // No chain of parents is longer than there are processes.
-        for _ in 0..processes.len() {
-            match processes.get(&pid) {
-                Some((parent, _)) if *parent == supervisor => return true,
-                Some((parent, _)) => pid = *parent,
+        for _ in 0..parents.len() {
+            match parents.get(&pid) {
+                Some(parent) if parent.as_u32() == supervisor => return true,
+                Some(parent) => pid = *parent,
                 None => return false,
             }
         }
         false
     };
-    processes
-        .iter()
-        .filter(|(_, (_, process))| {
-            is_gpu(browser, process.cmd().iter().map(|word| word.to_string_lossy()))
-        })
-        .map(|(pid, _)| *pid)
-        .find(|pid| is_below(*pid))
+    processes.into_iter().filter(move |(pid, _)| is_below(*pid))
 }
 
 /// By the words of a command line.

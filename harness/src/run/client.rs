@@ -7,6 +7,7 @@
 
 mod drive;
 mod faults;
+mod fold;
 mod judge;
 mod offer;
 mod steps;
@@ -31,12 +32,12 @@ use crate::fault::{DriverFault, Fault, Means};
 use crate::golden::{Compared, Traces};
 use crate::outcome::Outcome;
 use crate::proof::{ClientProof, Proof, RequestProof, is_gone};
-use crate::scenario::{ClientScenario, ClientStep};
+use crate::scenario::{ClientScenario, ClientStep, course};
 use crate::server::api::variant_of;
 use crate::server::{ClientSite, Server};
 use drive::Drive;
 use faults::Planned;
-use judge::Bits;
+use judge::{Bits, Memory};
 
 /// What an attempt at the client needs besides what every attempt does.
 #[derive(Debug, Clone, Copy)]
@@ -110,16 +111,21 @@ struct Run<'a> {
     held: Vec<Held>,
     /// Transitions of the visit before the step at hand.
     mark: usize,
+    /// Where the steps of the visit at hand began in its transitions.
+    marks: Vec<usize>,
     /// The step at hand, from 1.
     step: usize,
+    /// How often it was its turn.
+    round: u32,
     /// The request of the step at hand.
     request: Option<u64>,
     next_request: u64,
     bits: BTreeMap<usize, Bits>,
-    heap: Option<u64>,
+    /// As the first inspection of the visit at hand found it.
+    memory: Option<Memory>,
     requests: Vec<RequestProof>,
-    /// The trace: of the visit at hand what its steps came to, and everything before.
-    steps_text: String,
+    /// The trace: of the visit at hand what each step came to, and everything before.
+    step_texts: Vec<String>,
     text: String,
     ends: Instant,
 }
@@ -162,13 +168,15 @@ impl<'a> Run<'a> {
             planned: faults::planned(scenario),
             held: Vec::new(),
             mark: 0,
+            marks: Vec::new(),
             step: 0,
+            round: 0,
             request: None,
             next_request: 1,
             bits: BTreeMap::new(),
-            heap: None,
+            memory: None,
             requests: Vec::new(),
-            steps_text: String::new(),
+            step_texts: Vec::new(),
             text: String::new(),
             ends: Instant::now() + attempt.matrix.timeouts.attempt,
         })
@@ -176,20 +184,19 @@ impl<'a> Run<'a> {
 
     async fn carry_out(&mut self) -> Result<ClientProof, Box<Outcome>> {
         self.prove_launch()?;
-        for (index, step) in self.scenario.steps.iter().enumerate() {
-            self.step = index + 1;
-            let name = format!("{} {}", self.step, step.name());
+        for turn in course(&self.scenario.steps) {
+            (self.step, self.round) = (turn.number, turn.round);
+            let again = if turn.round > 1 { format!(" #{}", turn.round) } else { String::new() };
+            let name = format!("{} {}{again}", turn.number, turn.step.name());
             (self.progress)(name.clone());
             self.mark = self.drive.as_ref().map_or(0, |drive| drive.visit.transitions.len());
+            self.marks.push(self.mark);
             self.request = None;
-            for one in self
-                .planned
-                .iter_mut()
-                .filter(|one| one.step > 0 || matches!(step, ClientStep::Visit(_)))
-            {
-                one.at_it = 0;
-            }
-            self.one_step(&name, step).await.map_err(|outcome| Box::new(outcome.in_step(&name)))?;
+            let is_visit = matches!(turn.step, ClientStep::Visit(_));
+            let here = self.planned.iter_mut().filter(|one| one.step > 0 || is_visit);
+            here.for_each(Planned::begin_step);
+            let done = self.one_step(&name, turn.step).await;
+            done.map_err(|outcome| Box::new(outcome.in_step(&name)))?;
         }
         self.end_visit();
         if let Some(one) = self.planned.iter().find(|one| one.strikes.is_empty()) {
@@ -368,8 +375,9 @@ impl<'a> Run<'a> {
         let shards = self.site.model().manifest.shards.len();
         let traffic = self.site.network().traffic().clone();
         self.look_for_strikes(visit);
-        self.text.push_str(&text::visit(self.visits, visit, &traffic, shards));
-        self.text.push_str(&std::mem::take(&mut self.steps_text));
+        let marks = std::mem::take(&mut self.marks);
+        self.text.push_str(&text::visit(self.visits, visit, &marks, &traffic, shards));
+        self.text.push_str(&fold::fold(&std::mem::take(&mut self.step_texts)));
     }
 
     fn hold_against_golden(&mut self) -> Result<(), Box<Outcome>> {

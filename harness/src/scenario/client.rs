@@ -5,6 +5,7 @@
 //! [`crate::fault`]; everything else that a client does is held against the golden trace of the
 //! scenario.
 
+mod course;
 pub(super) mod read;
 mod settings;
 mod step;
@@ -22,6 +23,9 @@ use super::Cases;
 use crate::browser::Variant;
 use crate::cell::BrowserName;
 use crate::fault::{Fault, FaultPlan, Means};
+
+pub use course::Repeat;
+pub(crate) use course::course;
 
 /// What makes a scenario one of the hybrid client.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,6 +115,8 @@ pub enum ClientStep {
     Inspect(Inspect),
     /// Leave the page.
     Leave,
+    /// Go back, until the steps between have been carried out so many times.
+    Repeat(Repeat),
 }
 
 impl ClientStep {
@@ -124,6 +130,7 @@ impl ClientStep {
             Self::Wait(_) => "wait",
             Self::Inspect(_) => "inspect",
             Self::Leave => "leave",
+            Self::Repeat(_) => "repeat",
         }
     }
 
@@ -133,7 +140,9 @@ impl ClientStep {
             Self::Visit(Visit { faults, .. })
             | Self::Request(Request { faults, .. })
             | Self::Inject(Inject { faults, .. }) => faults,
-            Self::Input(_) | Self::Wait(_) | Self::Inspect(_) | Self::Leave => &[],
+            Self::Input(_) | Self::Wait(_) | Self::Inspect(_) | Self::Leave | Self::Repeat(_) => {
+                &[]
+            }
         }
     }
 
@@ -143,7 +152,11 @@ impl ClientStep {
             Self::Visit(visit) => Some(visit.until),
             Self::Inject(Inject { until, .. }) | Self::Input(InputStep { until, .. }) => *until,
             Self::Wait(Wait::Until(state)) => Some(*state),
-            Self::Wait(Wait::Ms(_)) | Self::Request(_) | Self::Inspect(_) | Self::Leave => None,
+            Self::Wait(Wait::Ms(_))
+            | Self::Request(_)
+            | Self::Inspect(_)
+            | Self::Leave
+            | Self::Repeat(_) => None,
         }
     }
 }
@@ -326,8 +339,10 @@ pub struct Inspect {
     pub memory_shard_bytes: Option<u64>,
     /// Shards that are stored whole, at least.
     pub stored_shards_at_least: Option<u32>,
-    /// Bytes that the JavaScript heap has grown by since the inspection before, at most.
+    /// Bytes that the JavaScript heap has grown by since the first inspection of the visit, at most.
     pub heap_growth_bytes: Option<u64>,
+    /// Bytes that the browser's processes have grown by since then, at most.
+    pub process_growth_bytes: Option<u64>,
 }
 
 impl ClientScenario {

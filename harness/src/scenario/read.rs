@@ -68,9 +68,11 @@ fn belongs_together(
     (table, problems): (&Table<'_>, &Problems),
 ) {
     if let Some(layer) = layer
-        && (*layer.get_ref() == Layer::Resilience) != is_client
+        && layer.get_ref().is_of_client() != is_client
     {
-        let message = "`layer = \"resilience\"` and a table `[client]` belong together".to_owned();
+        let message =
+            "`layer = \"resilience\"` or `\"soak\"` and a table `[client]` belong together"
+                .to_owned();
         problems.push(Problem::at(layer.span(), message, "this layer"));
     }
     let is_wrong = match launch {

@@ -41,6 +41,7 @@ export class Shims {
     const entry = this.#all.get(name);
     if (!entry) return;
     if (typeof params?.arm === "boolean") entry.params.armed = params.arm;
+    if (params?.arm) entry.struck = 0;
     await entry.shim.trigger?.(params ?? {});
   }
 }

@@ -52,6 +52,7 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
   return {
     async trigger({ arm, strike }) {
       if (arm !== undefined) armed = arm;
+      if (arm) struck = 0;
       if (!strike) return;
       if (fault === "stored-byte-flipped") await damage(flipped, "a byte of", times);
       if (fault === "shard-evicted") await damage(() => null, "evicted", times);

@@ -41,6 +41,7 @@ export function install(params, scope, report) {
     },
     trigger({ arm, strike }) {
       if (arm !== undefined) armed = arm;
+      if (arm) struck = 0;
       if (!strike) return;
       armed = true;
       strikeNow();

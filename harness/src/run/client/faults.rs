@@ -22,6 +22,8 @@ pub(super) struct Planned {
     pub(super) step: usize,
     /// What was seen of each strike.
     pub(super) strikes: Vec<String>,
+    /// Those that were seen before the step at hand.
+    pub(super) earlier: usize,
     /// Those that a shim has told of in the visit at hand.
     pub(super) told: usize,
     /// How often the driver was at it, in the step at hand.
@@ -42,7 +44,15 @@ pub(super) fn planned(scenario: &ClientScenario) -> Vec<Planned> {
             0 => format!("{name}-{step}"),
             more => format!("{name}-{step}-{}", more + 1),
         };
-        all.push(Planned { id, plan: *plan, step, strikes: Vec::new(), told: 0, at_it: 0 });
+        all.push(Planned {
+            id,
+            plan: *plan,
+            step,
+            strikes: Vec::new(),
+            earlier: 0,
+            told: 0,
+            at_it: 0,
+        });
     }
     all
 }
@@ -101,6 +111,17 @@ pub(super) fn is_due(one: &Planned, visit: &Visit, mark: usize, tokens: Option<u
 }
 
 impl Planned {
+    /// Its step begins, perhaps once more.
+    pub(super) fn begin_step(&mut self) {
+        self.at_it = 0;
+        self.earlier = self.strikes.len();
+    }
+
+    /// It has struck in the step at hand.
+    pub(super) fn has_struck(&self) -> bool {
+        self.strikes.len() > self.earlier
+    }
+
     /// Another page begins, with shims that have told of nothing.
     pub(super) fn begin_visit(&mut self) {
         self.told = 0;
@@ -213,8 +234,8 @@ fault = { fault = "shard-evicted" }
             },
             step: 2,
             strikes: Vec::new(),
+            earlier: 0,
             told: 0,
-
             at_it: 0,
         };
         visit.take(transition(State::Ready, State::Running, Reason::Requested));

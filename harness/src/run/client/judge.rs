@@ -166,12 +166,32 @@ pub(super) fn same_bits(
     equal(place, "logits that are the same to the bit", &format!("all of {all}"), &measured)
 }
 
-/// Judges what the client holds. `before` is the heap at the inspection before.
+/// Bytes that are held, as far as anybody tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Memory {
+    /// By scripts.
+    pub(super) js_heap: Option<u64>,
+    /// By all processes of the browser.
+    pub(super) processes: Option<u64>,
+}
+
+impl Memory {
+    /// What has grown since.
+    pub(super) fn since(self, before: Self) -> Self {
+        let grown = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
+        Self {
+            js_heap: grown(self.js_heap, before.js_heap),
+            processes: grown(self.processes, before.processes),
+        }
+    }
+}
+
+/// Judges what the client holds. `grown` is what memory has grown by since the first inspection.
 pub(super) fn inspection(
     place: &str,
     bounds: &Inspect,
     found: &ClientInspection,
-    before: Option<u64>,
+    grown: Memory,
 ) -> Result<Vec<Comparison>, Box<Mismatch>> {
     let mut comparisons = Vec::new();
     let mut most = |what: &str, bound: Option<u64>, found: u64| {
@@ -185,8 +205,11 @@ pub(super) fn inspection(
     most("object URLs", urls, found.object_urls.into())?;
     most("bytes of shards in memory", bounds.memory_shard_bytes, found.memory_shard_bytes)?;
     // A browser that does not tell its heap can't be held to it.
-    if let (Some(heap), Some(before)) = (found.js_heap_bytes, before) {
-        most("bytes that the heap grew by", bounds.heap_growth_bytes, heap.saturating_sub(before))?;
+    if let Some(grown) = grown.js_heap {
+        most("bytes that the heap grew by", bounds.heap_growth_bytes, grown)?;
+    }
+    if let Some(grown) = grown.processes {
+        most("bytes that the processes grew by", bounds.process_growth_bytes, grown)?;
     }
     if let Some(least) = bounds.stored_shards_at_least {
         comparisons.push(at_least(place, "stored shards", least, found.stored_shards)?);
@@ -293,24 +316,28 @@ mod tests {
 
     #[test]
     fn what_a_client_holds_has_bounds() {
+        let none = Memory::default();
+        let heap = |bytes| Memory { js_heap: Some(bytes), processes: None };
         let bounds = Inspect {
             workers_alive: Some(1),
             heap_growth_bytes: Some(100),
+            process_growth_bytes: Some(9),
             stored_shards_at_least: Some(5),
             ..Inspect::default()
         };
-        let found = ClientInspection {
-            workers_alive: 1,
-            js_heap_bytes: Some(1100),
-            stored_shards: 5,
-            ..ClientInspection::default()
-        };
-        assert_eq!(inspection("p", &bounds, &found, Some(1000)).unwrap().len(), 3);
-        assert!(inspection("p", &bounds, &found, Some(900)).is_err());
-        assert!(inspection("p", &bounds, &found, None).is_ok());
+        let found =
+            ClientInspection { workers_alive: 1, stored_shards: 5, ..ClientInspection::default() };
+        assert_eq!(inspection("p", &bounds, &found, heap(100)).unwrap().len(), 3);
+        assert!(inspection("p", &bounds, &found, heap(101)).is_err());
+        assert!(inspection("p", &bounds, &found, none).is_ok());
+        let processes = |bytes| Memory { js_heap: None, processes: Some(bytes) };
+        assert!(inspection("p", &bounds, &found, processes(9)).is_ok());
+        assert!(inspection("p", &bounds, &found, processes(10)).is_err());
+        assert_eq!(processes(5).since(heap(1)), none);
+        assert_eq!(processes(5).since(processes(7)), processes(0));
         let more = ClientInspection { workers_alive: 2, ..found.clone() };
-        assert!(inspection("p", &bounds, &more, None).is_err());
+        assert!(inspection("p", &bounds, &more, none).is_err());
         let fewer = ClientInspection { stored_shards: 4, ..found };
-        assert!(inspection("p", &bounds, &fewer, None).is_err());
+        assert!(inspection("p", &bounds, &fewer, none).is_err());
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::faults::Planned;
-use super::judge::{self, Bits, Expected};
+use super::judge::{self, Bits, Expected, Memory};
 use super::visit::{Asked, Ended};
 use super::{Drive, FROZEN, Run, did_not_strike, faults, offer, text};
 use crate::cell::CellId;
@@ -20,6 +20,7 @@ use crate::fault::{Fault, FaultPhase, Means};
 use crate::golden::GoldenCase;
 use crate::outcome::Outcome;
 use crate::proof::{Demand, RequestProof};
+use crate::run::conversation::outcome_of;
 use crate::run::event::{ClientEvidence, StepEvidence};
 use crate::run::executor::Attempt;
 use crate::run::seeded::Seeded;
@@ -48,6 +49,8 @@ impl<'a> Run<'a> {
             ClientStep::Wait(step) => self.wait(name, *step).await,
             ClientStep::Inspect(step) => self.inspect(name, step).await,
             ClientStep::Leave => self.leave(name).await,
+            // The course has gone it already.
+            ClientStep::Repeat(_) => Ok(()),
         }
     }
 
@@ -55,7 +58,7 @@ impl<'a> Run<'a> {
         self.end_visit();
         self.visits += 1;
         self.mark = 0;
-        self.heap = None;
+        self.memory = None;
         self.planned.iter_mut().for_each(Planned::begin_visit);
         self.site.network().begin_visit();
         self.arm_network(&[0, self.step]);
@@ -213,7 +216,7 @@ impl<'a> Run<'a> {
         let struck = self.struck();
         let Some(drive) = &mut self.drive else {
             // The tab has crashed, and the user has got nothing.
-            self.steps_text.push_str(&text::step(&format!("step {number} request"), &struck, None));
+            self.step_texts.push(text::step(&format!("step {number} request"), &struck, None));
             return Ok(());
         };
         let visit = &mut drive.visit;
@@ -226,7 +229,7 @@ impl<'a> Run<'a> {
             Cases::All | Cases::First => "first",
         };
         let heading = format!("step {number} request {shown}");
-        self.steps_text.push_str(&text::step(&heading, &struck, Some(&asked)));
+        self.step_texts.push(text::step(&heading, &struck, Some(&asked)));
         if let Some(run) = asked.runs.last()
             && let Some(logits) = run.generated.logits
             && let Some(values) = drive.take_logits(run.logits_command)
@@ -251,7 +254,10 @@ impl<'a> Run<'a> {
             Ok(comparisons) => comparisons.clone(),
             Err(mismatch) => vec![mismatch.comparison.clone()],
         };
-        self.evidence.steps.push(evidence(name, case, &asked, comparisons));
+        // Of a request that is repeated, the first one and one that fails are enough to read.
+        if self.round == 1 || judged.is_err() {
+            self.evidence.steps.push(evidence(name, case, &asked, comparisons));
+        }
         judged.map_err(|mismatch| Box::new(Outcome::Mismatch(mismatch)))?;
         self.prove(name, step, &asked, answers)
     }
@@ -314,11 +320,14 @@ impl<'a> Run<'a> {
             }
         };
         let proof = proof.map_err(|missing| Box::new(Outcome::BackendMismatch(missing)))?;
-        self.requests.push(proof);
+        if self.round == 1 {
+            self.requests.push(proof);
+        }
         Ok(())
     }
 
     async fn inject(&mut self, name: &str, step: &Inject) -> Result<(), Box<Outcome>> {
+        self.disarm_network();
         self.arm_network(&[self.step]);
         for index in 0..self.planned.len() {
             let Some(one) = self.planned.get(index).filter(|one| one.step == self.step) else {
@@ -328,7 +337,7 @@ impl<'a> Run<'a> {
                 Means::Shim(_) => {
                     let id = one.id.clone();
                     if let Some(drive) = &mut self.drive {
-                        drive.trigger(&id, json!({ "strike": true })).await?;
+                        drive.trigger(&id, json!({ "arm": true, "strike": true })).await?;
                     }
                 }
                 Means::Driver(_) => self.strike_by_driver(index).await?,
@@ -345,7 +354,7 @@ impl<'a> Run<'a> {
         }
         let heading = format!("step {} inject", self.step);
         let struck = self.struck();
-        self.steps_text.push_str(&text::step(&heading, &struck, None));
+        self.step_texts.push(text::step(&heading, &struck, None));
         self.file(name, Vec::new(), Vec::new());
         Ok(())
     }
@@ -358,7 +367,7 @@ impl<'a> Run<'a> {
             self.follow_to(state, self.mark).await?;
         }
         let heading = format!("step {} input {}\n", self.step, step.input.as_str());
-        self.steps_text.push_str(&heading);
+        self.step_texts.push(heading);
         self.file(name, Vec::new(), Vec::new());
         Ok(())
     }
@@ -395,6 +404,8 @@ impl<'a> Run<'a> {
 
     async fn inspect(&mut self, name: &str, step: &Inspect) -> Result<(), Box<Outcome>> {
         let Some(drive) = &mut self.drive else { return Ok(()) };
+        let collected = self.stage.browser.collect_garbage().await;
+        collected.map_err(|trouble| outcome_of(&trouble))?;
         let found = match drive.command(ClientAction::Inspect).await? {
             Finished::ClientInspected(found) => found,
             other => {
@@ -402,13 +413,16 @@ impl<'a> Run<'a> {
                 return Err(Box::new(Outcome::PageError { message }));
             }
         };
-        let judged = judge::inspection(&format!("step {name}"), step, &found, self.heap);
-        self.heap = found.js_heap_bytes.or(self.heap);
+        let memory =
+            Memory { js_heap: found.js_heap_bytes, processes: self.stage.browser.memory_bytes() };
+        let place = format!("step {name}");
+        let first = *self.memory.get_or_insert(memory);
+        let judged = judge::inspection(&place, step, &found, memory.since(first));
         let comparisons = match &judged {
             Ok(comparisons) => comparisons.clone(),
             Err(mismatch) => vec![mismatch.comparison.clone()],
         };
-        self.file(name, vec![format!("{found:?}")], comparisons);
+        self.file(name, vec![format!("{found:?}"), format!("{memory:?}")], comparisons);
         judged.map(drop).map_err(|mismatch| Box::new(Outcome::Mismatch(mismatch)))
     }
 
@@ -459,7 +473,7 @@ impl<'a> Run<'a> {
                 // What the network does to an idle page comes when it next asks for something.
                 let is_later =
                     one.plan.at == FaultPhase::Idle && one.plan.fault.means() == Means::Network;
-                steps.contains(&one.step) && one.strikes.is_empty() && !is_later
+                steps.contains(&one.step) && !one.has_struck() && !is_later
             })
         };
         let until = Instant::now() + STRIKES_WITHIN;
@@ -473,7 +487,7 @@ impl<'a> Run<'a> {
         }
         if is_missing(self) {
             let missing =
-                self.planned.iter().find(|one| steps.contains(&one.step) && one.strikes.is_empty());
+                self.planned.iter().find(|one| steps.contains(&one.step) && !one.has_struck());
             if let Some(one) = missing {
                 return Err(did_not_strike(one));
             }
@@ -505,7 +519,7 @@ impl<'a> Run<'a> {
     fn struck(&mut self) -> Vec<&'static str> {
         self.look_here();
         let here = self.planned.iter().filter(|one| one.step == self.step);
-        here.filter(|one| !one.strikes.is_empty()).map(|one| one.plan.fault.as_str()).collect()
+        here.filter(|one| one.has_struck()).map(|one| one.plan.fault.as_str()).collect()
     }
 
     async fn drain(&mut self) -> Result<(), Box<Outcome>> {

@@ -11,16 +11,31 @@ use inference_wasm::client::output::FallbackStep;
 use inference_wasm::client::telemetry::TelemetryRecord;
 use inference_wasm::protocol::FinishReason;
 
+use super::fold::fold;
 use super::visit::{Asked, Ended, Visit};
 use crate::server::Traffic;
 
-/// What one visit came to, put together from what was told in it.
-pub(super) fn visit(number: usize, visit: &Visit, traffic: &Traffic, shards: usize) -> String {
-    let mut trace = Trace::default();
-    for transition in &visit.transitions {
+/// What one visit came to, put together from what was told in it. `marks` are the transitions
+/// that its steps began with.
+pub(super) fn visit(
+    number: usize,
+    visit: &Visit,
+    marks: &[usize],
+    traffic: &Traffic,
+    shards: usize,
+) -> String {
+    let mut units = vec![String::new()];
+    for (index, transition) in visit.transitions.iter().enumerate() {
+        let mut trace = Trace::default();
         trace.push(*transition);
+        if marks.contains(&index) {
+            units.push(String::new());
+        }
+        if let Some(unit) = units.last_mut() {
+            unit.push_str(&trace.to_string());
+        }
     }
-    let mut text = format!("visit {number}\n{}", indented(&trace.to_string()));
+    let mut text = format!("visit {number}\n{}", indented(&fold(&units)));
     let complete = traffic.shards.values().filter(|shard| shard.is_complete).count();
     let resumed: u32 = traffic.shards.values().map(|shard| shard.resumed).sum();
     let resumed = if resumed > 0 { format!(", {resumed} resumed") } else { String::new() };
@@ -108,7 +123,7 @@ mod tests {
             shard.resumed = index as u32 / 2;
         }
         let asked = told_in.asked(1);
-        let text = visit(1, &told_in, &traffic, 4)
+        let text = visit(1, &told_in, &[0, 1], &traffic, 4)
             + &step("step 2 request first", &["device-destroyed"], asked)
             + &step("step 3 inject", &["shard-evicted"], None);
         assert_eq!(

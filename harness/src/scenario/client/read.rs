@@ -5,7 +5,10 @@ use inference_wasm::client::tier::Tier;
 use toml::Spanned;
 
 use super::step::{SCENARIO, faults, step};
-use super::{ClientScenario, ClientStep, RequestExpectation, Settings, TierExpectation, settings};
+use super::{
+    ClientScenario, ClientStep, Repeat, RequestExpectation, Settings, TierExpectation, course,
+    settings,
+};
 use crate::document::{Problem, Problems, Table};
 use crate::fault::{Fault, FaultPlan, Means};
 
@@ -19,6 +22,7 @@ pub(in crate::scenario) fn client(
     table.require_tables("steps");
     let steps = table.tables("steps", |table| step(table, problems));
     order(&steps, problems);
+    repeats(&steps, problems);
     server(&steps, &written.settings, problems);
     launches(&faults, table, problems);
     bits(&steps, problems);
@@ -29,13 +33,19 @@ pub(in crate::scenario) fn client(
 /// Something has to be open for whatever is done in it.
 fn order(steps: &[Spanned<ClientStep>], problems: &Problems) {
     let mut is_open = false;
-    for step in steps {
+    // What a second round begins with, a third one does.
+    let twice = steps.iter().map(|step| match step.get_ref() {
+        ClientStep::Repeat(repeat) => ClientStep::Repeat(Repeat { times: 2, ..*repeat }),
+        step => step.clone(),
+    });
+    let twice: Vec<_> = twice.collect();
+    for step in course::course(&twice).filter_map(|turn| steps.get(turn.number - 1)) {
         let needs_page = match step.get_ref() {
             ClientStep::Visit(_) => {
                 is_open = true;
                 continue;
             }
-            ClientStep::Wait(super::Wait::Ms(_)) => false,
+            ClientStep::Wait(super::Wait::Ms(_)) | ClientStep::Repeat(_) => false,
             ClientStep::Leave
             | ClientStep::Request(_)
             | ClientStep::Inject(_)
@@ -56,6 +66,27 @@ fn order(steps: &[Spanned<ClientStep>], problems: &Problems) {
         {
             is_open = false;
         }
+    }
+}
+
+/// A repeat goes back, and not for ever.
+fn repeats(steps: &[Spanned<ClientStep>], problems: &Problems) {
+    for (index, step) in steps.iter().enumerate() {
+        let ClientStep::Repeat(Repeat { from, .. }) = step.get_ref() else { continue };
+        if *from as usize > index {
+            let message = format!("`from`: step {from} is no earlier one");
+            let hint = "a repeat goes back; steps count from 1";
+            problems.push(Problem::at(step.span(), message, "this step").hint(hint));
+        }
+    }
+    let plain: Vec<_> = steps.iter().map(|step| step.get_ref().clone()).collect();
+    let most = course::rounds(&plain).into_iter().zip(steps).max_by_key(|(rounds, _)| *rounds);
+    if let Some((rounds, step)) = most
+        && rounds > course::MOST_ROUNDS
+    {
+        let message = format!("this step would be carried out {rounds} times");
+        let hint = format!("{} are the most", course::MOST_ROUNDS);
+        problems.push(Problem::at(step.span(), message, "this step").hint(hint));
     }
 }
 

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::{
     ClientStep, Deployment, Inject, InputName, InputStep, Inspect, Meanwhile, MeanwhileEvent,
-    Request, RequestExpectation, TierExpectation, Visit, Wait,
+    Repeat, Request, RequestExpectation, TierExpectation, Visit, Wait,
 };
 use crate::document::{FromValue, Problem, Problems, Table, Unfit};
 use crate::fault::{Fault, FaultPhase, FaultPlan, Means};
@@ -27,6 +27,7 @@ enum Do {
     Wait,
     Inspect,
     Leave,
+    Repeat,
 }
 
 pub(super) fn step(table: &Table<'_>, problems: &Problems) -> Option<ClientStep> {
@@ -55,6 +56,7 @@ pub(super) fn step(table: &Table<'_>, problems: &Problems) -> Option<ClientStep>
         Do::Wait => ClientStep::Wait(wait(table, problems)),
         Do::Inspect => ClientStep::Inspect(inspect(table, problems)),
         Do::Leave => ClientStep::Leave,
+        Do::Repeat => ClientStep::Repeat(repeat(table, problems)),
     })
 }
 
@@ -134,6 +136,7 @@ fn inspect(table: &Table<'_>, problems: &Problems) -> Inspect {
         memory_shard_bytes: plain(table.optional("memory_shard_bytes")),
         stored_shards_at_least: plain(table.optional("stored_shards_at_least")),
         heap_growth_bytes: plain(table.optional("heap_growth_bytes")),
+        process_growth_bytes: plain(table.optional("process_growth_bytes")),
     };
     if inspect == Inspect::default() {
         let message = "an inspection without a bound looks at nothing".to_owned();
@@ -141,6 +144,22 @@ fn inspect(table: &Table<'_>, problems: &Problems) -> Inspect {
         problems.push(Problem::at(table.head(), message, "this step").hint(hint));
     }
     inspect
+}
+
+/// Where it goes back to is looked at in [`super::read`].
+fn repeat(table: &Table<'_>, problems: &Problems) -> Repeat {
+    table.require_any("from", "the number of a step");
+    table.require_any("times", "a number of rounds");
+    let from = positive(table, "from", problems);
+    let times: Option<Spanned<u32>> = table.optional("times");
+    if let Some(times) = &times
+        && *times.get_ref() < 2
+    {
+        let message =
+            format!("`times`: expected a whole number above 1, found `{}`", times.get_ref());
+        problems.push(Problem::at(times.span(), message, "once is no repeat"));
+    }
+    Repeat { from: from.unwrap_or(1), times: times.map_or(2, Spanned::into_inner) }
 }
 
 /// Where faults are written, and what can strike there.
@@ -254,6 +273,7 @@ impl FromValue for Do {
             (Self::Wait, "wait"),
             (Self::Inspect, "inspect"),
             (Self::Leave, "leave"),
+            (Self::Repeat, "repeat"),
         ];
         named(value, &all, |(_, name)| name).map(|(does, _)| does)
     }

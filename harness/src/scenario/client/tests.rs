@@ -128,6 +128,14 @@ fn broken_scenarios_are_told_of() {
         ),
         ("two kinds of waiting", "ms = 10", "ms = 10\nuntil = \"ready\""),
         ("nothing looked at", "do = \"wait\"\nms = 10", "do = \"inspect\""),
+        ("a repeat forwards", "do = \"wait\"\nms = 10", "do = \"repeat\"\nfrom = 5\ntimes = 1"),
+        ("a repeat of nothing", "do = \"wait\"\nms = 10", "do = \"repeat\""),
+        ("a repeat for ever", "do = \"wait\"\nms = 10", "do = \"repeat\"\nfrom = 2\ntimes = 10001"),
+        (
+            "a second round without a page",
+            "do = \"wait\"\nms = 10",
+            "do = \"leave\"\n[[steps]]\ndo = \"repeat\"\nfrom = 3\ntimes = 2",
+        ),
     ] {
         assert!(SCENARIO.contains(from), "{name}");
         let error = parse(&SCENARIO.replacen(from, to, 1)).expect_err(name);

@@ -76,6 +76,8 @@ struct Armed {
     plan: FaultPlan,
     is_armed: bool,
     strikes: Vec<String>,
+    /// Those that came before it was armed anew.
+    earlier: usize,
 }
 
 /// Faults that are armed, and what was served.
@@ -86,15 +88,21 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Has a fault strike from now on; `name` is the plan's in this attempt.
+    /// Has a fault strike from now on; `name` is the plan's in this attempt. One that had ended
+    /// strikes as often as the first time.
     pub(crate) fn arm(&mut self, name: &str, plan: FaultPlan) {
         match self.faults.iter_mut().find(|fault| fault.name == name) {
-            Some(fault) => fault.is_armed = true,
+            Some(fault) if fault.is_armed => {}
+            Some(fault) => {
+                fault.is_armed = true;
+                fault.earlier = fault.strikes.len();
+            }
             None => self.faults.push(Armed {
                 name: name.to_owned(),
                 plan,
                 is_armed: true,
                 strikes: Vec::new(),
+                earlier: 0,
             }),
         }
     }
@@ -183,7 +191,8 @@ impl Network {
         tell: impl Fn(&T) -> String,
     ) -> Option<T> {
         for fault in self.faults.iter_mut().filter(|fault| fault.is_armed) {
-            if fault.strikes.len() as u64 >= u64::from(fault.plan.times) {
+            let struck = fault.strikes.len() - fault.earlier;
+            if struck as u64 >= u64::from(fault.plan.times) {
                 continue;
             }
             if let Some(sent) = sent(&fault.plan) {
