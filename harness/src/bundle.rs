@@ -300,6 +300,9 @@ fn generate(name: BundleName, module: &Path, folder: &Path) -> Result<BundleEntr
         .typescript(false)
         // The glue finds the module beside itself, as the command's would.
         .omit_default_module_path(false)
+        // An engine on a page's main thread begins anew without the memory of the one before it.
+        // Threads share theirs, and never run there.
+        .reset_state_function(name != BundleName::Threads)
         // A third of the file. `strip` in the profile would take `target_features` as well,
         // which the generator needs.
         .remove_name_section(true)

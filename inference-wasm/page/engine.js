@@ -10,6 +10,11 @@ const IS_MAIN_THREAD = typeof document !== "undefined";
 // How often an engine is asked whether its device is still there.
 const CHECK_MS = 100;
 
+// The glue that this thread has started, and the engine that each works for. A thread never lets go
+// of a script, nor of what the script holds: an engine that comes after another has the same glue
+// with a fresh instance of the module, and the old one's memory is free.
+const OWNERS = new Map();
+
 async function fetched(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`HTTP ${response.status} for ${url}`);
@@ -31,6 +36,8 @@ export class Engine {
   // Hears of every event before the page does.
   #shims;
   #checks = null;
+  // A command has not come to its end.
+  isAtWork = false;
 
   // `post` takes every message. `shims` are those of the thread, where they are installed already.
   constructor(post, shims = null) {
@@ -48,7 +55,8 @@ export class Engine {
         this.#threadsStarted(data.trouble);
         break;
       case "submit":
-        this.#glue.submit(data.id, data.text);
+        this.isAtWork = true;
+        this.#glue.submit(data.id, data.text).then(() => (this.isAtWork = false));
         break;
       case "cancel":
         this.#glue?.cancel();
@@ -58,7 +66,7 @@ export class Engine {
         break;
       case "end":
         clearInterval(this.#checks);
-        this.#glue?.end();
+        if (OWNERS.get(this.#glue) === this) this.#glue.end();
         break;
     }
   }
@@ -102,15 +110,24 @@ export class Engine {
     }, CHECK_MS);
   }
 
-  // The module of a bundle, instantiated, its glue started; with threads, all of them waiting. A
-  // thread keeps one instance of its glue for each `instance` that it is asked for.
+  // The module of a bundle, instantiated, its glue started; with threads, all of them waiting.
+  // `instance` tells this glue from the client's own, where both are on one thread.
   async #load({ name, threads, reason }, base, instance) {
     const url = (file) => new URL(`./${name}/${file}`, import.meta.url).href;
     // Not a static import: a bundle that is not there could then not be told from a script that is
     // not there.
-    const glue = await import(url("inference_wasm.js") + instance);
-    const module = await WebAssembly.compileStreaming(fetched(url("inference_wasm_bg.wasm")));
-    const { memory } = await glue.default({ module_or_path: module });
+    const address = url("inference_wasm.js") + instance;
+    let glue = await import(address);
+    // What has not noticed yet that it is to end must not wake up in another instance.
+    if (OWNERS.get(glue)?.isAtWork) glue = await import(`${address}=${OWNERS.size}`);
+    let module, memory;
+    if (OWNERS.has(glue)) {
+      glue.__wbg_reset_state();
+    } else {
+      module = await WebAssembly.compileStreaming(fetched(url("inference_wasm_bg.wasm")));
+      ({ memory } = await glue.default({ module_or_path: module }));
+    }
+    OWNERS.set(glue, this);
     glue.start(base, reason, threads, (command, kind, fate) => this.#emit(command, kind, fate));
     if (threads > 1) {
       const share = { glue: url("inference_wasm.js"), module, memory };

@@ -51,7 +51,7 @@ export class Device {
       threads: this.#tier === "wasm" ? (this.#start.threads ?? 1) : 1,
       shims: this.#host.shims?.forWorker() ?? [],
       device: this.#tier,
-      instance: this.#isOnMainThread ? `?engine=${generation}` : "",
+      instance: this.#isOnMainThread ? "?engine" : "",
     });
   }
 
