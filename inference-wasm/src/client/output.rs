@@ -26,7 +26,7 @@ pub struct Answer {
     pub request: u64,
     /// The text, without stop tokens and stop strings.
     pub text: String,
-    /// Ids of the tokens, in the vocabulary of the variant that began the answer.
+    /// Ids of the tokens as the user saw them, each in the vocabulary of the model that gave it.
     pub tokens: Vec<u32>,
     /// Why it ended.
     pub finish_reason: FinishReason,

@@ -95,12 +95,12 @@ impl Work<'_> {
         let (seen, prompt) = match &self.body.begin {
             Some(Begin::Continue { variant, ids, text }) => {
                 let prompt = self.ids_of(engine, self.body.prompt.clone()).await?;
-                // Ids mean nothing to another model; the text does.
+                // Ids mean nothing to another model; the text does. The user has counted theirs.
                 let is_ours = variant.as_ref() == Some(&self.model.variant.id);
-                let ids = if is_ours { ids.clone() } else { self.text_ids(engine, text).await? };
-                let whole = Prompt::Ids([&prompt[..], &ids].concat());
+                let own = if is_ours { ids.clone() } else { self.text_ids(engine, text).await? };
+                let whole = Prompt::Ids([&prompt[..], &own].concat());
                 let prompt_tokens = prompt.len();
-                (Some(Seen { prompt_tokens, ids, text: text.clone() }), whole)
+                (Some(Seen { prompt_tokens, ids: ids.clone(), text: text.clone() }), whole)
             }
             // A replay is a fresh run that comes to the same tokens.
             Some(Begin::Fresh | Begin::Replay) | None => (None, self.body.prompt.clone()),
