@@ -5,12 +5,19 @@
 //! trouble of our own, whatever the client did. Launching, retrying and reporting are its
 //! caller's.
 
+#![expect(
+    clippy::unnecessary_box_returns,
+    reason = "the errors of `Result`s, where an outcome is boxed"
+)]
+
 mod drive;
 mod faults;
 mod fold;
 mod judge;
 mod offer;
+mod request;
 mod steps;
+mod strikes;
 mod text;
 mod visit;
 
@@ -28,10 +35,10 @@ use super::event::Evidence;
 use super::executor::Attempt;
 use crate::browser::Browser;
 use crate::compare::{Comparison, Mismatch};
-use crate::fault::{DriverFault, Fault, Means};
+use crate::fault::DriverFault;
 use crate::golden::{Compared, Traces};
 use crate::outcome::Outcome;
-use crate::proof::{ClientProof, Proof, RequestProof, is_gone};
+use crate::proof::{ClientProof, Proof, RequestProof};
 use crate::scenario::{ClientScenario, ClientStep, course};
 use crate::server::api::variant_of;
 use crate::server::{ClientSite, Server};
@@ -209,27 +216,6 @@ impl<'a> Run<'a> {
             .map_err(|missing| Box::new(Outcome::BackendMismatch(missing)))
     }
 
-    /// What the browser was to be launched with shows in its own report.
-    fn prove_launch(&mut self) -> Result<(), Box<Outcome>> {
-        let Attempt { launch, probed, .. } = self.attempt;
-        for one in &mut self.planned {
-            let Means::Launch(_) = one.plan.fault.means() else { continue };
-            use inference_wasm::protocol::BackendName::{Wasm, Webgl, Webgpu};
-            let gone: &[_] = match one.plan.fault {
-                Fault::WithoutWasm => &[Wasm],
-                _ => &[Webgpu, Webgl],
-            };
-            for backend in gone {
-                let seen = is_gone(*backend, launch, probed).map_err(|reason| {
-                    let (phase, message) = ("inject fault".to_owned(), reason.to_string());
-                    Box::new(Outcome::Infrastructure { phase, message })
-                })?;
-                one.strikes.push(seen);
-            }
-        }
-        Ok(())
-    }
-
     /// Follows the page until `is_done`, ending what is due on the way. `what` names the wait.
     async fn follow(
         &mut self,
@@ -293,71 +279,6 @@ impl<'a> Run<'a> {
         Err(self.mismatch("state of the client", state.as_str(), &found, String::new()))
     }
 
-    /// Has the driver strike where it is time.
-    async fn strike_due(&mut self) -> Result<(), Box<Outcome>> {
-        loop {
-            let Some(drive) = &self.drive else { return Ok(()) };
-            let asked = self.request.and_then(|id| drive.visit.asked(id));
-            let tokens = asked.map(|asked| asked.tokens.len());
-            let due = self.planned.iter().position(|one| {
-                matches!(one.plan.fault.means(), Means::Driver(_))
-                    && (one.step == self.step || one.step == 0)
-                    && faults::is_due(one, &drive.visit, self.mark, tokens)
-            });
-            let Some(index) = due else { return Ok(()) };
-            self.strike_by_driver(index).await?;
-        }
-    }
-
-    async fn strike_by_driver(&mut self, index: usize) -> Result<(), Box<Outcome>> {
-        let Some(one) = self.planned.get_mut(index) else { return Ok(()) };
-        let Means::Driver(fault) = one.plan.fault.means() else { return Ok(()) };
-        one.at_it += 1;
-        let value = one.plan.value;
-        // Also after a failure: half of it may have happened.
-        let until = match fault {
-            DriverFault::FreezeTab => Some(value.map_or(FROZEN, Duration::from_millis)),
-            DriverFault::StopGpu => value.map(Duration::from_millis),
-            _ => None,
-        };
-        let until = until.map(|hold| Instant::now() + hold);
-        self.held.push(Held { fault, until });
-        let injected = fault.inject(self.stage.browser, value).await;
-        let injected = injected.map_err(|trouble| infrastructure(trouble.to_string()))?;
-        if let Some(one) = self.planned.get_mut(index) {
-            one.strikes.push(injected.proof);
-        }
-        if fault == DriverFault::CrashTab {
-            // What it told until then is all there will be.
-            if let Some(drive) = self.drive.take() {
-                self.file_visit(&drive.abandon());
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends faults whose time is over.
-    async fn release_due(&mut self) -> Result<(), Box<Outcome>> {
-        let now = Instant::now();
-        let is_due = |held: &Held| held.until.is_some_and(|until| now >= until);
-        while let Some(index) = self.held.iter().position(is_due) {
-            let held = self.held.swap_remove(index);
-            let undone = held.fault.undo(self.stage.browser).await;
-            undone.map_err(|trouble| infrastructure(trouble.to_string()))?;
-        }
-        Ok(())
-    }
-
-    /// Ends every fault of the driver's. What can't be ended is the next attempt's trouble, in a
-    /// browser of its own.
-    async fn undo_all(&mut self) {
-        for held in std::mem::take(&mut self.held) {
-            if let Err(trouble) = held.fault.undo(self.stage.browser).await {
-                tracing::info!("a fault could not be undone: {trouble}");
-            }
-        }
-    }
-
     async fn close(&mut self) -> Result<(), Box<Outcome>> {
         self.drive = None;
         let left = self.stage.browser.session().about_blank().await;
@@ -399,10 +320,6 @@ impl<'a> Run<'a> {
         self.mismatch("what must never happen", "nothing of it", &first, breaches)
     }
 
-    #[expect(
-        clippy::unnecessary_box_returns,
-        reason = "the error of a `Result`, where an outcome is boxed"
-    )]
     fn mismatch(&self, what: &str, expected: &str, measured: &str, detail: String) -> Box<Outcome> {
         let comparison = Comparison::Expectation {
             what: what.to_owned(),
@@ -420,10 +337,6 @@ impl<'a> Run<'a> {
     }
 }
 
-#[expect(
-    clippy::unnecessary_box_returns,
-    reason = "the error of a `Result`, where an outcome is boxed"
-)]
 fn infrastructure(message: String) -> Box<Outcome> {
     Box::new(Outcome::Infrastructure { phase: "inject fault".to_owned(), message })
 }

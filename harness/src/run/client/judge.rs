@@ -224,12 +224,13 @@ mod tests {
     use super::*;
     use crate::scenario::{Cases, TierExpectation};
     use inference_wasm::client::output::ClientErrorKind;
+    use inference_wasm::client::router::Complexity;
 
     fn step() -> Request {
         Request {
             case: Cases::First,
             max_tokens: None,
-            complexity: Default::default(),
+            complexity: Complexity::default(),
             capability: None,
             feature: None,
             faults: Vec::new(),

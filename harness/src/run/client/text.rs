@@ -76,14 +76,14 @@ pub(super) fn step(heading: &str, faults: &[&str], asked: Option<&Asked>) -> Str
 
 fn telemetry(record: &TelemetryRecord) -> String {
     let tier = record.tier.map_or("-", |tier| tier.as_str());
-    let trail: Vec<_> = record.trail.iter().map(fallback).collect();
+    let trail: Vec<_> = record.trail.iter().copied().map(fallback).collect();
     let trail = if trail.is_empty() { "-".to_owned() } else { trail.join(",") };
     let (success, recoveries) = (record.success, record.recoveries);
     format!("telemetry success={success} tier={tier} recoveries={recoveries} trail={trail}")
 }
 
 /// A step of the chain, as traces and reports have it.
-pub(super) fn fallback(step: &FallbackStep) -> String {
+pub(super) fn fallback(step: FallbackStep) -> String {
     let FallbackStep { from, to, reason } = step;
     format!("{from}>{to}:{reason}")
 }

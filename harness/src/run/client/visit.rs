@@ -192,7 +192,7 @@ impl Visit {
         let texts = asked.secrets.iter().chain([&answer]);
         let json = serde_json::json!(record).to_string();
         let id = asked.id;
-        let leaked = texts.filter_map(|text| leak(&json, text)).next();
+        let leaked = { texts }.find_map(|text| leak(&json, text));
         if let Some(leaked) = leaked {
             self.breach(format!("request {id}: its record has {leaked:?} in it"));
         }
