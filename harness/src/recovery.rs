@@ -128,6 +128,7 @@ mod tests {
     ];
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "sums of whole and half numbers")]
     fn phases_follow_each_other_without_a_gap() {
         let lap = Lap::of(100.0, &transitions(&WAY), 1650.5).unwrap();
         let times: Vec<_> = lap.phases().iter().map(|(_, ms)| *ms).collect();

@@ -1,6 +1,8 @@
 //! The op suite natively: the CPU kernels are right in every case, and a backend with a defect is
 //! caught with a message that names op, weight type, shape and backend.
 
+#![expect(clippy::print_stdout, reason = "what was measured, for those who ask")]
+
 use std::ops::Range;
 
 use futures::FutureExt;

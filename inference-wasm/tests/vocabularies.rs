@@ -4,6 +4,8 @@
 //! fetches them. Without them these tests say so and pass, but not where `CI` is set.
 //! `fixtures/tokenizer/README.md` says how the expected values are made.
 
+#![expect(clippy::print_stdout, reason = "what was measured, for those who ask")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

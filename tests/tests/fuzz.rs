@@ -21,10 +21,10 @@ fn replay(target: &str, feed: fn(&[u8]) -> bool) {
         for entry in fs_err::read_dir(folder).into_iter().flatten() {
             let path = entry.expect("a readable folder").path();
             let input = fs_err::read(&path).expect("a readable file");
-            match catch_unwind(|| feed(&input)) {
-                Ok(is_accepted) => accepted += usize::from(is_accepted),
-                Err(_) => panic!("`{target}` fails on {}", path.display()),
-            }
+            let Ok(is_accepted) = catch_unwind(|| feed(&input)) else {
+                panic!("`{target}` fails on {}", path.display());
+            };
+            accepted += usize::from(is_accepted);
         }
     }
     assert!(accepted > 0, "no seed of `{target}` is accepted by all that it goes through");

@@ -149,6 +149,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "the very same quotients")]
     fn what_was_not_interleaved_is_compared_by_the_widest_ratio() {
         let new = [10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0];
         let old = [4.0, 4.0, 4.0, 5.0, 6.0, 6.0, 8.0];

@@ -116,7 +116,7 @@ impl Traces {
                     let is_there = folder == self.folder.join(scenario);
                     is_there && name.split('.').next() == Some(backend.as_str())
                 });
-                if name.ends_with(".new") {
+                if path.extension().is_some_and(|extension| extension == "new") {
                     problems.push(format!("`{shown}` waits for review"));
                 } else if !is_wanted {
                     problems.push(format!("`{shown}` is there, but no matrix needs it"));

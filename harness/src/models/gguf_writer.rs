@@ -53,7 +53,9 @@ impl Value<'_> {
             Self::Text(value) => text(out, value),
             Self::Texts(values) => {
                 begin(values.len());
-                values.iter().for_each(|value| text(out, value));
+                for value in values {
+                    text(out, value);
+                }
             }
             Self::F32s(values) => {
                 begin(values.len());

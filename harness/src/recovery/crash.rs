@@ -21,7 +21,7 @@ use crate::server::api::variant_of;
 use crate::server::{PageSetup, ServedModel, Server};
 
 /// How long anything may take of which something is to be heard.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// The crash comes when so many tokens have.
 const TOKENS_BEFORE: u32 = 3;

@@ -51,7 +51,8 @@ pub(super) async fn file(
         return StatusCode::NOT_FOUND.into_response();
     };
     // A worker is what its page is, so that the page's own file decides.
-    let is_page = path.ends_with(".html");
+    let is_page =
+        std::path::Path::new(&path).extension().is_some_and(|extension| extension == "html");
     let is_isolated = !is_page || attempt.site().is_none_or(|site| site.network().is_isolated());
     // Whatever a URL can't hold is no name of a file of ours.
     let Ok(request) = Request::get(format!("/{path}")).body(Body::empty()) else {

@@ -45,7 +45,7 @@ async fn get_url(url: &str) -> Answer {
 struct Scene {
     server: Server,
     model: Arc<ServedModel>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Scene {
@@ -59,7 +59,7 @@ impl Scene {
         let file = folder.path().join("secret.gguf");
         fs_err::write(&file, "0123456789").unwrap();
         let model = ModelShelf::default().model(&file, "m", 4).unwrap();
-        Self { server: Server::start(bundle).await.unwrap(), model, _folder: folder }
+        Self { server: Server::start(bundle).await.unwrap(), model, folder }
     }
 
     fn open(&self, fault: Option<ServerFault>) -> PageHandle {

@@ -86,7 +86,7 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
             Mend::TokenizerVocabularies => match vocabularies(machine, root, part) {
                 Some(step) => last.push(step),
                 None => {
-                    plan.leave_to_a_person("set `TIERPROOF_CACHE` to a folder".to_owned(), part)
+                    plan.leave_to_a_person("set `TIERPROOF_CACHE` to a folder".to_owned(), part);
                 }
             },
             Mend::ByHand(what) => plan.leave_to_a_person(what, part),

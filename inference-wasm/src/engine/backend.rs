@@ -313,7 +313,7 @@ impl Activation {
         match self {
             Self::Silu => x / (1.0 + (-x).exp()),
             Self::GeluTanh => {
-                const ROOT: f32 = 0.797_884_56;
+                const ROOT: f32 = 0.797_884_6;
                 0.5 * x * (1.0 + (ROOT * (x + 0.044_715 * x * x * x)).tanh())
             }
         }

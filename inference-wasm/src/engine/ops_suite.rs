@@ -153,13 +153,13 @@ impl Case {
         subject: &mut B,
     ) -> Result<Result<Right, String>, EngineError> {
         let operands = on_op!(&self.any, op => op.operands(&mut Source::of(&self.name)));
-        let expected = match on_op!(&self.any, op => op.known(&operands)) {
-            Some(known) => known,
-            None => {
-                let mut reference = Reference::default();
-                let seen = on_op!(&self.any, op => op.play(&operands, &mut reference).await?);
-                seen.unwrap_or_default().values
-            }
+        let known = on_op!(&self.any, op => op.known(&operands));
+        let expected = if let Some(known) = known {
+            known
+        } else {
+            let mut reference = Reference::default();
+            let seen = on_op!(&self.any, op => op.play(&operands, &mut reference).await?);
+            seen.unwrap_or_default().values
         };
         let backend = subject.name();
         let wrong = |what: &str| Ok(Err(format!("`{}` on `{backend}`: {what}", self.name)));

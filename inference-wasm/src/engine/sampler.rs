@@ -80,7 +80,7 @@ impl Sampler {
         &mut self,
         logits: impl Iterator<Item = (u32, f32)> + Clone,
     ) -> Result<u32, EngineError> {
-        let best = best(logits.clone())?;
+        let best = best(&logits)?;
         match &mut self.rule {
             Rule::Greedy => Ok(best),
             Rule::Seeded { filters, generator } => {
@@ -103,7 +103,7 @@ fn check(name: &str, value: f32, range: &str, is_right: bool) -> Result<(), Engi
 }
 
 /// The id with the highest logit, the lowest among equals.
-fn best(logits: impl Iterator<Item = (u32, f32)> + Clone) -> Result<u32, EngineError> {
+fn best(logits: &(impl Iterator<Item = (u32, f32)> + Clone)) -> Result<u32, EngineError> {
     let mut best = (0, f32::NEG_INFINITY);
     for (id, logit) in logits.clone() {
         if logit.is_nan() || logit == f32::INFINITY {

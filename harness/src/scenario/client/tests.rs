@@ -161,8 +161,11 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
     let cells = crate::plan::expand(&matrix).cells;
     let [chrome, webkit] = &cells[..] else { panic!("{cells:?}") };
     // What a probe finds under it: no WebAssembly, no WebGL2.
-    let facts =
-        Facts { reports: [(BrowserName::Chrome, Default::default())].into(), ..Facts::default() };
+    let facts = Facts {
+        reports: [(BrowserName::Chrome, inference_wasm::protocol::CapabilityReport::default())]
+            .into(),
+        ..Facts::default()
+    };
     let of = |matrix: &crate::matrix::Matrix, cell| disposition(cell, matrix, &facts);
     assert!(matches!(of(&matrix, chrome), Disposition::Unsupported { .. }));
     assert_eq!(matrix.profile(chrome, false).variant, Variant::Default);

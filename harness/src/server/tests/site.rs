@@ -93,7 +93,7 @@ async fn a_shard_that_broke_off_is_resumed() {
 #[tokio::test]
 async fn a_page_may_come_without_isolation() {
     let scene = Scene::new().await;
-    let folder = scene._folder.path().join("bundle/client.html");
+    let folder = scene.folder.path().join("bundle/client.html");
     fs_err::write(folder, "client").unwrap();
     let (page, site) = open(&scene, None);
     assert_eq!(get_url(&page.url).await.header("cross-origin-opener-policy"), "same-origin");

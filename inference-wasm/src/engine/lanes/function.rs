@@ -49,7 +49,7 @@ impl F32x4 {
         let one = Self::splat(1.0);
         let square = self.mul(self);
         let mut sum = Self::splat(-5.704_988_7e-3);
-        for coefficient in [2.063_908_9e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_82] {
+        for coefficient in [2.063_909e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8] {
             sum = sum.mul(square).add(Self::splat(coefficient));
         }
         let near = self.add(self.mul(square).mul(sum));

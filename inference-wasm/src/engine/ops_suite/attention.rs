@@ -164,7 +164,9 @@ impl Op for Attention {
         let mut x = source.rows(self.rows, self.columns(), Values::Ordinary);
         if self.values == Values::Large {
             // Scores of hundreds, whose exponential overflows unless the greatest is taken off.
-            x.iter_mut().for_each(|x| *x *= 40.0);
+            for x in &mut x {
+                *x *= 40.0;
+            }
         }
         Operands { x, y, z, ..Operands::default() }
     }

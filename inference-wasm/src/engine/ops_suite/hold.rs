@@ -47,6 +47,7 @@ pub(super) fn hold(
 }
 
 /// NaN and infinity have to be the same on both sides.
+#[expect(clippy::float_cmp, reason = "infinities are the same or not")]
 fn same_if_no_number(
     expected: &[f32],
     found: &[f32],

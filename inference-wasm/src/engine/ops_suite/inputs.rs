@@ -110,7 +110,7 @@ impl Source {
         const MARGIN: usize = 32;
         let mut file = vec![0xff; MARGIN];
         for block in 0..rows * columns / format.block_weights {
-            let is_last = (block + 1) * format.block_weights % columns == 0;
+            let is_last = ((block + 1) * format.block_weights).is_multiple_of(columns);
             self.block(format, values, is_last, &mut file);
         }
         let end = file.len();

@@ -1,4 +1,4 @@
-//! RMSNorm, of rows and of heads.
+//! RMS norm, of rows and of heads.
 
 use super::bounds::{Arithmetic, TINY, ULP};
 use super::inputs::{Operands, Source, Values};

@@ -78,6 +78,7 @@ impl Op for Matmul {
         Labels { op: "matmul", weights: format.name, shape }
     }
 
+    #[expect(clippy::misnamed_getters, reason = "those of what comes out")]
     fn columns(&self) -> usize {
         self.outputs
     }

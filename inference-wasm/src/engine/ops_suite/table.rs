@@ -105,9 +105,9 @@ fn matmul(cases: &mut Vec<Case>) {
             cases.push(Matmul { format, rows, columns, outputs, values }.into());
         };
         let shapes: &[_] = if is_by_256 { &PRODUCTS_BY_256 } else { &PRODUCTS_BY_32 };
-        shapes.iter().for_each(|shape| push(*shape, Ordinary));
-        if format.block_weights == 1 {
-            PRODUCTS_OF_FLOATS.iter().for_each(|shape| push(*shape, Ordinary));
+        let floats = if format.block_weights == 1 { &PRODUCTS_OF_FLOATS[..] } else { &[] };
+        for shape in shapes.iter().chain(floats) {
+            push(*shape, Ordinary);
         }
         let columns = if is_by_256 { 512 } else { 96 };
         for values in [Large, Ends] {
@@ -252,7 +252,9 @@ fn elementwise(cases: &mut Vec<Case>) {
     let (scale, cap) = (Function::Scale(0.3), Function::SoftCap(30.0));
     let bias = Function::AddBias(floats("F32"));
     for function in [silu, gelu, Function::Add, bias, scale, cap] {
-        GRIDS.iter().for_each(|grid| push(function, *grid, Ordinary));
+        for grid in GRIDS {
+            push(function, grid, Ordinary);
+        }
         push(function, (5, 33), Large);
         push(function, (3, 5), Zeros);
     }

@@ -44,6 +44,10 @@ pub(super) async fn load<H: Host>(
 }
 
 /// Puts a model on the backend that was asked for.
+#[cfg_attr(
+    not(any(target_arch = "wasm32", feature = "native-gpu")),
+    expect(clippy::unused_async, reason = "only a GPU is waited for")
+)]
 async fn prepare<H: Host>(
     job: &mut Job<'_, H>,
     request: &LoadRequest,
@@ -106,7 +110,7 @@ pub(super) fn check_backend(backend: BackendName) -> Result<(), EngineError> {
     let in_page = cfg!(target_arch = "wasm32");
     let (message, hint) = match backend {
         BackendName::Reference => return Ok(()),
-        BackendName::Wasm if in_page => return Ok(()),
+        BackendName::Wasm | BackendName::Webgl if in_page => return Ok(()),
         BackendName::Cpu if !in_page => return Ok(()),
         BackendName::Wasm => {
             ("backend `wasm` runs in a page only", "natively the same kernels are `cpu`")
@@ -120,7 +124,6 @@ pub(super) fn check_backend(backend: BackendName) -> Result<(), EngineError> {
         BackendName::Webgpu => {
             ("this build has no backend `webgpu`", "build it with the feature `native-gpu`")
         }
-        BackendName::Webgl if in_page => return Ok(()),
         BackendName::Webgl => ("backend `webgl` runs in a page only", "natively there is `cpu`"),
     };
     Err(EngineError {

@@ -31,6 +31,9 @@ pub(super) fn too_deep(source: &str) -> Option<String> {
     None
 }
 
+/// Operators that are words, as they begin.
+const OPERATORS: [&str; 5] = ["not", "and", "or ", "if ", "is "];
+
 /// Operators of the tag that a text begins with, and the tag's length in bytes. What stands in
 /// quotes does not count.
 fn tag(text: &str) -> (usize, usize) {
@@ -41,20 +44,16 @@ fn tag(text: &str) -> (usize, usize) {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(c),
             (None, _) if text[at..].starts_with(close) => return (operators, at + 2),
-            (None, 'n') if text[at..].starts_with("not") => operators += 1,
-            (None, 'a') if text[at..].starts_with("and") => operators += 1,
-            (None, 'o') if text[at..].starts_with("or ") => operators += 1,
-            (None, 'i') if text[at..].starts_with("if ") || text[at..].starts_with("is ") => {
+            (None, 'a'..='z') if OPERATORS.iter().any(|word| text[at..].starts_with(word)) => {
                 operators += 1;
             }
             (
                 None,
                 '+' | '-' | '*' | '/' | '%' | '~' | '(' | '[' | '{' | '<' | '>' | '=' | '|' | '.',
             ) => operators += 1,
-            (None, _) => {}
+            _ => {}
         }
     }
     (operators, text.len())

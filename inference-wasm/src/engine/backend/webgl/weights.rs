@@ -11,7 +11,7 @@
 //! Texels follow each other line by line; lines are a power of two long.
 
 #![cfg_attr(
-    not(target_arch = "wasm32"),
+    all(not(target_arch = "wasm32"), not(test)),
     expect(dead_code, reason = "the upload, which only a browser has, uses the rest")
 )]
 
