@@ -75,10 +75,13 @@ impl Route {
 
 /// The tables of a run; `None` where no cell of it is about the client.
 pub(crate) fn of_run(record: &RunRecord) -> Option<Resilience> {
-    let prefix = format!("{}/", Layer::Resilience.as_str());
+    let resilience = format!("{}/", Layer::Resilience.as_str());
+    let soak = format!("{}/", Layer::Soak.as_str());
     let mut squares: BTreeMap<(&str, BrowserName), Vec<&CellRecord>> = BTreeMap::new();
     for cell in &record.cells {
-        if let Some(name) = cell.cell.scenario.strip_prefix(&prefix) {
+        let name = cell.cell.scenario.as_str();
+        let is_soak = name.starts_with(&soak);
+        if let Some(name) = name.strip_prefix(&resilience).or(is_soak.then_some(name)) {
             squares.entry((name, cell.cell.browser)).or_default().push(cell);
         }
     }
@@ -247,6 +250,7 @@ pub(crate) mod tests {
                 &[(Tier::Server, 400, 30)],
             ),
             cell("webkit/wasm/tierproof/m/resilience/b", Verdict::Expected, &[]),
+            cell("webkit/webgl/tierproof/m/soak/c", Verdict::Expected, &[]),
             cell("webkit/wasm/tierproof/m/tokens/greedy", Verdict::Expected, &[]),
         ];
         let mut record = RunRecord::default();
@@ -267,9 +271,12 @@ pub(crate) mod tests {
             texts,
             [
                 vec!["unexpected on webgl, 1 passed", "1 passed, 1 unsupported (1)"],
+                vec!["-", "1 passed"],
                 vec!["-", "1 passed"]
             ]
         );
+        let names: Vec<_> = tables.rows.iter().map(|row| row.scenario.as_str()).collect();
+        assert_eq!(names, ["a", "b", "soak/c"]);
         assert_eq!(tables.reasons, ["no WebGPU"]);
     }
 

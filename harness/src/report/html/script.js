@@ -32,7 +32,8 @@
       part.hidden = !part.querySelector(".item:not([hidden])");
     }
     for (const group of groups) group.open = isNarrowed && !group.hidden;
-    output.textContent = isNarrowed ? `${shown} of ${items.length} cells` : `${items.length} cells`;
+    const all = `${items.length} cell${items.length === 1 ? "" : "s"}`;
+    output.textContent = isNarrowed ? `${shown} of ${all}` : all;
   }
 
   function reveal(hash) {
