@@ -62,7 +62,7 @@ pub enum Fault {
     StorageCleared,
     /// `persist()` says no.
     PersistenceDenied,
-    /// There is no storage interface.
+    /// There is no storage interface; `value`: so many of them are missing, the first choice first.
     StorageAbsent,
     /// Storage interfaces never answer.
     StorageHangs,

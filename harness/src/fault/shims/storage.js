@@ -7,6 +7,13 @@
 // Smaller entries are notes about shards, not shards.
 const SHARD_AT_LEAST = 4096;
 
+// Where a page finds its places, the client's first choice first.
+const INTERFACES = [
+  [navigator, "storage"],
+  [globalThis, "caches"],
+  [globalThis, "indexedDB"],
+];
+
 export function install({ fault, store, value, times = 1, armed = true }, scope, report) {
   if (scope !== "page") return {};
   let struck = 0;
@@ -34,7 +41,7 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
       }
       break;
     case "storage-absent":
-      for (const [target, name] of [[navigator, "storage"], [globalThis, "caches"], [globalThis, "indexedDB"]]) {
+      for (const [target, name] of INTERFACES.slice(0, value ?? INTERFACES.length)) {
         Object.defineProperty(target, name, {
           configurable: true,
           get() {
