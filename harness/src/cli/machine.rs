@@ -6,6 +6,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use inference_wasm::protocol::BundleName;
 use tokio::sync::Notify;
 
 use super::workspace::Workspace;
@@ -94,11 +95,20 @@ pub(crate) fn overrides(launch: &LaunchArgs) -> Result<Overrides, Failure> {
 pub(crate) fn bundle(
     workspace: &Workspace,
     launch: &LaunchArgs,
-    (plan, choice): (&Plan, BundleChoice),
+    (plan, matrix): (&Plan, &Matrix),
     has_faults: bool,
 ) -> Result<Option<PathBuf>, Failure> {
-    let needs_page = plan.runnable().any(|planned| planned.cell.browser != BrowserName::Native);
-    if needs_page { page_bundle(workspace, launch, choice, has_faults).map(Some) } else { Ok(None) }
+    if !plan.runnable().any(|planned| planned.cell.browser != BrowserName::Native) {
+        return Ok(None);
+    }
+    let mut bundles = matrix.bundle.built();
+    let has_client =
+        plan.runnable().any(|planned| matrix.clients.contains_key(&planned.cell.scenario));
+    // The hybrid client itself has one thread, whatever its engines have.
+    if has_client && bundles == [BundleName::Threads] {
+        bundles.insert(0, BundleName::Base);
+    }
+    folder(workspace, launch, bundles, has_faults).map(Some)
 }
 
 /// The folder of bundles that pages load from, built if need be.
@@ -108,10 +118,19 @@ pub(crate) fn page_bundle(
     choice: BundleChoice,
     has_faults: bool,
 ) -> Result<PathBuf, Failure> {
+    folder(workspace, launch, choice.built(), has_faults)
+}
+
+fn folder(
+    workspace: &Workspace,
+    launch: &LaunchArgs,
+    bundles: Vec<BundleName>,
+    has_faults: bool,
+) -> Result<PathBuf, Failure> {
     if let Some(folder) = &launch.bundle_dir {
         return Ok(folder.clone());
     }
-    let options = BundleOptions { bundles: choice.built(), seeded_faults: has_faults };
+    let options = BundleOptions { bundles, seeded_faults: has_faults };
     let built = bundle::build(workspace.root(), &options, |line| anstream::eprintln!("{line}"));
     built.map(|bundle| bundle.dir).map_err(Failure::setup)
 }

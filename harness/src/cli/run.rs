@@ -60,12 +60,8 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
     let traces = if args.update_traces { traces.recording() } else { traces };
     let inputs = Inputs::read(&plan, (&matrix, &fixtures), machine.model_files(), &goldens)
         .map_err(Failure::usage)?;
-    let bundle = machine::bundle(
-        workspace,
-        &args.launch,
-        (&plan, matrix.bundle),
-        args.seeded_fault.is_some(),
-    )?;
+    let bundle =
+        machine::bundle(workspace, &args.launch, (&plan, &matrix), args.seeded_fault.is_some())?;
     let jobs = args.jobs.unwrap_or(matrix.jobs);
 
     let options = terminal::TerminalOptions {
