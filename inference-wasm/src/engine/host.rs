@@ -31,8 +31,8 @@ pub trait Host {
     /// Delivers the logits of a command: row after row, f32. Returns once they have arrived.
     async fn send_logits(&mut self, command: u32, rows: &[f32]) -> Result<(), EngineError>;
 
-    /// Lets the surroundings run, so that a cancellation can come in, and says whether one did
-    /// for the command at work. Called once a token.
+    /// Lets the surroundings run often enough for a cancellation to come in, and says whether one
+    /// did for the command at work. Called once a token.
     async fn is_cancelled(&mut self) -> bool;
 
     /// What this browser can do; a native host reports what little applies.

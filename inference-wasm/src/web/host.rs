@@ -17,6 +17,11 @@ use crate::protocol::{
 /// each other.
 const LOGITS_ATTEMPTS: u32 = 3;
 
+/// How long a command computes before it lets messages in. With the token at work, a cancellation
+/// waits no longer than a frame of a screen, or than that token if it takes longer; a turn of the
+/// event loop after each token of a few milliseconds would cost a twentieth of them.
+const TURN_MS: f64 = 8.0;
+
 /// The bundle that this module is.
 const BUNDLE: BundleName = if cfg!(feature = "threads") {
     BundleName::Threads
@@ -42,6 +47,8 @@ pub(super) struct WebHost {
     threads: u32,
     /// Leads from here to here: a message through it is a turn of the event loop.
     turn: MessageChannel,
+    /// When the last one was over.
+    last_turn: f64,
 }
 
 impl WebHost {
@@ -59,6 +66,7 @@ impl WebHost {
             bundle_reason: bundle_reason.to_owned(),
             threads,
             turn,
+            last_turn: 0.0,
         })
     }
 
@@ -135,7 +143,10 @@ impl Host for WebHost {
     }
 
     async fn is_cancelled(&mut self) -> bool {
-        self.event_loop_turn().await;
+        if self.now_ms() - self.last_turn >= TURN_MS {
+            self.event_loop_turn().await;
+            self.last_turn = self.now_ms();
+        }
         IS_CANCELLED.get()
     }
 
