@@ -36,8 +36,9 @@ export class Engine {
   // Hears of every event before the page does.
   #shims;
   #checks = null;
-  // A command has not come to its end.
-  isAtWork = false;
+  // It is not loaded yet, or a command has not come to its end.
+  isAtWork = true;
+  #isEnded = false;
 
   // `post` takes every message. `shims` are those of the thread, where they are installed already.
   constructor(post, shims = null) {
@@ -65,6 +66,7 @@ export class Engine {
         this.#shims?.trigger(data.shim, data.params);
         break;
       case "end":
+        this.#isEnded = true;
         clearInterval(this.#checks);
         if (OWNERS.get(this.#glue) === this) this.#glue.end();
         break;
@@ -86,6 +88,11 @@ export class Engine {
         throw new Refusal(`bundle \`${name}\` can't run: a page's main thread can't wait for threads`);
       }
       this.#glue = await this.#load(choice, base, instance);
+      this.isAtWork = false;
+      if (this.#isEnded) {
+        this.#glue.end();
+        return;
+      }
       this.#post({ type: "ready", protocol: this.#glue.protocol_version() });
       if (device !== null) await this.#open(device);
     } catch (error) {
@@ -104,6 +111,7 @@ export class Engine {
   async #open(device) {
     const { tryDevice } = await import("./client/trial.js");
     this.#post({ type: "device", failure: await tryDevice(device) });
+    if (this.#isEnded) return;
     // A loss that nobody asks about would be noticed by the next request.
     this.#checks = setInterval(() => {
       if (this.#glue.check_device()) clearInterval(this.#checks);
@@ -120,14 +128,15 @@ export class Engine {
     let glue = await import(address);
     // What has not noticed yet that it is to end must not wake up in another instance.
     if (OWNERS.get(glue)?.isAtWork) glue = await import(`${address}=${OWNERS.size}`);
+    const isUsed = OWNERS.has(glue);
+    OWNERS.set(glue, this);
     let module, memory;
-    if (OWNERS.has(glue)) {
+    if (isUsed) {
       glue.__wbg_reset_state();
     } else {
       module = await WebAssembly.compileStreaming(fetched(url("inference_wasm_bg.wasm")));
       ({ memory } = await glue.default({ module_or_path: module }));
     }
-    OWNERS.set(glue, this);
     glue.start(base, reason, threads, (command, kind, fate) => this.#emit(command, kind, fate));
     if (threads > 1) {
       const share = { glue: url("inference_wasm.js"), module, memory };
