@@ -395,7 +395,7 @@ fn activated(x: F32x4, activation: Activation) -> F32x4 {
         Activation::GeluTanh => {
             // 2 · √(2/π) · (x + 0.044715 · x³)
             let cube = x.mul(x).mul(x).mul(F32x4::splat(0.044_715));
-            x.times_logistic(x.add(cube).mul(F32x4::splat(1.595_769_1)))
+            x.times_logistic(x.add(cube).mul(F32x4::splat(1.595_769)))
         }
     }
 }

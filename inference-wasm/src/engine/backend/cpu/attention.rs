@@ -250,6 +250,7 @@ fn sum_values<T: Stored, const N: usize>(
     let positions = weights[0].len();
     let weights = weights.map(|weights| &weights[..positions]);
     let mut sums = [[F32x4::ZERO; 2]; N];
+    #[expect(clippy::needless_range_loop, reason = "`weights` are those of all queries")]
     for position in 0..positions {
         let at = (start + position) * cache.width + column;
         let values = eight(&cache.values[at..]);
