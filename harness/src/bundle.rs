@@ -27,6 +27,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::cell::BrowserName;
 
+pub(crate) use choice::AUTO;
 pub use choice::{BundleChoice, BundleWord, MOST_THREADS, TooManyThreads, parse_bundle};
 
 const TARGET: &str = "wasm32-unknown-unknown";

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -160,6 +161,14 @@ impl PageHandle {
     pub fn choosing(mut self, choice: BundleChoice, thread: EngineThread) -> Self {
         self.url.push_str(&choice.query());
         self.url.push_str(thread.query());
+        self
+    }
+
+    /// The same place, for a page that gathers its events for so long before it sends them, unless
+    /// one can't wait. For after [`choosing`](Self::choosing).
+    #[must_use]
+    pub(crate) fn gathering(mut self, time: Duration) -> Self {
+        self.url.push_str(&format!("&gather={}", time.as_millis()));
         self
     }
 

@@ -150,7 +150,7 @@ pub fn differences(new: &BenchRecord, old: &BenchRecord) -> Vec<String> {
     };
     compare("processor", new.machine.cpu.clone(), old.machine.cpu.clone());
     compare("cores", new.machine.cores.to_string(), old.machine.cores.to_string());
-    compare("threads", new.settings.threads.to_string(), old.settings.threads.to_string());
+    compare("threads", new.settings.threads_told(), old.settings.threads_told());
     compare("tokens", new.settings.tokens.to_string(), old.settings.tokens.to_string());
     for series in &new.series {
         if let Some(earlier) = old.series.iter().find(|old| old.browser == series.browser) {

@@ -40,7 +40,7 @@ impl EngineName {
     ];
 
     /// The name as it stands on the command line and in JSON.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tierproof => "tierproof",
             Self::TierproofNative => "tierproof-native",

@@ -111,6 +111,7 @@ pub(super) fn record() -> BenchRecord {
             pairs: 7,
             tokens: 16,
             threads: 1,
+            other_threads: Vec::new(),
             allow_busy: false,
             bandwidth_gb_s: None,
         },

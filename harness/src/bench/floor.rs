@@ -25,15 +25,20 @@ pub struct Floors {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side(String);
 
+/// Our engine, which need not be named.
+const OURS: &str = EngineName::Tierproof.as_str();
+
 impl Side {
-    /// It means this engine: by its full name, by its name on any backend, or, if it is ours, by
-    /// its backend alone.
+    /// It means this engine: by its full name, or without what a name ends in (the threads, or the
+    /// backend too); if it is ours, also without what its name begins with.
     pub fn means(&self, name: &str) -> bool {
         let Self(text) = self;
-        let (engine, backend) = name.split_once('@').unwrap_or((name, ""));
-        text == name
-            || text == engine
-            || (engine == EngineName::Tierproof.as_str() && text == backend)
+        let begins = |name: &str| {
+            name.strip_prefix(text.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+        };
+        let place = name.split_once('@').filter(|(engine, _)| *engine == OURS);
+        begins(name) || place.is_some_and(|(_, place)| begins(place))
     }
 }
 
@@ -193,6 +198,25 @@ mod tests {
             ("wllama:decode=NaN", "expected a ratio above 0, found `NaN`"),
         ] {
             assert_eq!(text.parse::<Floors>().unwrap_err().problem, problem);
+        }
+    }
+
+    #[test]
+    fn a_name_may_be_left_off_at_either_end() {
+        for (text, meant, not_meant) in [
+            ("wasm", &["tierproof@wasm", "tierproof@wasm@2"][..], &["wllama@wasm"][..]),
+            ("wasm@2", &["tierproof@wasm@2"], &["tierproof@wasm", "tierproof@wasm@20"]),
+            ("tierproof@wasm", &["tierproof@wasm", "tierproof@wasm@2"], &["tierproof@wasm2"]),
+            ("wllama", &["wllama@wasm", "wllama@wasm@2"], &["wllama2@wasm"]),
+            ("llama.cpp", &["llama.cpp", "llama.cpp@2"], &["llama"]),
+            ("tierproof", &["tierproof@webgl"], &["tierproof-native"]),
+        ] {
+            let side = Side(text.to_owned());
+            for (names, is_meant) in [(meant, true), (not_meant, false)] {
+                for name in names {
+                    assert_eq!(side.means(name), is_meant, "{text}: {name}");
+                }
+            }
         }
     }
 

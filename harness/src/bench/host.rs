@@ -10,6 +10,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use inference_wasm::protocol::ModelManifest;
 
@@ -22,6 +23,10 @@ use crate::browser::{Browser, LaunchProfile, Launcher, Trouble};
 use crate::bundle::BundleChoice;
 use crate::page::{BrowserPage, EngineThread, NativePage};
 use crate::server::{PageSetup, ServedModel, Server};
+
+/// How long a page gathers its events. What is measured are their stamps; sending them takes an engine
+/// processor time, and with a thread for each core, both threads wait.
+const GATHER: Duration = Duration::from_millis(500);
 
 /// What an engine's page is made of; made once, before anything is measured.
 #[derive(Debug, Clone)]
@@ -125,7 +130,7 @@ impl<'s> Host<'s> {
                 page.map(EnginePage::Process).map_err(told)
             }
             (_, Some(browser)) => {
-                let handle = handle.choosing(bundle, self.thread);
+                let handle = handle.choosing(bundle, self.thread).gathering(GATHER);
                 BrowserPage::open(browser, handle).await.map(EnginePage::Browser).map_err(told)
             }
             (_, None) => Err("it needs a browser".to_owned()),

@@ -1,7 +1,7 @@
 //! The line-up: which engines stand side by side in a series, each on one backend.
 //!
-//! An engine is measured on several backends as if it were several engines, in one series: pairs
-//! then compare backends as they compare engines. What a backend is worth is not known here.
+//! An engine is measured on several backends, or with several numbers of threads, as if it were
+//! several engines, in one series: pairs then compare those as they compare engines. What a backend is worth is not known here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,16 +18,22 @@ pub struct Entrant {
     pub engine: EngineName,
     /// What it computes on.
     pub backend: BackendName,
+    /// Its threads, where it is there with several numbers of them.
+    pub threads: Option<u32>,
 }
 
 impl fmt::Display for Entrant {
-    /// `tierproof@webgpu`; natively there is nothing to choose, and the engine's name is all.
+    /// `tierproof@webgpu`, or `tierproof@wasm@2`; natively there is no backend to choose, so none is
+    /// named.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut name = self.engine.to_string();
         if self.engine.needs_browser() {
-            f.pad(&format!("{}@{}", self.engine, self.backend))
-        } else {
-            f.pad(self.engine.as_str())
+            name = format!("{name}@{}", self.backend);
         }
+        if let Some(threads) = self.threads {
+            name = format!("{name}@{threads}");
+        }
+        f.pad(&name)
     }
 }
 
@@ -56,14 +62,16 @@ impl FromStr for EngineWord {
     }
 }
 
-/// What `--engine` and `--backend` come to, in order, the subject first. Where no engine is named,
-/// ours is, and the peer that any GGUF can be measured on.
+/// What `--engine`, `--backend` and `--threads` come to, in order, the subject first. Where no engine
+/// is named, ours is, and the peer that any GGUF can be measured on. With more than one number of
+/// threads, an engine on the CPU is there once with each.
 ///
 /// # Errors
 /// An engine that has none of the backends, or that is there twice.
 pub fn line_up(
     words: &[EngineWord],
     backends: &[BackendName],
+    threads: &[u32],
 ) -> Result<Vec<Entrant>, LineUpError> {
     let mut entrants = Vec::new();
     let usual = [EngineName::Tierproof, EngineName::Wllama]
@@ -80,14 +88,21 @@ pub fn line_up(
             None => vec![BackendName::Cpu],
         };
         for backend in asked {
-            let entrant = Entrant { engine, backend };
             if engine.why_not(backend).is_some() {
                 continue;
             }
-            if entrants.contains(&entrant) {
-                return Err(LineUpError::Twice(entrant));
+            let is_on_cpu = matches!(backend, BackendName::Wasm | BackendName::Cpu);
+            let numbers = match threads {
+                [_, _, ..] if is_on_cpu => threads.iter().copied().map(Some).collect(),
+                _ => vec![None],
+            };
+            for threads in numbers {
+                let entrant = Entrant { engine, backend, threads };
+                if entrants.contains(&entrant) {
+                    return Err(LineUpError::Twice(entrant));
+                }
+                entrants.push(entrant);
             }
-            entrants.push(entrant);
         }
         if entrants.len() == before {
             return Err(LineUpError::NoBackend {
@@ -129,7 +144,7 @@ mod tests {
 
     fn lined_up(words: &[&str], backends: &[BackendName]) -> Result<Vec<String>, String> {
         let words = words.iter().map(|word| word.parse()).collect::<Result<Vec<_>, _>>()?;
-        let entrants = line_up(&words, backends).map_err(|error| error.to_string())?;
+        let entrants = line_up(&words, backends, &[1]).map_err(|error| error.to_string())?;
         Ok(entrants.iter().map(Entrant::to_string).collect())
     }
 
@@ -182,6 +197,19 @@ mod tests {
         ] {
             assert_eq!(lined_up(words, backends).unwrap_err(), expected);
         }
+    }
+
+    #[test]
+    fn with_several_numbers_of_threads_an_engine_on_the_cpu_stands_with_each() {
+        use BackendName::{Wasm, Webgpu};
+        let words = ["tierproof", "llama.cpp"].map(|word| word.parse().unwrap());
+        let entrants = line_up(&words, &[Webgpu, Wasm], &[2, 1]).unwrap();
+        let names: Vec<_> = entrants.iter().map(Entrant::to_string).collect();
+        let expected = ["tierproof@webgpu", "tierproof@wasm@2", "tierproof@wasm@1"];
+        assert_eq!(names[..3], expected);
+        assert_eq!(names[3..], ["llama.cpp@2", "llama.cpp@1"]);
+        let error = line_up(&words, &[Wasm], &[2, 2]).unwrap_err();
+        assert_eq!(error.to_string(), "engine `tierproof@wasm@2` is there twice");
     }
 
     /// Its WebGPU is no WebGPU where `shader-f16` is missing, and it doesn't say so.

@@ -36,12 +36,19 @@ pub struct Method {
     pub pairs: u32,
     /// Tokens to generate.
     pub tokens: u32,
-    /// The bundle that our page loads, and the threads that every engine computes with.
+    /// The bundle that our page loads, and the threads of every engine that has no number of its own.
     pub bundle: BundleChoice,
     /// A busy machine is put up with.
     pub allow_busy: bool,
     /// Deadlines of phases.
     pub timeouts: Timeouts,
+}
+
+impl Method {
+    /// What a page of this engine loads.
+    fn choice(&self, entrant: Entrant) -> BundleChoice {
+        BundleChoice { threads: entrant.threads.unwrap_or(self.bundle.threads), ..self.bundle }
+    }
 }
 
 /// What a series is about.
@@ -139,7 +146,7 @@ pub async fn series(
                 continue;
             }
         }
-        match host.open(method.bundle).await {
+        match host.open(method.choice(*entrant)).await {
             Ok(page) => pages.push((*at, *entrant, host, Stopwatch::new(page))),
             Err(reason) => records[*at].unsupported = Some(reason),
         }
@@ -277,7 +284,7 @@ async fn choose_thread<'s>(
     if !entrant.engine.is_ours() || entrant.backend != BackendName::Webgl {
         return Ok(host);
     }
-    let mut page = host.open(method.bundle).await?;
+    let mut page = host.open(method.choice(entrant)).await?;
     let opened = Conversation::open(&mut page, method.timeouts).await;
     let mut conversation = opened.map_err(|outcome| outcome.message())?;
     let finished = command(&mut conversation, Action::Probe).await?;
@@ -297,7 +304,7 @@ async fn load_and_close(
     entrant: Entrant,
     positions: u32,
 ) -> Result<Option<f64>, String> {
-    let mut page = Stopwatch::new(host.open(method.bundle).await?);
+    let mut page = Stopwatch::new(host.open(method.choice(entrant)).await?);
     let face = page.face();
     load(&mut page, method, entrant, host.manifest(), positions).await?;
     page.close().await.map_err(|trouble| trouble.to_string())?;
@@ -318,7 +325,7 @@ async fn load<'p, 'h>(
         model: manifest.clone(),
         context_tokens: Some(positions),
         cache_type: CacheType::default(),
-        threads: Some(method.bundle.threads),
+        threads: Some(method.choice(entrant).threads),
         fault: None,
     };
     match command(&mut conversation, Action::Load(request)).await? {
@@ -384,9 +391,9 @@ async fn run(
 /// That it ran where it is filed: of ours a tier proof, of a peer on a GPU that something reached
 /// the GPU while it computed, which its page has counted.
 fn prove(entrant: Entrant, method: &Method, execution: &ExecutionReport) -> Result<(), String> {
-    let Entrant { engine, backend } = entrant;
+    let Entrant { engine, backend, .. } = entrant;
     if engine.is_ours() {
-        let (bundle, adapter) = (method.bundle, proof::AdapterDemand::Any);
+        let (bundle, adapter) = (method.choice(entrant), proof::AdapterDemand::Any);
         let demand = proof::Demand { backend, bundle, adapter, probed: None };
         return proof::verify(demand, execution)
             .map(|_| ())

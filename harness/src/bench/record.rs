@@ -63,6 +63,9 @@ pub struct Settings {
     pub tokens: u32,
     /// Threads that engines were told to use.
     pub threads: u32,
+    /// Other numbers of threads that were measured beside, each a part of an engine's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_threads: Vec<u32>,
     /// A busy machine was allowed.
     pub allow_busy: bool,
     /// Gigabytes (10⁹) a second that the GPU's memory can be read with, as the user told; nothing
@@ -107,8 +110,8 @@ pub struct Model {
 /// What one engine did in a series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Engine {
-    /// Its name on the command line, with the backend where there is a choice:
-    /// `tierproof@webgpu`.
+    /// Its name on the command line, with the backend where there is a choice, and the threads where
+    /// there are several numbers of them: `tierproof@webgpu`, `tierproof@wasm@2`.
     pub name: String,
     /// What it computes on.
     pub backend: String,
@@ -208,6 +211,16 @@ impl Sample {
 
 fn rate(tokens: u32, ms: f64) -> Option<f64> {
     (tokens > 0 && ms > 0.0).then(|| f64::from(tokens) * 1000.0 / ms)
+}
+
+impl Settings {
+    /// The numbers of threads, as they were asked for: `1 thread`, or `2, 1 threads`.
+    pub fn threads_told(&self) -> String {
+        let numbers = [&[self.threads], &self.other_threads[..]].concat();
+        let word = if numbers == [1] { "thread" } else { "threads" };
+        let numbers: Vec<_> = numbers.iter().map(u32::to_string).collect();
+        format!("{} {word}", numbers.join(", "))
+    }
 }
 
 impl Engine {

@@ -14,15 +14,14 @@ pub fn render(record: &BenchRecord) -> String {
     let machine = &record.machine;
     let _ = writeln!(
         text,
-        "{}, {} cores, {}; tierproof {}; {} pairs of {} tokens, {} thread{}",
+        "{}, {} cores, {}; tierproof {}; {} pairs of {} tokens, {}",
         machine.cpu,
         machine.cores,
         machine.system,
         record.tierproof,
         record.settings.pairs,
         record.settings.tokens,
-        record.settings.threads,
-        if record.settings.threads == 1 { "" } else { "s" },
+        record.settings.threads_told(),
     );
     let _ = writeln!(
         text,

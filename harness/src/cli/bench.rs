@@ -20,7 +20,6 @@ use crate::bench::{
 };
 use crate::browser::LaunchProfile;
 use crate::browser::supervise::Supervisor;
-use crate::bundle::BundleChoice;
 use crate::cell::BrowserName;
 use crate::models::{self, FetchProgress, Model};
 use crate::run::exit::Exit;
@@ -33,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let baseline = args.baseline.as_deref().map(BenchRecord::load).transpose();
     let baseline = baseline.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
     let entrants = check(args)?;
-    let choice = args.bundle.choice(BundleChoice::default())?;
+    let choice = args.choice()?;
     let machine = Machine::look(workspace, &args.launch)?;
     let cache = models::cache_folder().map_err(Failure::setup)?;
     let bar = progress_bar();
@@ -41,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let chosen = chosen_models(workspace, args, &cache, &mut step)?;
 
     let bundle = if entrants.iter().any(|entrant| entrant.engine == EngineName::Tierproof) {
-        Some(machine::page_bundle(workspace, &args.launch, choice, false)?)
+        Some(machine::page_bundle(workspace, &args.launch, args.widest(choice), false)?)
     } else {
         None
     };
@@ -235,6 +234,7 @@ async fn measure(
             pairs: args.pairs,
             tokens: args.tokens,
             threads: method.bundle.threads,
+            other_threads: args.threads.iter().skip(1).copied().collect(),
             allow_busy: args.allow_busy,
             bandwidth_gb_s: args.bandwidth,
         },

@@ -9,9 +9,9 @@ use inference_wasm::protocol::BackendName;
 use crate::bench::floor::Floors;
 use crate::bench::lineup::{EngineWord, Entrant, line_up};
 use crate::bench::{self, Method};
-use crate::bundle::BundleChoice;
+use crate::bundle::{AUTO, BundleChoice, BundleWord, MOST_THREADS};
 use crate::cell::BrowserName;
-use crate::cli::{BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser};
+use crate::cli::{Failure, GpuArgs, LaunchArgs, backend, browser};
 use crate::matrix::Timeouts;
 
 const AFTER_HELP: &str = "\
@@ -39,7 +39,8 @@ Engines, and what each computes on:
   transformers-js   ONNX Runtime Web, f32 weights; models that have an
                     export in fixtures/models/onnx                        webgpu, wasm
   An engine stands in a series once for each backend of `--backend` that it has, and pairs compare
-  backends as they compare engines; `tierproof@webgpu` names one on a backend of its own. The first
+  backends as they compare engines; `tierproof@webgpu` names one on a backend of its own. With
+  `--threads 2,1` an engine on the CPU stands there once with each, as `tierproof@wasm@2`. The first
   is compared with each of the others, and ours on a further backend with the peers on it. Peers are
   fetched from npm and PyPI by the user's own npm and pip, pinned by version and hash, into the
   cache.
@@ -53,7 +54,8 @@ GPUs:
 Floors:
   `--require [ENGINE/]PEER:METRIC=RATIO[,METRIC=RATIO]` holds the speed of ENGINE, the first one if it
   is not named, against that of PEER, wherever both were measured. Each is a full name
-  (`tierproof@webgl`), a name (`wllama`: on all of its backends), or a backend alone (`webgl`: ours).
+  (`tierproof@webgl`, `tierproof@wasm@2`), a name (`wllama`: on all of its backends), or a backend
+  alone (`webgl`, `wasm@2`: ours).
 
 Exit codes:
   0  measured          1  slower than a floor of --require     2  wrong arguments
@@ -70,6 +72,8 @@ Examples:
   tierproof bench --backend webgpu,webgl --gpu hardware --model smollm2-135m --bandwidth 3350
   tierproof bench --engine tierproof,wllama --model smollm2-135m \\
                   --require wllama:decode=1.5,prefill=3
+  tierproof bench --engine tierproof --model smollm2-135m --bundle threads --threads 2,1 \\
+                  --require wasm@2/wasm@1:decode=1.6,prefill=1.6
   tierproof bench --model smollm2-135m --baseline bench/0.1.0.json";
 
 /// Arguments of `tierproof bench`.
@@ -128,17 +132,40 @@ pub(crate) struct BenchArgs {
     /// Fetch what is missing without asking
     #[arg(long)]
     pub(super) yes: bool,
-    #[command(flatten)]
-    pub(super) bundle: BundleArgs,
+    /// The bundle that our page loads, and no other: scalar, base, relaxed or threads; with `auto`
+    /// each takes the best that its browser runs
+    #[arg(long, value_name = "NAME", default_value = AUTO)]
+    pub(super) bundle: BundleWord,
+    /// Threads to compute with, or several numbers to compare; more than one takes
+    /// `--bundle threads`, or `auto` and a browser that has them
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_THREADS)))]
+    pub(super) threads: Vec<u32>,
     #[command(flatten)]
     pub(super) gpu: GpuArgs,
     #[command(flatten)]
     pub(super) launch: LaunchArgs,
 }
 
+impl BenchArgs {
+    /// What a page loads that is told nothing else: with the first number of threads.
+    pub(super) fn choice(&self) -> Result<BundleChoice, Failure> {
+        let bundle = self.bundle.0;
+        // The most of them is what a bundle may not have.
+        let most = self.threads.iter().max().copied().unwrap_or(1);
+        let choice = BundleChoice::new(bundle, most)
+            .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+        Ok(BundleChoice { threads: self.threads.first().copied().unwrap_or(most), ..choice })
+    }
+
+    /// The same with the most threads, which takes the most bundles.
+    pub(super) fn widest(&self, choice: BundleChoice) -> BundleChoice {
+        BundleChoice { threads: self.threads.iter().max().copied().unwrap_or(1), ..choice }
+    }
+}
+
 /// What clap can't see.
 pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
-    let entrants = line_up(&args.engine, &args.backend)
+    let entrants = line_up(&args.engine, &args.backend, &args.threads)
         .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
     let names: Vec<_> = entrants.iter().map(Entrant::to_string).collect();
     for floors in &args.require {
