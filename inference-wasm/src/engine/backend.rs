@@ -143,6 +143,30 @@ pub trait Backend {
     /// `out[r] = matrix · x[r]`: as many columns as the matrix has rows.
     fn matmul(&mut self, matrix: &Self::Weight, x: &Self::Tensor, out: &mut Self::Tensor);
 
+    /// The same for several matrices and one `x`.
+    fn matmul_each<const N: usize>(
+        &mut self,
+        matrices: [&Self::Weight; N],
+        x: &Self::Tensor,
+        outs: [&mut Self::Tensor; N],
+    ) {
+        for (matrix, out) in matrices.into_iter().zip(outs) {
+            self.matmul(matrix, x, out);
+        }
+    }
+
+    /// `gates ← activation(gate · x) · (up · x)`; what `ups` has then is the backend's business.
+    fn matmul_gated(
+        &mut self,
+        matrices: [&Self::Weight; 2],
+        x: &Self::Tensor,
+        activation: Activation,
+        [gates, ups]: [&mut Self::Tensor; 2],
+    ) {
+        self.matmul_each(matrices, x, [gates, ups]);
+        self.gated(gates, ups, activation);
+    }
+
     /// `x[r] ← x[r] + bias`.
     fn add_bias(&mut self, x: &mut Self::Tensor, bias: &Self::Weight);
 

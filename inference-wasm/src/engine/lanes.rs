@@ -81,6 +81,35 @@ pub(crate) fn padded(rest: &[f32]) -> [f32; 4] {
     lanes
 }
 
+/// Up to eight values with zeros after them. To copy a number of them that is not known before is a
+/// call, which takes longer than the copy.
+#[inline(always)]
+pub(crate) fn load_eight(values: &[f32]) -> [F32x4; 2] {
+    let mut padded = [0.0; 8];
+    let eight = values.as_array().unwrap_or_else(|| {
+        padded[..values.len()].copy_from_slice(values);
+        &padded
+    });
+    let fours = eight.as_chunks().0;
+    [F32x4::load(&fours[0]), F32x4::load(&fours[1])]
+}
+
+/// The first of eight values, as many as `out` has room for.
+#[inline(always)]
+pub(crate) fn store_eight(values: [F32x4; 2], out: &mut [f32]) {
+    let put = |eight: &mut [f32; 8]| {
+        let fours = eight.as_chunks_mut().0;
+        values[0].store(&mut fours[0]);
+        values[1].store(&mut fours[1]);
+    };
+    if let Some(eight) = out.as_mut_array() {
+        return put(eight);
+    }
+    let mut eight = [0.0; 8];
+    put(&mut eight);
+    out.copy_from_slice(&eight[..out.len()]);
+}
+
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "halves are exact in wider floats")]
 mod tests;

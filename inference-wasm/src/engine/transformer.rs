@@ -123,9 +123,14 @@ impl<B: Backend> Transformer<B> {
             // Queries, keys and values of the normalised stream.
             // branch: [rows × width] → query: [rows × heads·size], key, value: [rows × kv·size]
             backend.rms_norm(x, &layer.attention_norm, epsilon, branch);
-            project(backend, &layer.query, layer.query_bias.as_ref(), branch, query);
-            project(backend, &layer.key, layer.key_bias.as_ref(), branch, key);
-            project(backend, &layer.value, layer.value_bias.as_ref(), branch, value);
+            let matrices = [&layer.query, &layer.key, &layer.value];
+            backend.matmul_each(matrices, branch, [query, key, value]);
+            let biases = [&layer.query_bias, &layer.key_bias, &layer.value_bias];
+            for (bias, x) in biases.into_iter().zip([&mut *query, key, value]) {
+                if let Some(bias) = bias {
+                    backend.add_bias(x, bias);
+                }
+            }
             if let Some(norm) = &layer.query_norm {
                 backend.rms_norm_heads(query, norm, epsilon);
             }
@@ -155,9 +160,8 @@ impl<B: Backend> Transformer<B> {
 
             // The feed-forward: down(activation(gate) · up). gate, up: [rows × ffn_width]
             backend.rms_norm(x, &layer.ffn_norm, epsilon, branch);
-            backend.matmul(&layer.gate, branch, gate);
-            backend.matmul(&layer.up, branch, up);
-            backend.gated(gate, up, hyper.activation);
+            let matrices = [&layer.gate, &layer.up];
+            backend.matmul_gated(matrices, branch, hyper.activation, [gate, up]);
             backend.matmul(&layer.down, gate, branch);
             if let Some(norm) = &layer.ffn_post_norm {
                 backend.rms_norm_heads(branch, norm, epsilon);
@@ -203,19 +207,5 @@ impl<B: Backend> Transformer<B> {
         if let Some(cap) = self.hyper.logit_cap {
             backend.soft_cap(logits, cap);
         }
-    }
-}
-
-/// `out = matrix · x + bias`.
-fn project<B: Backend>(
-    backend: &mut B,
-    matrix: &B::Weight,
-    bias: Option<&B::Weight>,
-    x: &B::Tensor,
-    out: &mut B::Tensor,
-) {
-    backend.matmul(matrix, x, out);
-    if let Some(bias) = bias {
-        backend.add_bias(out, bias);
     }
 }

@@ -9,23 +9,26 @@ mod attention;
 mod cache;
 #[cfg(feature = "threads")]
 mod crew;
+mod gate;
 pub(crate) mod product;
 mod team;
+mod tensor;
+mod weight;
 
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use activation::Activations;
 use attention::Piece;
 use cache::Cache;
-use product::{BlockJob, FloatJob};
+use gate::let_through;
 use team::Team;
+use tensor::Tensor;
+use weight::Weight;
 
 use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
 use crate::engine::lanes::{F32x4, dot, padded};
 use crate::engine::model::TensorInfo;
-use crate::engine::quant::{Format, Kernel};
 use crate::protocol::{BackendName, CacheType, EngineError};
 
 /// The kernels' backend.
@@ -53,28 +56,10 @@ impl Cpu {
 /// microseconds of work, several times what handing it over takes.
 const PART_PRODUCTS: usize = 65_536;
 
-/// Weights as the file stores them.
-#[derive(Debug)]
-pub struct Weight {
-    file: ModelBytes,
-    bytes: Range<usize>,
-    format: &'static Format,
-    rows: usize,
-    columns: usize,
-}
-
-/// `[rows × columns]` in row order, and the same as integers once a product has needed it.
-#[derive(Debug)]
-pub struct Tensor {
-    columns: usize,
-    values: Vec<f32>,
-    integers: RefCell<Vec<Activations>>,
-}
-
 impl Cpu {
-    /// Outputs of a part of a product, where one output takes `products`: small enough that
-    /// threads finish together, and a multiple of what kernels do at a time.
-    fn part_outputs(&self, products: usize, outputs: usize) -> usize {
+    /// Outputs of a part of a product of several rows, where one output takes `products`: small
+    /// enough that threads finish together, and a multiple of what kernels do at a time.
+    fn part_of_batch(&self, products: usize, outputs: usize) -> usize {
         if self.team.threads() == 1 {
             return outputs;
         }
@@ -84,74 +69,10 @@ impl Cpu {
     }
 }
 
-impl Weight {
-    fn bytes(&self) -> &[u8] {
-        &self.file[self.bytes.clone()]
-    }
-
-    fn row_bytes(&self) -> usize {
-        self.columns / self.format.block_weights * self.format.block_bytes
-    }
-
-    /// A vector as floats.
-    fn floats<'a>(&self, into: &'a mut Vec<f32>) -> &'a [f32] {
-        into.resize(self.columns, 0.0);
-        (self.format.dequantize)(self.bytes(), into);
-        into
-    }
-
-    /// Makes the integers of activations, where the format needs them and they aren't there yet.
-    fn quantize(&self, x: &Tensor) {
-        let mut integers = x.integers.borrow_mut();
-        if matches!(self.format.kernel, Kernel::Blocks(_)) && integers.is_empty() {
-            for row in x.values.chunks_exact(self.columns) {
-                activation::quantize_row(row, &mut integers);
-            }
-        }
-    }
-
-    /// Multiplies some rows of the matrix, from `first` on, with all rows of `x`:
-    /// `[rows × outputs]`, as many outputs as `out` has room for.
-    fn multiply(
-        &self,
-        first: usize,
-        x: &[f32],
-        integers: &[Activations],
-        rows: usize,
-        out: &mut [f32],
-    ) {
-        let (columns, outputs) = (self.columns, out.len() / rows);
-        let weights = &self.bytes()[first * self.row_bytes()..][..outputs * self.row_bytes()];
-        match self.format.kernel {
-            Kernel::Blocks(multiply) => {
-                let row_groups = columns / activation::BLOCK;
-                multiply(BlockJob { weights, x: integers, row_groups, out, outputs });
-            }
-            Kernel::Floats(multiply) => multiply(FloatJob { weights, x, columns, out, outputs }),
-        }
-    }
-}
-
-impl Tensor {
-    fn rows(&self) -> usize {
-        self.values.len() / self.columns
-    }
-
-    fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.columns..(row + 1) * self.columns]
-    }
-
-    /// All values, to be written: forgets the integers.
-    fn write(&mut self) -> &mut [f32] {
-        self.integers.get_mut().clear();
-        &mut self.values
-    }
-
-    /// The same, with another number of rows.
-    fn resize(&mut self, rows: usize) -> &mut [f32] {
-        self.values.resize(rows * self.columns, 0.0);
-        self.write()
-    }
+/// Outputs of a part of a product of one row: one part for each thread. With smaller ones, each would
+/// wait for memory at its start, for nothing is fetched ahead by then.
+fn part_of_row(threads: usize, outputs: usize) -> usize {
+    outputs.div_ceil(threads).next_multiple_of(product::WIDTH)
 }
 
 impl Backend for Cpu {
@@ -243,28 +164,82 @@ impl Backend for Cpu {
     }
 
     fn matmul(&mut self, matrix: &Weight, x: &Tensor, out: &mut Tensor) {
+        if x.rows() == 1 {
+            return self.matmul_each([matrix], x, [out]);
+        }
         self.counters.kernel_calls += 1;
         let (outputs, rows) = (matrix.rows, x.rows());
-        let out = out.resize(rows);
-        matrix.quantize(x);
-        let integers = x.integers.borrow();
+        let integers = x.integers_for([matrix]);
         let (values, integers) = (x.values.as_slice(), integers.as_slice());
-        let part = self.part_outputs(rows * matrix.columns, outputs);
-        let multiply = |_, (index, out): (usize, &mut [f32])| {
-            matrix.multiply(index * part, values, integers, rows, out);
+        let multiply = |first: usize, out: &mut [f32]| {
+            matrix.multiply(first, values, integers, rows, out);
         };
-        if rows == 1 || part >= outputs {
-            return self.team.share(out.chunks_mut(part * rows).enumerate(), multiply);
+        let out = out.resize(rows);
+        let part = self.part_of_batch(rows * matrix.columns, outputs);
+        if part >= outputs {
+            return multiply(0, out);
         }
         // Each part is `[rows × its outputs]`; one after another, and then row by row.
         self.parts.resize(rows * outputs, 0.0);
-        self.team.share(self.parts.chunks_mut(part * rows).enumerate(), multiply);
-        for (index, values) in self.parts.chunks(part * rows).enumerate() {
-            let width = values.len() / rows;
-            for (row, values) in values.chunks_exact(width).enumerate() {
-                out[row * outputs + index * part..][..width].copy_from_slice(values);
+        let parts = self.parts.chunks_mut(part * rows).enumerate();
+        self.team.share(parts, |_, (index, out)| multiply(index * part, out));
+        let parts = self.parts.as_slice();
+        self.team.share(out.chunks_exact_mut(outputs).enumerate(), |_, (row, out)| {
+            for (values, out) in parts.chunks(part * rows).zip(out.chunks_mut(part)) {
+                out.copy_from_slice(&values[row * out.len()..][..out.len()]);
             }
+        });
+    }
+
+    fn matmul_each<const N: usize>(
+        &mut self,
+        matrices: [&Weight; N],
+        x: &Tensor,
+        outs: [&mut Tensor; N],
+    ) {
+        let products = matrices.into_iter().zip(outs);
+        if x.rows() > 1 {
+            return products.for_each(|(matrix, out)| self.matmul(matrix, x, out));
         }
+        self.counters.kernel_calls += N as u64;
+        let integers = x.integers_for(matrices);
+        let (values, integers) = (x.values.as_slice(), integers.as_slice());
+        let threads = self.team.threads();
+        let parts = products.flat_map(|(matrix, out)| {
+            let part = part_of_row(threads, matrix.rows);
+            let parts = out.resize(1).chunks_mut(part).enumerate();
+            parts.map(move |(index, out)| (matrix, index * part, out))
+        });
+        self.team.share(parts, |_, (matrix, first, out)| {
+            matrix.multiply(first, values, integers, 1, out);
+        });
+    }
+
+    fn matmul_gated(
+        &mut self,
+        [gate, up]: [&Weight; 2],
+        x: &Tensor,
+        activation: Activation,
+        [gates, ups]: [&mut Tensor; 2],
+    ) {
+        let (rows, outputs) = (x.rows(), gate.rows);
+        if rows > 1 {
+            self.matmul(gate, x, gates);
+            self.matmul(up, x, ups);
+            let ups = ups.values.chunks_exact(outputs);
+            let rows = gates.write().chunks_exact_mut(outputs).zip(ups);
+            return self.team.share(rows, |_, (gates, ups)| let_through(gates, ups, activation));
+        }
+        self.counters.kernel_calls += 2;
+        let integers = x.integers_for([gate, up]);
+        let (values, integers) = (x.values.as_slice(), integers.as_slice());
+        let part = part_of_row(self.team.threads(), outputs);
+        let (gates, ups) = (gates.resize(1).chunks_mut(part), ups.resize(1).chunks_mut(part));
+        self.team.share(gates.zip(ups).enumerate(), |_, (index, (gates, ups))| {
+            gate.multiply(index * part, values, integers, 1, gates);
+            up.multiply(index * part, values, integers, 1, ups);
+            let_through(gates, ups, activation);
+        });
     }
 
     fn add_bias(&mut self, x: &mut Tensor, bias: &Weight) {
@@ -314,36 +289,27 @@ impl Backend for Cpu {
         };
         let positions: usize = (0..rows).map(|row| heads.visible(row).len()).sum();
         if team.threads() == 1 || positions * columns < PART_PRODUCTS {
-            return attend(0, Piece { rows: 0..rows, kv_heads: 0..heads.kv, out });
+            return attend(0, Piece { rows: 0..rows, heads: 0..heads.queries, out });
         }
         if rows == 1 {
-            let group = columns / heads.kv;
-            let pieces = out.chunks_exact_mut(group).enumerate();
-            let pieces =
-                pieces.map(|(head, out)| Piece { rows: 0..1, kv_heads: head..head + 1, out });
+            let part = heads.queries.div_ceil(team.threads());
+            let pieces = out.chunks_mut(part * heads.size).enumerate();
+            let pieces = pieces.map(|(index, out)| {
+                let first = index * part;
+                Piece { rows: 0..1, heads: first..first + out.len() / heads.size, out }
+            });
             return team.share(pieces, attend);
         }
         let pieces = out.chunks_mut(attention::ROWS * columns).enumerate();
         let pieces = pieces.map(|(index, out)| {
             let first = index * attention::ROWS;
-            Piece { rows: first..first + out.len() / columns, kv_heads: 0..heads.kv, out }
+            Piece { rows: first..first + out.len() / columns, heads: 0..heads.queries, out }
         });
         team.share(pieces, attend);
     }
 
     fn gated(&mut self, gate: &mut Tensor, up: &Tensor, activation: Activation) {
-        let gated = |gate: &[f32; 4], up: &[f32; 4]| {
-            let (gate, up) = (F32x4::load(gate), F32x4::load(up));
-            activated(gate, activation).mul(up)
-        };
-        let (gates, last_gates) = gate.write().as_chunks_mut::<4>();
-        let (ups, last_ups) = up.values.as_chunks::<4>();
-        for (gate, up) in gates.iter_mut().zip(ups) {
-            gated(gate, up).store(gate);
-        }
-        let mut last = [0.0; 4];
-        gated(&padded(last_gates), &padded(last_ups)).store(&mut last);
-        last_gates.copy_from_slice(&last[..last_gates.len()]);
+        let_through(gate.write(), &up.values, activation);
     }
 
     fn scale(&mut self, x: &mut Tensor, factor: f32) {
@@ -384,20 +350,6 @@ impl Backend for Cpu {
 /// Turns a pair by an angle, given as cosine and sine.
 fn turn(a: &mut f32, b: &mut f32, [cos, sin]: [f32; 2]) {
     (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
-}
-
-/// The function of a gate. Both are the gate times the logistic function: the tangent of `y` and
-/// one, halved, are that of `2y`.
-#[inline(always)]
-fn activated(x: F32x4, activation: Activation) -> F32x4 {
-    match activation {
-        Activation::Silu => x.times_logistic(x),
-        Activation::GeluTanh => {
-            // 2 · √(2/π) · (x + 0.044715 · x³)
-            let cube = x.mul(x).mul(x).mul(F32x4::splat(0.044_715));
-            x.times_logistic(x.add(cube).mul(F32x4::splat(1.595_769)))
-        }
-    }
 }
 
 #[cfg(test)]

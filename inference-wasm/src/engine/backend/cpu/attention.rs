@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use super::cache::{Cache, Layout, POSITIONS, Rows, Stored};
 use crate::engine::backend::Heads;
-use crate::engine::lanes::F32x4;
+use crate::engine::lanes::{F32x4, store_eight};
 
 /// Queries that are worked on together.
 const TILE: usize = 4;
@@ -34,11 +34,11 @@ pub(crate) fn scratch(positions: usize) -> usize {
     TILE * positions.next_multiple_of(POSITIONS)
 }
 
-/// Some rows and some key-value heads.
+/// Some rows and some query heads.
 pub(crate) struct Piece<'a> {
     pub(crate) rows: Range<usize>,
-    pub(crate) kv_heads: Range<usize>,
-    /// `[rows × query heads of the key-value heads × size]`.
+    pub(crate) heads: Range<usize>,
+    /// `[rows × heads × size]`.
     pub(crate) out: &'a mut [f32],
 }
 
@@ -70,22 +70,17 @@ fn attend_stored<T: Stored>(
     piece: Piece<'_>,
     scratch: &mut [f32],
 ) {
+    let Piece { rows, heads: mine, out } = piece;
     let group = heads.queries / heads.kv;
-    let first = Query { row: piece.rows.start, head: piece.kv_heads.start * group };
-    let mut work = Work {
-        queries,
-        cache,
-        heads,
-        first,
-        out_heads: piece.kv_heads.len() * group,
-        scratch,
-        out: piece.out,
-    };
-    for kv_head in piece.kv_heads {
+    let first = Query { row: rows.start, head: mine.start };
+    let mut work = Work { queries, cache, heads, first, out_heads: mine.len(), scratch, out };
+    for kv_head in mine.start / group..mine.end.div_ceil(group) {
+        let start = mine.start.max(kv_head * group);
+        let end = mine.end.min((kv_head + 1) * group);
         let mut tile = [first; TILE];
         let mut count = 0;
-        for row in piece.rows.clone() {
-            for head in kv_head * group..(kv_head + 1) * group {
+        for row in rows.clone() {
+            for head in start..end {
                 tile[count] = Query { row, head };
                 count += 1;
                 if count == TILE {
@@ -147,13 +142,10 @@ impl<T: Stored> Work<'_, T> {
             let sums = sum_values(weights, self.cache, at + column, start);
             let width = (heads.size - column).min(8);
             for (query, (sums, total)) in queries.iter().zip(sums.iter().zip(totals)) {
-                let mut values = [[0.0; 4]; 2];
-                for (values, sum) in values.iter_mut().zip(sums) {
-                    sum.div(F32x4::splat(total)).store(values);
-                }
                 let row = (query.row - self.first.row) * self.out_heads;
                 let out = (row + query.head - self.first.head) * heads.size + column;
-                self.out[out..out + width].copy_from_slice(&values.as_flattened()[..width]);
+                let values = sums.map(|sum| sum.div(F32x4::splat(total)));
+                store_eight(values, &mut self.out[out..out + width]);
             }
         }
     }

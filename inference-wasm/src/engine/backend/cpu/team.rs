@@ -110,11 +110,11 @@ impl Team {
     /// [`threads`](Self::threads), and no two threads have the same at a time.
     pub(crate) fn share<T: Send>(
         &self,
-        pieces: impl ExactSizeIterator<Item = T> + Send,
+        pieces: impl Iterator<Item = T> + Send,
         work: impl Fn(usize, T) + Sync,
     ) {
         #[cfg(feature = "threads")]
-        if self.threads > 1 && pieces.len() > 1 {
+        if self.threads > 1 && pieces.size_hint() != (1, Some(1)) {
             return self.share_out(pieces, &work);
         }
         for piece in pieces {
@@ -126,7 +126,7 @@ impl Team {
     #[cfg(feature = "threads")]
     fn share_out<T: Send>(
         &self,
-        pieces: impl ExactSizeIterator<Item = T> + Send,
+        pieces: impl Iterator<Item = T> + Send,
         work: &(impl Fn(usize, T) + Sync),
     ) {
         let pieces = Mutex::new(pieces);

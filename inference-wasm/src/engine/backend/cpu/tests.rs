@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::backend::Reference;
 use crate::engine::model::TensorInfo;
-use crate::engine::quant::FORMATS;
+use crate::engine::quant::{FORMATS, Format};
 use crate::protocol::EngineErrorKind;
 use futures::executor::block_on;
 
@@ -258,5 +258,45 @@ fn any_number_of_threads_gives_the_same_bits() {
                 assert!(bits(&alone) == bits(&shared), "{}, {threads} threads", format.name);
             }
         }
+    }
+}
+
+/// Three products of one `x`, and a gated pair: each as if it were alone.
+#[test]
+fn products_together_have_the_bits_of_products_apart() {
+    let (columns, outputs) = (256, 203);
+    let mut state = 1_u8;
+    let mut made = |format| {
+        let bytes = bytes(format, outputs, columns, || {
+            state = state.wrapping_mul(77).wrapping_add(101);
+            state
+        });
+        weight(format, outputs, columns, bytes)
+    };
+    // Q4_1, F32 and Q6_K: with integers, without, and with integers again.
+    let weights = [3, 0, 14].map(|id| made(Format::of(id).unwrap()));
+    let threads = if cfg!(feature = "threads") { 1..4 } else { 1..2 };
+    for (rows, threads) in
+        [1, 7].into_iter().flat_map(|rows| threads.clone().map(move |n| (rows, n)))
+    {
+        let x: Vec<f32> = (0..rows * columns).map(|i| (i * 37 % 101) as f32 / 64.0 - 0.5).collect();
+        let mut cpu = Cpu::new(threads).unwrap();
+        let matrices = weights.each_ref().map(|(file, info)| cpu.weight(file, info).unwrap());
+        let x = cpu.constant(columns, &x).unwrap();
+        let mut apart = [(); 3].map(|()| cpu.tensor(rows, outputs).unwrap());
+        for (matrix, out) in matrices.iter().zip(&mut apart) {
+            cpu.matmul(matrix, &x, out);
+        }
+        let mut together = [(); 3].map(|()| cpu.tensor(rows, outputs).unwrap());
+        cpu.matmul_each(matrices.each_ref(), &x, together.each_mut());
+        let bits = |x: &Tensor| x.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(apart.each_ref().map(bits), together.each_ref().map(bits), "{rows}, {threads}");
+
+        let [gate, up, _] = &matrices;
+        let [gates, ups, _] = &mut apart;
+        cpu.gated(gates, ups, Activation::Silu);
+        let [found, scratch, _] = &mut together;
+        cpu.matmul_gated([gate, up], &x, Activation::Silu, [found, scratch]);
+        assert_eq!(bits(gates), bits(found), "{rows} rows, {threads} threads");
     }
 }

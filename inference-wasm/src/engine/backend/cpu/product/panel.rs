@@ -6,7 +6,7 @@
 //! all lanes, so that no sum across lanes is ever needed.
 
 use super::{Activations, BlockJob, Blocks, DEPTH, NARROW, Scales, term};
-use crate::engine::lanes::{F32x4, I16x8, I32x4};
+use crate::engine::lanes::{F32x4, I16x8, I32x4, load_eight, store_eight};
 
 /// Vectors of four rows of weights in a panel.
 const VECTORS: usize = 2;
@@ -28,6 +28,7 @@ struct Panel {
 }
 
 /// Multiplies weights of format `F` by the rows of a job.
+#[inline(always)]
 pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
     let BlockJob { weights, x, row_groups, out, outputs } = job;
     let row_blocks = row_groups / F::GROUPS;
@@ -85,13 +86,13 @@ impl Panel {
                 let blocks = rows.map(|row| &row[block]);
                 for group in 0..F::GROUPS {
                     let at = block * F::GROUPS + group;
-                    let integers = blocks.map(|block| F::integers(block, group));
-                    for part in 0..4 {
-                        let columns = I16x8::transposed(integers.map(|row| row[part]));
-                        for (i, column) in columns.into_iter().enumerate() {
-                            self.pairs[at][4 * part + i][vector] = column;
-                        }
-                    }
+                    let [a, b, c, d] = blocks.map(|block| F::integers(block, group));
+                    let quarters = self.pairs[at].as_chunks_mut::<4>().0;
+                    // Written out, for integers that stay in registers: in a loop they don't.
+                    put(&mut quarters[0], vector, [a[0], b[0], c[0], d[0]]);
+                    put(&mut quarters[1], vector, [a[1], b[1], c[1], d[1]]);
+                    put(&mut quarters[2], vector, [a[2], b[2], c[2], d[2]]);
+                    put(&mut quarters[3], vector, [a[3], b[3], c[3], d[3]]);
                     self.scales[at][vector] = F::scales(blocks, group);
                 }
             }
@@ -111,14 +112,12 @@ impl Panel {
         outputs: usize,
     ) {
         let width = WIDTH.min(outputs - first);
-        let mut values = [[[0.0; 4]; VECTORS]; ROWS];
+        let mut sums = [[F32x4::ZERO; VECTORS]; ROWS];
         if is_continued {
-            for (row, values) in values.iter_mut().enumerate() {
-                let out = &out[row * outputs + first..][..width];
-                values.as_flattened_mut()[..width].copy_from_slice(out);
+            for (row, sums) in sums.iter_mut().enumerate() {
+                *sums = load_eight(&out[row * outputs + first..][..width]);
             }
         }
-        let mut sums = values.map(|row| row.map(|four| F32x4::load(&four)));
         let groups = x[0].len();
         let x = x.map(|x| &x[..groups]);
         for (group, (pairs, scales)) in self.pairs.iter().zip(&self.scales).enumerate().take(groups)
@@ -134,14 +133,20 @@ impl Panel {
             // In memory: in the loop over pairs every register is taken.
             std::hint::black_box(&mut sums);
         }
-        for row in 0..ROWS {
-            for vector in 0..VECTORS {
-                sums[row][vector].store(&mut values[row][vector]);
-            }
-            let out = &mut out[row * outputs + first..][..width];
-            out.copy_from_slice(&values[row].as_flattened()[..width]);
+        for (row, sums) in sums.into_iter().enumerate() {
+            store_eight(sums, &mut out[row * outputs + first..][..width]);
         }
     }
+}
+
+/// Eight successive weights of each of four rows, as the pairs of a vector.
+#[inline(always)]
+fn put(pairs: &mut [[I16x8; VECTORS]; 4], vector: usize, rows: [I16x8; 4]) {
+    let [a, b, c, d] = I16x8::transposed(rows);
+    pairs[0][vector] = a;
+    pairs[1][vector] = b;
+    pairs[2][vector] = c;
+    pairs[3][vector] = d;
 }
 
 /// `Σ q_w · q_x` over a group, for each row of activations and each output.

@@ -10,6 +10,7 @@ use super::{Activations, BlockJob, Blocks, NARROW, term};
 use crate::engine::lanes::{F32x4, I8x16, I16x8, I32x4, MULTIPLIES_BYTES};
 
 /// Multiplies weights of format `F` by the one row of a job.
+#[inline(always)]
 pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
     let BlockJob { weights, x, row_groups, out, outputs } = job;
     let row_blocks = row_groups / F::GROUPS;
