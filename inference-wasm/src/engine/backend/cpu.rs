@@ -64,7 +64,7 @@ impl Cpu {
             return outputs;
         }
         // As many parts for each thread, or one would wait for the other's last.
-        let each = (products * outputs / self.team.threads() / PART_PRODUCTS).clamp(1, 4);
+        let each = (products * outputs / self.team.threads() / PART_PRODUCTS).clamp(1, 8);
         outputs.div_ceil(each * self.team.threads()).next_multiple_of(product::WIDTH)
     }
 }
