@@ -113,6 +113,7 @@ impl Team {
         pieces: impl Iterator<Item = T> + Send,
         work: impl Fn(usize, T) + Sync,
     ) {
+        // A single piece wakes nobody.
         #[cfg(feature = "threads")]
         if self.threads > 1 && pieces.size_hint() != (1, Some(1)) {
             return self.share_out(pieces, &work);
