@@ -3,7 +3,8 @@
 //
 // A request takes some milliseconds of a processor that the engine's threads want. So events gather
 // for a moment, unless one says that it can't wait; for a longer one where the page's address asks
-// for it, as in `?gather=500`: a benchmark does, whose two threads on two cores a request stops.
+// for it, as in `?gather=500`: a benchmark does, since with a thread for each core a request stops
+// all of them.
 
 // More than a busy second of events, and well below any limit on a request body.
 const BATCH = 256;

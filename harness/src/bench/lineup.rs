@@ -1,7 +1,8 @@
 //! The line-up: which engines stand side by side in a series, each on one backend.
 //!
 //! An engine is measured on several backends, or with several numbers of threads, as if it were
-//! several engines, in one series: pairs then compare those as they compare engines. What a backend is worth is not known here.
+//! several engines, in one series: pairs then compare those as they compare engines. What a backend
+//! is worth is not known here.
 
 use std::fmt;
 use std::str::FromStr;

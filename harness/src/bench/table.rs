@@ -241,6 +241,15 @@ mod tests {
     }
 
     #[test]
+    fn all_numbers_of_threads_are_told() {
+        let mut record = fixture::record();
+        assert!(render(&record).contains("tokens, 1 thread\n"));
+        record.settings.threads = 2;
+        record.settings.other_threads = vec![1];
+        assert!(render(&record).contains("tokens, 2, 1 threads\n"));
+    }
+
+    #[test]
     fn with_a_bandwidth_its_share_is_told() {
         let mut record = fixture::record();
         record.settings.bandwidth_gb_s = Some(4.0);

@@ -40,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
     let chosen = chosen_models(workspace, args, &cache, &mut step)?;
 
     let bundle = if entrants.iter().any(|entrant| entrant.engine == EngineName::Tierproof) {
-        Some(machine::page_bundle(workspace, &args.launch, args.widest(choice), false)?)
+        Some(machine::page_bundle(workspace, &args.launch, choice, false)?)
     } else {
         None
     };
@@ -233,7 +233,7 @@ async fn measure(
         settings: Settings {
             pairs: args.pairs,
             tokens: args.tokens,
-            threads: method.bundle.threads,
+            threads: args.threads.first().copied().unwrap_or(1),
             other_threads: args.threads.iter().skip(1).copied().collect(),
             allow_busy: args.allow_busy,
             bandwidth_gb_s: args.bandwidth,

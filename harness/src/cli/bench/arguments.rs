@@ -147,19 +147,12 @@ pub(crate) struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// What a page loads that is told nothing else: with the first number of threads.
+    /// What a page loads whose engine has no number of threads of its own: with the most of them,
+    /// which takes all bundles that any page needs.
     pub(super) fn choice(&self) -> Result<BundleChoice, Failure> {
-        let bundle = self.bundle.0;
-        // The most of them is what a bundle may not have.
         let most = self.threads.iter().max().copied().unwrap_or(1);
-        let choice = BundleChoice::new(bundle, most)
-            .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
-        Ok(BundleChoice { threads: self.threads.first().copied().unwrap_or(most), ..choice })
-    }
-
-    /// The same with the most threads, which takes the most bundles.
-    pub(super) fn widest(&self, choice: BundleChoice) -> BundleChoice {
-        BundleChoice { threads: self.threads.iter().max().copied().unwrap_or(1), ..choice }
+        BundleChoice::new(self.bundle.0, most)
+            .map_err(|error| Failure::usage(miette::miette!("{error}")))
     }
 }
 
