@@ -23,7 +23,7 @@ use super::{ReportError, Reporter, write_whole};
 use crate::run::event::RunEvent;
 
 /// Macros first: minijinja is built without templates that include others.
-const TEMPLATE: &str = concat!(include_str!("html/cell.html"), include_str!("html/page.html"));
+const TEMPLATE: &str = concat!(include_str!("cell.html"), include_str!("page.html"));
 
 /// Writes `index.html` at the end of a run.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ fn render(record: &RunRecord) -> Result<String, minijinja::Error> {
     environment.add_template("index.html", TEMPLATE)?;
     environment.get_template("index.html")?.render(context! {
         page => Serde(page::of_run(record)),
-        style => include_str!("html/style.css"),
-        script => include_str!("html/script.js"),
+        style => include_str!("style.css"),
+        script => include_str!("script.js"),
     })
 }
 

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn catalogue() -> Catalogue {
-        let text = include_str!("../../fixtures/models/catalogue.toml");
+        let text = include_str!("../../../fixtures/models/catalogue.toml");
         Catalogue::parse(text, Path::new("fixtures/models/catalogue.toml")).unwrap()
     }
 

@@ -149,7 +149,7 @@ mod tests {
     /// `gguf` 0.19 and ggml's C code agree that they hold.
     #[test]
     fn weights_are_those_of_the_gguf_package() {
-        let vectors = include_str!("../../tests/vectors/quant.json");
+        let vectors = include_str!("../../../tests/vectors/quant.json");
         let vectors: BTreeMap<String, Vec<Vector>> = serde_json::from_str(vectors).unwrap();
         assert_eq!(vectors.len(), FORMATS.len(), "a format without vectors");
         for (name, vectors) in vectors {
