@@ -1,9 +1,9 @@
 //! The files that `tierproof run` is told what to do by.
 
-use tierproof::expectation::Facts;
-use tierproof::matrix::{Known, Matrix, ModelFacts};
 use tierproof::plan::Plan;
-use tierproof::scenario::{Fixtures, PromptCase, PromptSet, Scenario};
+use tierproof::plan::expectation::Facts;
+use tierproof::spec::matrix::{Known, Matrix, ModelFacts};
+use tierproof::spec::scenario::{Fixtures, PromptCase, PromptSet, Scenario};
 
 /// A matrix and a scenario. Parts: the matrix, which is planned if it can be used; a scenario that
 /// it may name as `fuzz`.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tierproof::outcome::{Outcome, Verdict};
+use tierproof::judge::outcome::{Outcome, Verdict};
 use tierproof::report::replay;
 use tierproof::run::event::{Evidence, RunEvent, RunEventKind};
 

@@ -14,13 +14,15 @@ use inference_wasm::protocol::{
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tierproof::browser::supervise::Supervisor;
-use tierproof::browser::{
-    Browser, Diagnosis, LaunchProfile, Launcher, Overrides, TroubleKind, installation,
+use tierproof::drive::browser::supervise::Supervisor;
+use tierproof::drive::browser::{
+    Browser, Diagnosis, Launcher, Overrides, TroubleKind, installation,
 };
-use tierproof::cell::BrowserName;
-use tierproof::page::{BrowserPage, Page, PageSignal};
-use tierproof::server::{PageSetup, ServedModel, Server};
+use tierproof::drive::page::{BrowserPage, Page};
+use tierproof::drive::server::PageSignal;
+use tierproof::drive::server::{PageSetup, ServedModel, Server};
+use tierproof::spec::cell::BrowserName;
+use tierproof::spec::launch::LaunchProfile;
 use tierproof_tests::processes;
 use tokio::time::Instant;
 

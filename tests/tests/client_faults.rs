@@ -5,7 +5,7 @@
 //! is gone, and the page ends the worker together with the device: only the native scenario
 //! `late-events-of-a-lost-device` can show it.
 
-use tierproof::outcome::Verdict;
+use tierproof::judge::outcome::Verdict;
 use tierproof_tests::command::{Ended, tierproof};
 use tierproof_tests::log::RunLog;
 

@@ -19,12 +19,15 @@ use inference_wasm::protocol::{
     GenerateRequest, LogitsWanted, PageEventKind, Prompt, Sampling, Shim,
 };
 use serde_json::Value;
-use tierproof::browser::supervise::Supervisor;
-use tierproof::browser::{Browser, LaunchProfile, Launcher, Overrides, Variant, installation};
-use tierproof::cell::BrowserName;
-use tierproof::models::Model;
-use tierproof::page::{BrowserPage, Page, PageSignal};
-use tierproof::server::{PageSetup, ServedModel, Server, api};
+use tierproof::drive::browser::supervise::Supervisor;
+use tierproof::drive::browser::{Browser, Launcher, Overrides, installation};
+use tierproof::drive::page::{BrowserPage, Page};
+use tierproof::drive::server::PageSignal;
+use tierproof::drive::server::{PageSetup, ServedModel, Server};
+use tierproof::fetch::models::Model;
+use tierproof::serve;
+use tierproof::spec::cell::BrowserName;
+use tierproof::spec::launch::{LaunchProfile, Variant};
 use tierproof_tests::command::{Ended, root, tierproof};
 use tokio::net::TcpListener;
 use tokio::time::Instant;

@@ -2,8 +2,8 @@
 //! it is. The fake is in `src/bin/fake-driver.rs`.
 
 use inference_wasm::protocol::BackendName;
-use tierproof::outcome::{Outcome, Verdict};
-use tierproof::proof::Proof;
+use tierproof::judge::outcome::{Outcome, Verdict};
+use tierproof::judge::proof::Proof;
 use tierproof_tests::command::{Ended, tierproof};
 use tierproof_tests::fake::Behaviour;
 use tierproof_tests::log::RunLog;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use tierproof::compare::{Comparison, Mismatch};
-use tierproof::outcome::{Outcome, Verdict};
+use tierproof::judge::compare::{Comparison, Mismatch};
+use tierproof::judge::outcome::{Outcome, Verdict};
 use tierproof_tests::command::{Ended, tierproof};
 use tierproof_tests::log::{End, RunLog};
 

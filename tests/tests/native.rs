@@ -1,6 +1,6 @@
 //! A whole run on the engine's native build: no browser, and everything else as in one.
 
-use tierproof::outcome::Outcome;
+use tierproof::judge::outcome::Outcome;
 use tierproof_tests::command::{Ended, tierproof};
 use tierproof_tests::log::{End, RunLog};
 

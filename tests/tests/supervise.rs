@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid};
-use tierproof::browser::supervise::{NoLine, Program, Supervised, Supervisor};
+use tierproof::drive::browser::supervise::{NoLine, Program, Supervised, Supervisor};
 use tierproof_tests::processes::{self, descendants, until};
 
 const LIMIT: Duration = Duration::from_secs(30);

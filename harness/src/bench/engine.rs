@@ -10,9 +10,10 @@ use inference_wasm::protocol::{BackendName, Command};
 use tokio::time::Instant;
 
 use super::process::ProcessPage;
-use crate::browser::{Diagnosis, Trouble};
-use crate::page::{BrowserPage, NativePage, Page, PageSignal};
-use crate::server::PageSetup;
+use crate::drive::browser::{Diagnosis, Trouble};
+use crate::drive::page::{BrowserPage, NativePage, Page};
+use crate::drive::server::PageSetup;
+use crate::drive::server::PageSignal;
 
 /// An engine, by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

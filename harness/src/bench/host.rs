@@ -18,11 +18,13 @@ use super::engine::EnginePage;
 use super::lineup::Entrant;
 use super::memory::resident_bytes;
 use super::process::{Driver, ProcessPage};
-use crate::browser::supervise::Supervisor;
-use crate::browser::{Browser, LaunchProfile, Launcher, Trouble};
-use crate::bundle::BundleChoice;
-use crate::page::{BrowserPage, EngineThread, NativePage};
-use crate::server::{PageSetup, ServedModel, Server};
+use crate::drive::browser::supervise::Supervisor;
+use crate::drive::browser::{Browser, Launcher, Trouble};
+use crate::drive::page::{BrowserPage, NativePage};
+use crate::drive::server::EngineThread;
+use crate::drive::server::{PageSetup, ServedModel, Server};
+use crate::spec::bundle::BundleChoice;
+use crate::spec::launch::LaunchProfile;
 
 /// How long a page gathers its events. What is measured are their stamps; sending them takes an engine
 /// processor time, and with a thread for each core, both threads wait.

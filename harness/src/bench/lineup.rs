@@ -10,7 +10,7 @@ use std::str::FromStr;
 use inference_wasm::protocol::BackendName;
 
 use super::engine::EngineName;
-use crate::cell::parse_backend;
+use crate::spec::cell::parse_backend;
 
 /// An engine on one backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -19,13 +19,14 @@ use super::prompt::{BenchPrompt, Prompts};
 use super::record::{Engine, Load, Memory, Model, Sample, Series};
 use super::schedule::order;
 use super::stopwatch::{Face, Stopwatch};
-use crate::browser::LaunchProfile;
-use crate::bundle::BundleChoice;
-use crate::matrix::Timeouts;
-use crate::page::{EngineThread, Page};
-use crate::proof;
+use crate::drive::page::Page;
+use crate::drive::server::EngineThread;
+use crate::drive::server::ServedModel;
+use crate::judge::proof;
 use crate::run::{Conversation, End, Watch, unexpected_error};
-use crate::server::ServedModel;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::launch::LaunchProfile;
+use crate::spec::matrix::Timeouts;
 
 /// What is measured, in every series alike.
 #[derive(Debug, Clone)]
@@ -393,7 +394,7 @@ async fn run(
 fn prove(entrant: Entrant, method: &Method, execution: &ExecutionReport) -> Result<(), String> {
     let Entrant { engine, backend, .. } = entrant;
     if engine.is_ours() {
-        let (bundle, adapter) = (method.choice(entrant), proof::AdapterDemand::Any);
+        let (bundle, adapter) = (method.choice(entrant), crate::spec::adapter::AdapterDemand::Any);
         let demand = proof::Demand { backend, bundle, adapter, probed: None };
         return proof::verify(demand, execution)
             .map(|_| ())

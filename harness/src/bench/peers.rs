@@ -10,10 +10,10 @@ use fs_err as fs;
 use super::engine::EngineName;
 use super::host::{Parts, Prepared};
 use super::lineup::Entrant;
-use super::npm::Package;
 use super::process::write_script;
-use crate::models::FetchProgress;
-use crate::python::Environment;
+use crate::fetch::models::FetchProgress;
+use crate::fetch::npm_project::Package;
+use crate::fetch::python::Environment;
 
 /// Without being asked, so much may be fetched for one run.
 pub const UNASKED_BYTES: u64 = 1_000_000;

@@ -12,10 +12,11 @@ use inference_wasm::protocol::Command;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::browser::supervise::{NoLine, Program, Supervised, Supervisor};
-use crate::browser::{Diagnosis, Trouble, TroubleKind};
-use crate::page::{Page, PageSignal};
-use crate::server::{PageHandle, PageSetup};
+use crate::drive::browser::supervise::{NoLine, Program, Supervised, Supervisor};
+use crate::drive::browser::{Diagnosis, Trouble, TroubleKind};
+use crate::drive::page::Page;
+use crate::drive::server::PageSignal;
+use crate::drive::server::{PageHandle, PageSetup};
 
 /// How long the process may take until it listens: Python, and a library of tens of megabytes.
 const START_LIMIT: Duration = Duration::from_mins(1);

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use fs_err as fs;
 
-use crate::golden::{ReferenceKind, python};
+use crate::judge::golden::{ReferenceKind, python};
 
 /// The weight types that can be made.
 pub const TARGETS: [&str; 6] = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "F16"];

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use inference_wasm::protocol::{Command, PageEvent, PageEventKind, Phase};
 use tokio::time::Instant;
 
-use crate::browser::{Diagnosis, Trouble};
-use crate::page::{Page, PageSignal};
-use crate::server::PageSetup;
+use crate::drive::browser::{Diagnosis, Trouble};
+use crate::drive::page::Page;
+use crate::drive::server::PageSetup;
+use crate::drive::server::PageSignal;
 
 /// When the parts of a command happened, in milliseconds since the page began.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -8,8 +8,9 @@ use inference_wasm::protocol::BundleName;
 
 use super::workspace::Workspace;
 use super::{Answer, Failure, say};
-use crate::bundle::{self, BundleChoice, BundleEntry, BundleOptions, parse_bundle};
+use crate::drive::bundle::{self, BundleEntry, BundleOptions};
 use crate::run::exit::Exit;
+use crate::spec::bundle::{BundleChoice, parse_bundle};
 
 /// Arguments of `tierproof bundle`.
 #[derive(Debug, Args)]

@@ -9,17 +9,18 @@ use inference_wasm::protocol::{BackendName, Loaded, Sampling, SeededFault};
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
 use super::{Answer, BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser, fault, say};
-use crate::browser::Browser;
-use crate::bundle::BundleChoice;
-use crate::cell::BrowserName;
-use crate::generate::{Generation, PromptLine, Settings, read_prompts};
-use crate::matrix::Timeouts;
-use crate::models;
-use crate::outcome::Outcome;
-use crate::page::{BrowserPage, EngineThread, NativePage, Page};
+use crate::drive::browser::Browser;
+use crate::drive::page::{BrowserPage, NativePage, Page};
+use crate::drive::server::EngineThread;
+use crate::drive::server::{DEFAULT_SHARD_BYTES, PageSetup, ServedModel};
+use crate::fetch::models;
+use crate::judge::outcome::Outcome;
 use crate::run::exit::Exit;
+use crate::run::generate::{Generation, PromptLine, Settings, read_prompts};
 use crate::run::probe;
-use crate::server::{DEFAULT_SHARD_BYTES, PageSetup, ServedModel};
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::BrowserName;
+use crate::spec::matrix::Timeouts;
 
 /// Arguments of `tierproof generate`.
 #[derive(Debug, Args)]

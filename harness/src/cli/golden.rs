@@ -1,4 +1,4 @@
-//! `tierproof golden`; the work is in [`crate::golden`].
+//! `tierproof golden`; the work is in [`crate::judge::golden`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use super::machine::Machine;
 use super::workspace::Workspace;
 use super::{Answer, Failure};
 
-use crate::golden::check::{Wanted, check};
-use crate::golden::generate::Generator;
-use crate::golden::{Goldens, ReferenceKind, Traces};
-use crate::matrix::Matrix;
-use crate::models;
+use crate::fetch::models;
+use crate::judge::golden::check::{Wanted, check};
+use crate::judge::golden::generate::Generator;
+use crate::judge::golden::{Goldens, ReferenceKind, Traces};
 use crate::run::exit::Exit;
 use crate::run::requests;
-use crate::scenario::{Fixtures, Step};
+use crate::spec::matrix::Matrix;
+use crate::spec::scenario::{Fixtures, Step};
 
 /// Subcommands of `tierproof golden`.
 #[derive(Debug, Subcommand)]
@@ -141,9 +141,9 @@ fn spinner(name: &str) -> ProgressBar {
 fn wanted_traces(workspace: &Workspace) -> Result<BTreeSet<(String, BackendName)>, Failure> {
     let mut wanted = BTreeSet::new();
     for (matrix, _) in matrices(workspace)? {
-        for cell in crate::plan::expand(&matrix).cells {
+        for cell in crate::spec::matrix::expand(&matrix).cells {
             let Some(client) = matrix.client(&cell) else { continue };
-            let is_had = crate::expectation::unsupported_pair(&cell).is_none();
+            let is_had = cell.unsupported_pair().is_none();
             if is_had && client.unsupported(cell.browser, cell.backend).is_none() {
                 wanted.insert((cell.scenario, cell.backend));
             }
@@ -168,7 +168,7 @@ fn wanted(workspace: &Workspace) -> Result<Vec<Wanted>, Failure> {
     let catalogue = workspace.catalogue()?;
     let mut wanted: BTreeMap<(String, String), Wanted> = BTreeMap::new();
     for (matrix, fixtures) in matrices(workspace)? {
-        for cell in crate::plan::expand(&matrix).cells {
+        for cell in crate::spec::matrix::expand(&matrix).cells {
             let Some(scenario) = fixtures.scenarios.get(&cell.scenario) else { continue };
             let Some(entry) = catalogue.get(&cell.model) else { continue };
             let Some(set) = fixtures.prompts.get(entry.prompt_set()) else { continue };

@@ -11,17 +11,18 @@ use tokio::sync::Notify;
 
 use super::workspace::Workspace;
 use super::{Failure, LaunchArgs};
-use crate::browser::supervise::Supervisor;
-use crate::browser::{Launcher, Overrides, SessionLimits, installation};
-use crate::bundle::{self, BundleChoice, BundleOptions};
-use crate::cell::BrowserName;
-use crate::expectation::Facts;
-use crate::matrix::{Matrix, ModelFacts, Timeouts};
-use crate::models::{self, Catalogue, Entry};
+use crate::drive::browser::supervise::Supervisor;
+use crate::drive::browser::{Launcher, Overrides, SessionLimits, installation};
+use crate::drive::bundle::{self, BundleOptions};
+use crate::drive::server::Server;
+use crate::fetch::models::{self, Catalogue, Entry};
 use crate::plan::Plan;
+use crate::plan::expectation::Facts;
 use crate::run::ModelFile;
-use crate::scenario::Fixtures;
-use crate::server::Server;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::BrowserName;
+use crate::spec::matrix::{Matrix, ModelFacts, Timeouts};
+use crate::spec::scenario::Fixtures;
 
 /// What is on this machine.
 pub(crate) struct Machine {

@@ -28,12 +28,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::browser::{Gpu, LaunchProfile, supervise};
-use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
-use crate::cell::{BrowserName, UnknownName, parse_backend};
+use crate::drive::browser::supervise;
 use crate::plan::{Filter, GRAMMAR};
 use crate::run::Seeded;
 use crate::run::exit::Exit;
+use crate::spec::bundle::BundleWord;
+use crate::spec::bundle::{BundleChoice, MOST_THREADS};
+use crate::spec::cell::{BrowserName, UnknownName, parse_backend};
+use crate::spec::launch::{Gpu, LaunchProfile};
 use inference_wasm::protocol::{BackendName, SeededFault};
 
 const AFTER_HELP: &str = "\
@@ -268,7 +270,7 @@ fn dispatch(cli: Cli) -> Answer {
         Command::Setup(args) => setup::setup(&args),
         Command::Bundle(args) => bundle::run(&workspace()?, &args),
         Command::Schema => {
-            let schema = serde_json::to_string_pretty(&crate::matrix::schema());
+            let schema = serde_json::to_string_pretty(&crate::spec::matrix::schema());
             say(format!("{}\n", schema.map_err(Failure::setup)?))?;
             Ok(Exit::Expected)
         }

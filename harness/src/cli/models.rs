@@ -1,4 +1,4 @@
-//! `tierproof models`; the work is in [`crate::models`].
+//! `tierproof models`; the work is in [`crate::fetch::models`].
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::workspace::Workspace;
 use super::{Answer, Failure, say};
-use crate::models::{self, Catalogue, Entry, FetchOptions, FetchProgress, Source};
+use crate::fetch::models::{self, Catalogue, Entry, FetchOptions, FetchProgress, Source};
 use crate::run::exit::Exit;
 
 /// Subcommands of `tierproof models`.

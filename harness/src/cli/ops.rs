@@ -6,16 +6,17 @@ use inference_wasm::protocol::{BackendName, CapabilityReport, SeededFault};
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
 use super::{Answer, BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser, fault, say};
-use crate::browser::{Browser, Trouble};
-use crate::bundle::BundleChoice;
-use crate::cell::{BrowserName, CellId};
-use crate::expectation;
-use crate::matrix::Timeouts;
-use crate::ops::{self, Held, HeldResult, Settings};
-use crate::page::{BrowserPage, EngineThread, NativePage, Page};
+use crate::drive::browser::{Browser, Trouble};
+use crate::drive::page::{BrowserPage, NativePage, Page};
+use crate::drive::server::EngineThread;
+use crate::drive::server::PageSetup;
+use crate::plan::expectation;
 use crate::run::exit::Exit;
+use crate::run::ops::{self, Held, HeldResult, Settings};
 use crate::run::probe;
-use crate::server::PageSetup;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::{BrowserName, CellId};
+use crate::spec::matrix::Timeouts;
 
 /// Arguments of `tierproof ops`.
 #[derive(Debug, Args)]
@@ -138,7 +139,7 @@ impl Suite<'_> {
             model: String::new(),
             scenario: "ops".to_owned(),
         };
-        if let Some(reason) = expectation::unsupported_pair(&cell) {
+        if let Some(reason) = cell.unsupported_pair() {
             return Ok(HeldResult::Unsupported { reason });
         }
         if name == BrowserName::Native {

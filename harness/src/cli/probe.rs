@@ -7,14 +7,14 @@ use clap::Args;
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
 use super::{Answer, Failure, GpuArgs, LaunchArgs, browser, say};
-use crate::bundle::BundleChoice;
-use crate::capability;
-use crate::cell::BrowserName;
-use crate::matrix::Timeouts;
-use crate::page::{BrowserPage, Page};
+use crate::drive::page::{BrowserPage, Page};
+use crate::drive::server::PageSetup;
+use crate::judge::capability;
 use crate::run::exit::Exit;
 use crate::run::probe;
-use crate::server::PageSetup;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::BrowserName;
+use crate::spec::matrix::Timeouts;
 
 /// Arguments of `tierproof probe`.
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! `tierproof recovery`; the work is in [`crate::recovery`].
+//! `tierproof recovery`; the work is in [`crate::bench::recovery`].
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use inference_wasm::protocol::BackendName;
 use super::machine::{self, Machine, Stage};
 use super::workspace::Workspace;
 use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, say};
-use crate::browser::{LaunchProfile, Variant};
-use crate::bundle::BundleChoice;
-use crate::cell::BrowserName;
-use crate::matrix::Timeouts;
-use crate::models;
-use crate::recovery::{self, Crash, Lap, Trial};
+use crate::bench::recovery::{self, Crash, Lap, Trial};
+use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel};
+use crate::fetch::models;
 use crate::run::exit::Exit;
-use crate::server::{DEFAULT_SHARD_BYTES, ServedModel};
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::{LaunchProfile, Variant};
+use crate::spec::matrix::Timeouts;
 
 const AFTER_HELP: &str = "\
 The browser is Chromium, which has a command for it, launched so that it bears any number of

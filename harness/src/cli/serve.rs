@@ -12,9 +12,9 @@ use tokio::net::TcpListener;
 use super::machine;
 use super::workspace::Workspace;
 use super::{Answer, Failure, say};
-use crate::models::{self, Model};
+use crate::fetch::models::{self, Model};
 use crate::run::exit::Exit;
-use crate::server::api::{self, Key, Options};
+use crate::serve::{self, Key, Options};
 
 /// The variable that holds the key where no file does.
 const KEY_VARIABLE: &str = "TIERPROOF_API_KEY";
@@ -148,7 +148,7 @@ impl ServeArgs {
 pub(crate) fn run(workspace: &Workspace, args: &ServeArgs) -> Answer {
     let options = args.options(workspace)?;
     let router =
-        api::router(options).map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+        serve::router(options).map_err(|error| Failure::usage(miette::miette!("{error}")))?;
     machine::on_runtime(async {
         let address = SocketAddr::new(args.address, args.port);
         let listener = TcpListener::bind(address)

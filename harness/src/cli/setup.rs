@@ -2,7 +2,7 @@
 
 use super::workspace::Workspace;
 use super::{Answer, Failure, machine, say};
-use crate::models;
+use crate::fetch::models;
 use crate::run::exit::Exit;
 pub(crate) use crate::setup::{DoctorArgs, SetupArgs};
 

@@ -1,4 +1,4 @@
-//! `tierproof wasm-test`; the work is in [`crate::bundle::browser_tests`].
+//! `tierproof wasm-test`; the work is in [`crate::drive::bundle::browser_tests`].
 
 use std::ffi::OsStr;
 
@@ -7,12 +7,12 @@ use inference_wasm::protocol::BundleName;
 
 use super::workspace::Workspace;
 use super::{Answer, Failure, LaunchArgs, browser, machine};
-use crate::browser::supervise::Supervisor;
-use crate::browser::{Display, Overrides, installation};
-use crate::bundle::browser_tests::{self, Ended, Setting};
-use crate::bundle::parse_bundle;
-use crate::cell::BrowserName;
+use crate::drive::browser::supervise::Supervisor;
+use crate::drive::browser::{Display, Overrides, installation};
+use crate::drive::bundle::browser_tests::{self, Ended, Setting};
 use crate::run::exit::Exit;
+use crate::spec::bundle::parse_bundle;
+use crate::spec::cell::BrowserName;
 
 /// The subcommand that cargo calls for each module.
 pub(super) const RUNNER: &str = "__wasm-test-runner";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::models::Catalogue;
+use crate::fetch::models::Catalogue;
 
 /// A checkout of tierproof.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Faults that the driver or the system makes, in the middle of things.
 //!
-//! Each is seen to have happened before [`DriverFault::inject`] returns. What the page makes of
+//! Each is seen to have happened before [`inject`] returns. What the page makes of
 //! it is not looked at here.
 
 use std::time::{Duration, SystemTime};
@@ -10,34 +10,14 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::browser::{Browser, Trouble, TroubleKind};
+use crate::drive::browser::{Browser, Trouble, TroubleKind};
+use crate::spec::fault::DriverFault;
 
 /// The phase that trouble is told with.
 const PHASE: &str = "inject fault";
 
 /// How long a process may take to be gone once it was told to.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
-
-/// A fault that comes from outside of the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DriverFault {
-    /// The GPU process crashes, by the browser's own command for it.
-    CrashGpu,
-    /// The GPU process gets SIGKILL.
-    KillGpu,
-    /// The GPU process is stopped, and goes on when the fault is undone.
-    StopGpu,
-    /// Storage has room for so many bytes and no more.
-    Quota,
-    /// The origin's storage is cleared.
-    ClearStorage,
-    /// The processor runs at a fraction of its speed.
-    ThrottleCpu,
-    /// The tab is frozen, and thawed when the fault is undone.
-    FreezeTab,
-    /// The tab crashes. What follows happens in another one.
-    CrashTab,
-}
 
 /// A fault that has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,65 +28,66 @@ pub(crate) struct Injected {
     pub(crate) at: SystemTime,
 }
 
-impl DriverFault {
-    /// Makes it happen, and sees to it that it did. `value` is the fault's measure.
-    ///
-    /// # Errors
-    /// If the browser refuses, or nothing was seen of it within seconds.
-    pub(crate) async fn inject(
-        self,
-        browser: &Browser,
-        value: Option<u64>,
-    ) -> Result<Injected, Trouble> {
-        let mut at = SystemTime::now();
-        let proof = match self {
-            Self::CrashGpu => {
-                let pid = gpu_process(browser)?;
-                at = SystemTime::now();
-                devtools(browser, "Browser.crashGpuProcess", json!({})).await?;
-                gone(browser, pid).await?
-            }
-            Self::KillGpu => {
-                let pid = gpu_process(browser)?;
-                at = SystemTime::now();
-                signal(pid, Signal::SIGKILL)?;
-                gone(browser, pid).await?
-            }
-            Self::StopGpu => {
-                let pid = gpu_process(browser)?;
-                signal(pid, Signal::SIGSTOP)?;
-                format!("GPU process {pid} is stopped")
-            }
-            Self::Quota => quota(browser, value.unwrap_or(0)).await?,
-            Self::ClearStorage => clear(browser).await?,
-            Self::ThrottleCpu => throttle(browser, value.unwrap_or(4)).await?,
-            Self::FreezeTab => freeze(browser).await?,
-            Self::CrashTab => crash_tab(browser).await?,
-        };
-        Ok(Injected { proof, at })
-    }
-
-    /// Ends it, where it does not end by itself. Called in any case, also after a failure.
-    pub(crate) async fn undo(self, browser: &Browser) -> Result<(), Trouble> {
-        match self {
-            Self::StopGpu => match browser.gpu_process() {
-                Some(pid) => signal(pid, Signal::SIGCONT),
-                None => Ok(()),
-            },
-            Self::ThrottleCpu => {
-                let rate = json!({ "rate": 1 });
-                devtools(browser, "Emulation.setCPUThrottlingRate", rate).await.map(drop)
-            }
-            Self::FreezeTab => {
-                let state = json!({ "state": "active" });
-                devtools(browser, "Page.setWebLifecycleState", state).await.map(drop)
-            }
-            Self::Quota => {
-                let origin = json!({ "origin": origin(browser).await? });
-                devtools(browser, "Storage.overrideQuotaForOrigin", origin).await.map(drop)
-            }
-            Self::CrashGpu | Self::KillGpu | Self::ClearStorage | Self::CrashTab => Ok(()),
+/// Makes it happen, and sees to it that it did. `value` is the fault's measure.
+///
+/// # Errors
+/// If the browser refuses, or nothing was seen of it within seconds.
+pub(crate) async fn inject(
+    fault: DriverFault,
+    browser: &Browser,
+    value: Option<u64>,
+) -> Result<Injected, Trouble> {
+    let mut at = SystemTime::now();
+    let proof = match fault {
+        DriverFault::CrashGpu => {
+            let pid = gpu_process(browser)?;
+            at = SystemTime::now();
+            devtools(browser, "Browser.crashGpuProcess", json!({})).await?;
+            gone(browser, pid).await?
         }
+        DriverFault::KillGpu => {
+            let pid = gpu_process(browser)?;
+            at = SystemTime::now();
+            signal(pid, Signal::SIGKILL)?;
+            gone(browser, pid).await?
+        }
+        DriverFault::StopGpu => {
+            let pid = gpu_process(browser)?;
+            signal(pid, Signal::SIGSTOP)?;
+            format!("GPU process {pid} is stopped")
+        }
+        DriverFault::Quota => quota(browser, value.unwrap_or(0)).await?,
+        DriverFault::ClearStorage => clear(browser).await?,
+        DriverFault::ThrottleCpu => throttle(browser, value.unwrap_or(4)).await?,
+        DriverFault::FreezeTab => freeze(browser).await?,
+        DriverFault::CrashTab => crash_tab(browser).await?,
+    };
+    Ok(Injected { proof, at })
+}
+
+/// Ends it, where it does not end by itself. Called in any case, also after a failure.
+pub(crate) async fn undo(fault: DriverFault, browser: &Browser) -> Result<(), Trouble> {
+    match fault {
+        DriverFault::StopGpu => match browser.gpu_process() {
+            Some(pid) => signal(pid, Signal::SIGCONT),
+            None => Ok(()),
+        },
+        DriverFault::ThrottleCpu => {
+            let rate = json!({ "rate": 1 });
+            devtools(browser, "Emulation.setCPUThrottlingRate", rate).await.map(drop)
+        }
+        DriverFault::FreezeTab => {
+            let state = json!({ "state": "active" });
+            devtools(browser, "Page.setWebLifecycleState", state).await.map(drop)
+        }
+        DriverFault::Quota => {
+            let origin = json!({ "origin": origin(browser).await? });
+            devtools(browser, "Storage.overrideQuotaForOrigin", origin).await.map(drop)
+        }
+        DriverFault::CrashGpu
+        | DriverFault::KillGpu
+        | DriverFault::ClearStorage
+        | DriverFault::CrashTab => Ok(()),
     }
 }
 

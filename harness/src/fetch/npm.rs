@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Package;
+use super::models::Package;
 
 /// Why npm does not say where a tarball is.
 #[derive(Debug, thiserror::Error)]

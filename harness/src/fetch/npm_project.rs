@@ -11,28 +11,29 @@ use flate2::read::GzDecoder;
 use fs_err as fs;
 use sha2::{Digest, Sha512};
 
-use crate::models::{DownloadError, FetchProgress, download};
+use crate::fetch::models::FetchProgress;
+use crate::fetch::{DownloadError, download};
 
 /// A package at one version.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Package {
+pub(crate) struct Package {
     /// Its name.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its version.
-    pub(super) version: &'static str,
+    pub(crate) version: &'static str,
     /// Bytes of the tarball.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// SHA-512 of the tarball, in hex: npm's `integrity`.
-    pub(super) sha512: &'static str,
+    pub(crate) sha512: &'static str,
     /// SPDX expression.
-    pub(super) licence: &'static str,
+    pub(crate) licence: &'static str,
     /// What is unpacked: the path in the tarball, and the path below the page's folder.
-    pub(super) files: &'static [(&'static str, &'static str)],
+    pub(crate) files: &'static [(&'static str, &'static str)],
 }
 
 /// Why a package can't be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NpmError {
+pub(crate) enum NpmError {
     /// No npm.
     #[error(
         "no `npm` on PATH, which says where `{package}` is\n  \
@@ -83,7 +84,7 @@ pub(super) enum NpmError {
 
 impl Package {
     /// Everything of it lies in the folder, from this very tarball.
-    pub(super) fn is_in(&self, folder: &Path) -> bool {
+    pub(crate) fn is_in(&self, folder: &Path) -> bool {
         // Written last.
         fs::read_to_string(self.seal(folder)).is_ok_and(|hash| hash == self.sha512)
     }
@@ -93,7 +94,7 @@ impl Package {
     }
 
     /// Puts its files into a folder. Goes on where an earlier attempt broke off.
-    pub(super) fn install(
+    pub(crate) fn install(
         &self,
         folder: &Path,
         progress: &mut dyn FnMut(FetchProgress),

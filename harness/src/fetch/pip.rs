@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::Package;
+use super::models::Package;
 
 /// Why pip does not say where a wheel is.
 #[derive(Debug, thiserror::Error)]

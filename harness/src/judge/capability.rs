@@ -12,7 +12,7 @@ use inference_wasm::protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::browser::LaunchProfile;
+use crate::spec::launch::LaunchProfile;
 
 /// Limits of a WebGPU adapter that decide which model fits; the file has all of them.
 const TELLING_LIMITS: [&str; 5] = [
@@ -290,7 +290,7 @@ mod tests {
         }
         assert_eq!(Hardware::of_adapter(Some(true), ""), Hardware::Software);
     }
-    use crate::cell::BrowserName;
+    use crate::spec::cell::BrowserName;
 
     fn probe() -> Probe {
         let adapter = WebGpuAdapter {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use inference_wasm::protocol::EngineErrorKind;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::Mismatch;
-use crate::proof::{MissingProof, Proof};
+use crate::judge::compare::Mismatch;
+use crate::judge::proof::{MissingProof, Proof};
 
 /// What the plan expects of a cell, decided before anything runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

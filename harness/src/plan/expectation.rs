@@ -20,11 +20,11 @@ use inference_wasm::protocol::{
     BackendName, CapabilityReport, WasmReport, WebGl2Report, WebGpuReport,
 };
 
-use crate::bundle::BundleChoice;
-use crate::cell::{BrowserName, CellId};
-use crate::matrix::Matrix;
-use crate::outcome::Disposition;
-use crate::scenario::ClientScenario;
+use crate::judge::outcome::Disposition;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::{BrowserName, CellId};
+use crate::spec::matrix::Matrix;
+use crate::spec::scenario::ClientScenario;
 
 /// What is known of this machine.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +42,7 @@ pub struct Facts {
 /// What is expected of a cell.
 pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition {
     let unsupported = unsupported_platform(cell.browser, facts.is_macos)
-        .or_else(|| unsupported_pair(cell))
+        .or_else(|| cell.unsupported_pair())
         .or_else(|| unsupported_launch(cell, matrix))
         .or_else(|| matrix.client(cell)?.unsupported(cell.browser, cell.backend))
         .or_else(|| unsupported_by_probe(cell, matrix, facts.reports.get(&cell.browser)));
@@ -63,25 +63,6 @@ pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition
 fn unsupported_platform(browser: BrowserName, is_macos: bool) -> Option<String> {
     (browser == BrowserName::Safari && !is_macos)
         .then(|| "Safari exists on macOS only; `webkit` is its engine on Linux".to_owned())
-}
-
-/// Why no machine can run a cell: the browser can't have the backend.
-pub(crate) fn unsupported_pair(cell: &CellId) -> Option<String> {
-    use BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
-    use BrowserName::{Chrome, Firefox, Native, Safari, Webkit};
-    let CellId { browser, backend, .. } = cell;
-    match (browser, backend) {
-        (Native, Webgpu | Webgl | Wasm) => {
-            Some(format!("`native` is no page: `{backend}` exists in browsers only"))
-        }
-        (Chrome | Firefox | Webkit | Safari, Cpu | Reference) => {
-            Some(format!("`{backend}` exists natively only: use browser `native`"))
-        }
-        (Webkit, Webgpu) => Some("WebKitGTK has no WebGPU".to_owned()),
-        (Chrome | Firefox | Safari, Webgpu)
-        | (Chrome | Firefox | Webkit | Safari, Webgl | Wasm)
-        | (Native, Cpu | Reference) => None,
-    }
 }
 
 /// Why a backend can't be switched off from outside.
@@ -188,7 +169,7 @@ mod tests {
     use inference_wasm::protocol::WebGpuAdapter;
 
     use super::*;
-    use crate::matrix::tests::parse;
+    use crate::spec::matrix::tests::parse;
 
     /// Everything is taken away at once, then given back piece by piece, so that the table shows
     /// which reason hides which.

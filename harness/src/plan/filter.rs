@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use miette::SourceSpan;
 
-use crate::cell::{BrowserName, CellId, parse_backend};
-use crate::document::{did_you_mean, names};
-use crate::matrix::{Axis, Pattern};
+use crate::spec::cell::{BrowserName, CellId, parse_backend};
+use crate::spec::document::{did_you_mean, names};
+use crate::spec::matrix::{Axis, Pattern};
 
 /// The language, for `--help`.
 pub const GRAMMAR: &str = "\

@@ -1,21 +1,24 @@
 //! The plan: which cells a run settles, in which order, and what is expected of each.
 //!
 //! Pure, and the same on every machine but for the dispositions, which
-//! [`crate::expectation`] decides. Nothing is launched or fetched here.
+//! [`crate::plan::expectation`] decides. Nothing is launched or fetched here.
 
+pub mod expectation;
 mod filter;
+pub mod floors;
 mod render;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::cell::CellId;
-use crate::document::{did_you_mean, names};
-use crate::expectation::{Facts, disposition};
-use crate::matrix::{Axis, Matrix};
-use crate::outcome::Disposition;
-use crate::run::event::PlannedCell;
+use serde::{Deserialize, Serialize};
+
+use crate::judge::outcome::Disposition;
+use crate::plan::expectation::{Facts, disposition};
+use crate::spec::cell::CellId;
+use crate::spec::document::{did_you_mean, names};
+use crate::spec::matrix::{Axis, Excluded, Expansion, Matrix, expand};
 
 pub use filter::{Filter, FilterError, GRAMMAR};
 pub use render::{Detail, render, render_json_lines};
@@ -31,22 +34,13 @@ pub struct Plan {
     pub narrowed_by: Vec<String>,
 }
 
-/// A cell that the matrix leaves out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excluded {
+/// A cell of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCell {
     /// The cell.
     pub cell: CellId,
-    /// The matrix's reason.
-    pub reason: String,
-}
-
-/// The cells of a matrix before anything is known of a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expansion {
-    /// What is to be run.
-    pub cells: Vec<CellId>,
-    /// What is left out.
-    pub excluded: Vec<Excluded>,
+    /// What is expected of it.
+    pub disposition: Disposition,
 }
 
 /// Nothing of the matrix is left after narrowing.
@@ -59,59 +53,6 @@ pub struct NothingToRun {
     before: usize,
     #[help]
     hint: Option<String>,
-}
-
-/// Lays a matrix out: the product and what is included, less what is excluded.
-///
-/// Browsers and backends come in the order of reports, models and scenarios in the order in which
-/// the matrix first names them. A scenario of the hybrid client makes no cell for a backend that
-/// it does not start on.
-pub fn expand(matrix: &Matrix) -> Expansion {
-    let mut ids = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut models: Vec<&String> = Vec::new();
-    let mut scenarios: Vec<&String> = Vec::new();
-    for block in &matrix.blocks {
-        models.extend(&block.models);
-        scenarios.extend(&block.scenarios);
-        for &browser in &block.browsers {
-            for &backend in &block.backends {
-                for engine in &block.engines {
-                    for model in &block.models {
-                        for scenario in &block.scenarios {
-                            let (engine, model, scenario) =
-                                (engine.clone(), model.clone(), scenario.clone());
-                            let cell = CellId { browser, backend, engine, model, scenario };
-                            let client = matrix.client(&cell);
-                            if client.is_some_and(|client| !client.tiers.contains(&backend)) {
-                                continue;
-                            }
-                            if seen.insert(cell.clone()) {
-                                ids.push(cell);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-    let place = |names: &[&String], name: &String| names.iter().position(|other| *other == name);
-    ids.sort_by_cached_key(|cell| {
-        let model = place(&models, &cell.model);
-        let scenario = place(&scenarios, &cell.scenario);
-        (cell.browser, cell.backend, cell.engine.clone(), model, scenario)
-    });
-    let mut expansion = Expansion { cells: Vec::new(), excluded: Vec::new() };
-    for cell in ids {
-        match matrix.excluded(&cell) {
-            Some(exclude) => {
-                let reason = exclude.reason.clone();
-                expansion.excluded.push(Excluded { cell, reason });
-            }
-            None => expansion.cells.push(cell),
-        }
-    }
-    expansion
 }
 
 impl Plan {

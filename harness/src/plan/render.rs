@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::Plan;
-use crate::outcome::Disposition;
-use crate::run::event::PlannedCell;
+use crate::judge::outcome::Disposition;
+use crate::plan::PlannedCell;
 
 /// How far groups of cells are spelt out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::cell::BrowserName;
-use crate::matrix::tests::{load, parse, plain};
+use crate::spec::cell::BrowserName;
+use crate::spec::matrix::tests::{load, parse, plain};
 use inference_wasm::protocol::BackendName;
 
 const MATRIX: &str = r#"

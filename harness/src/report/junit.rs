@@ -24,9 +24,9 @@ use quick_junit::{
 use super::record::{AttemptRecord, CellRecord, RunRecord, Standing};
 use super::wording::{exit_code_meaning, first_line, headline, reason, rerun_command};
 use super::{ReportError, Reporter, write_whole};
-use crate::cell::BrowserName;
-use crate::outcome::{Disposition, Outcome};
+use crate::judge::outcome::{Disposition, Outcome};
 use crate::run::event::RunEvent;
+use crate::spec::cell::BrowserName;
 
 /// Writes `junit.xml` at the end of a run.
 #[derive(Debug)]

@@ -14,9 +14,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::replay::Log;
-use crate::cell::CellId;
-use crate::run::event::{LOG_VERSION, PlannedCell, RunEvent, RunEventKind, Summary};
+use crate::plan::PlannedCell;
+use crate::run::event::{LOG_VERSION, RunEvent, RunEventKind, Summary};
 use crate::run::exit::Exit;
+use crate::spec::cell::CellId;
 
 /// The one stream of some logs. A single log is passed on as it is.
 pub(crate) fn merge(logs: &[Log]) -> Vec<RunEvent> {

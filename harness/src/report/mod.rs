@@ -2,7 +2,7 @@
 //!
 //! A [`Reporter`] is a total function of the stream of [`RunEvent`]s and asks nobody else, so that
 //! a report of a replayed log is the report of the run. [`Reporters`] passes every event to all
-//! of them. What an outcome means is not decided here, see [`crate::outcome`].
+//! of them. What an outcome means is not decided here, see [`crate::judge::outcome`].
 //!
 //! | report | module | written |
 //! |---|---|---|

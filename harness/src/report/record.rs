@@ -9,9 +9,9 @@ use std::time::Duration;
 use inference_wasm::protocol::CapabilityReport;
 use jiff::Timestamp;
 
-use crate::cell::{BrowserName, CellId};
-use crate::outcome::{Disposition, Outcome, Verdict};
+use crate::judge::outcome::{Disposition, Outcome, Verdict};
 use crate::run::event::{Evidence, RunEvent, RunEventKind};
+use crate::spec::cell::{BrowserName, CellId};
 
 /// A run, as far as its stream goes.
 #[derive(Debug, Default)]

@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::record::{CellRecord, RunRecord, Standing};
 use super::wording::reason;
-use crate::cell::BrowserName;
-use crate::outcome::Disposition;
+use crate::judge::outcome::Disposition;
 use crate::run::event::ClientEvidence;
-use crate::scenario::Layer;
+use crate::spec::cell::BrowserName;
+use crate::spec::scenario::Layer;
 
 /// Both tables.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -200,7 +200,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::outcome::{Outcome, Verdict};
+    use crate::judge::outcome::{Outcome, Verdict};
     use crate::report::record::AttemptRecord;
     use crate::run::event::{Evidence, StepEvidence};
 

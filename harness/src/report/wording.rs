@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::record::{CellRecord, RunRecord, Standing};
-use crate::outcome::{Disposition, Outcome, Verdict};
+use crate::judge::outcome::{Disposition, Outcome, Verdict};
 
 impl Standing {
     /// The word for it, in tables and lists.

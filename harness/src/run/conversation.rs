@@ -11,11 +11,12 @@ use inference_wasm::protocol::{
 };
 use tokio::time::Instant;
 
-use crate::browser::{Diagnosis, Trouble};
-use crate::matrix::Timeouts;
-use crate::outcome::Outcome;
-use crate::page::{Page, PageSignal};
-use crate::server::PageSetup;
+use crate::drive::browser::{Diagnosis, Trouble};
+use crate::drive::page::Page;
+use crate::drive::server::PageSetup;
+use crate::drive::server::PageSignal;
+use crate::judge::outcome::Outcome;
+use crate::spec::matrix::Timeouts;
 
 /// How long the page is given to say why it went silent.
 const LAST_WORDS: Duration = Duration::from_millis(200);

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::event::{Evidence, PlannedCell, RunEvent, RunEventKind, Summary};
+use super::event::{Evidence, RunEvent, RunEventKind, Summary};
 use super::exit::Exit;
-use crate::cell::CellId;
-use crate::outcome::{Disposition, Outcome, Verdict, judge};
+use crate::judge::outcome::{Disposition, Outcome, Verdict, judge};
+use crate::plan::PlannedCell;
+use crate::spec::cell::CellId;
 
 /// What a worker tells the dispatcher.
 #[derive(Debug)]

@@ -11,9 +11,10 @@ use inference_wasm::protocol::{CapabilityReport, ExecutionReport, FinishReason, 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::{BrowserName, CellId};
-use crate::compare::Comparison;
-use crate::outcome::{Disposition, Outcome, Verdict};
+use crate::judge::compare::Comparison;
+use crate::judge::outcome::{Disposition, Outcome, Verdict};
+use crate::plan::PlannedCell;
+use crate::spec::cell::{BrowserName, CellId};
 
 /// Raised whenever an event changes its shape or its meaning. Readers refuse newer logs.
 pub const LOG_VERSION: u32 = 3;
@@ -114,15 +115,6 @@ pub enum RunEventKind {
         /// How long the run took.
         duration: Duration,
     },
-}
-
-/// A cell of the plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PlannedCell {
-    /// The cell.
-    pub cell: CellId,
-    /// What is expected of it.
-    pub disposition: Disposition,
 }
 
 /// What was seen in an attempt.

@@ -14,20 +14,21 @@ use super::conversation::{Conversation, End, TokenSeen, Watch, unexpected_error}
 use super::event::{Evidence, StepEvidence};
 use super::judge::{self, Answer};
 use super::seeded::Seeded;
-use crate::cell::CellId;
-use crate::compare::{Comparison, Mismatch, ToleranceClass, compare_logits};
-use crate::golden::{Golden, GoldenCase, LogitsGolden, Rows};
-use crate::matrix::Matrix;
-use crate::outcome::Outcome;
-use crate::page::Page;
-use crate::proof::{
+use crate::drive::page::Page;
+use crate::drive::server::{DEFAULT_SHARD_BYTES, ModelShelf, PageSetup};
+use crate::judge::compare::{Comparison, Mismatch, compare_logits};
+use crate::judge::golden::{Golden, GoldenCase, LogitsGolden, Rows};
+use crate::judge::outcome::Outcome;
+use crate::judge::proof::{
     self, AbsenceProof, Demand, MissingProof, NoAbsence, Proof, Refusal, TierProof,
 };
-use crate::scenario::{
+use crate::spec::cell::CellId;
+use crate::spec::matrix::Matrix;
+use crate::spec::scenario::{
     Cases, GenerateExpectation, GenerateStep, Launch, LoadExpectation, LoadStep, OpsStep, Scenario,
     ScoreStep, Step,
 };
-use crate::server::{DEFAULT_SHARD_BYTES, ModelShelf, PageSetup};
+use crate::spec::tolerance::ToleranceClass;
 
 /// Everything that an attempt needs besides a page.
 #[derive(Debug, Clone, Copy)]

@@ -10,12 +10,13 @@ use inference_wasm::protocol::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::bundle::BundleChoice;
-use crate::matrix::Timeouts;
-use crate::outcome::Outcome;
-use crate::page::Page;
-use crate::proof::{self, AdapterDemand, Demand};
+use crate::drive::page::Page;
+use crate::judge::outcome::Outcome;
+use crate::judge::proof::{self, Demand};
 use crate::run::{Conversation, End, Watch, unexpected_error};
+use crate::spec::adapter::AdapterDemand;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::matrix::Timeouts;
 
 /// One prompt, as a line of a file or from the command line.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

@@ -1,16 +1,15 @@
 //! Holds what came out of one step against what its scenario and its golden expect.
 //!
 //! Pure: an answer in, comparisons or the first mismatch out. Carrying steps out is the
-//! executor's, numbers are [`crate::compare`]'s.
+//! executor's, numbers are [`crate::judge::compare`]'s.
 
 use inference_wasm::protocol::{FinishReason, Generated, OpTally, OpsReport};
 
 use super::conversation::{End, TokenSeen};
-use crate::compare::{
-    Comparison, Extent, MeasuredTokens, Mismatch, ToleranceClass, compare_tokens,
-};
-use crate::golden::{GoldenCase, Rows};
-use crate::scenario::{GenerateExpectation, GenerateStep};
+use crate::judge::compare::{Comparison, Extent, MeasuredTokens, Mismatch, compare_tokens};
+use crate::judge::golden::{GoldenCase, Rows};
+use crate::spec::scenario::{GenerateExpectation, GenerateStep};
+use crate::spec::tolerance::ToleranceClass;
 
 /// What a generation answered.
 #[derive(Debug, Clone, Copy)]

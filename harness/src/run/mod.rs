@@ -9,7 +9,9 @@ pub(crate) mod dispatcher;
 pub mod event;
 mod executor;
 pub mod exit;
+pub mod generate;
 mod judge;
+pub mod ops;
 mod prepare;
 mod schedule;
 mod seeded;
@@ -25,14 +27,14 @@ use http::HeaderValue;
 use inference_wasm::client::router::RouterConfig;
 use tokio::sync::{mpsc, watch};
 
-use crate::browser::Launcher;
-use crate::cell::CellId;
-use crate::expectation::Facts;
-use crate::golden::Traces;
-use crate::models::Model;
+use crate::drive::browser::Launcher;
+use crate::drive::server::{ModelShelf, Server};
+use crate::fetch::models::Model;
+use crate::judge::golden::Traces;
 use crate::plan::Plan;
-use crate::server::api::{self, Options, SetupError};
-use crate::server::{ModelShelf, Server};
+use crate::plan::expectation::Facts;
+use crate::serve::{self, Options, SetupError};
+use crate::spec::cell::CellId;
 use dispatcher::{Dispatcher, WorkerMessage};
 use event::{LOG_VERSION, RunEvent, RunEventKind};
 use exit::Exit;
@@ -131,7 +133,7 @@ pub async fn run(
     let is_narrowed = !run.plan.narrowed_by.is_empty();
     dispatcher.finish(is_interrupted, |settled| {
         let settled = settled.iter().map(|(cell, expected, verdict)| (cell, expected, verdict));
-        floors.missed(settled, is_narrowed)
+        crate::plan::floors::missed(floors, settled, is_narrowed)
     })
 }
 
@@ -165,5 +167,5 @@ fn server_tier(run: &Run<'_>) -> Result<Option<Router>, SetupError> {
         analytics: None,
         router: RouterConfig::default(),
     };
-    api::router(options).map(Some)
+    serve::router(options).map(Some)
 }

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::cell::CellId;
-use crate::compare::ToleranceClass;
-use crate::golden::{CaseRequest, Golden, GoldenError, Goldens, LogitsGolden};
-use crate::matrix::Matrix;
+use crate::judge::golden::{CaseRequest, Golden, GoldenError, Goldens, LogitsGolden};
 use crate::plan::Plan;
-use crate::scenario::{Fixtures, PromptSet, Scenario};
+use crate::spec::cell::CellId;
+use crate::spec::matrix::Matrix;
+use crate::spec::scenario::{Fixtures, PromptSet, Scenario};
+use crate::spec::tolerance::ToleranceClass;
 
 /// A model's file on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

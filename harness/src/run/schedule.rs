@@ -2,8 +2,8 @@
 //!
 //! Pure: a plan in, groups out. Launching is the worker's business.
 
-use crate::browser::LaunchProfile;
-use crate::cell::CellId;
+use crate::spec::cell::CellId;
+use crate::spec::launch::LaunchProfile;
 
 /// Cells that one launch serves, in the order of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub(crate) fn groups<'c>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::tests::parse;
-    use crate::plan;
+    use crate::spec::matrix::expand;
+    use crate::spec::matrix::tests::parse;
 
     #[test]
     fn cells_of_one_profile_share_a_launch() {
@@ -49,7 +49,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
 "#,
         )
         .expect("a matrix");
-        let cells = plan::expand(&matrix).cells;
+        let cells = expand(&matrix).cells;
         let groups = groups(&cells, |cell| matrix.profile(cell, false));
         let counts: Vec<_> =
             groups.iter().map(|group| (group.profile.to_string(), group.cells.len())).collect();

@@ -18,14 +18,15 @@ use super::executor::{Attempt, execute};
 use super::prepare::Inputs;
 use super::schedule::Group;
 use super::seeded::Seeded;
-use crate::browser::{Browser, Launcher, Trouble};
-use crate::cell::{BrowserName, CellId};
-use crate::expectation::{Facts, disposition};
-use crate::golden::Traces;
-use crate::outcome::{Disposition, Outcome};
-use crate::page::{BrowserPage, EngineThread, NativePage, Page};
-use crate::scenario::ClientScenario;
-use crate::server::{ModelShelf, PageSetup, Server};
+use crate::drive::browser::{Browser, Launcher, Trouble};
+use crate::drive::page::{BrowserPage, NativePage, Page};
+use crate::drive::server::EngineThread;
+use crate::drive::server::{ModelShelf, PageSetup, Server};
+use crate::judge::golden::Traces;
+use crate::judge::outcome::{Disposition, Outcome};
+use crate::plan::expectation::{Facts, disposition};
+use crate::spec::cell::{BrowserName, CellId};
+use crate::spec::scenario::ClientScenario;
 
 /// Lines of a driver's log that go into the evidence of a failure.
 const LOG_TAIL_LINES: usize = 30;
@@ -306,7 +307,7 @@ impl Worker<'_> {
 /// Asks a fresh page what its browser can do.
 pub(crate) async fn probe(
     page: &mut impl Page,
-    timeouts: crate::matrix::Timeouts,
+    timeouts: crate::spec::matrix::Timeouts,
 ) -> Result<CapabilityReport, Box<Outcome>> {
     let mut conversation = Conversation::open(page, timeouts).await?;
     let watch = Watch { progress: &mut |_| {}, on_token: &mut |_| {}, cancel_after: None };

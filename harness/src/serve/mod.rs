@@ -33,7 +33,7 @@ use inference_wasm::client::router::RouterConfig;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::models::Model;
+use crate::fetch::models::Model;
 use analytics::Analytics;
 use body::Validators;
 use engines::Engines;

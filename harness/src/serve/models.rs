@@ -19,8 +19,8 @@ use tokio::sync::OnceCell;
 
 use super::schema::ModelList;
 use super::{Api, Problem, ProblemKind};
-use crate::models::{self, Model, USUAL_POSITIONS};
-use crate::server::{DEFAULT_SHARD_BYTES, ServedModel, model};
+use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel, model};
+use crate::fetch::models::{self, Model, USUAL_POSITIONS};
 
 /// Positions of a cache on the server at most: memory is shared by all that is loaded.
 const MOST_POSITIONS: u32 = 4096;

@@ -14,7 +14,7 @@ use super::perform::{SetupError, perform};
 use super::plan::{Plan, StepKind, plan};
 use super::requirement::{Finder, Purpose};
 use super::show::{Doctor, Versions, print_plan};
-use crate::models::Catalogue;
+use crate::fetch::models::Catalogue;
 
 /// How long a program may take to tell its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);

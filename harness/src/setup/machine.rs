@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::wasm_env::wasm_environment;
-use crate::models::cache_folder;
+use crate::drive::bundle::{wasm_environment, wasm_toolchain_folder};
+use crate::fetch::models::cache_folder;
 
 /// The target that pages are compiled for.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -80,21 +80,6 @@ pub(crate) trait Machine {
     fn python_with_venv(&self) -> Option<PathBuf>;
     /// Whether apt can install the package. Starts `apt-cache`.
     fn offer(&self, package: &str) -> Offer;
-}
-
-/// Where `setup-wasm.sh` keeps a toolchain of its own and the `env.sh` that selects it:
-/// `$WASM_TOOLCHAIN_DIR`, else `wasm-toolchain` in [`cache_folder`]; the script itself says the
-/// same.
-///
-/// `env.sh` is there once a toolchain was set up; whoever compiles for the target reads it.
-pub fn wasm_toolchain_folder() -> PathBuf {
-    if let Some(folder) = std::env::var_os("WASM_TOOLCHAIN_DIR").filter(|value| !value.is_empty()) {
-        return folder.into();
-    }
-    cache_folder().map_or_else(
-        |_| PathBuf::from("target/wasm-toolchain"),
-        |folder| folder.join("wasm-toolchain"),
-    )
 }
 
 /// The machine that this runs on.

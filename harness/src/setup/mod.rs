@@ -19,10 +19,7 @@ pub(crate) mod perform;
 pub(crate) mod plan;
 pub(crate) mod requirement;
 pub(crate) mod show;
-mod wasm_env;
 
 pub use command::{DoctorArgs, SetupArgs, doctor, setup};
-pub use machine::wasm_toolchain_folder;
 pub use perform::SetupError;
 pub use requirement::Purpose;
-pub(crate) use wasm_env::wasm_environment;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::models::{Catalogue, Entry, Source};
+use crate::fetch::models::{Catalogue, Entry, Source};
 
 /// One model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

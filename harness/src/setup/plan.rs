@@ -150,7 +150,7 @@ fn cargo_install(platform: &Platform, name: &str, version: &str, part: &'static 
 
 fn wasm_toolchain(root: &Path, flags: &[&str], part: &'static Part) -> Step {
     let script = root.join("harness/setup/setup-wasm.sh").display().to_string();
-    let folder = super::machine::wasm_toolchain_folder().display().to_string();
+    let folder = crate::drive::bundle::wasm_toolchain_folder().display().to_string();
     Step {
         kind: StepKind::User,
         command: ["bash", &script, "--dir", &folder]
@@ -189,7 +189,7 @@ mod tests {
         let mut findings = check(machine, &[purpose]);
         findings.retain(|finding| !finding.requirement.optional);
         let plan = plan(machine, &findings, Path::new("/checkout"));
-        let folder = super::super::machine::wasm_toolchain_folder().display().to_string();
+        let folder = crate::drive::bundle::wasm_toolchain_folder().display().to_string();
         let steps = plan.steps.iter().map(|step| step.line().replace(&folder, "CACHE"));
         let by_hand = plan
             .by_hand

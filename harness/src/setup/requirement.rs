@@ -96,7 +96,7 @@ pub(crate) enum Finder {
     WasmStandardLibrary,
     /// The same with atomics, for the very rustc that it was built by.
     WasmThreads,
-    /// A file in the user's cache, by its path below [`crate::models::cache_folder`].
+    /// A file in the user's cache, by its path below [`crate::fetch::models::cache_folder`].
     Cached { path: &'static str },
     /// Python's `venv`, complete enough to make an environment with `pip` in it.
     PythonVenv,

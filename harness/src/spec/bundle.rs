@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use inference_wasm::protocol::{BackendName, BundleName, WasmReport};
 
-use crate::cell::{UnknownName, expected};
+use crate::spec::cell::{UnknownName, expected};
 
 /// The word that leaves the choice to the page.
 pub(crate) const AUTO: &str = "auto";

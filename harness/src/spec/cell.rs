@@ -93,7 +93,7 @@ pub fn parse_backend(text: &str) -> Result<BackendName, UnknownName> {
 /// The scenario's own name has a slash in it (`tokens/greedy`), the other four have none.
 ///
 /// ```
-/// # use tierproof::cell::CellId;
+/// # use tierproof::spec::cell::CellId;
 /// let id: CellId = "chrome/wasm/tierproof/scribe-low-Q8_0/tokens/greedy".parse().unwrap();
 /// assert_eq!(id.scenario, "tokens/greedy");
 /// assert_eq!(id.to_string(), "chrome/wasm/tierproof/scribe-low-Q8_0/tokens/greedy");
@@ -110,6 +110,27 @@ pub struct CellId {
     pub model: String,
     /// The scenario's name.
     pub scenario: String,
+}
+
+impl CellId {
+    /// Why no machine can run a cell: the browser can't have the backend.
+    pub fn unsupported_pair(&self) -> Option<String> {
+        use BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
+        use BrowserName::{Chrome, Firefox, Native, Safari, Webkit};
+        let Self { browser, backend, .. } = self;
+        match (browser, backend) {
+            (Native, Webgpu | Webgl | Wasm) => {
+                Some(format!("`native` is no page: `{backend}` exists in browsers only"))
+            }
+            (Chrome | Firefox | Webkit | Safari, Cpu | Reference) => {
+                Some(format!("`{backend}` exists natively only: use browser `native`"))
+            }
+            (Webkit, Webgpu) => Some("WebKitGTK has no WebGPU".to_owned()),
+            (Chrome | Firefox | Safari, Webgpu)
+            | (Chrome | Firefox | Webkit | Safari, Webgl | Wasm)
+            | (Native, Cpu | Reference) => None,
+        }
+    }
 }
 
 impl fmt::Display for CellId {

@@ -8,8 +8,7 @@ use std::fmt;
 use inference_wasm::protocol::BackendName;
 use serde::{Deserialize, Serialize};
 
-use super::vendor::vendor;
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
 
 /// Everything that forces a relaunch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -112,12 +111,6 @@ impl LaunchProfile {
         };
         let window = if self.is_headed { "-headed" } else { "" };
         format!("{}{gpu}{window}", self.variant.as_str())
-    }
-
-    /// How many browsers of this profile there can be at a time; `None` for as many as the
-    /// machine can bear.
-    pub fn max_sessions(&self) -> Option<usize> {
-        vendor(self.browser)?.max_sessions
     }
 }
 

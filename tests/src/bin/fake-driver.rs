@@ -15,8 +15,9 @@ use inference_wasm::protocol::{
     PROTOCOL_VERSION, PageEvent, PageEventKind, SimdLevel,
 };
 use serde_json::{Value, json};
-use tierproof::page::{NativePage, Page, PageSignal};
-use tierproof::server::{PageSetup, ServedModel};
+use tierproof::drive::page::{NativePage, Page};
+use tierproof::drive::server::PageSignal;
+use tierproof::drive::server::{PageSetup, ServedModel};
 use tierproof_tests::command::root;
 use tierproof_tests::fake::Behaviour;
 use tokio::sync::mpsc;

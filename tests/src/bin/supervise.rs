@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use tierproof::browser::supervise::{Program, SUBCOMMAND, Supervisor, supervise};
+use tierproof::drive::browser::supervise::{Program, SUBCOMMAND, Supervisor, supervise};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);

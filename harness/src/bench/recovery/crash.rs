@@ -14,11 +14,13 @@ use inference_wasm::protocol::{
 use tokio::time::Instant;
 
 use super::Lap;
-use crate::browser::Browser;
-use crate::fault::DriverFault;
-use crate::page::{BrowserPage, Page, PageSignal};
-use crate::server::api::variant_of;
-use crate::server::{PageSetup, ServedModel, Server};
+use crate::drive::browser::Browser;
+use crate::drive::injection;
+use crate::drive::page::{BrowserPage, Page};
+use crate::drive::server::PageSignal;
+use crate::drive::server::{PageSetup, ServedModel, Server};
+use crate::serve::variant_of;
+use crate::spec::fault::DriverFault;
 
 /// How long anything may take of which something is to be heard.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -143,7 +145,7 @@ impl Visit<'_> {
             _ => None,
         };
         while self.event("a token", token).await? < TOKENS_BEFORE {}
-        let injected = DriverFault::CrashGpu.inject(browser, None).await;
+        let injected = injection::inject(DriverFault::CrashGpu, browser, None).await;
         let at = injected.map_err(|trouble| trouble.to_string())?.at;
         let crashed_ms = epoch_ms(at) - self.time_origin_ms;
 

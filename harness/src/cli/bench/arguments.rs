@@ -9,10 +9,11 @@ use inference_wasm::protocol::BackendName;
 use crate::bench::floor::Floors;
 use crate::bench::lineup::{EngineWord, Entrant, line_up};
 use crate::bench::{self, Method};
-use crate::bundle::{AUTO, BundleChoice, BundleWord, MOST_THREADS};
-use crate::cell::BrowserName;
 use crate::cli::{Failure, GpuArgs, LaunchArgs, backend, browser};
-use crate::matrix::Timeouts;
+use crate::spec::bundle::BundleWord;
+use crate::spec::bundle::{AUTO, BundleChoice, MOST_THREADS};
+use crate::spec::cell::BrowserName;
+use crate::spec::matrix::Timeouts;
 
 const AFTER_HELP: &str = "\
 Method:

@@ -18,12 +18,12 @@ use crate::bench::record::{BenchRecord, FORMAT, Settings};
 use crate::bench::{
     self, Method, Missing, Peers, Prepared, Prompts, Subject, Surroundings, html, table,
 };
-use crate::browser::LaunchProfile;
-use crate::browser::supervise::Supervisor;
-use crate::cell::BrowserName;
-use crate::models::{self, FetchProgress, Model};
+use crate::drive::browser::supervise::Supervisor;
+use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel};
+use crate::fetch::models::{self, FetchProgress, Model};
 use crate::run::exit::Exit;
-use crate::server::{DEFAULT_SHARD_BYTES, ServedModel};
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::LaunchProfile;
 
 pub(crate) use arguments::BenchArgs;
 use arguments::{check, method};

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::profile::{Gpu, Variant};
 use super::vendor::{Executable, Launch, Port, Vendor, trailing_port};
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::{Gpu, Variant};
 
 pub(crate) const VENDOR: Vendor = Vendor {
     name: BrowserName::Chrome,

@@ -13,12 +13,12 @@ use tokio::sync::Mutex;
 use super::display::Display;
 use super::driver::Start;
 use super::find::{Overrides, installation};
-use super::profile::LaunchProfile;
 use super::session::{DriverLink, Session, SessionLimits};
 use super::supervise::{Supervised, Supervisor};
 use super::trouble::{Trouble, TroubleKind};
 use super::vendor::{Launch, Vendor, vendor};
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::LaunchProfile;
 
 /// How long a page may take to answer when it is asked whether it lives.
 const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);

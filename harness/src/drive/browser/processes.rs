@@ -6,7 +6,7 @@ use sysinfo::{
     Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
 };
 
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
 
 /// The GPU process below a supervisor; `None` where the browser has none, or not at the moment.
 pub(super) fn gpu(browser: BrowserName, supervisor: u32) -> Option<u32> {

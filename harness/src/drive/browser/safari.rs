@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::vendor::{Executable, Launch, Port, Vendor};
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
 
 pub(crate) const VENDOR: Vendor = Vendor {
     name: BrowserName::Safari,

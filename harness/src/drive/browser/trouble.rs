@@ -87,7 +87,7 @@ impl Trouble {
     }
 
     /// Too many launches failed in a row for another one to be worth its time.
-    pub(crate) fn gave_up(profile: super::LaunchProfile, launches: u32) -> Self {
+    pub(crate) fn gave_up(profile: crate::spec::launch::LaunchProfile, launches: u32) -> Self {
         let message = format!("`{profile}` failed to launch {launches} times in a row; gave up");
         Self::new("launch", TroubleKind::Start { message })
     }

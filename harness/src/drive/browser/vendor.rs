@@ -8,9 +8,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::profile::{LaunchProfile, Variant};
 use super::{chrome, firefox, safari, webkit};
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::{LaunchProfile, Variant};
 
 /// A vendor's table.
 #[derive(Debug)]
@@ -84,6 +84,11 @@ pub(crate) fn vendor(browser: BrowserName) -> Option<&'static Vendor> {
         BrowserName::Safari => Some(&safari::VENDOR),
         BrowserName::Native => None,
     }
+}
+
+/// How many sessions of a browser there can be at a time; `None` for as many as the machine bears.
+pub(crate) fn max_sessions(browser: BrowserName) -> Option<usize> {
+    vendor(browser)?.max_sessions
 }
 
 /// The number at the end of a text, less a trailing full stop.

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::profile::Variant;
 use super::vendor::{Executable, Launch, Port, Vendor};
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::Variant;
 
 pub(crate) const VENDOR: Vendor = Vendor {
     name: BrowserName::Webkit,

@@ -13,8 +13,8 @@ use inference_wasm::protocol::BundleName;
 use serde_json::{Map, Value, json};
 
 use super::{BundleError, TARGET, toolchain, wait};
-use crate::browser::Installation;
-use crate::cell::BrowserName;
+use crate::drive::browser::Installation;
+use crate::spec::cell::BrowserName;
 
 /// Where the runner looks for a driver; the first that is set wins, whoever set it.
 const DRIVERS: [&str; 8] = [

@@ -9,9 +9,9 @@
 //! beside the old and takes its place only when it is whole.
 
 pub mod browser_tests;
-mod choice;
 pub mod test_runner;
 mod toolchain;
+mod wasm_env;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -25,10 +25,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::cell::BrowserName;
-
-pub(crate) use choice::AUTO;
-pub use choice::{BundleChoice, BundleWord, MOST_THREADS, TooManyThreads, parse_bundle};
+use crate::spec::cell::BrowserName;
+pub(crate) use wasm_env::{wasm_environment, wasm_toolchain_folder};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm-release";

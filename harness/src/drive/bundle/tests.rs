@@ -110,7 +110,7 @@ fn the_page_agrees_on_what_it_repeats() {
     has("page.js", &format!("const PROTOCOL = {PROTOCOL_VERSION};"));
     has("client/page.js", &format!("const PROTOCOL = {PROTOCOL_VERSION};"));
     has("client/plain.js", &format!("const TELEMETRY_VERSION = {TELEMETRY_VERSION};"));
-    has("bundle.js", &format!("const MOST_THREADS = {MOST_THREADS};"));
+    has("bundle.js", &format!("const MOST_THREADS = {};", crate::spec::bundle::MOST_THREADS));
     for bundle in BundleName::ALL {
         has("bundle.js", &format!("  {bundle}: () =>"));
     }

@@ -11,7 +11,7 @@ use std::process::Command;
 use inference_wasm::protocol::BundleName;
 
 use super::{BundleError, PROFILE, TARGET};
-use crate::setup::wasm_environment;
+use crate::drive::bundle::wasm_environment;
 
 /// The variables that any cargo may be given as they stand in the file.
 const VARIABLES: [&str; 2] = ["RUSTC", "RUSTDOC"];

@@ -4,8 +4,24 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
-use super::machine::wasm_toolchain_folder;
+use crate::fetch::models::cache_folder;
+
+/// Where `setup-wasm.sh` keeps a toolchain of its own and the `env.sh` that selects it:
+/// `$WASM_TOOLCHAIN_DIR`, else `wasm-toolchain` in [`cache_folder`]; the script itself says the
+/// same.
+///
+/// `env.sh` is there once a toolchain was set up; whoever compiles for the target reads it.
+pub(crate) fn wasm_toolchain_folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("WASM_TOOLCHAIN_DIR").filter(|value| !value.is_empty()) {
+        return folder.into();
+    }
+    cache_folder().map_or_else(
+        |_| PathBuf::from("target/wasm-toolchain"),
+        |folder| folder.join("wasm-toolchain"),
+    )
+}
 
 /// What the script exports; nothing where it never ran.
 ///

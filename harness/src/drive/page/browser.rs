@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Page, PageSignal};
-use crate::browser::{Browser, Diagnosis, Trouble, TroubleKind};
-use crate::server::{PageHandle, PageSetup};
+use crate::drive::browser::{Browser, Diagnosis, Trouble, TroubleKind};
+use crate::drive::server::{PageHandle, PageSetup};
 
 /// One page in a browser that others may use after it.
 #[derive(Debug)]

@@ -5,7 +5,6 @@
 
 mod browser;
 mod native;
-mod thread;
 
 use std::future::Future;
 
@@ -14,11 +13,10 @@ use tokio::time::Instant;
 
 pub use browser::BrowserPage;
 pub use native::NativePage;
-pub use thread::EngineThread;
 
-use crate::browser::{Diagnosis, Trouble};
-use crate::server::PageSetup;
-pub use crate::server::PageSignal;
+use crate::drive::browser::{Diagnosis, Trouble};
+use crate::drive::server::PageSetup;
+use crate::drive::server::PageSignal;
 
 /// An engine that takes commands, wherever it runs.
 pub trait Page {

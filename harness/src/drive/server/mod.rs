@@ -9,13 +9,13 @@
 //!
 //! The server tier and the control plane are a router of their own: [`api`].
 
-pub mod api;
 mod assets;
 mod attempt;
 mod fault;
 mod ingest;
-mod model;
+pub(crate) mod model;
 mod site;
+mod thread;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -31,15 +31,15 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub use fault::ServerFault;
-pub(crate) use fault::{Sent, Traffic};
+pub(crate) use fault::{Sent, Traffic, sends};
 pub use model::{DEFAULT_SHARD_BYTES, ModelShelf, ServedModel};
 pub(crate) use site::ClientSite;
+pub use thread::EngineThread;
 
 use attempt::Attempt;
 
-use crate::bundle::BundleChoice;
-use crate::page::EngineThread;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::fault::ServerFault;
 
 /// The most that a batch of events may weigh.
 const EVENTS_LIMIT: usize = 16 << 20;

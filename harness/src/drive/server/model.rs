@@ -12,7 +12,7 @@ use inference_wasm::protocol::{ModelManifest, Shard};
 use sha2::{Digest, Sha256};
 
 use super::Shared;
-use super::fault::{HTML, Sent};
+use super::fault::{HTML, Sent, sends};
 
 /// Size of a shard in bytes where a scenario doesn't say.
 pub const DEFAULT_SHARD_BYTES: u64 = 8 << 20;
@@ -127,7 +127,7 @@ pub(super) async fn shard(
         return StatusCode::NOT_FOUND.into_response();
     };
     let count = model.manifest.shards.len();
-    let sent = fault.map_or(Sent::Whole, |fault| fault.sends(index, count));
+    let sent = fault.map_or(Sent::Whole, |fault| sends(fault, index, count));
     match sent {
         Sent::NotFound => return StatusCode::NOT_FOUND.into_response(),
         Sent::Html => {
@@ -139,7 +139,7 @@ pub(super) async fn shard(
 }
 
 /// A shard, or half of it, or the range of it that was asked for.
-pub(super) async fn send(
+pub(crate) async fn send(
     model: Arc<ServedModel>,
     index: usize,
     is_half: bool,

@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use super::Shared;
 use super::fault::{HTML, Network, ShardSent, TierSent};
 use super::model::{self, ServedModel};
-use crate::fault::{Fault, Means};
+use crate::spec::fault::{Fault, Means};
 
 /// How long what was sent has to leave us before a connection breaks off.
 const LEAVES_WITHIN: Duration = Duration::from_millis(50);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::golden::ReferenceKind;
+use crate::judge::golden::ReferenceKind;
 
 /// The models that have names.
 #[derive(Debug, Clone, PartialEq, Eq)]

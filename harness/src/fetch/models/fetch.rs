@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::archive::{self, ArchiveError, ArchiveKind};
-use super::download::{DownloadError, download};
 use super::llama2c::{self, ConvertError};
-use super::{
-    Conversion, Entry, FileProblem, NpmError, Package, PipError, Source, Terms, check_file, npm,
-    pip,
-};
+use super::{Conversion, Entry, FileProblem, Package, Source, Terms, check_file};
+use crate::fetch::archive::{self, ArchiveError, ArchiveKind};
+use crate::fetch::download::{DownloadError, download};
+use crate::fetch::{NpmError, PipError, npm, pip};
 
 /// What the user has decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -35,7 +35,7 @@ fn entry(source: Source, content: &[u8]) -> Entry {
         layers: 1,
         kv_width: 1,
         prompts: None,
-        reference: crate::golden::ReferenceKind::default(),
+        reference: crate::judge::golden::ReferenceKind::default(),
         licence: "MIT".to_owned(),
         terms: None,
         untested: None,

@@ -3,32 +3,23 @@
 //! Owns the catalogue, the cache of fetched files, checking and fetching. What is inside of a
 //! model file is the engine's business.
 
-mod archive;
 mod catalogue;
-mod download;
 mod fetch;
 mod files;
 mod gguf_writer;
 mod llama2c;
 mod need;
-mod npm;
-mod pip;
 mod table;
 
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-pub use archive::ArchiveError;
 pub use catalogue::{Catalogue, CatalogueError, Conversion, Entry, Package, Source, Terms};
-pub use download::DownloadError;
-pub(crate) use download::download;
 pub use fetch::{FetchError, FetchOptions, FetchProgress, RegistryError, fetch};
 pub use files::{FileProblem, check_file};
 pub use llama2c::ConvertError;
 pub use need::{LINEAR_BYTES, PIECE_BYTES, USUAL_POSITIONS, cache_bytes, weight_bytes};
-pub use npm::NpmError;
-pub use pip::PipError;
 pub use table::{details, list, rows};
 
 /// A model that a cell or a command names.
@@ -119,7 +110,7 @@ mod tests {
     use super::*;
 
     fn catalogue() -> Catalogue {
-        let text = include_str!("../../../fixtures/models/catalogue.toml");
+        let text = include_str!("../../../../fixtures/models/catalogue.toml");
         Catalogue::parse(text, Path::new("fixtures/models/catalogue.toml")).unwrap()
     }
 

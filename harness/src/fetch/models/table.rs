@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn catalogue() -> Catalogue {
-        let text = include_str!("../../../fixtures/models/catalogue.toml");
+        let text = include_str!("../../../../fixtures/models/catalogue.toml");
         Catalogue::parse(text, Path::new("nowhere/catalogue.toml")).unwrap()
     }
 

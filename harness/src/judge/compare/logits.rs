@@ -3,8 +3,9 @@
 //! All arithmetic is f64. A logit that is no number comes first: no metric is worth anything
 //! beside it. A constant added to a whole row changes no probability and no metric.
 
-use super::{Candidate, Comparison, Flip, LogitsComparison, Mismatch, ToleranceClass};
-use crate::golden::{GoldenCase, Rows};
+use super::{Candidate, Comparison, Flip, LogitsComparison, Mismatch};
+use crate::judge::golden::{GoldenCase, Rows};
+use crate::spec::tolerance::ToleranceClass;
 
 /// Compares rows of logits with the golden's whole rows.
 ///

@@ -1,6 +1,6 @@
 //! What an answer came to against its golden: the measured value beside the allowed one.
 //!
-//! Pure: values in, comparisons out. Where goldens come from is [`crate::golden`]'s business,
+//! Pure: values in, comparisons out. Where goldens come from is [`crate::judge::golden`]'s business,
 //! which numbers are allowed is the matrix's.
 
 mod logits;
@@ -8,27 +8,10 @@ mod tokens;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::spec::tolerance::ToleranceClass;
+
 pub use logits::compare_logits;
 pub use tokens::{Extent, MeasuredTokens, compare_tokens};
-
-/// The numbers that an answer may differ by, under a name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ToleranceClass {
-    /// The class's name in the matrix.
-    #[serde(default)]
-    pub name: String,
-    /// Mean over rows of KL(reference ‖ measured), in nats.
-    pub mean_kld: f64,
-    /// The largest KL(reference ‖ measured) of any row, in nats.
-    pub max_kld: f64,
-    /// The largest difference of any logit, after the mean of a row's differences is taken off
-    /// (a shift of a whole row changes no probability).
-    pub max_abs: f64,
-    /// A token may differ from the reference's where the reference itself prefers its own by no
-    /// more than this, in logits.
-    pub flip_margin: f64,
-}
 
 /// A token that could have come next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

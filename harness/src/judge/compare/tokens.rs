@@ -7,8 +7,9 @@
 use inference_wasm::protocol::FinishReason;
 use similar::{ChangeTag, TextDiff};
 
-use super::{Candidate, Comparison, Divergence, Mismatch, TokensComparison, ToleranceClass};
-use crate::golden::{GoldenCase, Rows};
+use super::{Candidate, Comparison, Divergence, Mismatch, TokensComparison};
+use crate::judge::golden::{GoldenCase, Rows};
+use crate::spec::tolerance::ToleranceClass;
 
 /// How much of the golden an answer is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Tables over the golden of `golden::tests`: `b`, then the stop token.
 
 use super::*;
-use crate::golden::tests::case;
+use crate::judge::golden::tests::case;
 
 fn class(flip_margin: f64) -> ToleranceClass {
     ToleranceClass { name: "t".to_owned(), mean_kld: 0.0, max_kld: 0.0, max_abs: 0.0, flip_margin }

@@ -13,7 +13,7 @@ use super::{
     CaseRequest, GOLDEN_FORMAT, Golden, GoldenCase, GoldenError, Goldens, LogitsFile, LogitsGolden,
     Reference, ReferenceKind, python,
 };
-use crate::python::PythonError;
+use crate::fetch::python::PythonError;
 
 /// How far a regenerated logit or logsumexp in the JSON may be off: the file keeps nine decimals,
 /// and the order of a sum in float64 moves less than that.

@@ -2,7 +2,7 @@
 //!
 //! Owns the format, its own consistency and the lookup in `golden/`. A golden is written by
 //! [`generate`], from `fixtures/reference/`, and by nothing else: never by an engine under test,
-//! and never in the course of a run. Comparing with one is [`crate::compare`]'s business.
+//! and never in the course of a run. Comparing with one is [`crate::judge::compare`]'s business.
 
 pub mod check;
 pub mod generate;

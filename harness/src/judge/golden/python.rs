@@ -7,7 +7,7 @@ use fs_err as fs;
 use sha2::{Digest, Sha256};
 
 use super::ReferenceKind;
-use crate::python::{Environment, PythonError};
+use crate::fetch::python::{Environment, PythonError};
 
 impl ReferenceKind {
     /// The files that decide what comes out, in the order in which they are hashed.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use inference_wasm::protocol::BackendName;
 use similar::TextDiff;
 
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
 
 /// How the first line of a browser's own trace begins.
 const REASON: &str = "# reason: ";

@@ -2,7 +2,7 @@
 //!
 //! Three witnesses have to agree: the page's own probe, the engine's error, and a command to
 //! compute, given all the same, that came to nothing. Switching the backend off is
-//! [`crate::browser`]'s, asking the engine is the executor's.
+//! [`crate::drive::browser`]'s, asking the engine is the executor's.
 
 use inference_wasm::protocol::{BackendName, CapabilityReport};
 use serde::{Deserialize, Serialize};
@@ -191,9 +191,9 @@ mod tests {
         let report = CapabilityReport::default();
         let proof =
             verify_absence(BackendName::Webgl, "p", Some(&report), vec![refusal()]).unwrap();
-        let proof = crate::proof::Proof::Absence(proof);
+        let proof = crate::judge::proof::Proof::Absence(proof);
         let json = serde_json::to_string(&proof).unwrap();
-        assert_eq!(serde_json::from_str::<crate::proof::Proof>(&json).unwrap(), proof);
+        assert_eq!(serde_json::from_str::<crate::judge::proof::Proof>(&json).unwrap(), proof);
         assert!(proof.execution().is_none());
     }
 }

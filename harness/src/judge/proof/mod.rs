@@ -14,8 +14,9 @@ pub(crate) use absence::is_gone;
 pub use absence::{AbsenceProof, NoAbsence, Refusal, verify_absence};
 pub use client::{ClientProof, FaultProof, RequestProof};
 
-use crate::bundle::{BundleChoice, parse_bundle};
-use crate::capability::{Hardware, adapter_name};
+use crate::judge::capability::{Hardware, adapter_name};
+use crate::spec::adapter::AdapterDemand;
+use crate::spec::bundle::{BundleChoice, parse_bundle};
 
 /// Why a pass is believed.
 ///
@@ -78,38 +79,12 @@ pub struct Demand<'a> {
     pub probed: Option<&'a CapabilityReport>,
 }
 
-/// What a GPU tier has to have computed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AdapterDemand {
-    /// Whatever there is; reports say what it was.
-    #[default]
-    Any,
-    /// A GPU that is named. One that the browser keeps to itself is none, since nobody can tell.
-    Hardware,
-    /// An adapter that computes on the CPU, for figures that other machines can repeat.
-    Software,
-}
-
-impl AdapterDemand {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Any, Self::Hardware, Self::Software];
-
-    /// The name as it stands in TOML.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Hardware => "hardware",
-            Self::Software => "software",
-        }
-    }
-
-    /// Whether an adapter will do.
-    fn takes(self, hardware: Hardware) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Hardware => hardware == Hardware::Gpu,
-            Self::Software => hardware == Hardware::Software,
-        }
+/// Whether an adapter satisfies a demand.
+fn takes(demand: AdapterDemand, hardware: Hardware) -> bool {
+    match demand {
+        AdapterDemand::Any => true,
+        AdapterDemand::Hardware => hardware == Hardware::Gpu,
+        AdapterDemand::Software => hardware == Hardware::Software,
     }
 }
 
@@ -181,7 +156,7 @@ fn verify_gpu(demand: Demand<'_>, report: &ExecutionReport, missing: &mut Missin
     // What the browser does not tell the engine it may still tell the page.
     let seen = demand.probed.map_or(Hardware::Untold, |probed| probed_hardware(demand, probed));
     let hardware = if ran.hardware == Hardware::Untold { seen } else { ran.hardware };
-    missing.require(demand.adapter.takes(hardware), || {
+    missing.require(takes(demand.adapter, hardware), || {
         format!("a {} adapter was demanded, it ran on: {ran}", demand.adapter.as_str())
     });
     let Some(probed) = demand.probed else { return };

@@ -3,7 +3,7 @@
 use inference_wasm::protocol::{CapabilityReport, WebGl2Report, WebGpuReport};
 use serde::Serialize;
 
-use crate::capability::{Hardware, adapter_name};
+use crate::judge::capability::{Hardware, adapter_name};
 use crate::report::record::Probe;
 
 #[derive(Debug, Default, Serialize)]

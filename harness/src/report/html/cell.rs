@@ -4,10 +4,10 @@ use inference_wasm::protocol::{ExecutionReport, FinishReason};
 use serde::Serialize;
 
 use super::comparison::{self, ComparisonView};
-use crate::capability::Hardware;
-use crate::compare::Comparison;
-use crate::outcome::{Disposition, Outcome};
-use crate::proof::{self, AbsenceProof, ClientProof, FaultProof};
+use crate::judge::capability::Hardware;
+use crate::judge::compare::Comparison;
+use crate::judge::outcome::{Disposition, Outcome};
+use crate::judge::proof::{self, AbsenceProof, ClientProof, FaultProof};
 use crate::report::record::{AttemptRecord, CellRecord, RunRecord};
 use crate::report::wording::{first_line, reason, rerun_command, shortened, spoken};
 use crate::run::event::StepEvidence;

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::compare::{Candidate, Comparison, Divergence, LogitsComparison, TokensComparison};
+use crate::judge::compare::{
+    Candidate, Comparison, Divergence, LogitsComparison, TokensComparison,
+};
 use crate::report::wording::shortened;
 
 /// Flips shown of one comparison.

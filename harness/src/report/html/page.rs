@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::capability::{self, Capabilities};
 use super::cell::{self, CellView};
-use crate::cell::BrowserName;
 use crate::report::record::{CellRecord, RunRecord, Standing, Tally};
 use crate::report::resilience::{self, Resilience};
 use crate::report::wording::{Tone, exit_code_meaning, headline, reason, spoken};
+use crate::spec::cell::BrowserName;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Page {

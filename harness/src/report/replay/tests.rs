@@ -113,8 +113,8 @@ fn a_missing_log_is_named_and_nothing_is_told() {
 
 #[test]
 fn a_measurement_that_is_no_number_survives_the_log() {
-    use crate::compare::Comparison;
-    use crate::outcome::Outcome;
+    use crate::judge::compare::Comparison;
+    use crate::judge::outcome::Outcome;
     let mut events = sample::run("chrome/wasm/tierproof/m/logits/teacher-forced: logits");
     for event in &mut events {
         let RunEventKind::AttemptFinished { outcome, .. } = &mut event.kind else { continue };

@@ -8,14 +8,14 @@ use inference_wasm::protocol::{
 };
 
 use super::is_gpu;
-use crate::cell::{BrowserName, CellId};
-use crate::compare::{
+use crate::judge::compare::{
     Candidate, Comparison, Divergence, Flip, LogitsComparison, Mismatch, TokensComparison,
-    ToleranceClass,
 };
-use crate::outcome::Outcome;
-use crate::proof::Proof;
+use crate::judge::outcome::Outcome;
+use crate::judge::proof::Proof;
 use crate::run::event::{Evidence, RunEventKind, StepEvidence};
+use crate::spec::cell::{BrowserName, CellId};
+use crate::spec::tolerance::ToleranceClass;
 
 const CASES: [(&str, &str); 6] = [
     ("fix-001", "Please film the tutorial before Friday."),

@@ -12,11 +12,12 @@ use std::time::Duration;
 use inference_wasm::protocol::{BackendName, EngineErrorKind};
 use jiff::Timestamp;
 
-use crate::cell::{BrowserName, CellId};
-use crate::outcome::{Disposition, Outcome, Verdict, judge};
-use crate::proof::MissingProof;
-use crate::run::event::{LOG_VERSION, PlannedCell, RunEvent, RunEventKind, Summary};
+use crate::judge::outcome::{Disposition, Outcome, Verdict, judge};
+use crate::judge::proof::MissingProof;
+use crate::plan::PlannedCell;
+use crate::run::event::{LOG_VERSION, RunEvent, RunEventKind, Summary};
 use crate::run::exit::Exit;
+use crate::spec::cell::{BrowserName, CellId};
 
 pub(crate) use large::large;
 

@@ -7,12 +7,12 @@ use inference_wasm::protocol::BackendName;
 use owo_colors::OwoColorize;
 
 use super::lines::{column, harmless, indented, style};
-use crate::cell::BrowserName;
 use crate::report::record::{CellRecord, RunRecord, Standing, Tally};
 use crate::report::resilience::{self, Resilience, Route};
 use crate::report::wording::{
     Tone, exit_code_meaning, first_line, headline, reason, rerun_command, spoken,
 };
+use crate::spec::cell::BrowserName;
 
 /// Cells that want attention are listed up to this number; the HTML report has them all.
 const LISTED: usize = 40;

@@ -3,7 +3,7 @@
 
 use owo_colors::{OwoColorize, Style};
 
-use crate::outcome::{Outcome, Verdict};
+use crate::judge::outcome::{Outcome, Verdict};
 use crate::report::record::{AttemptRecord, CellRecord, RunRecord, Standing};
 use crate::report::wording::{first_line, reason, shortened, spoken};
 use crate::run::event::{RunEvent, RunEventKind, StepEvidence};
@@ -68,7 +68,7 @@ pub(super) fn of_event(event: &RunEvent, record: &RunRecord, is_verbose: bool) -
 }
 
 fn started(version: &str, matrix: &str, narrowed_by: &[String], record: &RunRecord) -> Vec<String> {
-    use crate::outcome::Disposition;
+    use crate::judge::outcome::Disposition;
     let count = |which: fn(&Disposition) -> bool| {
         record.cells.iter().filter(|cell| which(&cell.disposition)).count()
     };

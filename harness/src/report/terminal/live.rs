@@ -8,10 +8,10 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines::harmless;
-use crate::cell::CellId;
-use crate::outcome::Disposition;
+use crate::judge::outcome::Disposition;
 use crate::report::record::{RunRecord, Standing};
 use crate::run::event::{RunEvent, RunEventKind};
+use crate::spec::cell::CellId;
 
 const TICK: Duration = Duration::from_millis(120);
 

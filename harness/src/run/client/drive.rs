@@ -9,12 +9,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::visit::Visit;
-use crate::browser::{Browser, Diagnosis};
-use crate::matrix::Timeouts;
-use crate::outcome::Outcome;
-use crate::page::{BrowserPage, Page, PageSignal};
+use crate::drive::browser::{Browser, Diagnosis};
+use crate::drive::page::{BrowserPage, Page};
+use crate::drive::server::PageHandle;
+use crate::drive::server::PageSignal;
+use crate::judge::outcome::Outcome;
 use crate::run::conversation::{fatal, outcome_of};
-use crate::server::PageHandle;
+use crate::spec::matrix::Timeouts;
 
 /// A page that is open.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use inference_wasm::protocol::Shim;
 use serde_json::json;
 
 use super::visit::Visit;
-use crate::fault::{FaultPhase, FaultPlan, Means};
-use crate::proof::FaultProof;
-use crate::scenario::{ClientScenario, ClientStep};
+use crate::judge::proof::FaultProof;
+use crate::spec::fault::{FaultPhase, FaultPlan, Means};
+use crate::spec::scenario::{ClientScenario, ClientStep};
 
 /// A fault that the scenario plans.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,8 +152,8 @@ mod tests {
 
     use super::super::visit::tests::transition;
     use super::*;
-    use crate::fault::Fault;
-    use crate::scenario::Scenario;
+    use crate::spec::fault::Fault;
+    use crate::spec::scenario::Scenario;
 
     fn scenario() -> ClientScenario {
         let text = r#"

@@ -7,12 +7,11 @@ use inference_wasm::client::tier::Tier;
 use inference_wasm::protocol::{ClientInspection, FinishReason};
 
 use super::visit::{Asked, Ended};
-use crate::compare::{
-    Comparison, Extent, MeasuredTokens, Mismatch, ToleranceClass, compare_tokens,
-};
-use crate::golden::GoldenCase;
+use crate::judge::compare::{Comparison, Extent, MeasuredTokens, Mismatch, compare_tokens};
+use crate::judge::golden::GoldenCase;
 use crate::run::judge::{at_least, at_most, equal};
-use crate::scenario::{Inspect, Request, RequestExpectation};
+use crate::spec::scenario::{Inspect, Request, RequestExpectation};
+use crate::spec::tolerance::ToleranceClass;
 
 /// What a request is held against.
 #[derive(Debug, Clone, Copy)]
@@ -222,7 +221,7 @@ mod tests {
     use super::super::visit::Visit;
     use super::super::visit::tests as told;
     use super::*;
-    use crate::scenario::{Cases, TierExpectation};
+    use crate::spec::scenario::{Cases, TierExpectation};
     use inference_wasm::client::output::ClientErrorKind;
     use inference_wasm::client::router::Complexity;
 

@@ -9,7 +9,7 @@ use inference_wasm::client::registry::ModelVariant;
 use inference_wasm::client::tier::Tier;
 use inference_wasm::protocol::BackendName;
 
-use crate::scenario::{ClientScenario, Deployment, Settings};
+use crate::spec::scenario::{ClientScenario, Deployment, Settings};
 
 /// The one model on offer, for the backend that the client is to start on and those below it.
 pub(super) fn offer(
@@ -68,8 +68,8 @@ mod tests {
     use inference_wasm::client::registry::validate;
 
     use super::*;
-    use crate::server::ServedModel;
-    use crate::server::api::variant_of;
+    use crate::drive::server::ServedModel;
+    use crate::serve::variant_of;
 
     fn variant() -> ModelVariant {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -9,15 +9,16 @@ use super::judge::{self, Bits, Expected};
 use super::steps::named;
 use super::visit::{Asked, Ended};
 use super::{Run, text};
-use crate::cell::CellId;
-use crate::compare::{Comparison, ToleranceClass};
-use crate::fault::Fault;
-use crate::golden::GoldenCase;
-use crate::outcome::Outcome;
-use crate::proof::{Demand, RequestProof};
+use crate::judge::compare::Comparison;
+use crate::judge::golden::GoldenCase;
+use crate::judge::outcome::Outcome;
+use crate::judge::proof::{Demand, RequestProof};
 use crate::run::event::{ClientEvidence, StepEvidence};
 use crate::run::executor::Attempt;
-use crate::scenario::{Cases, Meanwhile, MeanwhileEvent, Request, RequestExpectation};
+use crate::spec::cell::CellId;
+use crate::spec::fault::Fault;
+use crate::spec::scenario::{Cases, Meanwhile, MeanwhileEvent, Request, RequestExpectation};
+use crate::spec::tolerance::ToleranceClass;
 
 /// What a request may take beyond its own deadline.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
@@ -225,7 +226,7 @@ impl<'a> Run<'a> {
                 let Some(run) = run else {
                     let reason =
                         format!("no engine says that it ran generation {}", answer.generation);
-                    let missing = crate::proof::MissingProof { reasons: vec![reason] };
+                    let missing = crate::judge::proof::MissingProof { reasons: vec![reason] };
                     return Err(Box::new(Outcome::BackendMismatch(missing)));
                 };
                 let (bundle, adapter) = (matrix.bundle, matrix.adapter);

@@ -13,14 +13,14 @@ use super::judge::{self, Memory};
 use super::request::GRACE;
 use super::strikes::STRIKES_WITHIN;
 use super::{Drive, FROZEN, Run, faults, offer, text};
-use crate::compare::Comparison;
-use crate::fault::{FaultPhase, Means};
-use crate::outcome::Outcome;
+use crate::judge::compare::Comparison;
+use crate::judge::outcome::Outcome;
 use crate::run::conversation::outcome_of;
 use crate::run::event::StepEvidence;
 use crate::run::executor::Attempt;
 use crate::run::seeded::Seeded;
-use crate::scenario::{ClientStep, Inject, InputName, InputStep, Inspect, Visit, Wait};
+use crate::spec::fault::{FaultPhase, Means};
+use crate::spec::scenario::{ClientStep, Inject, InputName, InputStep, Inspect, Visit, Wait};
 
 impl Run<'_> {
     pub(super) async fn one_step(

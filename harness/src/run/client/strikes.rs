@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use super::visit::Visit;
 use super::{FROZEN, Held, Run, did_not_strike, faults, infrastructure};
-use crate::fault::{DriverFault, Fault, FaultPhase, Means};
-use crate::outcome::Outcome;
-use crate::proof::is_gone;
+use crate::drive::injection;
+use crate::judge::outcome::Outcome;
+use crate::judge::proof::is_gone;
 use crate::run::executor::Attempt;
+use crate::spec::fault::{DriverFault, Fault, FaultPhase, Means};
 
 /// How long a shim may take to say that it has struck.
 pub(super) const STRIKES_WITHIN: Duration = Duration::from_secs(10);
@@ -66,7 +67,7 @@ impl Run<'_> {
         };
         let until = until.map(|hold| Instant::now() + hold);
         self.held.push(Held { fault, until });
-        let injected = fault.inject(self.stage.browser, value).await;
+        let injected = injection::inject(fault, self.stage.browser, value).await;
         let injected = injected.map_err(|trouble| infrastructure(trouble.to_string()))?;
         if let Some(one) = self.planned.get_mut(index) {
             one.strikes.push(injected.proof);
@@ -86,7 +87,7 @@ impl Run<'_> {
         let is_due = |held: &Held| held.until.is_some_and(|until| now >= until);
         while let Some(index) = self.held.iter().position(is_due) {
             let held = self.held.swap_remove(index);
-            let undone = held.fault.undo(self.stage.browser).await;
+            let undone = injection::undo(held.fault, self.stage.browser).await;
             undone.map_err(|trouble| infrastructure(trouble.to_string()))?;
         }
         Ok(())
@@ -96,7 +97,7 @@ impl Run<'_> {
     /// browser of its own.
     pub(super) async fn undo_all(&mut self) {
         for held in std::mem::take(&mut self.held) {
-            if let Err(trouble) = held.fault.undo(self.stage.browser).await {
+            if let Err(trouble) = injection::undo(held.fault, self.stage.browser).await {
                 tracing::info!("a fault could not be undone: {trouble}");
             }
         }

@@ -13,7 +13,7 @@ use inference_wasm::protocol::FinishReason;
 
 use super::fold::fold;
 use super::visit::{Asked, Ended, Visit};
-use crate::server::Traffic;
+use crate::drive::server::Traffic;
 
 /// What one visit came to, put together from what was told in it. `marks` are the transitions
 /// that its steps began with.

@@ -11,14 +11,15 @@ use inference_wasm::protocol::{
 };
 use serde::Serialize;
 
-use crate::bundle::BundleChoice;
-use crate::cell::BrowserName;
-use crate::matrix::Timeouts;
-use crate::outcome::Outcome;
-use crate::page::Page;
-use crate::proof::{self, AdapterDemand, Demand, MissingProof};
+use crate::drive::page::Page;
+use crate::judge::outcome::Outcome;
+use crate::judge::proof::{self, Demand, MissingProof};
 use crate::run::exit::Exit;
 use crate::run::{Conversation, End, Watch, unexpected_error};
+use crate::spec::adapter::AdapterDemand;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::BrowserName;
+use crate::spec::matrix::Timeouts;
 
 pub use table::render;
 

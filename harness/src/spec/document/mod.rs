@@ -1,7 +1,7 @@
 //! Reading a TOML document that a person wrote: typed access, every problem collected, each with
 //! its place, so that one round of mending is enough.
 //!
-//! What a document means is not known here; [`crate::matrix`] and [`crate::scenario`] ask for
+//! What a document means is not known here; [`crate::spec::matrix`] and [`crate::spec::scenario`] ask for
 //! their keys. Whatever was not asked for is an unknown key, so the readers can't forget to list
 //! one. Serde would stop at the first error.
 

@@ -11,9 +11,9 @@ use toml::de::DeValue;
 
 use super::Problem;
 use super::problem::{did_you_mean, names};
-use crate::browser::Gpu;
-use crate::cell::BrowserName;
-use crate::proof::AdapterDemand;
+use crate::spec::adapter::AdapterDemand;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::Gpu;
 
 /// A type that a TOML value can be read as.
 pub(crate) trait FromValue: Sized {
@@ -195,7 +195,7 @@ impl FromValue for BackendName {
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
         let text = value.as_str().ok_or_else(unfit::<Self>)?;
-        crate::cell::parse_backend(text)
+        crate::spec::cell::parse_backend(text)
             .map_err(|_| Unfit::none_of(text, &Self::ALL.map(Self::as_str)))
     }
 }

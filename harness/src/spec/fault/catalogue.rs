@@ -4,8 +4,8 @@ use inference_wasm::protocol::BackendName;
 
 use super::driver::DriverFault;
 use super::{Means, Nature, Shim};
-use crate::browser::Variant;
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::Variant;
 
 /// A fault, by the name that scenarios use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,12 +9,14 @@
 
 mod catalogue;
 mod driver;
+mod server;
 
 pub use catalogue::Fault;
 pub(crate) use driver::DriverFault;
+pub use server::ServerFault;
 
-use crate::browser::Variant;
-use crate::cell::BrowserName;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::Variant;
 use inference_wasm::protocol::BackendName;
 
 /// A fault, and when it strikes.

@@ -2,10 +2,11 @@
 //!
 //! A TOML file becomes a `MatrixSpec` as written and a [`Matrix`] as resolved: every name is
 //! looked up, every glob expanded, and everything that is wrong is reported at once. What of it
-//! can run on this machine is decided by [`crate::expectation`], which cells it makes by
+//! can run on this machine is decided by [`crate::plan::expectation`], which cells it makes by
 //! [`crate::plan`].
 
 mod coverage;
+mod expand;
 mod floors;
 mod pattern;
 mod read;
@@ -22,14 +23,15 @@ use std::time::Duration;
 use inference_wasm::protocol::{BackendName, Phase};
 use jiff::civil::Date;
 
-use crate::browser::{Gpu, LaunchProfile, Variant};
-use crate::bundle::BundleChoice;
-use crate::cell::{BrowserName, CellId};
-use crate::compare::ToleranceClass;
-use crate::document::{self, InvalidConfiguration, InvalidDocument};
-use crate::proof::AdapterDemand;
-use crate::scenario::{ClientScenario, Fixtures, Launch};
+use crate::spec::adapter::AdapterDemand;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::{BrowserName, CellId};
+use crate::spec::document::{self, InvalidConfiguration, InvalidDocument};
+use crate::spec::launch::{Gpu, LaunchProfile, Variant};
+use crate::spec::scenario::{ClientScenario, Fixtures, Launch};
+use crate::spec::tolerance::ToleranceClass;
 
+pub use expand::{Excluded, Expansion, expand};
 pub use floors::{Axis, Floors};
 pub(crate) use pattern::Pattern;
 pub use pattern::When;

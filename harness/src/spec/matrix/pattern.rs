@@ -6,7 +6,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::cell::CellId;
+use crate::spec::cell::CellId;
 
 /// One glob.
 #[derive(Debug, Clone)]

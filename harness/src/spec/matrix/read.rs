@@ -6,7 +6,7 @@ use super::spec::{
     EachSpec, ExcludeSpec, IncludeSpec, KnownFailureSpec, MatrixSpec, RequireSpec, RoutingSpec,
     TimeoutsSpec, ToleranceSpec, WhenSpec,
 };
-use crate::document::Table;
+use crate::spec::document::Table;
 
 /// Reads the top table. What is missing or unfit is reported and left empty.
 pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {

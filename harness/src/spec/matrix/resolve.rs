@@ -13,11 +13,12 @@ use super::{
     Block, ENGINES, Exclude, Floors, Known, KnownFailure, Matrix, Pattern, Timeouts, Tolerance,
     When,
 };
-use crate::browser::Gpu;
-use crate::bundle::{BundleChoice, BundleWord, MOST_THREADS};
-use crate::cell::BrowserName;
-use crate::document::{Problem, Problems, did_you_mean, names};
-use crate::proof::AdapterDemand;
+use crate::spec::adapter::AdapterDemand;
+use crate::spec::bundle::BundleWord;
+use crate::spec::bundle::{BundleChoice, MOST_THREADS};
+use crate::spec::cell::BrowserName;
+use crate::spec::document::{Problem, Problems, did_you_mean, names};
+use crate::spec::launch::Gpu;
 use inference_wasm::engine::quant::FORMATS;
 use inference_wasm::protocol::BackendName;
 

@@ -11,10 +11,10 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use toml::Spanned;
 
-use crate::browser::Gpu;
-use crate::cell::BrowserName;
-use crate::compare::ToleranceClass;
-use crate::proof::AdapterDemand;
+use crate::spec::adapter::AdapterDemand;
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::Gpu;
+use crate::spec::tolerance::ToleranceClass;
 
 /// A matrix of tierproof: browsers × backends × engines × models × scenarios.
 #[derive(Debug, JsonSchema)]

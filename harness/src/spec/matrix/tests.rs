@@ -6,8 +6,7 @@ use std::path::Path;
 use jiff::civil::Date;
 
 use super::*;
-use crate::outcome::{Disposition, Verdict};
-use crate::plan;
+use crate::judge::outcome::{Disposition, Verdict};
 
 /// The workspace root, where the fixtures are.
 fn root() -> &'static Path {
@@ -72,7 +71,7 @@ pub(crate) fn load(name: &str) -> Matrix {
 #[test]
 fn the_default_matrix_is_what_it_says() {
     let matrix = load("default.toml");
-    let cells = plan::expand(&matrix).cells;
+    let cells = expand(&matrix).cells;
     assert_eq!(cells.len(), 3 * 3 * (5 * 9 + 1) - 3 * 2 * 22);
     assert_eq!(matrix.timeouts, Timeouts::default(), "the manual names the defaults");
     assert_eq!((matrix.retries, matrix.jobs), (1, 1));
@@ -90,7 +89,7 @@ fn the_default_matrix_is_what_it_says() {
 #[test]
 fn the_real_matrix_is_what_it_says() {
     let matrix = load("real.toml");
-    assert_eq!(plan::expand(&matrix).cells.len(), 3 * 2 + 3 * 2);
+    assert_eq!(expand(&matrix).cells.len(), 3 * 2 + 3 * 2);
     for (cell, class) in [
         ("chrome/wasm/tierproof/smollm2-135m/tokens/greedy", "q16-activations-deep"),
         ("chrome/webgl/tierproof/smollm2-135m/tokens/brief", "gpu-f32"),
@@ -103,7 +102,7 @@ fn the_real_matrix_is_what_it_says() {
 #[test]
 fn the_hardware_matrix_is_what_it_says() {
     let matrix = load("hardware.toml");
-    let cells = plan::expand(&matrix).cells;
+    let cells = expand(&matrix).cells;
     assert_eq!(cells.len(), 3 * 6 * 2 + 2 * 5 * 7);
     assert_eq!(matrix.adapter, AdapterDemand::Hardware);
     for cell in &cells {
@@ -411,14 +410,14 @@ fn floors_count_what_ran_as_expected() {
             .iter()
             .zip(settled)
             .map(|(cell, (_, disposition, verdict))| (cell, *disposition, *verdict));
-        assert_eq!(floors.missed(settled, is_narrowed), missed, "{name}");
+        assert_eq!(crate::plan::floors::missed(&floors, settled, is_narrowed), missed, "{name}");
     }
 }
 
 #[test]
 fn the_resilience_matrix_is_what_it_says() {
     let matrix = load("resilience.toml");
-    let expansion = plan::expand(&matrix);
+    let expansion = expand(&matrix);
     for cell in &expansion.cells {
         let client = matrix.client(cell).expect("scenarios of the client alone");
         assert!(client.tiers.contains(&cell.backend), "{cell}");

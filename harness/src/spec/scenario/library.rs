@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{PromptSet, Scenario, prompts, read};
-use crate::document::{InvalidDocument, Problem, did_you_mean};
+use crate::spec::document::{InvalidDocument, Problem, did_you_mean};
 
 /// What lies in `fixtures/scenarios/` and `fixtures/prompts/`.
 #[derive(Debug, Clone, Default)]

@@ -13,8 +13,8 @@ mod tests;
 
 use inference_wasm::protocol::EngineErrorKind;
 
-use crate::document::InvalidDocument;
-pub use crate::server::ServerFault;
+use crate::spec::document::InvalidDocument;
+pub use crate::spec::fault::ServerFault;
 pub(crate) use client::course;
 pub use client::{
     ClientScenario, ClientStep, Deployment, Inject, InputName, InputStep, Inspect, Meanwhile,

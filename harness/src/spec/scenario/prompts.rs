@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::read::positive;
-use crate::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
+use crate::spec::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
 
 /// The cases of one set.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::{
     Cases, GenerateExpectation, GenerateStep, Launch, Layer, LoadExpectation, LoadStep, OpsStep,
     Scenario, ScoreStep, ServerFault, Step, client,
 };
-use crate::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
+use crate::spec::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
 
 /// Reads one scenario file. `path` is for messages, `name` is what the file's place makes it.
 pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, InvalidDocument> {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::*;
-use crate::matrix::tests::plain;
+use crate::spec::matrix::tests::plain;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::vendor::{Executable, Vendor, vendor};
-use crate::cell::{BrowserName, UnknownName};
+use crate::spec::cell::{BrowserName, UnknownName};
 
 /// How long a program may take to tell its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::browser::chrome::VENDOR as CHROME;
-use crate::browser::vendor::Vendor;
+use crate::drive::browser::chrome::VENDOR as CHROME;
+use crate::drive::browser::vendor::Vendor;
 
 /// A vendor whose well-known places lie nowhere, so that the machine's own browsers don't count.
 const VENDOR: Vendor = Vendor {

@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, Uri, header};
 
 use super::*;
-use crate::browser::profile::{Gpu, LaunchProfile, Variant};
-use crate::browser::vendor::{Launch, vendor};
-use crate::cell::BrowserName;
+use crate::drive::browser::vendor::{Launch, vendor};
+use crate::spec::cell::BrowserName;
+use crate::spec::launch::{Gpu, LaunchProfile, Variant};
 
 /// How the fake driver answers a request.
 type Answer = fn(&Method, &str) -> Option<(StatusCode, Value)>;
@@ -146,7 +146,7 @@ async fn safaridriver_gets_nothing_but_its_name() {
         new_session_body(BrowserName::Safari, false, true).await,
         json!({ "capabilities": { "alwaysMatch": { "browserName": "safari" } } })
     );
-    assert_eq!(LaunchProfile::new(BrowserName::Safari, false).max_sessions(), Some(1));
+    assert_eq!(crate::drive::browser::max_sessions(BrowserName::Safari), Some(1));
 }
 
 /// What takes a backend away differs from the default in these parts alone: what came, what went.

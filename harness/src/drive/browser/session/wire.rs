@@ -10,7 +10,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use crate::browser::trouble::{TroubleKind, refusal};
+use crate::drive::browser::trouble::{TroubleKind, refusal};
 
 /// No answer of a driver that we ask for here is larger; a screenshot is not among them.
 const ANSWER_LIMIT: usize = 16 << 20;

@@ -10,8 +10,8 @@ use inference_wasm::protocol::{
 };
 use tokio::sync::mpsc;
 
-use crate::page::PageSignal;
-use crate::server::{PageSetup, Sent};
+use crate::drive::server::PageSignal;
+use crate::drive::server::{PageSetup, Sent, sends};
 
 /// What the engine's thread is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl NativeHost {
         let found = model.and_then(|model| Some((model.index_of(&shard.url)?, model)));
         let (index, model) = found.ok_or_else(|| unavailable("it is not served"))?;
         let count = model.manifest.shards.len();
-        let sent = fault.map_or(Sent::Whole, |fault| fault.sends(index, count));
+        let sent = fault.map_or(Sent::Whole, |fault| sends(fault, index, count));
         let whole = || model.shard(index).map_err(|error| unavailable(&error.to_string()));
         match sent {
             Sent::Whole => whole(),

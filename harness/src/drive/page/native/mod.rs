@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Page, PageSignal};
-use crate::browser::{Diagnosis, Trouble, TroubleKind};
-use crate::server::PageSetup;
+use crate::drive::browser::{Diagnosis, Trouble, TroubleKind};
+use crate::drive::server::PageSetup;
 use host::{NativeHost, Shared, State};
 
 /// How often a page says that it is alive.

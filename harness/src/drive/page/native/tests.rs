@@ -6,7 +6,8 @@ use inference_wasm::protocol::{
 };
 
 use super::*;
-use crate::server::{ServedModel, ServerFault};
+use crate::drive::server::ServedModel;
+use crate::spec::fault::ServerFault;
 
 fn served(fault: Option<ServerFault>) -> PageSetup {
     let path =

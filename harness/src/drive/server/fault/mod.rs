@@ -4,23 +4,9 @@
 
 mod network;
 
-use serde::{Deserialize, Serialize};
+use crate::spec::fault::ServerFault;
 
 pub(crate) use network::{Network, ShardSent, TierSent, Traffic};
-
-/// A fault of the server's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServerFault {
-    /// The second shard, or the only one, is not there: an upload that was forgotten.
-    MissingShard,
-    /// Half of the last shard comes, and the connection says that it is all: an upload that broke
-    /// off.
-    Truncated,
-    /// A web page comes in place of the first shard, with status 200: a server with a catch-all
-    /// for its single-page application.
-    Html,
-}
 
 /// What is sent in place of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,28 +25,14 @@ pub(crate) enum Sent {
 pub(crate) const HTML: &str = "<!doctype html>\n<html lang=en><title>App</title>\
     <body><div id=root></div><script src=/app.js></script></body></html>\n";
 
-impl ServerFault {
-    /// Every fault.
-    pub const ALL: [Self; 3] = [Self::MissingShard, Self::Truncated, Self::Html];
-
-    /// The name as it stands in scenarios.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingShard => "missing-shard",
-            Self::Truncated => "truncated",
-            Self::Html => "html",
-        }
-    }
-
-    /// What becomes of shard `index` of `count`.
-    pub(crate) fn sends(self, index: usize, count: usize) -> Sent {
-        let (touched, sent) = match self {
-            Self::MissingShard => (1.min(count.saturating_sub(1)), Sent::NotFound),
-            Self::Truncated => (count.saturating_sub(1), Sent::Half),
-            Self::Html => (0, Sent::Html),
-        };
-        if index == touched { sent } else { Sent::Whole }
-    }
+/// What becomes of shard `index` of `count` under a fault.
+pub(crate) fn sends(fault: ServerFault, index: usize, count: usize) -> Sent {
+    let (touched, sent) = match fault {
+        ServerFault::MissingShard => (1.min(count.saturating_sub(1)), Sent::NotFound),
+        ServerFault::Truncated => (count.saturating_sub(1), Sent::Half),
+        ServerFault::Html => (0, Sent::Html),
+    };
+    if index == touched { sent } else { Sent::Whole }
 }
 
 #[cfg(test)]
@@ -77,7 +49,7 @@ mod tests {
             (ServerFault::Truncated, 3, vec![Whole, Whole, Half]),
             (ServerFault::Html, 3, vec![Html, Whole, Whole]),
         ] {
-            let found: Vec<_> = (0..count).map(|index| fault.sends(index, count)).collect();
+            let found: Vec<_> = (0..count).map(|index| sends(fault, index, count)).collect();
             assert_eq!(found, sent, "{fault:?}");
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::fault::{Fault, FaultPlan};
+use crate::spec::fault::{Fault, FaultPlan};
 
 /// Between pieces of weights that come slowly, where the plan does not say.
 const SLOW: Duration = Duration::from_millis(100);
@@ -207,7 +207,7 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::FaultPhase;
+    use crate::spec::fault::FaultPhase;
 
     fn plan(fault: Fault, times: u32, value: Option<u64>) -> FaultPlan {
         FaultPlan { fault, at: FaultPhase::Fetch, token: 0, times, value }

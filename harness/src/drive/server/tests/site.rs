@@ -4,7 +4,7 @@ use axum::routing::post;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::fault::{Fault, FaultPhase, FaultPlan};
+use crate::spec::fault::{Fault, FaultPhase, FaultPlan};
 
 /// A place for a visit, and what stands behind it.
 fn open(scene: &Scene, tier: Option<Router>) -> (PageHandle, Arc<ClientSite>) {
@@ -51,7 +51,7 @@ const SHARD: &str = "models/shard-00001-of-00003";
 #[tokio::test]
 async fn weights_fail_as_planned_and_only_so_often() {
     let scene = Scene::new().await;
-    let html = crate::server::fault::HTML.as_bytes().to_vec();
+    let html = crate::drive::server::fault::HTML.as_bytes().to_vec();
     for (fault, value, expected) in [
         (Fault::WeightsOffline, None, None),
         (Fault::WeightsCut, Some(3), Some((200, b"012".to_vec(), false))),

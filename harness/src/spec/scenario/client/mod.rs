@@ -2,7 +2,7 @@
 //! itself, the faults that strike it, and what its user has to get all the same.
 //!
 //! Carried out by [`crate::run`] in the client's page. Which faults there are is told by
-//! [`crate::fault`]; everything else that a client does is held against the golden trace of the
+//! [`crate::spec::fault`]; everything else that a client does is held against the golden trace of the
 //! scenario.
 
 mod course;
@@ -20,9 +20,9 @@ use inference_wasm::client::tier::Tier;
 use inference_wasm::protocol::BackendName;
 
 use super::Cases;
-use crate::browser::Variant;
-use crate::cell::BrowserName;
-use crate::fault::{Fault, FaultPlan, Means};
+use crate::spec::cell::BrowserName;
+use crate::spec::fault::{Fault, FaultPlan, Means};
+use crate::spec::launch::Variant;
 
 pub use course::Repeat;
 pub(crate) use course::course;

@@ -9,11 +9,11 @@ use super::{
     ClientScenario, ClientStep, Repeat, RequestExpectation, Settings, TierExpectation, course,
     settings,
 };
-use crate::document::{Problem, Problems, Table};
-use crate::fault::{Fault, FaultPlan, Means};
+use crate::spec::document::{Problem, Problems, Table};
+use crate::spec::fault::{Fault, FaultPlan, Means};
 
 /// Reads the `[client]` table and what goes with it; `None` where there is none.
-pub(in crate::scenario) fn client(
+pub(in crate::spec::scenario) fn client(
     table: &Table<'_>,
     problems: &Problems,
 ) -> Option<ClientScenario> {

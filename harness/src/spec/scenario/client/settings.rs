@@ -7,8 +7,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::Settings;
-use crate::document::{FromValue, Problem, Problems, Table, Unfit};
-use crate::scenario::read::{named, positive};
+use crate::spec::document::{FromValue, Problem, Problems, Table, Unfit};
+use crate::spec::scenario::read::{named, positive};
 
 /// The tiers that a page can start on.
 const TIERS: [BackendName; 3] = [BackendName::Webgpu, BackendName::Webgl, BackendName::Wasm];

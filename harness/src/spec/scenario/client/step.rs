@@ -12,10 +12,10 @@ use super::{
     ClientStep, Deployment, Inject, InputName, InputStep, Inspect, Meanwhile, MeanwhileEvent,
     Repeat, Request, RequestExpectation, TierExpectation, Visit, Wait,
 };
-use crate::document::{FromValue, Problem, Problems, Table, Unfit};
-use crate::fault::{Fault, FaultPhase, FaultPlan, Means};
-use crate::scenario::Cases;
-use crate::scenario::read::{named, positive};
+use crate::spec::document::{FromValue, Problem, Problems, Table, Unfit};
+use crate::spec::fault::{Fault, FaultPhase, FaultPlan, Means};
+use crate::spec::scenario::Cases;
+use crate::spec::scenario::read::{named, positive};
 
 /// What a step does.
 #[derive(Clone, Copy)]
@@ -217,7 +217,7 @@ fn fault(table: &Table<'_>, problems: &Problems, place: &Place) -> Option<FaultP
     {
         let known: Vec<_> = place.phases.iter().map(|phase| phase.as_str()).collect();
         let message = format!("nothing strikes at `{}` {}", at.get_ref().as_str(), place.called);
-        let hint = format!("the phases there are {}", crate::document::names(known.iter()));
+        let hint = format!("the phases there are {}", crate::spec::document::names(known.iter()));
         problems.push(Problem::at(at.span(), message, "this").hint(hint));
     }
     if let Some(token) = &token

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::*;
-use crate::fault::FaultPhase;
-use crate::matrix::tests::plain;
-use crate::scenario::Scenario;
+use crate::spec::fault::FaultPhase;
+use crate::spec::matrix::tests::plain;
+use crate::spec::scenario::Scenario;
 
 const SCENARIO: &str = r#"title = "t"
 why = "w"
@@ -146,9 +146,9 @@ fn broken_scenarios_are_told_of() {
 
 #[test]
 fn a_launch_fault_decides_what_is_launched_and_what_may_be_missing() {
-    use crate::expectation::{Facts, disposition};
-    use crate::outcome::Disposition;
-    let mut matrix = crate::matrix::tests::parse(
+    use crate::judge::outcome::Disposition;
+    use crate::plan::expectation::{Facts, disposition};
+    let mut matrix = crate::spec::matrix::tests::parse(
         r#"
 browsers = ["chrome", "webkit"]
 backends = ["webgl"]
@@ -158,7 +158,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
 "#,
     )
     .unwrap();
-    let cells = crate::plan::expand(&matrix).cells;
+    let cells = crate::spec::matrix::expand(&matrix).cells;
     let [chrome, webkit] = &cells[..] else { panic!("{cells:?}") };
     // What a probe finds under it: no WebAssembly, no WebGL2.
     let facts = Facts {
@@ -166,7 +166,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             .into(),
         ..Facts::default()
     };
-    let of = |matrix: &crate::matrix::Matrix, cell| disposition(cell, matrix, &facts);
+    let of = |matrix: &crate::spec::matrix::Matrix, cell| disposition(cell, matrix, &facts);
     assert!(matches!(of(&matrix, chrome), Disposition::Unsupported { .. }));
     assert_eq!(matrix.profile(chrome, false).variant, Variant::Default);
     let without = SCENARIO.replacen("masked", "without-wasm", 1);

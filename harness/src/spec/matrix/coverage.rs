@@ -4,16 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::resolve::Origins;
-use super::{KnownFailure, Matrix};
-use crate::cell::CellId;
-use crate::document::{Problem, Problems, did_you_mean};
-use crate::expectation;
-use crate::plan;
-use crate::scenario::{Cases, Fixtures, PromptSet, Scenario};
+use super::{Excluded, KnownFailure, Matrix, expand};
+use crate::spec::cell::CellId;
+use crate::spec::document::{Problem, Problems, did_you_mean};
+use crate::spec::scenario::{Cases, Fixtures, PromptSet, Scenario};
 
 /// Reports them.
 pub(super) fn check(matrix: &Matrix, origins: &Origins, fixtures: &Fixtures, problems: &Problems) {
-    let expansion = plan::expand(matrix);
+    let expansion = expand(matrix);
     if expansion.cells.is_empty() {
         let message = "no cell is left: everything is excluded".to_owned();
         problems.push(Problem::whole(message));
@@ -24,7 +22,7 @@ pub(super) fn check(matrix: &Matrix, origins: &Origins, fixtures: &Fixtures, pro
     prompts(matrix, origins, &expansion.cells, fixtures, problems);
 }
 
-fn excludes(matrix: &Matrix, origins: &Origins, excluded: &[plan::Excluded], problems: &Problems) {
+fn excludes(matrix: &Matrix, origins: &Origins, excluded: &[Excluded], problems: &Problems) {
     for (exclude, span) in matrix.excludes.iter().zip(&origins.excludes) {
         let matches = |cell: &CellId| exclude.when.matches(cell, matrix.weights(cell));
         if !excluded.iter().any(|excluded| matches(&excluded.cell)) {
@@ -49,7 +47,7 @@ fn known_failures(matrix: &Matrix, origins: &Origins, cells: &[CellId], problems
 /// Cells that can never run are spared: no measurement stands behind a class for them.
 fn tolerances(matrix: &Matrix, origins: &Origins, cells: &[CellId], problems: &Problems) {
     let mut missing: BTreeMap<(&str, &str), Vec<&CellId>> = BTreeMap::new();
-    let can_run = cells.iter().filter(|cell| expectation::unsupported_pair(cell).is_none());
+    let can_run = cells.iter().filter(|cell| cell.unsupported_pair().is_none());
     for cell in can_run.filter(|cell| matrix.tolerance(cell).is_none()) {
         let key = (cell.backend.as_str(), matrix.weights(cell));
         missing.entry(key).or_default().push(cell);

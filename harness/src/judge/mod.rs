@@ -1,0 +1,7 @@
+//! What an answer is worth: goldens, comparisons, proofs of the tier, and every outcome.
+
+pub mod capability;
+pub mod compare;
+pub mod golden;
+pub mod outcome;
+pub mod proof;

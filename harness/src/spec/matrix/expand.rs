@@ -1,0 +1,77 @@
+//! Lays a matrix out into cells.
+
+use std::collections::BTreeSet;
+
+use super::Matrix;
+use crate::spec::cell::CellId;
+
+/// A cell that the matrix leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excluded {
+    /// The cell.
+    pub cell: CellId,
+    /// The matrix's reason.
+    pub reason: String,
+}
+
+/// The cells of a matrix before anything is known of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expansion {
+    /// What is to be run.
+    pub cells: Vec<CellId>,
+    /// What is left out.
+    pub excluded: Vec<Excluded>,
+}
+
+/// Lays a matrix out: the product and what is included, less what is excluded.
+///
+/// Browsers and backends come in the order of reports, models and scenarios in the order in which
+/// the matrix first names them. A scenario of the hybrid client makes no cell for a backend that
+/// it does not start on.
+pub fn expand(matrix: &Matrix) -> Expansion {
+    let mut ids = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut models: Vec<&String> = Vec::new();
+    let mut scenarios: Vec<&String> = Vec::new();
+    for block in &matrix.blocks {
+        models.extend(&block.models);
+        scenarios.extend(&block.scenarios);
+        for &browser in &block.browsers {
+            for &backend in &block.backends {
+                for engine in &block.engines {
+                    for model in &block.models {
+                        for scenario in &block.scenarios {
+                            let (engine, model, scenario) =
+                                (engine.clone(), model.clone(), scenario.clone());
+                            let cell = CellId { browser, backend, engine, model, scenario };
+                            let client = matrix.client(&cell);
+                            if client.is_some_and(|client| !client.tiers.contains(&backend)) {
+                                continue;
+                            }
+                            if seen.insert(cell.clone()) {
+                                ids.push(cell);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let place = |names: &[&String], name: &String| names.iter().position(|other| *other == name);
+    ids.sort_by_cached_key(|cell| {
+        let model = place(&models, &cell.model);
+        let scenario = place(&scenarios, &cell.scenario);
+        (cell.browser, cell.backend, cell.engine.clone(), model, scenario)
+    });
+    let mut expansion = Expansion { cells: Vec::new(), excluded: Vec::new() };
+    for cell in ids {
+        match matrix.excluded(&cell) {
+            Some(exclude) => {
+                let reason = exclude.reason.clone();
+                expansion.excluded.push(Excluded { cell, reason });
+            }
+            None => expansion.cells.push(cell),
+        }
+    }
+    expansion
+}
