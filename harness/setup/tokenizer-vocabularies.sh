@@ -3,8 +3,8 @@
 #
 # Usage: tokenizer-vocabularies.sh --dir FOLDER
 #
-# They are part of the source package of llama-cpp-python, which pip finds by name in the user's
-# own index. FOLDER gets its name only once everything is in it and the package's hash is right.
+# They are part of the source package of llama-cpp-python, which pip finds by name in the user's own
+# index. FOLDER appears under its name only once it is complete and the package's hash is right.
 set -euo pipefail
 
 PACKAGE=llama-cpp-python
@@ -23,7 +23,7 @@ python3 -m pip download --no-deps --no-binary "$PACKAGE" --progress-bar on \
   --dest "$scratch" "$PACKAGE==$VERSION"
 archive=$(find "$scratch" -maxdepth 1 -name '*.tar.gz')
 python3 - "$archive" "$SHA256" "$scratch/files" <<'PYTHON'
-"""Checks the archive's hash and unpacks the files, and nothing else, by their last names."""
+"""Check the archive's hash, and unpack only the needed files, by their base names."""
 
 import hashlib
 import sys

@@ -4,17 +4,17 @@
 #   tests/hardware/pack.sh [OPTIONS] OUT [ARCHIVE...]
 #
 #   --part MIB     size of a part of an archive [60]
-#   --model NAME   take this model of the cache along; may be repeated
-#   --peer NAME    take this peer of `tierproof bench` along, from the cache; may be repeated
-#   --lean         no fixture that the default matrix and the matrix for hardware don't name
+#   --model NAME   include this model from the cache; may be repeated
+#   --peer NAME    include this peer of `tierproof bench` from the cache; may be repeated
+#   --lean         only the fixtures that the default matrix and the hardware matrix name
 #
 # Archives: `browser` (the shell of Chromium, its driver, their libraries, the loaders of Vulkan
 # and EGL), `data` (fixtures, goldens, models), `project` (the command, the bundles, the matrices).
-# Without a name all three are made; after a change of the code, `project` alone will do. Each
-# becomes OUT/ARCHIVE.tar.xz.aa, .ab, …, with run.sh beside them, which joins them again.
+# Without a name all three are made; after a change of the code, `project` is enough. Each becomes
+# OUT/ARCHIVE.tar.xz.aa, .ab, …, with run.sh beside them, which joins them again.
 #
-# It takes a Debian on x86-64 with `chromium` and `chromium-driver` installed, whose libraries it
-# copies, and a command that is built: `./tierproof bundle`. It builds the bundle if need be.
+# It needs Debian on x86-64 with `chromium` and `chromium-driver` installed, whose libraries it copies,
+# and the built command (`./tierproof bundle`). It builds the bundle if necessary.
 # shellcheck disable=SC2016 # backticks are quotation marks in messages
 set -eu
 
@@ -27,19 +27,19 @@ say() { printf 'pack: %s\n' "$*" >&2; }
 give_up() { say "$1"; [ -z "${2-}" ] || printf '  hint: %s\n' "$2" >&2; exit 4; }
 usage() { sed -n '2,/^# shellcheck/{/^# shellcheck/d;s/^# \{0,1\}//p;}' "$0"; }
 
-# Loaders: they find the driver that the other machine has. Chromium opens them by name, so no
-# `ldd` tells of them.
+# Loaders, which find the driver of the other machine. Chromium opens them by name, so `ldd` does not
+# list them.
 LOADERS='libvulkan1 libegl1 libglvnd0 libopengl0 libgl1 libglx0 libgles2'
-# What NSS opens by name.
+# The libraries that NSS opens by name.
 NSS='libfreebl3.so libfreeblpriv3.so libsoftokn3.so libnssckbi.so'
-# Part of every system, and tied to its kernel and compiler: the other machine's own are used.
+# Part of every system and tied to its kernel and compiler, so the other machine's are used.
 OF_THE_SYSTEM='^(ld-linux.*|linux-vdso|libc|libm|libdl|librt|libpthread|libresolv|libutil|libgcc_s|libstdc\+\+)\.so'
 
-# Copies the libraries that a program is linked with, all the way down.
+# Copies the libraries that a program is linked with, recursively.
 libraries() { # PROGRAM FOLDER
     links=$(LD_LIBRARY_PATH=$2 ldd "$1")
     missing=$(printf '%s\n' "$links" | sed -n 's/^[[:space:]]*\(.*\) => not found$/\1/p')
-    [ -z "$missing" ] || give_up "\`$1\` needs libraries that are not here: $missing" \
+    [ -z "$missing" ] || give_up "\`$1\` needs libraries that are not installed: $missing" \
         'apt-get install chromium chromium-driver'
     printf '%s\n' "$links" | sed -n 's/^[[:space:]]*\([^ ]*\) => \(\/[^ ]*\) .*/\1 \2/p' |
         grep -Ev "$OF_THE_SYSTEM" | while read -r name path; do
@@ -49,9 +49,9 @@ libraries() { # PROGRAM FOLDER
 
 download() { # PACKAGE...: unpacked below $work/packages
     mkdir -p "$work/packages"
-    # Not as root's sandboxed user, who may not write here.
+    # Not as apt's sandbox user, who may not write here.
     (cd "$work" && apt-get download -q -o APT::Sandbox::User=root "$@" >&2) ||
-        give_up "\`apt-get download $*\` failed" 'run `apt-get update` first; it takes a network'
+        give_up "\`apt-get download $*\` failed" 'run `apt-get update` first; it needs a network'
     for package in "$work"/*.deb; do
         dpkg -x "$package" "$work/packages"
         rm "$package"
@@ -61,14 +61,15 @@ download() { # PACKAGE...: unpacked below $work/packages
 collect_browser() { # FOLDER
     version=$(dpkg-query -W -f '${Version}' chromium-common 2>/dev/null) &&
         [ -x /usr/bin/chromedriver ] ||
-        give_up 'no Chromium of the system with its driver' 'apt-get install chromium chromium-driver'
+        give_up 'the packages of Chromium and its driver are not installed' \
+            'apt-get install chromium chromium-driver'
     mkdir -p "$1/chromium" "$1/lib"
-    # Of the version that is installed: the rest of its folder and the driver are of that one.
+    # Of the installed version, like the rest of its folder and the driver.
     # shellcheck disable=SC2086 # words, no globs
     download "chromium-headless-shell=$version" $LOADERS
     cp "$work"/packages/usr/lib/chromium/* "$1/chromium/"
-    # WebGPU has no adapter unless the loader of Vulkan lies beside the browser. The software
-    # renderer comes along, for machines that turn out to have no driver.
+    # WebGPU has no adapter unless the loader of Vulkan is beside the browser. The software renderer
+    # is for machines that turn out to have no driver.
     for file in libEGL.so libGLESv2.so libvulkan.so.1 libvk_swiftshader.so vk_swiftshader_icd.json \
         icudtl.dat snapshot_blob.bin v8_context_snapshot.bin; do
         cp "/usr/lib/chromium/$file" "$1/chromium/"
@@ -88,7 +89,7 @@ collect_browser() { # FOLDER
     printf '%s\n' "$version" > "$1/chromium/VERSION"
 }
 
-# What the matrices name, when only that is to travel.
+# Succeeds for a file that is packed: with --lean, only what the matrices name.
 wanted() { # FILE
     [ -n "$lean" ] || return 0
     case $1 in
@@ -125,11 +126,11 @@ collect_project() { # FOLDER
     [ -x "$command" ] || give_up 'the command is not built' './tierproof bundle'
     mkdir -p "$1/project/bundle"
     strip -o "$1/project/tierproof" "$command"
-    # Built here, since the other machine has no compiler. The first line that it says is where.
+    # Built here, because the other machine has no compiler. The first line of output is the folder.
     built=$("$command" --root "$root" bundle) || give_up 'the bundle did not build'
     cp -r "$(printf '%s\n' "$built" | head -n 1)/." "$1/project/bundle/"
     (cd "$root" && cp -r matrices "$1/project/")
-    # A checkout is known by these two; the fixtures come with `data`.
+    # tierproof recognises a checkout by these two folders; the fixtures come with `data`.
     mkdir -p "$1/project/fixtures"
 }
 
@@ -140,8 +141,8 @@ pack() { # ARCHIVE
     "collect_$1" "$folder"
     rm -f "$out/$1".tar.xz.*
     say "packing \`$1\`: $(du -sh "$folder" | cut -f 1)"
-    # Sorted and without owners and dates: the same files give the same archive, and what did not
-    # change need not travel again.
+    # Sorted and without owners and dates, so that the same files give the same archive, and an
+    # unchanged archive need not be copied again.
     tar -C "$folder" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -cf - . |
         xz -T0 > "$work/$1.tar.xz"
     (cd "$work" && sha256sum "$1.tar.xz" > "$out/$1.sha256")

@@ -1,7 +1,7 @@
-"""llama.cpp behind tierproof's protocol: the native peer of `tierproof bench`.
+"""The native peer of `tierproof bench`: llama.cpp, driven by tierproof's protocol.
 
-Takes commands as a page does, but over HTTP, and posts its events to the place whose address it
-gets. Usage: llama_cpp.py ADDRESS MODEL.gguf
+Takes the same commands as a page, but over HTTP, and posts its events to ADDRESS.
+Usage: llama_cpp.py ADDRESS MODEL.gguf
 """
 
 import json
@@ -27,7 +27,7 @@ def now_ms():
 
 
 def send(command, kind):
-    """Numbers an event, stamps it, and leaves its delivery to another thread."""
+    """Number an event, add the time, and leave its delivery to another thread."""
     global numbered
     with numbering:
         outbox.put({"seq": numbered, "at_ms": now_ms(), "command": command, "kind": kind})
@@ -45,8 +45,7 @@ def deliver():
             {"content-type": "application/json"},
         )
         urllib.request.urlopen(request, timeout=10).close()
-        # Delivering takes a processor that the engine's threads want: what comes now gathers, as
-        # it does in pages.
+        # Delivery takes processor time from the engine's threads, so events are batched, as in pages.
         time.sleep(0.05)
 
 
@@ -81,7 +80,7 @@ class Engine:
         params = self.library.CommonParams()
         params.model.path = MODEL
         params.n_ctx = request.get("context_tokens") or 0
-        # One conversation, so that all of the context is its own.
+        # One conversation, so that it gets the whole context.
         params.n_parallel = 1
         params.cpuparams.n_threads = self.threads
         params.cpuparams_batch.n_threads = self.threads
@@ -105,7 +104,7 @@ class Engine:
         def on_chunk(chunk):
             nonlocal last
             if "choices" not in chunk:
-                raise RuntimeError(f"the server says {chunk}")
+                raise RuntimeError(f"expected a chunk with `choices`, found {chunk}")
             text = chunk["choices"][0].get("text", "")
             if text:
                 token = {"type": "token", "index": len(texts), "id": 0, "text": text}
@@ -163,7 +162,7 @@ class Engine:
             return self.load(command, action)
         if action["do"] == "generate":
             return self.generate(command, action)
-        raise RuntimeError(f"`{action['do']}` is no command of this peer")
+        raise RuntimeError(f"this peer does not know the command `{action['do']}`")
 
 
 def main():
@@ -186,7 +185,7 @@ def main():
         try:
             result = engine.work(command["id"], command["action"])
             send(command["id"], {"type": "finished", "result": result})
-        except Exception as error:  # whatever the library raises is the answer
+        except Exception as error:  # the library may raise anything; report it
             message = f"{type(error).__name__}: {error}"
             problem = {"kind": "unsupported-model", "message": message, "hint": None}
             send(command["id"], {"type": "failed", "error": problem})

@@ -1,4 +1,4 @@
-"""Writes a GGUF again with its main matrices at another type. Arguments: SOURCE TARGET TYPE"""
+"""Write a copy of a GGUF with its main matrices in another type. Arguments: SOURCE TARGET TYPE"""
 
 import sys
 from collections import Counter
@@ -7,7 +7,7 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, Ll
 from gguf.quants import dequantize, quantize
 
 SOURCE, TARGET, TYPE = sys.argv[1:4]
-# What the header calls a file of this type; a reader takes the tensors' own.
+# The header's name of each type. Readers go by the types of the tensors.
 FILE_TYPES = {
     "F16": LlamaFileType.MOSTLY_F16,
     "Q8_0": LlamaFileType.MOSTLY_Q8_0,
