@@ -7,10 +7,12 @@
 pub mod spec;
 
 pub mod fetch;
+
 pub mod judge;
-pub mod plan;
 
 pub mod drive;
+pub mod plan;
+
 pub mod serve;
 
 pub mod run;

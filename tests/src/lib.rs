@@ -4,4 +4,5 @@
 pub mod command;
 pub mod fake;
 pub mod log;
+pub mod modules;
 pub mod processes;
