@@ -8,7 +8,7 @@
   const items = [...nodes].map((node) => {
     const head = node.querySelector("summary");
     const group = node.closest(".group");
-    const why = group && !head ? group.querySelector(".reason")?.textContent : "";
+    const why = group && !head ? group.querySelector(".reason")?.textContent ?? "" : "";
     return { node, text: `${(head || node).textContent} ${why}`.toLowerCase() };
   });
   /** @type {NodeListOf<HTMLDetailsElement>} */
