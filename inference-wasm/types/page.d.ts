@@ -164,7 +164,7 @@ export interface ShimList {
   forWorker(): Shim[];
   event(text: string): void;
   trigger(name: string, params: unknown): Promise<void>;
-  strike(name: string): void;
+  countInjection(name: string): void;
 }
 
 export type EffectOf<Name extends Effect["effect"]> = Extract<Effect, { effect: Name }>;
@@ -209,7 +209,7 @@ export interface ShimParams {
   value?: number;
   store?: string;
   /** How often it has acted in workers that are gone. */
-  struck?: number;
+  injections?: number;
   armed?: boolean;
 }
 

@@ -30,6 +30,6 @@ export default [
       "require-atomic-updates": "off",
     },
   },
-  // Not a module: it stands inline in the report.
+  // Not a module: the report holds it inline.
   { files: ["**/report/html/*.js"], languageOptions: { sourceType: "script" } },
 ];

@@ -46,7 +46,7 @@ async function instantiate(base) {
   const response = await fetch(new URL("bundle.json", base));
   /** @type {BundleList} */
   const { bundles } = await response.json();
-  // The client computes nothing: one thread, whatever the engines have.
+  // The client computes nothing: one thread, even if the engines have more.
   const { name } = choose("auto", 1, bundles.map((built) => built.name));
   const url = (/** @type {string} */ file) => new URL(`${name}/${file}`, base).href;
   /** @type {Glue} */
@@ -277,7 +277,7 @@ class Client {
       event: (event) => this.#local(generation, event),
       ran: (run) => this.#listener.ran?.({ generation, ...run }),
       injected: (shim, detail) => {
-        this.#shims?.strike(shim);
+        this.#shims?.countInjection(shim);
         this.#listener.injected?.(shim, detail);
       },
       nextCommand: () => (this.#commands += 1),

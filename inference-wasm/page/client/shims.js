@@ -8,7 +8,7 @@
  * One shim: its handle on this thread, its parameters for workers, and how often it has acted in
  * workers.
  *
- * @typedef {{ shim: ShimHandle, url: string, params: ShimParams, struck: number }} Installed
+ * @typedef {{ shim: ShimHandle, url: string, params: ShimParams, injections: number }} Installed
  */
 
 export class Shims {
@@ -34,7 +34,7 @@ export class Shims {
       const module = await import(new URL(url, base).href);
       const own = /** @type {ShimParams} */ (params);
       const shim = await module.install(own, scope, (detail) => report(name, detail));
-      installed.#all.set(name, { shim: shim ?? {}, url, params: { ...own }, struck: 0 });
+      installed.#all.set(name, { shim: shim ?? {}, url, params: { ...own }, injections: 0 });
     }
     return installed;
   }
@@ -45,8 +45,8 @@ export class Shims {
    * @returns {Shim[]}
    */
   forWorker() {
-    return Array.from(this.#all, ([name, { url, params, struck }]) => {
-      return { name, url, params: { ...params, struck } };
+    return Array.from(this.#all, ([name, { url, params, injections }]) => {
+      return { name, url, params: { ...params, injections } };
     });
   }
 
@@ -55,9 +55,9 @@ export class Shims {
    *
    * @param {string} name
    */
-  strike(name) {
+  countInjection(name) {
     const entry = this.#all.get(name);
-    if (entry) entry.struck += 1;
+    if (entry) entry.injections += 1;
   }
 
   /**
@@ -81,7 +81,7 @@ export class Shims {
     if (!entry) return;
     const action = /** @type {ShimTrigger} */ (params ?? {});
     if (typeof action.arm === "boolean") entry.params.armed = action.arm;
-    if (action.arm) entry.struck = 0;
+    if (action.arm) entry.injections = 0;
     await entry.shim.trigger?.(action);
   }
 }

@@ -132,9 +132,10 @@ class IndexedDb {
     });
   }
 
-  // Runs `use` in a transaction of its own; what it gives is the request whose result is wanted.
-  // A write is done when its transaction is, not when its request is.
   /**
+   * Runs `use` in a transaction of its own and resolves to the result of the request that it returns,
+   * once the transaction is complete: only then has a write happened.
+   *
    * @template T
    * @param {IDBTransactionMode} mode
    * @param {(entries: IDBObjectStore) => IDBRequest<T>} use

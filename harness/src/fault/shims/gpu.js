@@ -1,9 +1,9 @@
 // Faults of GPU devices, injected between the engine and the browser's WebGPU and WebGL2.
 //
-// params: { fault, at, token, times, value, struck, armed }. `at` is when the fault is injected:
+// params: { fault, at, token, times, value, injections, armed }. `at` is when the fault is injected:
 // `start` is the engine's next call; `probe`, `load`, `prefill` and `decode` (after `token` tokens) are
 // when the engine gets there, `readback` its next read while decoding; `idle` waits for a trigger.
-// Every injection is reported. There are at most `times`, counting the `struck` ones in earlier
+// Every injection is reported. There are at most `times`, of which `injections` happened in earlier
 // workers, and none while the fault is not armed.
 
 /** @import { Phase } from "../../../../inference-wasm/types/protocol.d.ts" */
@@ -50,7 +50,7 @@ const GL = globalThis.WebGL2RenderingContext ?? class {};
  */
 export function install(params, scope, report) {
   const { fault, at, token = 0, times = 1, value = 0 } = params;
-  let { struck = 0, armed = true } = params;
+  let { injections = 0, armed = true } = params;
   /** @type {Set<GPUDevice>} */
   const devices = new Set();
   /** @type {Set<{ gl: WebGL2RenderingContext, extension: WEBGL_lose_context }>} */
@@ -65,9 +65,9 @@ export function install(params, scope, report) {
    * @param {string} what
    */
   function injects(what) {
-    if (!armed || struck >= times) return false;
-    struck += 1;
-    report(`${what}, in ${scope}, strike ${struck}`);
+    if (!armed || injections >= times) return false;
+    injections += 1;
+    report(`${what}, in ${scope}, injection ${injections}`);
     return true;
   }
 
@@ -124,7 +124,7 @@ export function install(params, scope, report) {
   }
   if (fault === "gpu-hangs") wrap(READBACKS, hang);
   if (fault === "gpu-slow") wrap(READBACKS, delay);
-  if (fault === "first-dispatch-wrong") bendReadbacks();
+  if (fault === "first-dispatch-wrong") corruptReadbacks();
 
   return {
     // Gets every event of the engine before the page does.
@@ -145,7 +145,7 @@ export function install(params, scope, report) {
     },
     trigger({ arm, strike }) {
       if (arm !== undefined) armed = arm;
-      if (arm) struck = 0;
+      if (arm) injections = 0;
       if (!strike) return;
       armed = true;
       if (isLoss) loseDevices();
@@ -166,7 +166,7 @@ export function install(params, scope, report) {
     if (!gpu) return;
     const requestAdapter = gpu.requestAdapter;
     gpu.requestAdapter = async function (...args) {
-      if (fault === "adapter-null" && isThere() && injects("requestAdapter() gives null")) return null;
+      if (fault === "adapter-null" && isThere() && injects("requestAdapter() returns null")) return null;
       return requestAdapter.apply(this, args);
     };
     const adapter = globalThis.GPUAdapter.prototype;
@@ -186,7 +186,7 @@ export function install(params, scope, report) {
       const device = await requestDevice.apply(this, args);
       devices.add(device);
       device.lost.then(() => devices.delete(device));
-      if (fault === "born-lost" && isThere() && injects("the device is lost when it comes")) {
+      if (fault === "born-lost" && isThere() && injects("the device is lost on creation")) {
         device.destroy();
       }
       return device;
@@ -213,7 +213,7 @@ export function install(params, scope, report) {
       enumerable: true,
       get() {
         const found = get.call(this);
-        injects(`${name} of the adapter are others`);
+        injects(`the adapter's ${name} are replaced`);
         return change(found);
       },
     });
@@ -230,7 +230,7 @@ export function install(params, scope, report) {
     const kinds = ["OffscreenCanvas", "HTMLCanvasElement"];
     wrap(kinds.map((kind) => [kind, "getContext"]), (original, args, target) => {
       if (args[0] !== "webgl2") return original.apply(target, args);
-      if (fault === "adapter-null" && isThere() && injects("getContext() gives null")) return null;
+      if (fault === "adapter-null" && isThere() && injects("getContext() returns null")) return null;
       const gl = /** @type {WebGL2RenderingContext | null} */ (original.apply(target, args));
       // A lost context doesn't return extensions any more.
       const extension = gl?.getExtension("WEBGL_lose_context");
@@ -245,7 +245,7 @@ export function install(params, scope, report) {
    * @type {Instead}
    */
   function hang(original, args, target) {
-    if (!isThere() || !injects("what is read back never comes")) return original.apply(target, args);
+    if (!isThere() || !injects("a readback never completes")) return original.apply(target, args);
     if (target instanceof GL) for (;;);
     return new Promise(() => {});
   }
@@ -258,7 +258,7 @@ export function install(params, scope, report) {
   function delay(original, args, target) {
     const result = original.apply(target, args);
     if (!armed || !isThere()) return result;
-    if (struck === 0) injects(`what is read back comes ${value} ms late`);
+    if (injections === 0) injects(`readbacks complete ${value} ms late`);
     if (!(target instanceof GL)) {
       const late = () => new Promise((resolve) => setTimeout(resolve, value));
       return /** @type {Promise<unknown>} */ (result).then(late);
@@ -268,8 +268,8 @@ export function install(params, scope, report) {
   }
 
   // Changes the bytes that are read back while the first dispatch is compared with the reference.
-  function bendReadbacks() {
-    const bend = (/** @type {Uint8Array} */ bytes) => {
+  function corruptReadbacks() {
+    const corrupt = (/** @type {Uint8Array} */ bytes) => {
       for (let at = 1; at < bytes.length; at += 4) bytes[at] ^= 0x55;
     };
     const buffer = globalThis.GPUBuffer?.prototype;
@@ -278,8 +278,8 @@ export function install(params, scope, report) {
       buffer.getMappedRange = function (...args) {
         const range = getMappedRange.apply(this, args);
         const isRead = (this.usage & GPUBufferUsage.MAP_READ) !== 0;
-        if (isRead && phase === "probe" && injects("what is read back is bent")) {
-          bend(new Uint8Array(range));
+        if (isRead && phase === "probe" && injects("the bytes of a readback are changed")) {
+          corrupt(new Uint8Array(range));
         }
         return range;
       };
@@ -289,8 +289,8 @@ export function install(params, scope, report) {
       const into = /** @type {Float32Array | undefined} */ (args.find(ArrayBuffer.isView));
       // An engine may read a texel that it has cleared, to find out whether the GPU works at all.
       const isOfDraws = into !== undefined && into.length > 4;
-      if (isOfDraws && phase === "probe" && injects("what is read back is bent")) {
-        bend(new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
+      if (isOfDraws && phase === "probe" && injects("the bytes of a readback are changed")) {
+        corrupt(new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
       }
     });
   }

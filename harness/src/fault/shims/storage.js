@@ -45,7 +45,7 @@ const sizeOf = (bytes) => (bytes instanceof Blob ? bytes.size : (bytes.byteLengt
  */
 export function install({ fault, store = "", value, times = 1, armed = true }, scope, report) {
   if (scope !== "page") return {};
-  let struck = 0;
+  let injections = 0;
 
   /**
    * Whether the fault is injected now. Counts and reports it if so.
@@ -53,9 +53,9 @@ export function install({ fault, store = "", value, times = 1, armed = true }, s
    * @param {string} what
    */
   function injects(what) {
-    if (!armed || struck >= times) return false;
-    struck += 1;
-    report(`${what}, strike ${struck}`);
+    if (!armed || injections >= times) return false;
+    injections += 1;
+    report(`${what}, injection ${injections}`);
     return true;
   }
 
@@ -69,7 +69,7 @@ export function install({ fault, store = "", value, times = 1, armed = true }, s
     case "persistence-denied":
       if (navigator.storage) {
         navigator.storage.persist = async () => {
-          injects("persist() says no");
+          injects("persist() is denied");
           return false;
         };
       }
@@ -93,7 +93,7 @@ export function install({ fault, store = "", value, times = 1, armed = true }, s
   return {
     async trigger({ arm, strike }) {
       if (arm !== undefined) armed = arm;
-      if (arm) struck = 0;
+      if (arm) injections = 0;
       if (!strike) return;
       if (fault === "stored-byte-flipped") await damage(flipped, "a byte of", times);
       if (fault === "shard-evicted") await damage(() => null, "evicted", times);

@@ -1,9 +1,9 @@
 // Faults of the thread that the engine runs on.
 //
-// params: { fault, at, token, times, struck, armed }. The fault is injected when the engine reaches
-// `at`: `probe`, `load`, `prefill`, or `decode` after `token` tokens; `idle` waits for a trigger. It
-// is injected at most `times` times, counting the `struck` times in earlier workers, and only while
-// it is armed.
+// params: { fault, at, token, times, injections, armed }. The fault is injected when the engine reaches
+// `at`: `probe`, `load`, `prefill`, or `decode` after `token` tokens; `idle` waits for a trigger. It is
+// injected at most `times` times, of which `injections` happened in earlier workers, and only while it
+// is armed.
 
 /** @import { Phase } from "../../../../inference-wasm/types/protocol.d.ts" */
 /** @import { FromEngine, ShimHandle, ShimParams } from "../../../../inference-wasm/types/page.d.ts" */
@@ -16,14 +16,14 @@
  */
 export function install(params, scope, report) {
   const { fault, at, token = 0, times = 1 } = params;
-  let { struck = 0, armed = true } = params;
+  let { injections = 0, armed = true } = params;
   const isEngine = scope === "worker";
   let tokens = 0;
 
   function inject() {
-    if (!isEngine || !armed || struck >= times) return;
-    struck += 1;
-    report(`${fault}, strike ${struck}`);
+    if (!isEngine || !armed || injections >= times) return;
+    injections += 1;
+    report(`${fault}, injection ${injections}`);
     if (fault === "worker-hangs") for (;;);
     fallSilent();
     // In a task of its own, so that no code of the engine catches it.
@@ -52,7 +52,7 @@ export function install(params, scope, report) {
     },
     trigger({ arm, strike }) {
       if (arm !== undefined) armed = arm;
-      if (arm) struck = 0;
+      if (arm) injections = 0;
       if (!strike) return;
       armed = true;
       inject();
