@@ -49,7 +49,7 @@ function attempt(ask) {
 
 /**
  * Finds out what only a worker can: whether it gets a WebGL2 context, and whether it sees a shared
- * memory. If the worker does not answer, the answer to both is no.
+ * memory. If the worker does not answer, both answers are negative.
  *
  * @param {number} ms
  * @returns {Promise<WorkerAnswer>}
