@@ -1,22 +1,35 @@
-// Which bundle of those that lie beside the page is loaded: the one that was asked for by name,
-// or else the best that runs here. A name is never answered with another bundle.
+// Chooses the bundle to load: the one asked for by name, or else the best that runs here. A request
+// for one bundle is never answered with another.
 
 import { hasFeature, hasWebAssembly } from "./features.js";
 
-// `base` before `relaxed`: without an instruction for it, as on most x86 processors, a relaxed dot
-// product takes three, and decoding took a fifth longer where it was measured. Threads are a wish of
-// their own: they come first where more than one was asked for, and not at all where one was.
+/** @import { BundleName } from "../types/protocol.d.ts" */
+/** @import { BundleChoice } from "../types/page.d.ts" */
+/** @import { Feature } from "./features.js" */
+
+// `base` before `relaxed`: most x86 processors lack the instruction for a relaxed dot product and
+// need three others, which made decoding a fifth slower where it was measured. `threads` is used
+// only when more than one thread was asked for, and then it comes first.
+/** @type {BundleName[]} */
 const PREFERENCE = ["base", "relaxed", "scalar"];
 const MOST_THREADS = 64;
 
-// An engine that can't run here, for a reason that is for people.
+/** The engine can't run here. The message is for people. */
 export class Refusal extends Error {}
 
+/**
+ * @param {Feature} feature
+ * @param {string} words
+ */
 function lacks(feature, words) {
   return hasFeature(feature) ? null : `its WebAssembly has no ${words}`;
 }
 
-// What keeps this browser from running a bundle; null if nothing does.
+/**
+ * Why this browser can't run a bundle, or null if it can.
+ *
+ * @type {Record<BundleName, () => string | null>}
+ */
 const OBSTACLES = {
   scalar: () => null,
   base: () => lacks("simd128", "SIMD"),
@@ -28,8 +41,14 @@ const OBSTACLES = {
   },
 };
 
-// `wanted` is a bundle's name or `auto`, `built` the names of those that are here. Gives the
-// bundle's name, why it is that one, and how many threads it is to run; or throws a `Refusal`.
+/**
+ * Chooses one of the bundles that were built. Throws a `Refusal` if none will do.
+ *
+ * @param {BundleName | "auto"} wanted
+ * @param {number} threads
+ * @param {BundleName[]} built
+ * @returns {BundleChoice}
+ */
 export function choose(wanted, threads, built) {
   if (!hasWebAssembly()) throw new Refusal("it has no WebAssembly");
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
@@ -38,6 +57,11 @@ export function choose(wanted, threads, built) {
   return wanted === "auto" ? best(threads, built) : named(wanted, threads, built);
 }
 
+/**
+ * @param {BundleName} name
+ * @param {number} threads
+ * @param {BundleName[]} built
+ */
 function named(name, threads, built) {
   if (!built.includes(name)) {
     throw new Refusal(`bundle \`${name}\` is not here, expected one of ${built.join(", ")}`);
@@ -50,9 +74,16 @@ function named(name, threads, built) {
   return { name, threads, reason: "asked for by name" };
 }
 
+/**
+ * @param {number} threads
+ * @param {BundleName[]} built
+ * @returns {BundleChoice}
+ */
 function best(threads, built) {
   const passed = [];
-  for (const name of threads > 1 ? ["threads", ...PREFERENCE] : PREFERENCE) {
+  /** @type {BundleName[]} */
+  const candidates = threads > 1 ? ["threads", ...PREFERENCE] : PREFERENCE;
+  for (const name of candidates) {
     const obstacle = built.includes(name) ? OBSTACLES[name]() : "it is not here";
     if (obstacle === null) {
       const why = passed.length > 0 ? `; ${passed.join("; ")}` : "";

@@ -1,39 +1,55 @@
-// The one place where events get their numbers, and the one way they leave the page: in order,
-// without gaps, one request at a time, each event delivered until the host has said so.
+// Numbers the page's events and delivers them to the host: in order, without gaps, one request at a
+// time, each until the host has acknowledged it.
 //
-// A request takes some milliseconds of a processor that the engine's threads want. So events gather
-// for a moment, unless one says that it can't wait; for a longer one where the page's address asks
-// for it, as in `?gather=500`: a benchmark does, since with a thread for each core a request stops
-// all of them.
+// A request costs a few milliseconds of a processor that the engine's threads could use, so events
+// are gathered for a moment unless one is urgent. The page's address can ask for a longer interval,
+// as in `?gather=500`. A benchmark does: with a thread for each core, a request stops all of them.
 
 // More than a busy second of events, and well below any limit on a request body.
 const BATCH = 256;
-// Between the starts of two requests, where nothing else is asked for. Nobody reads faster, and no
-// deadline is that short.
+// The time between the starts of two requests unless the address says otherwise. Shorter than any
+// deadline, and than anyone notices.
 const GATHER_MS = 50;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 
+/** @param {number} ms */
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Outbox {
   #url;
   #gatherMs = Number(new URLSearchParams(location.search).get("gather") ?? GATHER_MS);
   #seq = 0;
+  /**
+   * Events as JSON text.
+   *
+   * @type {string[]}
+   */
   #waiting = [];
   #isSending = false;
   // When the last request began.
   #sentAt = -Infinity;
-  // Whether what waits can't wait longer, and who is told when that comes to be.
+  // An event that must not wait is among those waiting.
   #isUrgent = false;
+  /**
+   * Ends the current gathering early.
+   *
+   * @type {(value?: undefined) => void}
+   */
   #hurry = () => {};
 
+  /** @param {URL} url */
   constructor(url) {
     this.#url = url;
   }
 
-  // Takes an event: the id of the command that caused it, or null, its kind as JSON text, and
-  // whether somebody waits for it, as for the end of a command.
+  /**
+   * Queues an event.
+   *
+   * @param {number | null} command the id of the command that caused it
+   * @param {string} kind a `PageEventKind` as JSON text
+   * @param {boolean} isUrgent whether the host waits for it, as for the end of a command
+   */
   add(command, kind, isUrgent = false) {
     const head = JSON.stringify({ seq: this.#seq, at_ms: performance.now(), command });
     this.#seq += 1;
@@ -46,7 +62,7 @@ export class Outbox {
   }
 
   async #gather() {
-    // Whatever is added in this turn goes along in any case.
+    // Events added in this turn go along in any case.
     await null;
     const ms = this.#sentAt + this.#gatherMs - performance.now();
     if (ms > 0 && !this.#isUrgent) {
@@ -67,8 +83,12 @@ export class Outbox {
     this.#isSending = false;
   }
 
-  // Whether the host took the batch. The same batch with the same numbers goes out again after a
-  // network error or a 5xx: if only the answer was lost, the host sees numbers that it knows.
+  /**
+   * Resolves to whether the host took the batch. After a network error or a 5xx the same batch with
+   * the same numbers is sent again: if only the answer was lost, the host recognises the numbers.
+   *
+   * @param {string} body
+   */
   async #deliver(body) {
     for (let ms = FIRST_PAUSE_MS; ; ms = Math.min(2 * ms, LONGEST_PAUSE_MS)) {
       try {
@@ -76,7 +96,7 @@ export class Outbox {
         const response = await fetch(this.#url, { method: "POST", headers, body });
         if (response.ok) return true;
         if (response.status < 500) {
-          // The host refuses this page. Sending on would only make a gap.
+          // The host refuses this page. Sending more would only leave a gap.
           console.error(`the host refused events: HTTP ${response.status}`);
           return false;
         }

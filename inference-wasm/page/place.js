@@ -1,10 +1,17 @@
-// Where the engine runs: in a worker, or on this very thread where a browser has WebGL2 nowhere
-// else. Both are spoken to in the same messages.
+// Runs the engine in a worker, or on the main thread where the browser has WebGL2 nowhere else. Both
+// take and send the same messages.
 
 import { Engine } from "./engine.js";
 
-// The engine's worker. `take` gets its messages, and an `error` for what it can't say itself: that
-// its script can't be loaded or read.
+/** @import { EngineHandle, FromEngine, ShimList } from "../types/page.d.ts" */
+
+/**
+ * Starts the engine in a worker. `take` gets its messages, and an `error` if the worker's script
+ * can't be loaded.
+ *
+ * @param {(message: FromEngine) => void} take
+ * @returns {EngineHandle}
+ */
 export function inWorker(take) {
   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   worker.addEventListener("message", ({ data }) => take(data));
@@ -24,13 +31,20 @@ export function inWorker(take) {
   };
 }
 
-// The engine on this thread, whose `shims` are installed already. Its uncaught errors are the page's
-// own; while it computes nothing else runs, between tokens everything does.
+/**
+ * Starts the engine on this thread. Its uncaught errors are those of the page. While it computes
+ * nothing else runs; between tokens everything does.
+ *
+ * @param {(message: FromEngine) => void} take
+ * @param {ShimList | null} shims those of this thread, already installed
+ * @returns {EngineHandle}
+ */
 export function onThisThread(take, shims = null) {
+  /** @type {Engine | null} */
   let engine = new Engine(take, shims);
   return {
     name: "the engine",
-    // Later, as a message would come: whoever posts does not wait for an answer.
+    // Asynchronous, like a message to a worker.
     post: (message) => setTimeout(() => engine?.take(message)),
     stop: () => {
       engine?.take({ type: "end" });

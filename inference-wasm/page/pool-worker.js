@@ -1,13 +1,22 @@
-// One thread of the engine: an instance of the module on the memory that all of them share. It
-// gets its work through that memory and never comes back to the event loop.
+// One thread of the engine: an instance of the module on the shared memory. It gets its work through
+// that memory and never returns to the event loop.
 
-// What the engine calls when this thread panics.
+/** @import { Glue, PoolShare } from "../types/page.d.ts" */
+
+/**
+ * The engine calls this when the thread panics.
+ *
+ * @param {number | undefined} _command
+ * @param {string} kind a `PageEventKind` as JSON text
+ */
 function emit(_command, kind) {
   postMessage({ type: "panic", kind });
 }
 
-addEventListener("message", async ({ data: { glue, module, memory } }) => {
+addEventListener("message", async (/** @type {MessageEvent<PoolShare>} */ { data }) => {
+  const { glue, module, memory } = data;
   try {
+    /** @type {Glue} */
     const engine = await import(glue);
     await engine.default({ module_or_path: module, memory });
     postMessage({ type: "ready" });

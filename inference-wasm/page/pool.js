@@ -1,24 +1,38 @@
-// The workers that the engine's threads run on. The main thread starts and watches them, for it
-// alone is never blocked: the engine's own worker waits for the others while it computes, and
-// could not hear that one of them has failed.
+// The workers that the engine's threads run on. The main thread starts and watches them because it is
+// never blocked: the engine's own worker waits for the others while it computes, and would not
+// notice that one of them has failed.
+
+/** @import { FromPoolWorker, PoolShare } from "../types/page.d.ts" */
 
 const START_MS = 30000;
 
 export class Pool {
+  /** @type {Worker[]} */
   #workers = [];
   #onPanic;
   #onError;
 
-  // `onPanic` takes the event of a panic as JSON text, `onError` a message and a place.
+  /**
+   * @param {(kind: string) => void} onPanic takes the event of a panic as JSON text
+   * @param {(message: string, source: string) => void} onError
+   */
   constructor(onPanic, onError) {
     this.#onPanic = onPanic;
     this.#onError = onError;
   }
 
-  // Starts `count` workers on a module and the memory that it shares. Gives null when all of them
-  // wait for work, or why they don't.
+  /**
+   * Starts workers on a module and its shared memory. Resolves to null once all of them wait for
+   * work, or to the reason why they don't.
+   *
+   * @param {number} count
+   * @param {PoolShare} share
+   * @returns {Promise<string | null>}
+   */
   async start(count, share) {
+    /** @type {number | undefined} */
     let timer;
+    /** @type {Promise<never>} */
     const late = new Promise((_, reject) => {
       const message = `the workers of its threads did not start in ${START_MS} ms`;
       timer = setTimeout(() => reject(new Error(message)), START_MS);
@@ -29,7 +43,7 @@ export class Pool {
       return null;
     } catch (error) {
       this.stop();
-      return error.message;
+      return error instanceof Error ? error.message : String(error);
     } finally {
       clearTimeout(timer);
     }
@@ -39,16 +53,20 @@ export class Pool {
     for (const worker of this.#workers.splice(0)) worker.terminate();
   }
 
+  /**
+   * @param {PoolShare} share
+   * @returns {Promise<void>}
+   */
   #startOne(share) {
     const worker = new Worker(new URL("./pool-worker.js", import.meta.url), { type: "module" });
     this.#workers.push(worker);
     return new Promise((resolve, reject) => {
       let isStarted = false;
-      const fail = (message, source) => {
+      const fail = (/** @type {string} */ message, /** @type {string} */ source) => {
         if (isStarted) this.#onError(message, source);
         else reject(new Error(message));
       };
-      worker.addEventListener("message", ({ data }) => {
+      worker.addEventListener("message", (/** @type {MessageEvent<FromPoolWorker>} */ { data }) => {
         if (data.type === "panic") this.#onPanic(data.kind);
         if (data.type === "error") fail(data.message, "pool-worker.js");
         if (data.type === "ready") {

@@ -1,6 +1,11 @@
-// WebGL2 on the main thread: who renders, what it knows, and whether floats come back right. On
-// the main thread because WebKitGTK has no WebGL in workers.
+// Probes WebGL2: the renderer, its extensions and limits, and whether floats are read back
+// correctly. On the main thread, because WebKitGTK has no WebGL in workers.
 
+/** @import { WebGl2Report } from "../types/protocol.d.ts" */
+
+/** @typedef {Omit<WebGl2Report, "in_worker">} MainThreadReport */
+
+/** @type {MainThreadReport} */
 const NOTHING = {
   present: false,
   reason: null,
@@ -12,11 +17,13 @@ const NOTHING = {
   float_readback: false,
 };
 
+/** @returns {MainThreadReport} */
 export function webgl2() {
   let reason = "getContext() gave null";
   const canvas = document.createElement("canvas");
   canvas.addEventListener("webglcontextcreationerror", (event) => {
-    if (event.statusMessage) reason = event.statusMessage;
+    const { statusMessage } = /** @type {WebGLContextEvent} */ (event);
+    if (statusMessage) reason = statusMessage;
   });
   let gl;
   try {
@@ -35,6 +42,10 @@ export function webgl2() {
   }
 }
 
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @returns {MainThreadReport}
+ */
 function describe(gl) {
   // Firefox answers RENDERER with the unmasked name and warns about the extension.
   const names = gl.getExtension("WEBGL_debug_renderer_info");
@@ -68,7 +79,11 @@ void main() {
   value = floor(gl_FragCoord.x) * 65536.0 + 0.125;
 }`;
 
-// Draws into an R32F texture and compares what comes back, bit by bit.
+/**
+ * Draws into an R32F texture and compares the result bit by bit.
+ *
+ * @param {WebGL2RenderingContext} gl
+ */
 function readsFloatsBack(gl) {
   if (!gl.getExtension("EXT_color_buffer_float")) return false;
   gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
@@ -79,8 +94,11 @@ function readsFloatsBack(gl) {
   if (gl.checkFramebufferStatus(gl.FRAMEBUFFER) !== gl.FRAMEBUFFER_COMPLETE) return false;
 
   const program = gl.createProgram();
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-    const shader = gl.createShader(kind);
+  for (const { kind, source } of [
+    { kind: gl.VERTEX_SHADER, source: VERTEX },
+    { kind: gl.FRAGMENT_SHADER, source: FRAGMENT },
+  ]) {
+    const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
     gl.attachShader(program, shader);

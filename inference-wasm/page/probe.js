@@ -1,24 +1,31 @@
-// What this browser can do, in the shape of the protocol's `CapabilityReport`. Asks and reports;
-// what follows from it is decided elsewhere. Every question that a browser may leave unanswered
-// has a time limit, and no answer is a "no" with a reason where the report has room for one.
+// Probes the browser and reports in the shape of the protocol's `CapabilityReport`. It makes no
+// decisions. Every question that a browser may leave unanswered has a time limit; a missing answer
+// counts as "no", with a reason where the report has a field for it.
 
 import { hasFeature, hasWebAssembly } from "./features.js";
 import { webgl2 } from "./probe-webgl2.js";
 import { within } from "./time.js";
 
-// How long each of them may take.
+/** @import { CapabilityReport, StorageReport, WasmReport } from "../types/protocol.d.ts" */
+/** @import { WebGpuAdapter, WebGpuReport } from "../types/protocol.d.ts" */
+/** @import { FromProbeWorker } from "../types/page.d.ts" */
+
+/** @typedef {{ webgl2: boolean, sharesMemory: boolean }} WorkerAnswer */
+
+// How long each of the questions may take.
 export const LIMITS = { adapterMs: 10000, storageMs: 3000, workerMs: 5000 };
 
+/** @returns {Promise<CapabilityReport>} */
 export async function probe({ adapterMs, storageMs, workerMs } = LIMITS) {
   const worker = askWorker(workerMs);
   const gpu = webgpu(adapterMs);
   const stored = storage(storageMs);
   return {
-    user_agent: told(() => navigator.userAgent) ?? "",
+    user_agent: attempt(() => navigator.userAgent) ?? "",
     secure_context: isSecureContext,
     cross_origin_isolated: globalThis.crossOriginIsolated === true,
-    hardware_concurrency: told(() => navigator.hardwareConcurrency),
-    device_memory_gib: told(() => navigator.deviceMemory),
+    hardware_concurrency: attempt(() => navigator.hardwareConcurrency),
+    device_memory_gib: attempt(() => navigator.deviceMemory),
     wasm: await wasm(worker),
     webgpu: await gpu,
     webgl2: { ...webgl2(), in_worker: (await worker).webgl2 },
@@ -26,8 +33,13 @@ export async function probe({ adapterMs, storageMs, workerMs } = LIMITS) {
   };
 }
 
-// What `ask` gives; null if that is nothing or an error.
-function told(ask) {
+/**
+ * The result of `ask`, or null if it is undefined or throws.
+ *
+ * @template T
+ * @param {() => T} ask
+ */
+function attempt(ask) {
   try {
     return ask() ?? null;
   } catch {
@@ -35,16 +47,24 @@ function told(ask) {
   }
 }
 
-// What only a worker can say: whether it gets a WebGL2 context, and whether it sees a memory
-// that is shared with it. A worker that does not answer can do neither.
+/**
+ * Finds out what only a worker can: whether it gets a WebGL2 context, and whether it sees a shared
+ * memory. If the worker does not answer, both answers are negative.
+ *
+ * @param {number} ms
+ * @returns {Promise<WorkerAnswer>}
+ */
 async function askWorker(ms) {
+  /** @type {Worker | undefined} */
   let worker;
   try {
-    worker = new Worker(new URL("./probe-worker.js", import.meta.url), { type: "module" });
+    const started = new Worker(new URL("./probe-worker.js", import.meta.url), { type: "module" });
+    worker = started;
+    /** @type {Promise<FromProbeWorker>} */
     const answer = new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data);
-      worker.onerror = (event) => {
-        // A "no", not an error of the page.
+      started.onmessage = ({ data }) => resolve(data);
+      started.onerror = (event) => {
+        // This means "no"; it is not an error of the page.
         event.preventDefault();
         reject(new Error("the probe's worker failed"));
       };
@@ -53,7 +73,7 @@ async function askWorker(ms) {
     try {
       worker.postMessage({ memory });
     } catch {
-      // Not to be shared, then; the other question still stands.
+      // The memory can't be shared. The other question remains.
       worker.postMessage({ memory: null });
     }
     const { webgl2, hasWritten } = await within(ms, "the probe's worker", answer);
@@ -74,6 +94,10 @@ function sharedMemory() {
   }
 }
 
+/**
+ * @param {Promise<WorkerAnswer>} worker
+ * @returns {Promise<WasmReport>}
+ */
 async function wasm(worker) {
   return {
     present: hasWebAssembly(),
@@ -85,6 +109,10 @@ async function wasm(worker) {
   };
 }
 
+/**
+ * @param {number} ms
+ * @returns {Promise<WebGpuReport>}
+ */
 async function webgpu(ms) {
   if (!navigator.gpu) return { present: false, adapter: null, reason: "absent" };
   try {
@@ -93,16 +121,23 @@ async function webgpu(ms) {
     if (!adapter) return { present: true, adapter: null, reason: "adapter-null" };
     return { present: true, adapter: describeAdapter(adapter), reason: null };
   } catch (error) {
-    return { present: true, adapter: null, reason: String(error?.message ?? error) };
+    const { message = error } = /** @type {{ message?: unknown }} */ (error ?? {});
+    return { present: true, adapter: null, reason: String(message ?? error) };
   }
 }
 
+/**
+ * @param {GPUAdapter} adapter
+ * @returns {WebGpuAdapter}
+ */
 function describeAdapter(adapter) {
+  /** @type {Partial<GPUAdapterInfo>} */
   const info = adapter.info ?? {};
+  /** @type {Record<string, number>} */
   const limits = {};
-  // The limits are getters of the prototype, which `Object.entries` does not see.
+  // The limits are getters of the prototype, which `Object.entries` does not list.
   for (const name in adapter.limits) {
-    const value = adapter.limits[name];
+    const value = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (adapter.limits))[name];
     if (typeof value === "number") limits[name] = value;
   }
   return {
@@ -117,9 +152,18 @@ function describeAdapter(adapter) {
   };
 }
 
+/**
+ * @param {number} ms
+ * @returns {Promise<StorageReport>}
+ */
 async function storage(ms) {
+  /**
+   * @template T
+   * @param {string} what
+   * @param {() => Promise<T>} ask
+   */
   const value = (what, ask) => within(ms, what, Promise.resolve().then(ask)).catch(() => null);
-  const answers = (what, ask) =>
+  const answers = (/** @type {string} */ what, /** @type {() => Promise<void>} */ ask) =>
     within(ms, what, Promise.resolve().then(ask)).then(() => true, () => false);
   const [opfs, cache, indexed_db, estimate, persisted] = await Promise.all([
     answers("OPFS", tryOpfs),
@@ -147,6 +191,11 @@ async function tryCache() {
 }
 
 async function tryIndexedDb() {
+  /**
+   * @template T
+   * @param {IDBRequest<T>} request
+   * @returns {Promise<T>}
+   */
   const settled = (request) =>
     new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result);

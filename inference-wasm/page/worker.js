@@ -5,7 +5,7 @@ import { Engine } from "./engine.js";
 const engine = new Engine((message) => postMessage(message));
 
 addEventListener("error", (event) => {
-  // Said here, so that it is said once, with the place as this thread knows it.
+  // Reported here, once, with the location as this thread knows it.
   event.preventDefault();
   const source = `${event.filename}:${event.lineno}:${event.colno}`;
   postMessage({ type: "error", message: event.message, source });

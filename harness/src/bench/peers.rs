@@ -1,7 +1,7 @@
 //! The peers: where each comes from, pinned, and how it is made ready.
 //!
 //! What is fetched goes into the user's cache and stays there; nothing of a peer is in the
-//! repository. The caller asks the user before anything large is fetched, see [`missing`].
+//! repository. The caller asks the user before anything large is fetched, see [`Peers::missing`].
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Where a package's tarball is, by the user's own npm.
 //!
 //! As with pip, npm knows the user's registry, proxy and certificates; no registry's address
-//! stands in tierproof. The bytes are fetched in [`super::download`], since npm can't resume.
+//! stands in tierproof. The bytes are fetched in [`super::download()`], since npm can't resume.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,7 +1,7 @@
 //! Where a wheel is, by the user's own pip.
 //!
 //! pip knows the user's index, mirror, proxy and certificates; no registry's address stands in
-//! tierproof. The bytes are fetched in [`super::download`], since pip can't resume a download.
+//! tierproof. The bytes are fetched in [`super::download()`], since pip can't resume a download.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -83,6 +83,7 @@ pub(crate) fn find(machine: &dyn Machine, part: &Part) -> Option<PathBuf> {
         Finder::Cached { path } => {
             machine.cache_folder().map(|folder| folder.join(path)).filter(|p| machine.is_file(p))
         }
+        Finder::GateTools => machine.gate_tools(),
         Finder::PythonVenv => machine.python_with_venv(),
     }
 }

@@ -1,14 +1,14 @@
 //! `tierproof doctor` and `tierproof setup`.
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use futures::future::join_all;
 
 use super::check::{Finding, State, check};
-use super::machine::ThisMachine;
+use super::machine::{ThisMachine, workspace_folder};
 use super::models;
 use super::perform::{SetupError, perform};
 use super::plan::{Plan, StepKind, plan};
@@ -164,12 +164,6 @@ fn summarise(
     } else {
         writeln!(out, "still missing: {}", missing.join(", "))
     }
-}
-
-/// The checkout that this command was built from: a run builds the bundle from its sources.
-fn workspace_folder() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_owned()
 }
 
 /// Asks every program that was found for its version, all at once.

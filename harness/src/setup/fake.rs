@@ -15,6 +15,7 @@ pub(crate) struct Fake {
     has_wasm: bool,
     has_wasm_threads: bool,
     has_python: bool,
+    has_gate_tools: bool,
     has_lists: bool,
     /// Debian's answer where it is not the rule that a package is there.
     offers: BTreeMap<String, bool>,
@@ -36,6 +37,7 @@ impl Fake {
             has_wasm: false,
             has_wasm_threads: false,
             has_python: false,
+            has_gate_tools: false,
             has_lists: true,
             offers: BTreeMap::from([("geckodriver".to_owned(), false)]),
         }
@@ -107,6 +109,11 @@ impl Fake {
         self
     }
 
+    pub(crate) fn with_gate_tools(mut self) -> Self {
+        self.has_gate_tools = true;
+        self
+    }
+
     pub(crate) fn with_python(mut self) -> Self {
         self.has_python = true;
         self
@@ -144,6 +151,10 @@ impl Machine for Fake {
 
     fn python_with_venv(&self) -> Option<PathBuf> {
         self.has_python.then(|| "/usr/bin/python3".into())
+    }
+
+    fn gate_tools(&self) -> Option<PathBuf> {
+        self.has_gate_tools.then(|| "/checkout/tests/gates".into())
     }
 
     fn offer(&self, package: &str) -> Offer {

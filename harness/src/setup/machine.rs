@@ -78,8 +78,16 @@ pub(crate) trait Machine {
     fn wasm_threads(&self) -> Option<PathBuf>;
     /// A Python that can make a whole virtual environment. Starts `python3`.
     fn python_with_venv(&self) -> Option<PathBuf>;
+    /// The folder of the gates, with their tools installed in the versions that it pins.
+    fn gate_tools(&self) -> Option<PathBuf>;
     /// Whether apt can install the package. Starts `apt-cache`.
     fn offer(&self, package: &str) -> Offer;
+}
+
+/// The checkout that this command was built from: a run builds the bundle from its sources.
+pub(crate) fn workspace_folder() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
 }
 
 /// The machine that this runs on.
@@ -181,6 +189,18 @@ impl Machine for ThisMachine {
         // Debian's `python3` without `python3-venv` has the module, but not what it needs.
         output_of("python3", &["-c", "import venv, ensurepip; import sys; print(sys.executable)"])
             .map(|path| PathBuf::from(path.trim()))
+    }
+
+    fn gate_tools(&self) -> Option<PathBuf> {
+        let folder = workspace_folder().join("tests/gates");
+        // `gate-tools.sh` leaves a copy of each list beside what it installed.
+        let is_installed = |list: &str, copy: &str| {
+            let read = |name: &str| fs_err::read(folder.join(name)).ok();
+            read(list).is_some_and(|wanted| read(copy) == Some(wanted))
+        };
+        let is_whole = is_installed("requirements.txt", ".venv/installed")
+            && is_installed("package-lock.json", "node_modules/installed");
+        is_whole.then_some(folder)
     }
 
     fn offer(&self, package: &str) -> Offer {

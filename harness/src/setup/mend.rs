@@ -18,6 +18,8 @@ pub(crate) enum Mend {
     WasmThreads,
     /// `setup` runs `tokenizer-vocabularies.sh`.
     TokenizerVocabularies,
+    /// `setup` runs `gate-tools.sh`.
+    GateTools,
     /// Something for a person to do: a command, or a sentence.
     ByHand(String),
 }
@@ -33,6 +35,7 @@ pub(crate) fn mend(machine: &dyn Machine, part: &Part) -> Mend {
         Otherwise::WasmToolchain => Mend::WasmToolchain,
         Otherwise::WasmThreads => Mend::WasmThreads,
         Otherwise::TokenizerVocabularies => Mend::TokenizerVocabularies,
+        Otherwise::GateTools => Mend::GateTools,
         Otherwise::ByHand(sentence) => Mend::ByHand(sentence.to_owned()),
     };
     let packages = match platform.packages {
@@ -81,6 +84,7 @@ impl Mend {
             Self::WasmToolchain => "harness/setup/setup-wasm.sh".to_owned(),
             Self::WasmThreads => "tierproof setup --for threads".to_owned(),
             Self::TokenizerVocabularies => "tierproof setup --for test".to_owned(),
+            Self::GateTools => "tierproof setup --for gates".to_owned(),
             Self::ByHand(what) => what.clone(),
         }
     }

@@ -89,6 +89,7 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
                     plan.leave_to_a_person("set `TIERPROOF_CACHE` to a folder".to_owned(), part);
                 }
             },
+            Mend::GateTools => last.push(gate_tools(root, part)),
             Mend::ByHand(what) => plan.leave_to_a_person(what, part),
         }
     }
@@ -159,6 +160,16 @@ fn wasm_toolchain(root: &Path, flags: &[&str], part: &'static Part) -> Step {
             .map(|word| (*word).to_owned())
             .collect(),
         limit: Duration::from_mins(15),
+        mends: vec![part],
+    }
+}
+
+fn gate_tools(root: &Path, part: &'static Part) -> Step {
+    let script = root.join("harness/setup/gate-tools.sh").display().to_string();
+    Step {
+        kind: StepKind::User,
+        command: vec!["bash".to_owned(), script],
+        limit: Duration::from_mins(10),
         mends: vec![part],
     }
 }
@@ -277,6 +288,17 @@ mod tests {
         let machine = Fake::debian().with_wasm();
         insta::assert_snapshot!(lines(&machine, Purpose::Threads), @"bash /checkout/harness/setup/setup-wasm.sh --dir CACHE --threads");
         assert_eq!(lines(&machine.with_wasm_threads(), Purpose::Threads), "");
+    }
+
+    #[test]
+    fn gates_take_packages_first_and_then_the_pinned_tools() {
+        let machine = Fake::debian().programs(&["cc"]).with_wasm();
+        insta::assert_snapshot!(lines(&machine, Purpose::Gates), @r"
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 nodejs npm python3 python3-venv
+        bash /checkout/harness/setup/gate-tools.sh
+        ");
+        let machine = machine.programs(&["npm"]).with_python().with_gate_tools();
+        assert_eq!(lines(&machine, Purpose::Gates), "");
     }
 
     #[test]

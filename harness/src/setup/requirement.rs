@@ -17,11 +17,14 @@ pub enum Purpose {
     Reference,
     /// The bundle `threads`.
     Threads,
+    /// `./tierproof gates`: formatting, lints, documentation, spelling.
+    Gates,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub(crate) const ALL: [Self; 4] = [Self::Run, Self::Test, Self::Reference, Self::Threads];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Run, Self::Test, Self::Reference, Self::Threads, Self::Gates];
 
     /// The word that `--for` takes.
     pub fn name(self) -> &'static str {
@@ -30,6 +33,7 @@ impl Purpose {
             Self::Test => "test",
             Self::Reference => "reference",
             Self::Threads => "threads",
+            Self::Gates => "gates",
         }
     }
 }
@@ -98,6 +102,8 @@ pub(crate) enum Finder {
     WasmThreads,
     /// A file in the user's cache, by its path below [`crate::fetch::models::cache_folder`].
     Cached { path: &'static str },
+    /// The programs that the gates run, in the versions that are pinned now.
+    GateTools,
     /// Python's `venv`, complete enough to make an environment with `pip` in it.
     PythonVenv,
 }
@@ -122,12 +128,16 @@ pub(crate) enum Otherwise {
     WasmThreads,
     /// `harness/setup/tokenizer-vocabularies.sh`.
     TokenizerVocabularies,
+    /// `harness/setup/gate-tools.sh`.
+    GateTools,
     /// Something that a person does; a whole sentence.
     ByHand(&'static str),
 }
 
 const NONE: Packages = Packages { apt: &[], dnf: &[], pacman: &[], brew: &[] };
 const RUN: &[Purpose] = &[Purpose::Run, Purpose::Test];
+/// Whatever compiles.
+const BUILD: &[Purpose] = &[Purpose::Run, Purpose::Test, Purpose::Gates];
 
 /// The table.
 pub(crate) fn requirements() -> &'static [Requirement] {
@@ -139,7 +149,7 @@ const TABLE: &[Requirement] = &[
         id: "linker",
         title: "C linker",
         why: "cargo links with it, and some dependencies hold a little C",
-        needed_for: RUN,
+        needed_for: BUILD,
         optional: false,
         only_on: OnlyOn::Any,
         parts: &[Part {
@@ -163,7 +173,7 @@ const TABLE: &[Requirement] = &[
         id: "wasm32",
         title: "Rust for wasm32",
         why: "compiles the bundle that the pages load",
-        needed_for: RUN,
+        needed_for: BUILD,
         optional: false,
         only_on: OnlyOn::Any,
         parts: &[Part {
@@ -411,12 +421,7 @@ const TABLE: &[Requirement] = &[
         parts: &[Part {
             name: "python3-venv",
             finder: Finder::PythonVenv,
-            packages: Packages {
-                apt: &["python3", "python3-venv"],
-                dnf: &["python3"],
-                pacman: &["python"],
-                brew: &["python"],
-            },
+            packages: PYTHON_VENV,
             otherwise: Otherwise::ByHand("install Python 3.11 or later with its `venv` module"),
         }],
     },
@@ -434,11 +439,56 @@ const TABLE: &[Requirement] = &[
             otherwise: Otherwise::WasmThreads,
         }],
     },
+    Requirement {
+        id: "gates",
+        title: "gate tools",
+        why: "check spelling, dependencies, JavaScript and shell scripts",
+        needed_for: &[Purpose::Gates],
+        optional: false,
+        only_on: OnlyOn::Any,
+        parts: &[
+            Part {
+                name: "npm",
+                finder: Finder::Program {
+                    variables: &[],
+                    names: &["npm"],
+                    places: &[],
+                    version: "--version",
+                },
+                packages: Packages {
+                    apt: &["nodejs", "npm"],
+                    dnf: &["nodejs", "nodejs-npm"],
+                    pacman: &["nodejs", "npm"],
+                    brew: &["node"],
+                },
+                otherwise: Otherwise::ByHand("install Node.js 18 or later with npm"),
+            },
+            Part {
+                name: "python3 with venv",
+                finder: Finder::PythonVenv,
+                packages: PYTHON_VENV,
+                otherwise: Otherwise::ByHand("install Python 3.9 or later with its `venv` module"),
+            },
+            Part {
+                name: "typos, cargo-deny, shellcheck, tsc, eslint",
+                finder: Finder::GateTools,
+                packages: NONE,
+                otherwise: Otherwise::GateTools,
+            },
+        ],
+    },
 ];
 
 /// One package brings the driver and the browser.
 const WEBKIT_DRIVER: Packages =
     Packages { apt: &["webkit2gtk-driver"], dnf: &[], pacman: &["webkitgtk-6.0"], brew: &[] };
+
+const PYTHON_VENV: Packages = Packages {
+    apt: &["python3", "python3-venv"],
+    dnf: &["python3"],
+    pacman: &["python"],
+    brew: &["python"],
+};
 
 const CHROMIUM_ELSEWHERE: &str = "install Chrome or Chromium and the chromedriver of the same \
      version (Ubuntu: `sudo snap install chromium`), or name them in `CHROME` and `CHROMEDRIVER`";

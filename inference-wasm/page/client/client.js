@@ -1,6 +1,5 @@
-// The hybrid client for an application: tells the state machine what happens, and carries out what
-// it asks for. Effects are begun in order and not waited for; what comes of them goes back in as
-// inputs.
+// The hybrid client for an application: passes inputs to the state machine and carries out its
+// effects. Effects are started in order without waiting for each other. Their results are inputs.
 
 import { choose } from "../bundle.js";
 import { detect } from "./detect.js";
@@ -9,12 +8,23 @@ import { PlainClient } from "./plain.js";
 import { askServer } from "./server.js";
 import { Weights } from "./weights.js";
 
+/** @import { ClientInspection, Effect, Input, LocalEvent } from "../../types/protocol.d.ts" */
+/** @import { AnyClient, BundleList, ClientStart, EffectOf, Glue } from "../../types/page.d.ts" */
+/** @import { Listener, LocalTier, ShimList, StateMachine } from "../../types/page.d.ts" */
+
 // A timer that is set further ahead fires at once.
 const LONGEST_TIMER_MS = 0x7fffffff;
 
-// A client for what a `ClientStart` of the protocol asks, at rest until `input({ input: "start" })`.
-// `listener.effect` hears of every effect; `listener.ran`, if it is there, of every generation of an
-// engine, and `listener.injected` of what `shims` do, which only a test has.
+/**
+ * Makes a client, which does nothing until `input({ input: "start" })`.
+ *
+ * @param {ClientStart} start
+ * @param {string} base the address that all other addresses are relative to
+ * @param {ShimList | null} shims those of a test
+ * @param {Listener} listener `effect` gets every effect, `ran` every generation of an engine, and
+ *   `injected` every report of a shim
+ * @returns {Promise<AnyClient>}
+ */
 export async function createClient(start, base, shims, listener) {
   let glue;
   try {
@@ -27,18 +37,25 @@ export async function createClient(start, base, shims, listener) {
   return new Client(machine, start, base, shims, listener);
 }
 
-// An instance of the module for the client alone; those of engines on this thread are others.
+/**
+ * Instantiates the module for the client alone. Engines on this thread have instances of their own.
+ *
+ * @param {string} base
+ */
 async function instantiate(base) {
   const response = await fetch(new URL("bundle.json", base));
+  /** @type {BundleList} */
   const { bundles } = await response.json();
-  // The client computes nothing: one thread, whatever the engines have.
+  // The client computes nothing: one thread, even if the engines have more.
   const { name } = choose("auto", 1, bundles.map((built) => built.name));
-  const url = (file) => new URL(`${name}/${file}`, base).href;
+  const url = (/** @type {string} */ file) => new URL(`${name}/${file}`, base).href;
+  /** @type {Glue} */
   const glue = await import(url("inference_wasm.js"));
   await glue.default({ module_or_path: fetch(url("inference_wasm_bg.wasm")) });
   return glue;
 }
 
+/** @implements {AnyClient} */
 class Client {
   #machine;
   #start;
@@ -46,19 +63,36 @@ class Client {
   #shims;
   #listener;
   #weights;
-  // By generation; only the last one is alive.
+  /**
+   * By generation. Only the last one is alive.
+   *
+   * @type {Map<number, Device>}
+   */
   #devices = new Map();
+  /** @type {Map<number, AbortController>} */
   #attempts = new Map();
-  #timer = null;
-  // Inputs that came while the machine was at one; it takes one at a time.
+  /** @type {number | undefined} */
+  #timer = undefined;
+  /**
+   * Inputs that arrived during a step. The machine takes one at a time.
+   *
+   * @type {Input[]}
+   */
   #inbox = [];
   #isStepping = false;
-  // Commands to engines, and logits with them, are numbered over the life of a page.
+  // Commands to engines, and their logits, are numbered over the life of a page.
   #commands = 0;
   #workersStarted = 0;
-  // Workers have no WebGL2, as was detected.
+  // WebGL2 was found on this thread and not in workers.
   #isWebglHere = false;
 
+  /**
+   * @param {StateMachine} machine
+   * @param {ClientStart} start
+   * @param {string} base
+   * @param {ShimList | null} shims
+   * @param {Listener} listener
+   */
   constructor(machine, start, base, shims, listener) {
     this.#machine = machine;
     this.#start = start;
@@ -68,7 +102,11 @@ class Client {
     this.#weights = new Weights(start.store, start.config.registry, base);
   }
 
-  // Tells the machine that something has happened.
+  /**
+   * Passes an input to the machine and carries out its effects.
+   *
+   * @param {Input} input
+   */
   input(input) {
     this.#inbox.push(input);
     if (this.#isStepping) return;
@@ -76,7 +114,7 @@ class Client {
     try {
       while (this.#inbox.length > 0) {
         const effects = this.#machine.step(performance.now(), JSON.stringify(this.#inbox.shift()));
-        for (const effect of JSON.parse(effects)) {
+        for (const effect of /** @type {Effect[]} */ (JSON.parse(effects))) {
           this.#listener.effect(effect);
           this.#carryOut(effect);
         }
@@ -91,16 +129,26 @@ class Client {
     return this.#machine.breakers();
   }
 
-  // Has a shim in the worker at work act.
+  /**
+   * Triggers a shim in the current worker.
+   *
+   * @param {string} shim
+   * @param {unknown} params
+   */
   trigger(shim, params) {
     for (const device of this.#devices.values()) device.trigger(shim, params);
   }
 
-  // An error of this thread that nobody has caught.
+  /**
+   * Takes an uncaught error of this thread.
+   *
+   * @param {unknown} error
+   */
   pageFailed(error) {
     for (const device of this.#devices.values()) device.pageFailed(error);
   }
 
+  /** @returns {Promise<ClientInspection>} */
   async inspect() {
     const workers = [...this.#devices.values()].filter((device) => device.hasWorker);
     return {
@@ -114,18 +162,34 @@ class Client {
     };
   }
 
+  /**
+   * @param {number} generation
+   * @param {LocalEvent} event
+   */
   #local(generation, event) {
     this.input({ input: "local", generation, event });
   }
 
+  /**
+   * Passes on the event that a promise resolves to, unless its device has been given up meanwhile.
+   *
+   * @param {number} generation
+   * @param {Promise<LocalEvent | null>} promise
+   */
+  async #settle(generation, promise) {
+    const event = await promise;
+    if (event && this.#devices.has(generation)) this.#local(generation, event);
+  }
+
+  /** @param {number} generation */
+  #device(generation) {
+    const device = this.#devices.get(generation);
+    if (device === undefined) throw new Error(`device ${generation} does not exist`);
+    return device;
+  }
+
+  /** @param {Effect} effect */
   #carryOut(effect) {
-    const { generation, variant, shard } = effect;
-    // What does not come at once comes as the event that the promise gives, unless the device that it
-    // was for has been given up.
-    const local = async (promise) => {
-      const event = await promise;
-      if (event && this.#devices.has(generation)) this.#local(generation, event);
-    };
     switch (effect.effect) {
       case "detect":
         this.#detect();
@@ -134,62 +198,63 @@ class Client {
         this.#createDevice(effect);
         break;
       case "probe":
-        local(this.#devices.get(generation).probe());
+        this.#settle(effect.generation, this.#device(effect.generation).probe());
         break;
       case "inspect-storage":
-        local(this.#weights.inspect(variant));
+        this.#settle(effect.generation, this.#weights.inspect(effect.variant));
         break;
       case "discard":
-        this.#weights.discard(variant);
+        this.#weights.discard(effect.variant);
         break;
       case "persist-storage":
         this.#weights.persist();
         break;
       case "verify-shard":
-        local(this.#weights.verify(variant, shard));
+        this.#settle(effect.generation, this.#weights.verify(effect.variant, effect.shard));
         break;
       case "fetch-shard":
-        local(
+        this.#settle(
+          effect.generation,
           this.#weights.fetch(effect, (bytes) =>
-            this.#local(generation, { event: "shard-progress", shard, bytes }),
+            this.#local(effect.generation, { event: "shard-progress", shard: effect.shard, bytes }),
           ),
         );
         break;
       case "load":
-        local(this.#load(effect));
+        this.#settle(effect.generation, this.#load(effect));
         break;
       case "run":
-        this.#devices.get(generation).run(effect);
+        this.#device(effect.generation).run(effect);
         break;
       case "stop-run":
-        this.#devices.get(generation)?.stop();
+        this.#devices.get(effect.generation)?.stop();
         break;
       case "abandon":
-        this.#devices.get(generation)?.abandon();
-        this.#devices.delete(generation);
-        this.#weights.abandon(generation);
+        this.#devices.get(effect.generation)?.abandon();
+        this.#devices.delete(effect.generation);
+        this.#weights.abandon(effect.generation);
         break;
       case "ask-server":
         this.#attempts.set(
-          generation,
+          effect.generation,
           askServer(effect, this.#start, this.#base, (event) =>
-            this.input({ input: "server", generation, event }),
+            this.input({ input: "server", generation: effect.generation, event }),
           ),
         );
         break;
       case "stop-server":
-        this.#attempts.get(generation)?.abort();
-        this.#attempts.delete(generation);
+        this.#attempts.get(effect.generation)?.abort();
+        this.#attempts.delete(effect.generation);
         break;
       case "answer":
       case "fail":
         this.#attempts.clear();
         break;
       case "set-deadline":
-        this.#setDeadline(effect.at_ms);
+        this.#setDeadline(effect.at_ms ?? null);
         break;
       default:
-        // For the application: a question, a token, progress, a record.
+        // The rest is for the application: a question, a token, progress, a record.
         break;
     }
   }
@@ -197,36 +262,44 @@ class Client {
   async #detect() {
     const capabilities = await detect(this.#start.accepts_software === true);
     const { webgl2, storage } = capabilities;
-    this.#isWebglHere = webgl2.present && !webgl2.in_worker;
-    this.#weights.offer(storage);
+    this.#isWebglHere = webgl2?.present === true && !webgl2.in_worker;
+    this.#weights.offer(storage ?? {});
     this.input({ input: "detected", capabilities });
   }
 
+  /** @param {EffectOf<"create-device">} effect */
   #createDevice({ tier, generation }) {
     const isOnMainThread = tier === "webgl" && this.#isWebglHere;
-    const device = new Device(tier, isOnMainThread, this.#start, {
+    // The server needs no device.
+    const backend = /** @type {LocalTier} */ (tier);
+    const device = new Device(backend, isOnMainThread, this.#start, {
       shims: this.#shims,
       event: (event) => this.#local(generation, event),
       ran: (run) => this.#listener.ran?.({ generation, ...run }),
       injected: (shim, detail) => {
-        this.#shims?.strike(shim);
+        this.#shims?.countInjection(shim);
         this.#listener.injected?.(shim, detail);
       },
       nextCommand: () => (this.#commands += 1),
     });
     this.#devices.set(generation, device);
     this.#workersStarted += device.hasWorker ? 1 : 0;
-    device.create(generation, this.#base);
+    device.create(this.#base);
   }
 
-  // Loads from where the shards lie, by addresses that lead nowhere else.
+  /**
+   * Loads a variant from stored shards, whose addresses lead nowhere else.
+   *
+   * @param {EffectOf<"load">} effect
+   * @returns {Promise<LocalEvent>}
+   */
   async #load({ generation, variant }) {
-    const device = this.#devices.get(generation);
+    const device = this.#device(generation);
     let lease;
     try {
       lease = await this.#weights.lease(variant);
     } catch {
-      // It was there a moment ago: evicted.
+      // The browser has evicted it a moment ago.
       return { event: "load-failed", kind: "shard-unavailable" };
     }
     try {
@@ -239,6 +312,7 @@ class Client {
     }
   }
 
+  /** @param {number | null} at in milliseconds of the page's clock */
   #setDeadline(at) {
     clearTimeout(this.#timer);
     if (at === null) return;

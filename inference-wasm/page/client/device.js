@@ -1,15 +1,33 @@
-// One device: a thread with an engine of its own, which is told its tier and takes no other. When
-// the device is given up the thread goes with it, and nothing of it is used again. A browser that has
-// WebGL2 on the page's main thread alone gets a fresh instance of the engine there.
+// One device: a thread with an engine of its own, which serves one tier. When the device is given up
+// the thread is ended and nothing of it is used again. Where WebGL2 exists on the page's main thread
+// alone, the device is a fresh instance of the engine on that thread.
 
 import { inWorker, onThisThread } from "../place.js";
 import { Pool } from "../pool.js";
 
-// A matrix product and a norm of some rows: every stage of a dispatch, in some
-// hundred milliseconds on an adapter that computes on the CPU.
+/** @import { Action, EngineErrorKind, GenerateRequest } from "../../types/protocol.d.ts" */
+/** @import { LocalEvent, ModelVariant, PageEventKind, Prompt, Shard } from "../../types/protocol.d.ts" */
+/** @import { ClientStart, DeviceHost, EffectOf, EngineHandle } from "../../types/page.d.ts" */
+/** @import { EventKind, FromEngine, LocalTier, PoolShare } from "../../types/page.d.ts" */
+
+/** @typedef {EventKind<"finished"> | EventKind<"failed">} End */
+
+/**
+ * The command at work: its number, and who waits for its tokens and its end.
+ *
+ * @typedef {{
+ *   command: number,
+ *   onToken: (token: EventKind<"token">) => void,
+ *   resolve: (end: End) => void,
+ * }} Pending
+ */
+
+// A matrix product and a norm of a few rows: every stage of a dispatch. It takes some hundred
+// milliseconds on an adapter that computes on the CPU.
 const FIRST_DISPATCH = "*m*/F32/rows=5,columns=96*";
 
-// What can go wrong with stored weights, as an engine that loads them says it.
+// The errors of a load that cast doubt on the stored weights.
+/** @type {EngineErrorKind[]} */
 const OF_WEIGHTS = ["shard-unavailable", "shard-truncated", "shard-corrupt"];
 
 export class Device {
@@ -17,16 +35,25 @@ export class Device {
   #start;
   #host;
   #isOnMainThread;
+  /** @type {EngineHandle | null} */
   #engine = null;
   #pool;
-  // The variant that is loaded.
+  /**
+   * The id of the variant that is loaded.
+   *
+   * @type {string | null}
+   */
   #variant = null;
-  // The command at work: its number, and who waits for its tokens and its end.
+  /** @type {Pending | null} */
   #pending = null;
   isAlive = true;
 
-  // `host.event` takes events of the device, `host.ran` a generation that has ended,
-  // `host.nextCommand` gives numbers; `host.shims` are those of the page, if it has any.
+  /**
+   * @param {LocalTier} tier
+   * @param {boolean} isOnMainThread
+   * @param {ClientStart} start
+   * @param {DeviceHost} host
+   */
   constructor(tier, isOnMainThread, start, host) {
     this.#tier = tier;
     this.#isOnMainThread = isOnMainThread;
@@ -40,8 +67,15 @@ export class Device {
     return !this.#isOnMainThread;
   }
 
-  create(generation, base) {
-    const take = (data) => this.isAlive && this.#take(data);
+  /**
+   * Starts the engine.
+   *
+   * @param {string} base
+   */
+  create(base) {
+    const take = (/** @type {FromEngine} */ data) => {
+      if (this.isAlive) this.#take(data);
+    };
     this.#engine = this.#isOnMainThread ? onThisThread(take, this.#host.shims) : inWorker(take);
     this.#engine.post({
       type: "start",
@@ -55,19 +89,29 @@ export class Device {
     });
   }
 
-  // Runs the first dispatch and holds it against the scalar reference.
+  /**
+   * Runs the first dispatch and compares it with the scalar reference.
+   *
+   * @returns {Promise<LocalEvent>}
+   */
   async probe() {
     const end = await this.#command({ do: "ops", backend: this.#tier, filter: FIRST_DISPATCH });
     if (end.type === "failed") {
       if (end.error.kind === "device-lost") return { event: "device-lost", reason: "unknown" };
       return { event: "probed", is_right: false };
     }
-    const { failures, tallies } = end.result;
+    const { failures, tallies } = resultOf(end, "ops");
     const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
     return { event: "probed", is_right: passed > 0 && failures.length === 0 };
   }
 
-  // Loads a variant whose shards lie at these addresses. Null, or the kind of the failure.
+  /**
+   * Loads a variant from its shards' addresses. Resolves to null, or to the kind of the failure.
+   *
+   * @param {ModelVariant} variant
+   * @param {Shard[]} shards
+   * @returns {Promise<EngineErrorKind | null>}
+   */
   async load(variant, shards) {
     const model = { ...variant.file, shards };
     const { context_tokens = null } = this.#start;
@@ -76,24 +120,27 @@ export class Device {
     return end.type === "failed" ? end.error.kind : null;
   }
 
-  // Runs a request: tokens, and its end, come as events.
+  /**
+   * Runs a request. Its tokens and its end are events.
+   *
+   * @param {EffectOf<"run">} run
+   */
   async run({ request, generate, begin }) {
-    const fail = (kind) => this.#tell({ event: "failed", request, kind });
-    const isContinued = begin.begin === "continue";
-    // Tokens that the user has seen, whatever their ids are to this model.
-    const offset = isContinued ? begin.ids.length : 0;
-    const seen = isContinued ? await this.#seen(generate, begin) : null;
-    if (seen?.kind) return fail(seen.kind);
+    const fail = (/** @type {EngineErrorKind} */ kind) => this.#emit({ event: "failed", request, kind });
+    // The tokens that the user has seen, even if this model numbers them differently.
+    const offset = begin.begin === "continue" ? begin.ids.length : 0;
+    const seen = begin.begin === "continue" ? await this.#seen(generate, begin) : null;
+    if (seen !== null && "kind" in seen) return fail(seen.kind);
     const max_tokens = Math.max(generate.max_tokens - offset, 0);
     const wanted = seen ? { ...generate, prompt: { ids: [...seen.prompt, ...seen.ids] }, max_tokens } : generate;
     const end = await this.#command({ do: "generate", ...wanted }, ({ index, id, text }) => {
       const token = { index: index + offset, id, text };
-      this.#tell({ event: "token", request, token });
+      this.#emit({ event: "token", request, token });
     });
     if (end.type === "failed") return fail(end.error.kind);
-    const { of: _, ...generated } = end.result;
+    const { of: _, ...generated } = resultOf(end, "generate");
     this.#host.ran({ request, logits_command: end.command, generated });
-    this.#tell({
+    return this.#emit({
       event: "finished",
       request,
       end: {
@@ -104,67 +151,103 @@ export class Device {
     });
   }
 
-  // The ids of a prompt and of what the user has seen of its answer; or the kind of a failure.
-  // Another model's ids mean nothing to this one, the text does. The prompt comes last, so that it is
-  // in the cache when the answer goes on.
+  /**
+   * Resolves to the ids of a prompt and of the part of its answer that the user has seen, or to the
+   * kind of a failure. Another model's ids mean nothing to this one, so the text is encoded again. The
+   * prompt comes last, so that it is in the cache when the answer continues.
+   *
+   * @param {GenerateRequest} generate
+   * @param {{ variant?: string | null, ids: number[], text: string }} begin
+   * @returns {Promise<{ prompt: number[], ids: number[] } | { kind: EngineErrorKind }>}
+   */
   async #seen(generate, { variant, ids, text }) {
     try {
-      const idsOf = (prompt) => this.#ids(generate, prompt);
+      const idsOf = (/** @type {Prompt} */ prompt) => this.#ids(generate, prompt);
       const own = variant === this.#variant ? ids : await textIds(text, idsOf);
       return { prompt: await idsOf(generate.prompt), ids: own };
     } catch (error) {
-      return { kind: error.kind };
+      return { kind: /** @type {{ kind: EngineErrorKind }} */ (error).kind };
     }
   }
 
-  // The ids of a prompt, as the model sees it: what a generation of no tokens reports.
+  /**
+   * Resolves to the ids of a prompt as the model sees it, which a generation of no tokens reports.
+   *
+   * @param {GenerateRequest} generate
+   * @param {Prompt} prompt
+   * @returns {Promise<number[]>}
+   */
   async #ids(generate, prompt) {
+    /** @type {Action} */
     const action = { do: "generate", ...generate, prompt, max_tokens: 0, logits: "none" };
     const end = await this.#command(action);
     if (end.type === "failed") throw end.error;
-    return end.result.prompt_ids;
+    return resultOf(end, "generate").prompt_ids;
   }
 
   stop() {
     this.#engine?.post({ type: "cancel" });
   }
 
-  // Ends the thread, whatever it is at. Whoever waits for a command is told, and nobody else.
+  // Ends the thread at once. The waiting command fails; nothing else is reported.
   abandon() {
     this.isAlive = false;
     this.#engine?.stop();
     this.#pool.stop();
-    this.#pending?.resolve({ type: "failed", error: { kind: "device-lost" } });
+    const error = { kind: /** @type {const} */ ("device-lost"), message: "the device was given up" };
+    this.#pending?.resolve({ type: "failed", error });
   }
 
-  // Has a shim in the device's own thread act. Those of the main thread have been told.
+  /**
+   * Triggers a shim in the device's worker. The page triggers those of its own thread.
+   *
+   * @param {string} shim
+   * @param {unknown} params
+   */
   trigger(shim, params) {
     if (!this.#isOnMainThread) this.#engine?.post({ type: "trigger", shim, params });
   }
 
-  // An error of this thread that nobody has caught may be the engine's, which is dead then.
+  /**
+   * Takes an uncaught error of the main thread. If it is the engine's, the engine is dead.
+   *
+   * @param {unknown} error
+   */
   pageFailed(error) {
     const isEngine = this.#isOnMainThread && error instanceof WebAssembly.RuntimeError;
     if (isEngine && this.isAlive) this.#crash();
   }
 
-  #tell(event) {
+  /** @param {LocalEvent} event */
+  #emit(event) {
     if (this.isAlive) this.#host.event(event);
   }
 
-  // Hands the engine a command, and waits for its end.
+  get #started() {
+    if (this.#engine === null) throw new Error("the device was not created");
+    return this.#engine;
+  }
+
+  /**
+   * Submits a command to the engine and resolves to its end.
+   *
+   * @param {Action} action
+   * @param {(token: EventKind<"token">) => void} onToken
+   * @returns {Promise<{ command: number } & End>}
+   */
   #command(action, onToken = () => {}) {
     const command = this.#host.nextCommand();
     return new Promise((resolve) => {
-      this.#pending = { command, onToken, resolve: (kind) => resolve({ command, ...kind }) };
-      this.#engine.post({ type: "submit", id: command, text: JSON.stringify({ id: command, action }) });
+      this.#pending = { command, onToken, resolve: (end) => resolve({ command, ...end }) };
+      this.#started.post({ type: "submit", id: command, text: JSON.stringify({ id: command, action }) });
     });
   }
 
+  /** @param {FromEngine} data */
   #take(data) {
     switch (data.type) {
       case "device":
-        this.#tell(
+        this.#emit(
           data.failure
             ? { event: "device-failed", failure: data.failure }
             : { event: "device-created" },
@@ -181,49 +264,59 @@ export class Device {
         break;
       case "without-engine":
         this.#log(`no engine: ${data.reason}`);
-        this.#tell({ event: "device-failed", failure: "device-rejected" });
+        this.#emit({ event: "device-failed", failure: "device-rejected" });
         break;
       case "error":
-      case "rejection":
       case "lost":
-        this.#crash(data.message ?? data.reason);
+        this.#crash(data.message);
+        break;
+      case "rejection":
+        this.#crash(data.reason);
         break;
       default:
         break;
     }
   }
 
+  /** @param {{ count: number, share: PoolShare }} threads */
   async #startThreads({ count, share }) {
     const trouble = await this.#pool.start(count, share);
-    this.#engine.post({ type: "threads-started", trouble });
+    this.#started.post({ type: "threads-started", trouble });
   }
 
   #crash(why = "a thread failed") {
     this.#log(`the engine is dead: ${why}`);
-    this.#tell({ event: "crashed" });
+    this.#emit({ event: "crashed" });
   }
 
-  // What the state machine has no word for, for whoever looks at the page's console.
+  /**
+   * Writes details that no event has a field for to the page's console.
+   *
+   * @param {string} line
+   */
   #log(line) {
     if (this.isAlive) console.warn(`\`${this.#tier}\`: ${line}`);
   }
 
+  /**
+   * @param {PageEventKind} kind
+   * @param {number | null} command
+   */
   #event(kind, command) {
     const pending = this.#pending;
-    const isOurs = pending !== null && pending.command === command;
     switch (kind.type) {
       case "token":
-        if (isOurs) pending.onToken(kind);
+        if (pending?.command === command) pending?.onToken(kind);
         break;
       case "finished":
       case "failed":
-        if (!isOurs) break;
+        if (pending === null || pending.command !== command) break;
         if (kind.type === "failed") this.#log(`failed: ${kind.error.kind}: ${kind.error.message}`);
         this.#pending = null;
         pending.resolve(kind);
         break;
       case "device-lost":
-        this.#tell({ event: "device-lost", reason: kind.reason });
+        this.#emit({ event: "device-lost", reason: kind.reason });
         break;
       case "panicked":
         this.#crash(kind.message);
@@ -234,13 +327,34 @@ export class Device {
   }
 }
 
-// Whether a failed load casts doubt on what is stored.
+/**
+ * The result of a command. Throws if it is another command's.
+ *
+ * @template {EventKind<"finished">["result"]["of"]} Of
+ * @param {EventKind<"finished">} end
+ * @param {Of} of
+ */
+function resultOf({ result }, of) {
+  if (result.of !== of) throw new Error(`expected a result of \`${of}\`, found \`${result.of}\``);
+  return /** @type {Extract<typeof result, { of: Of }>} */ (result);
+}
+
+/**
+ * Whether a failed load casts doubt on the stored weights.
+ *
+ * @param {EngineErrorKind} kind
+ */
 export function isOfWeights(kind) {
   return OF_WEIGHTS.includes(kind);
 }
 
-// The ids of a text in the middle of an answer: without the token that the model puts before every
-// text, which shows as the one that two texts with nothing in common begin with.
+/**
+ * Resolves to the ids of a text in the middle of an answer: without the token, if any, that the model
+ * puts before every text. Two texts with nothing in common begin with the same token only if it does.
+ *
+ * @param {string} text
+ * @param {(prompt: Prompt) => Promise<number[]>} idsOf
+ */
 async function textIds(text, idsOf) {
   if (text === "") return [];
   const [[first], [other]] = [await idsOf({ raw: "a" }), await idsOf({ raw: "\n" })];

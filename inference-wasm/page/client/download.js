@@ -1,12 +1,20 @@
-// Fetching one shard: from the byte that is wanted on, with a typed reason where it fails.
+// Downloads one shard, or the rest of it, and fails with a typed error.
+
+/** @import { EngineErrorKind } from "../../types/protocol.d.ts" */
+
+/** @typedef {{ url: string, bytes: number }} Wanted */
 
 // Between two reports of progress.
 const PROGRESS_MS = 100;
 const HTML = /^\s*<(!doctype html|html)/i;
 
-// A shard that did not come. `kind` is the protocol's, `kept` a Blob with the first bytes of the
-// shard, right as far as they go.
+/** A shard that could not be downloaded. */
 export class DownloadError extends Error {
+  /**
+   * @param {EngineErrorKind} kind
+   * @param {string} message
+   * @param {Blob | null} kept correct first bytes of the shard
+   */
   constructor(kind, message, kept = null) {
     super(message);
     this.kind = kind;
@@ -14,12 +22,23 @@ export class DownloadError extends Error {
   }
 }
 
+/**
+ * @param {string} url
+ * @param {string} why
+ */
 const corrupt = (url, why) => new DownloadError("shard-corrupt", `shard \`${url}\`: ${why}`);
 
-// The whole shard as a Blob. `partial` holds its first bytes, or is null; `onProgress` hears how
-// many there are.
+/**
+ * Resolves to the whole shard.
+ *
+ * @param {Wanted} wanted
+ * @param {Blob | null} partial the first bytes, if there are some already
+ * @param {AbortSignal} signal
+ * @param {(bytes: number) => void} onProgress takes the number of bytes so far
+ */
 export async function download({ url, bytes }, partial, signal, onProgress) {
   const from = partial?.size ?? 0;
+  /** @type {Record<string, string>} */
   const headers = from > 0 ? { range: `bytes=${from}-` } : {};
   let response;
   try {
@@ -35,29 +54,48 @@ export async function download({ url, bytes }, partial, signal, onProgress) {
   if (response.headers.get("content-type")?.startsWith("text/html")) {
     throw corrupt(url, "got HTML instead of weights");
   }
-  // A server that does not know ranges sends everything.
+  // A server without support for ranges sends everything.
   const isRest = response.status === 206;
   if (isRest && !isFrom(response, from)) throw corrupt(url, `got another range than from ${from}`);
-  const pieces = isRest && from > 0 ? [partial] : [];
+  /** @type {Piece[]} */
+  const pieces = isRest && partial !== null && from > 0 ? [partial] : [];
   await read(response, { url, bytes }, pieces, onProgress);
   return new Blob(pieces);
 }
 
+/**
+ * @param {Response} response
+ * @param {number} from
+ */
 function isFrom(response, from) {
   const range = response.headers.get("content-range");
   return range === null || range.startsWith(`bytes ${from}-`);
 }
 
-// Appends what comes to `pieces`.
+/** @typedef {Blob | Uint8Array<ArrayBuffer>} Piece */
+
+/** @param {Piece} piece */
+const sizeOf = (piece) => (piece instanceof Blob ? piece.size : piece.byteLength);
+
+/**
+ * Appends the body to `pieces`.
+ *
+ * @param {Response} response
+ * @param {Wanted} wanted
+ * @param {Piece[]} pieces
+ * @param {(bytes: number) => void} onProgress
+ */
 async function read(response, { url, bytes }, pieces, onProgress) {
-  const reader = response.body.getReader();
-  const truncated = (why) => {
+  const { body } = response;
+  if (body === null) throw new Error(`shard \`${url}\`: the answer has no body`);
+  const reader = body.getReader();
+  const truncated = (/** @type {string} */ why) => {
     const message = `shard \`${url}\`: ${why}: expected ${bytes} bytes, found ${received}`;
     return new DownloadError("shard-truncated", message, new Blob(pieces));
   };
-  let received = pieces.reduce((sum, piece) => sum + piece.size, 0);
+  let received = pieces.reduce((sum, piece) => sum + sizeOf(piece), 0);
   let isFirst = received === 0;
-  let told = performance.now();
+  let reported = performance.now();
   for (;;) {
     let piece;
     try {
@@ -77,15 +115,19 @@ async function read(response, { url, bytes }, pieces, onProgress) {
       throw corrupt(url, `expected ${bytes} bytes, found at least ${received}`);
     }
     pieces.push(piece.value);
-    if (performance.now() - told >= PROGRESS_MS) {
-      told = performance.now();
+    if (performance.now() - reported >= PROGRESS_MS) {
+      reported = performance.now();
       onProgress(received);
     }
   }
   if (received < bytes) throw truncated("the answer ended early");
 }
 
-// SHA-256 of a Blob, in hex.
+/**
+ * The SHA-256 in hex.
+ *
+ * @param {Blob} blob
+ */
 export async function sha256(blob) {
   const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");

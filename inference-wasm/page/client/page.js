@@ -1,39 +1,49 @@
-// A page with the hybrid client, driven by a host: takes commands, delivers every event.
+// A page with the hybrid client, driven by a host: takes commands and delivers every event.
 //
-//   page.js      this: the host's end
-//   client.js    the client for any application: the state machine, and who carries out its effects
-//   device.js    one device: a worker, or this thread, with an engine that is told its tier
-//   weights.js   shards: what storage has, fetching, hashing
-//   storage.js   the three places where a browser keeps bytes, and memory
+//   page.js      this file: the host's end
+//   client.js    the client for any application: runs the state machine and carries out its effects
+//   device.js    one device: a worker, or this thread, with an engine for one tier
+//   weights.js   shards: storage, fetching, hashing
+//   storage.js   the three places where a browser keeps bytes
 //   download.js  one shard over the network
 //   trial.js     whether a thread gets a device at all
 //   server.js    the server tier
-//   detect.js    what the device can do
-//   plain.js     what is left of a client in a browser without WebAssembly
-//   shims.js     what a test puts between the browser and all of that
+//   detect.js    the device's capabilities
+//   plain.js     the client in a browser without WebAssembly
+//   shims.js     scripts that a test puts between the browser and all of the above
 //
-// The state machine itself is `src/client`, in WebAssembly. Nothing here decides anything that it
-// could decide.
+// The state machine itself is `src/client`, in WebAssembly. It makes every decision that it can.
 
 import { Outbox } from "../outbox.js";
 import { probe } from "../probe.js";
 import { createClient } from "./client.js";
 import { Shims } from "./shims.js";
 
+/** @import { ClientAction, Command, Effect } from "../../types/protocol.d.ts" */
+/** @import { Finished, PageEventKind } from "../../types/protocol.d.ts" */
+/** @import { AnyClient, ClientStart, Listener } from "../../types/page.d.ts" */
+
 const PROTOCOL = 3;
-// Somebody waits for these.
+// The host waits for these.
+/** @type {Set<Effect["effect"]>} */
 const URGENT = new Set(["transition", "answer", "fail", "ask-consent"]);
 
 const outbox = new Outbox(new URL("events", document.baseURI));
 let isStarted = false;
+/** @type {AnyClient | null} */
 let client = null;
 let shims = new Shims();
 
+/**
+ * @param {number | null} command
+ * @param {PageEventKind} kind
+ */
 const send = (command, kind, isUrgent = false) =>
   outbox.add(command, JSON.stringify(kind), isUrgent);
 
 addEventListener("error", (event) => {
-  const message = event.message ?? `could not load ${event.target?.src ?? "a resource"}`;
+  const { src } = /** @type {{ src?: string }} */ (event.target ?? {});
+  const message = event.message ?? `could not load ${src ?? "a resource"}`;
   const source = `${event.filename ?? ""}:${event.lineno ?? 0}:${event.colno ?? 0}`;
   send(null, { type: "page-error", message: String(message), source }, true);
   client?.pageFailed(event.error);
@@ -44,32 +54,42 @@ addEventListener("unhandledrejection", ({ reason }) => {
   client?.pageFailed(reason);
 });
 
-// What the client has to say, as events.
+// Sends everything that the client reports as events.
+/** @type {Required<Listener>} */
 const listener = {
   effect(effect) {
     send(null, { type: "client", effect }, URGENT.has(effect.effect));
     if (effect.effect === "transition") {
-      document.getElementById("state").textContent = `${effect.transition.to}`;
+      const state = /** @type {HTMLElement} */ (document.getElementById("state"));
+      state.textContent = `${effect.transition.to}`;
     }
   },
   ran: (run) => send(null, { type: "client-ran", run }, true),
   injected: (shim, detail) => send(null, { type: "injected", shim, detail }, true),
 };
 
+/**
+ * @param {ClientStart} request
+ * @returns {Promise<Finished>}
+ */
 async function start(request) {
   if (isStarted) throw new Error("a client was started before");
   isStarted = true;
-  const started = { of: "client-started", time_origin_ms: performance.timeOrigin };
+  const started = { of: /** @type {const} */ ("client-started"), time_origin_ms: performance.timeOrigin };
   shims = await Shims.install(request.shims, "page", document.baseURI, listener.injected);
   client = await createClient(request, document.baseURI, shims, listener);
   client.input({ input: "start" });
   return started;
 }
 
+/**
+ * @param {ClientAction} action
+ * @returns {Promise<Finished>}
+ */
 async function act(action) {
+  if (action.act === "start") return start(action);
+  if (client === null) throw new Error("no client was started");
   switch (action.act) {
-    case "start":
-      return start(action);
     case "input":
       client.input(action.input);
       return { of: "client-told" };
@@ -79,40 +99,41 @@ async function act(action) {
     case "inspect":
       return { of: "client-inspected", ...(await client.inspect()) };
     default:
-      throw new Error(`a client can't be asked to \`${action.act}\``);
+      throw new Error(`a client can't be asked to \`${/** @type {{ act: string }} */ (action).act}\``);
   }
 }
 
+/** @param {Command} command */
 async function carryOut({ id, action }) {
   try {
+    /** @type {Finished} */
     let result;
     if (action.do === "probe") {
       send(id, { type: "phase", phase: "probe" });
       result = { of: "probe", ...(await probe()) };
     } else if (action.do === "client") {
-      if (client === null && action.act !== "start") throw new Error("no client was started");
       result = await act(action);
     } else {
       throw new Error(`this page runs a hybrid client and can't \`${action.do}\``);
     }
     send(id, { type: "finished", result }, true);
   } catch (error) {
-    const message = String(error?.message ?? error);
-    const failed = { kind: "invalid-request", message, hint: null };
-    send(id, { type: "failed", error: failed }, true);
+    const message = String(/** @type {Error | undefined} */ (error)?.message ?? error);
+    send(id, { type: "failed", error: { kind: "invalid-request", message, hint: null } }, true);
   }
 }
 
 globalThis.tierproof = Object.freeze({
   version: PROTOCOL,
 
-  // Takes a command as JSON text. Returns null, or why the command was not taken.
+  /** @param {string} text */
   submit(text) {
+    /** @type {Command} */
     let command;
     try {
       command = JSON.parse(text);
     } catch (error) {
-      return `the command is not JSON: ${error.message}`;
+      return `the command is not JSON: ${/** @type {Error} */ (error).message}`;
     }
     const id = command?.id;
     if (!Number.isInteger(id) || id < 0 || id > 0xffffffff) {
@@ -122,7 +143,7 @@ globalThis.tierproof = Object.freeze({
     return null;
   },
 
-  // Commands of a client end at once; a request is cancelled by an input.
+  // Commands to a client end at once. An input cancels a request.
   cancel: () => null,
 });
 

@@ -1,11 +1,35 @@
-// What is left of a client in a browser without WebAssembly, which the state machine needs as much as
-// the engine does: every request goes to the server, and the record of it is the same as anybody's.
+// The client in a browser without WebAssembly, which the state machine needs as much as the engine
+// does. Every request goes to the server. Its events and records are those of the state machine.
 
 import { askServer } from "./server.js";
 
+/** @import { Begin, ClientErrorKind, ClientInspection, Effect, End } from "../../types/protocol.d.ts" */
+/** @import { FallbackStep, Input, Reason, Request, ServerEvent } from "../../types/protocol.d.ts" */
+/** @import { TelemetryRecord, Token } from "../../types/protocol.d.ts" */
+/** @import { AnyClient, ClientStart, EffectOf, Listener } from "../../types/page.d.ts" */
+
+/**
+ * The request in flight.
+ *
+ * @typedef {{
+ *   request: Request,
+ *   since: number,
+ *   seen: Token[],
+ *   firstTokenMs: number | null,
+ *   attempts: number,
+ *   trail: FallbackStep[],
+ *   generation: number,
+ *   timer?: number,
+ *   silence?: number,
+ *   abort?: AbortController,
+ * }} Flight
+ */
+
+/** @type {Reason} */
 const REASON = "insufficient-device-capabilities";
+/** @type {FallbackStep} */
 const STEP = { from: "webgpu", to: "server", reason: REASON };
-// The machine's own numbers, where the configuration has none.
+// The state machine's own numbers, for what the configuration leaves out.
 const REQUEST_MS = 180000;
 const SERVER_MS = 20000;
 const ATTEMPTS = 2;
@@ -13,19 +37,27 @@ const TELEMETRY_VERSION = 1;
 
 const now = () => Math.floor(performance.now());
 
+/** @implements {AnyClient} */
 export class PlainClient {
   #start;
   #base;
   #listener;
   #generation = 0;
+  /** @type {Flight | null} */
   #flight = null;
 
+  /**
+   * @param {ClientStart} start
+   * @param {string} base
+   * @param {Listener} listener
+   */
   constructor(start, base, listener) {
     this.#start = start;
     this.#base = base;
     this.#listener = listener;
   }
 
+  /** @param {Input} input */
   input(input) {
     switch (input.input) {
       case "start":
@@ -35,10 +67,10 @@ export class PlainClient {
         this.#request(input.request);
         break;
       case "cancel":
-        if (this.#flight?.request.id === input.request) this.#cancel();
+        if (this.#flight?.request.id === input.request) this.#cancel(this.#flight);
         break;
       default:
-        // There is nothing here that a device, a battery or a preference could change.
+        // No device, battery or preference makes a difference here.
         break;
     }
   }
@@ -47,6 +79,7 @@ export class PlainClient {
 
   pageFailed() {}
 
+  /** @returns {Promise<ClientInspection>} */
   async inspect() {
     return {
       workers_started: 0,
@@ -59,57 +92,91 @@ export class PlainClient {
     };
   }
 
-  #tell(effect) {
+  /** @param {Effect} effect */
+  #emit(effect) {
     this.#listener.effect(effect);
   }
 
   #begin() {
+    /** @type {EffectOf<"transition">["transition"]} */
     const transition = { at_ms: now(), from: "new", to: "server", tier: "server", generation: 0, reason: REASON };
-    this.#tell({ effect: "transition", transition });
+    this.#emit({ effect: "transition", transition });
   }
 
+  /** @param {Request} request */
   #request(request) {
-    const flight = { request, since: now(), seen: [], firstTokenMs: null, attempts: 0, trail: [STEP] };
+    /** @type {Flight} */
+    const flight = {
+      request,
+      since: now(),
+      seen: [],
+      firstTokenMs: null,
+      attempts: 0,
+      trail: [STEP],
+      generation: 0,
+    };
     if (this.#flight !== null) {
       if (this.#flight.request.id !== request.id) this.#fail(flight, "busy", null);
       return;
     }
     this.#flight = flight;
     const limit = this.#start.config.deadlines?.request_ms ?? REQUEST_MS;
-    flight.timer = setTimeout(() => this.#end(() => this.#fail(flight, "deadline-exceeded", null)), limit);
+    flight.timer = setTimeout(
+      () => this.#end(flight, () => this.#fail(flight, "deadline-exceeded", null)),
+      limit,
+    );
     this.#ask(flight, REASON);
   }
 
-  // Asks the server, or gives up for the reason that was the last.
+  /**
+   * Asks the server, or gives up after too many attempts.
+   *
+   * @param {Flight} flight
+   * @param {Reason} reason why the last attempt ended
+   */
   #ask(flight, reason) {
     const { server_attempts = ATTEMPTS, start } = this.#start.config;
     if (start === "local-only" || flight.attempts >= server_attempts) {
-      return this.#end(() => this.#fail(flight, "no-tier-left", reason));
+      return this.#end(flight, () => this.#fail(flight, "no-tier-left", reason));
     }
     flight.attempts += 1;
     flight.generation = this.#generation += 1;
     const { id: request, generate } = flight.request;
     const ids = flight.seen.map((token) => token.id);
     const text = flight.seen.map((token) => token.text).join("");
+    /** @type {Begin} */
     const begin = ids.length > 0 ? { begin: "continue", variant: null, ids, text } : { begin: "fresh" };
+    /** @type {EffectOf<"ask-server">} */
     const ask = { effect: "ask-server", generation: flight.generation, request, generate, begin };
-    this.#tell(ask);
+    this.#emit(ask);
     this.#watch(flight);
     flight.abort = askServer(ask, this.#start, this.#base, (event) => this.#server(flight, event));
   }
 
-  // A server that gives no sign of life for so long has failed.
+  /**
+   * Restarts the timer after which a silent server counts as failed.
+   *
+   * @param {Flight} flight
+   */
   #watch(flight) {
     clearTimeout(flight.silence);
     const limit = this.#start.config.deadlines?.server_ms ?? SERVER_MS;
     flight.silence = setTimeout(() => this.#again(flight, "server-timeout"), limit);
   }
 
+  /**
+   * @param {Flight} flight
+   * @param {Reason} reason
+   */
   #again(flight, reason) {
     this.#stop(flight);
     this.#ask(flight, reason);
   }
 
+  /**
+   * @param {Flight} flight
+   * @param {ServerEvent} event
+   */
   #server(flight, event) {
     if (flight !== this.#flight) return;
     if (event.event === "token") {
@@ -117,49 +184,67 @@ export class PlainClient {
       this.#see(flight, event.token);
     } else if (event.event === "answered") {
       if (event.end.tokens !== flight.seen.length) {
-        return this.#end(() => this.#fail(flight, "token-missing", null));
+        this.#end(flight, () => this.#fail(flight, "token-missing", null));
+        return;
       }
-      this.#end(() => this.#answer(flight, event.end, event.variant));
+      this.#end(flight, () => this.#answer(flight, event.end, event.variant));
     } else if (event.is_request) {
-      this.#end(() => this.#fail(flight, "invalid-request", "server-failed"));
+      this.#end(flight, () => this.#fail(flight, "invalid-request", "server-failed"));
     } else {
       this.#again(flight, "server-failed");
     }
   }
 
+  /**
+   * @param {Flight} flight
+   * @param {Token} token
+   */
   #see(flight, token) {
     if (token.index !== flight.seen.length) {
-      return this.#end(() => this.#fail(flight, "token-missing", null));
+      this.#end(flight, () => this.#fail(flight, "token-missing", null));
+      return;
     }
     flight.firstTokenMs ??= now() - flight.since;
     flight.seen.push(token);
-    this.#tell({ effect: "emit-token", request: flight.request.id, token });
+    this.#emit({ effect: "emit-token", request: flight.request.id, token });
   }
 
-  #cancel() {
-    const flight = this.#flight;
+  /** @param {Flight} flight */
+  #cancel(flight) {
+    /** @type {End} */
     const end = { finish_reason: "cancelled", prompt_tokens: 0, tokens: flight.seen.length };
-    this.#end(() => this.#answer(flight, end, null));
+    this.#end(flight, () => this.#answer(flight, end, null));
   }
 
+  /** @param {Flight} flight */
   #stop(flight) {
     clearTimeout(flight.silence);
     if (flight.abort === undefined) return;
     flight.abort.abort();
     flight.abort = undefined;
-    this.#tell({ effect: "stop-server", generation: flight.generation });
+    this.#emit({ effect: "stop-server", generation: flight.generation });
   }
 
-  // Ends the request in flight in the way that `tell` says.
-  #end(tell) {
-    const flight = this.#flight;
+  /**
+   * Ends the request in flight.
+   *
+   * @param {Flight} flight
+   * @param {() => void} report reports how it ended
+   */
+  #end(flight, report) {
     clearTimeout(flight.timer);
     this.#stop(flight);
     this.#flight = null;
-    tell();
+    report();
   }
 
+  /**
+   * @param {Flight} flight
+   * @param {End} end
+   * @param {string | null | undefined} variant
+   */
   #answer(flight, { finish_reason, prompt_tokens, tokens }, variant) {
+    /** @type {EffectOf<"answer">["answer"]} */
     const answer = {
       request: flight.request.id,
       text: flight.seen.map((token) => token.text).join(""),
@@ -174,12 +259,23 @@ export class PlainClient {
       recoveries: 0,
       trail: flight.trail,
     };
-    this.#tell({ effect: "answer", answer });
-    const record = { prompt_tokens, completion_tokens: tokens, success: true, finish_reason, tier: "server" };
-    this.#report(flight, record);
+    this.#emit({ effect: "answer", answer });
+    this.#report(flight, {
+      prompt_tokens,
+      completion_tokens: tokens,
+      success: true,
+      finish_reason,
+      tier: "server",
+    });
   }
 
+  /**
+   * @param {Flight} flight
+   * @param {ClientErrorKind} kind
+   * @param {Reason | null} reason
+   */
   #fail(flight, kind, reason) {
+    /** @type {EffectOf<"fail">["error"]} */
     const error = {
       request: flight.request.id,
       kind,
@@ -188,12 +284,16 @@ export class PlainClient {
       tokens_emitted: flight.seen.length,
       trail: flight.trail,
     };
-    this.#tell({ effect: "fail", error });
+    this.#emit({ effect: "fail", error });
     this.#report(flight, { error: kind, tier: "server" });
   }
 
-  // A `TelemetryRecord`: what is the same in every one, and what is not.
+  /**
+   * @param {Flight} flight
+   * @param {Partial<TelemetryRecord>} more the fields that differ from record to record
+   */
   #report(flight, more) {
+    /** @type {TelemetryRecord} */
     const record = {
       version: TELEMETRY_VERSION,
       model_id: null,
@@ -217,6 +317,6 @@ export class PlainClient {
       cohort: null,
       ...more,
     };
-    this.#tell({ effect: "telemetry", record });
+    this.#emit({ effect: "telemetry", record });
   }
 }

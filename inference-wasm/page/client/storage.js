@@ -1,12 +1,16 @@
-// The places where a browser keeps bytes between visits, behind one interface: entries with a name
-// and bytes, all of them under the name of the store. `read` gives a Blob or null, `names` the
-// entries with their sizes. What a browser says about a refusal is thrown as it comes; what it does
-// not say shows in the size of what can be read back.
+// The places where a browser keeps bytes between visits, with one interface: named entries of bytes,
+// all under the name of the store. If the browser refuses a call, its error is thrown as it is. If it
+// refuses silently, the size of what can be read back shows it.
 
-// A call that has not come back for so long will not.
+/** @import { Place as PlaceName } from "../../types/protocol.d.ts" */
+/** @import { Entries } from "../../types/page.d.ts" */
+
+// A call that has not returned by then never will.
 const HUNG_MS = 4000;
 
+/** @implements {Entries} */
 class Opfs {
+  /** @param {string} store */
   constructor(store) {
     this.store = store;
   }
@@ -17,22 +21,30 @@ class Opfs {
   }
 
   async names() {
+    /** @type {Map<string, number>} */
     const found = new Map();
     for await (const [name, handle] of (await this.#folder()).entries()) {
-      if (handle.kind === "file") found.set(name, (await handle.getFile()).size);
+      if (handle.kind !== "file") continue;
+      const file = await /** @type {FileSystemFileHandle} */ (handle).getFile();
+      found.set(name, file.size);
     }
     return found;
   }
 
+  /** @param {string} name */
   async read(name) {
     try {
       return await (await (await this.#folder()).getFileHandle(name)).getFile();
     } catch (error) {
-      if (error?.name === "NotFoundError") return null;
+      if (/** @type {DOMException} */ (error)?.name === "NotFoundError") return null;
       throw error;
     }
   }
 
+  /**
+   * @param {string} name
+   * @param {Blob} blob
+   */
   async write(name, blob) {
     const handle = await (await this.#folder()).getFileHandle(name, { create: true });
     const writable = await handle.createWritable();
@@ -40,48 +52,62 @@ class Opfs {
       await writable.write(blob);
       await writable.close();
     } catch (error) {
-      // Or the file stays locked. Its own failure says nothing new.
+      // Otherwise the file stays locked. A failure of this call adds nothing.
       await writable.abort?.().catch(() => {});
       throw error;
     }
   }
 
+  /** @param {string} name */
   async remove(name) {
     await (await this.#folder()).removeEntry(name);
   }
 }
 
+/** @implements {Entries} */
 class CacheStorage {
+  /** @param {string} store */
   constructor(store) {
     this.store = store;
   }
 
-  // Keys of a cache are addresses; nothing is ever fetched from these. They don't depend on the
-  // page's own, which may change from visit to visit.
+  /**
+   * The key of an entry. Nothing is ever fetched from it. It doesn't depend on the page's address,
+   * which may change from visit to visit.
+   *
+   * @param {string} name
+   */
   #url(name) {
     return new URL(`/${encodeURIComponent(this.store)}/${encodeURIComponent(name)}`, location.origin);
   }
 
   async names() {
     const cache = await caches.open(this.store);
+    /** @type {Map<string, number>} */
     const found = new Map();
     for (const request of await cache.keys()) {
-      const name = decodeURIComponent(new URL(request.url).pathname.split("/").pop());
+      const name = decodeURIComponent(new URL(request.url).pathname.split("/").pop() ?? "");
       const blob = await (await cache.match(request))?.blob();
       if (blob) found.set(name, blob.size);
     }
     return found;
   }
 
+  /** @param {string} name */
   async read(name) {
     const response = await (await caches.open(this.store)).match(this.#url(name));
     return response ? response.blob() : null;
   }
 
+  /**
+   * @param {string} name
+   * @param {Blob} blob
+   */
   async write(name, blob) {
     await (await caches.open(this.store)).put(this.#url(name), new Response(blob));
   }
 
+  /** @param {string} name */
   async remove(name) {
     await (await caches.open(this.store)).delete(this.#url(name));
   }
@@ -89,11 +115,14 @@ class CacheStorage {
 
 const ENTRIES = "entries";
 
+/** @implements {Entries} */
 class IndexedDb {
+  /** @param {string} store */
   constructor(store) {
     this.store = store;
   }
 
+  /** @returns {Promise<IDBDatabase>} */
   async #open() {
     const request = indexedDB.open(this.store, 1);
     return new Promise((resolve, reject) => {
@@ -103,8 +132,15 @@ class IndexedDb {
     });
   }
 
-  // Runs `use` in a transaction of its own; what it gives is the request whose result is wanted.
-  // A write is done when its transaction is, not when its request is.
+  /**
+   * Runs `use` in a transaction of its own and resolves to the result of the request that it returns,
+   * once the transaction is complete: only then has a write happened.
+   *
+   * @template T
+   * @param {IDBTransactionMode} mode
+   * @param {(entries: IDBObjectStore) => IDBRequest<T>} use
+   * @returns {Promise<T>}
+   */
   async #transact(mode, use) {
     const database = await this.#open();
     try {
@@ -122,40 +158,58 @@ class IndexedDb {
 
   async names() {
     const keys = await this.#transact("readonly", (entries) => entries.getAllKeys());
+    /** @type {Map<string, number>} */
     const found = new Map();
-    for (const name of keys) found.set(name, (await this.read(name))?.size ?? 0);
+    for (const key of keys) {
+      const name = /** @type {string} */ (key);
+      found.set(name, (await this.read(name))?.size ?? 0);
+    }
     return found;
   }
 
+  /** @param {string} name */
   async read(name) {
     const bytes = await this.#transact("readonly", (entries) => entries.get(name));
     return bytes === undefined ? null : new Blob([bytes]);
   }
 
+  /**
+   * @param {string} name
+   * @param {Blob} blob
+   */
   async write(name, blob) {
-    // Not the Blob itself: a database of WebKit's in a private window takes none.
+    // Not the Blob itself, which WebKit's database in a private window refuses.
     const bytes = await blob.arrayBuffer();
     await this.#transact("readwrite", (entries) => entries.put(bytes, name));
   }
 
+  /** @param {string} name */
   async remove(name) {
     await this.#transact("readwrite", (entries) => entries.delete(name));
   }
 }
 
-// One place, whose calls come one after the other: what was begun for a device that is gone does not
-// get in the way of what is begun for the next one.
+/**
+ * One place, whose calls run one at a time, so that a call for a device that is gone doesn't interfere
+ * with one for the next device.
+ */
 export class Place {
   #entries;
+  /** @type {Promise<unknown>} */
   #last = Promise.resolve();
-  // When the call at work began.
+  /**
+   * When the current call began.
+   *
+   * @type {number | null}
+   */
   #since = null;
 
+  /** @param {Entries} entries */
   constructor(entries) {
     this.#entries = entries;
   }
 
-  // A call has not come back: nothing that is behind it will either.
+  // A call has not returned, so none after it will either.
   get isHung() {
     return this.#since !== null && performance.now() - this.#since > HUNG_MS;
   }
@@ -164,11 +218,17 @@ export class Place {
     return this.#next(() => this.#entries.names());
   }
 
+  /** @param {string} name */
   read(name) {
     return this.#next(() => this.#entries.read(name));
   }
 
-  // The bytes that can be read back afterwards; a browser may write fewer and say nothing.
+  /**
+   * Resolves to the number of bytes that can be read back. A browser may silently write fewer.
+   *
+   * @param {string} name
+   * @param {Blob} blob
+   */
   write(name, blob) {
     return this.#next(async () => {
       await this.#entries.write(name, blob);
@@ -176,11 +236,16 @@ export class Place {
     });
   }
 
+  /** @param {string} name */
   remove(name) {
     return this.#next(() => this.#entries.remove(name));
   }
 
-  // Removes every entry whose name `isMeant`, before anything else is done.
+  /**
+   * Removes matching entries, before any later call runs.
+   *
+   * @param {(name: string) => boolean} isMeant
+   */
   removeAll(isMeant) {
     return this.#next(async () => {
       for (const name of (await this.#entries.names()).keys()) {
@@ -189,6 +254,11 @@ export class Place {
     });
   }
 
+  /**
+   * @template T
+   * @param {() => Promise<T>} call
+   * @returns {Promise<T>}
+   */
   #next(call) {
     const result = this.#last.then(async () => {
       this.#since = performance.now();
@@ -203,11 +273,18 @@ export class Place {
   }
 }
 
-// Every place that this browser may have, by the names of the protocol, the first choice first.
+/**
+ * Every place that a browser may have, the first choice first.
+ *
+ * @param {string} store
+ * @returns {Map<PlaceName, Place>}
+ */
 export function places(store) {
-  return new Map([
-    ["opfs", new Place(new Opfs(store))],
-    ["cache-storage", new Place(new CacheStorage(store))],
-    ["indexed-db", new Place(new IndexedDb(store))],
-  ]);
+  /** @type {[PlaceName, Entries][]} */
+  const all = [
+    ["opfs", new Opfs(store)],
+    ["cache-storage", new CacheStorage(store)],
+    ["indexed-db", new IndexedDb(store)],
+  ];
+  return new Map(all.map(([name, entries]) => [name, new Place(entries)]));
 }

@@ -1,19 +1,26 @@
-// Whether a thread can have a device for a tier: it asks for one as an engine would, and drops it.
+// Finds out whether a thread can get a device for a tier, by requesting one as an engine would and
+// dropping it.
 
-// Null, or a `DeviceFailure`.
+/** @import { DeviceFailure, Tier } from "../../types/protocol.d.ts" */
+
+/**
+ * @param {Tier} tier
+ * @returns {Promise<DeviceFailure | null>}
+ */
 export async function tryDevice(tier) {
   if (tier === "webgpu") return tryWebgpu();
   if (tier === "webgl") return tryWebgl();
-  // The module runs, or nobody would ask.
+  // The module is running already.
   return null;
 }
 
+/** @returns {Promise<DeviceFailure | null>} */
 async function tryWebgpu() {
   let adapter;
   try {
     adapter = await navigator.gpu?.requestAdapter();
   } catch {
-    // No better than none.
+    // The same as no adapter.
   }
   if (!adapter) return "adapter-null";
   let device;
@@ -27,8 +34,12 @@ async function tryWebgpu() {
   return isLost === true ? "born-lost" : null;
 }
 
-// A buffer of a device that is lost can't be mapped: `true` then, `false` once the way to the GPU and
-// back is done.
+/**
+ * Resolves to true if the device is lost, which shows in a buffer that can't be mapped, and to false
+ * after a round trip to the GPU.
+ *
+ * @param {GPUDevice} device
+ */
 async function answers(device) {
   try {
     const buffer = device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ });
@@ -40,6 +51,7 @@ async function answers(device) {
   }
 }
 
+/** @returns {DeviceFailure | null} */
 function tryWebgl() {
   const canvases = [
     () => new OffscreenCanvas(1, 1),
@@ -49,7 +61,7 @@ function tryWebgl() {
     try {
       if (canvas().getContext("webgl2")) return null;
     } catch {
-      // Not in this thread.
+      // Not on this thread.
     }
   }
   return "adapter-null";

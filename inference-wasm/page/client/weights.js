@@ -1,24 +1,44 @@
-// The shards of all variants: what is stored of them, fetching, hashing, and lending them to an
-// engine. What is to be done about a shard the state machine decides.
+// The shards of all variants: storing, fetching and hashing them, and lending them to an engine. The
+// state machine decides what to do with a shard.
 //
-// In every place an entry's name is `variant@shard@sha256`, with the hash that its manifest promised,
-// or `variant@versions` for the note on which versions belong to it; the note is written first.
+// In every place an entry's name is `variant@shard@sha256`, with the hash from its manifest, or
+// `variant@versions` for the note of the versions that belong to it. The note is written first.
 
 import { DownloadError, download, sha256 } from "./download.js";
 import { places } from "./storage.js";
 import { within } from "../time.js";
 
+/** @import { LocalEvent, ModelVariant, Place as PlaceName } from "../../types/protocol.d.ts" */
+/** @import { Shard, StorageReport, StorageTrouble, StoredShard } from "../../types/protocol.d.ts" */
+/** @import { Versions } from "../../types/protocol.d.ts" */
+/** @import { EffectOf, Lease } from "../../types/page.d.ts" */
+/** @import { Place } from "./storage.js" */
+
+/** @typedef {{ variant: string, shard: number, hash: string }} Entry */
+
 const MEMORY = "memory";
-// Downloads at a time: a browser has six connections to a host, and there is more to say on them.
+// Downloads at a time. A browser has six connections to a host, and other requests need some of them.
 const DOWNLOADS = 3;
-// A shard that is not stored by then is not going to be.
+// A shard that is not stored by then never will be.
 const STORE_MS = 20000;
 
+/** @param {string} variant */
 const prefix = (variant) => `${encodeURIComponent(variant)}@`;
+/** @param {string} variant */
 const noteOf = (variant) => `${prefix(variant)}versions`;
+/**
+ * @param {string} variant
+ * @param {number} shard
+ * @param {string} hash
+ */
 const entryOf = (variant, shard, hash) => `${prefix(variant)}${shard}@${hash}`;
 
-// The parts of an entry's name; null for a note.
+/**
+ * The parts of an entry's name; null for a note.
+ *
+ * @param {string} name
+ * @returns {Entry | null}
+ */
 function parse(name) {
   const [variant, shard, hash] = name.split("@");
   return hash === undefined ? null : { variant: decodeURIComponent(variant), shard: Number(shard), hash };
@@ -28,38 +48,84 @@ export class Weights {
   #variants;
   #base;
   #places;
-  // The places that this browser has, as far as it was asked.
+  /**
+   * The places that this browser offers.
+   *
+   * @type {Set<string>}
+   */
   #offered = new Set();
-  // Shards in memory, by the names of their entries, and the versions of their variants.
+  /**
+   * Shards in memory, by the names of their entries.
+   *
+   * @type {Map<string, Blob>}
+   */
   #memory = new Map();
+  /**
+   * The versions of the variants in memory.
+   *
+   * @type {Map<string, Versions>}
+   */
   #memoryVersions = new Map();
-  // First bytes of shards whose download broke off, by the names of their entries.
+  /**
+   * First bytes of shards whose download broke off, by the names of their entries.
+   *
+   * @type {Map<string, Blob>}
+   */
   #partial = new Map();
-  // Names of entries that were hashed in this visit and not written since.
+  /**
+   * Names of entries that were hashed in this visit and not written since.
+   *
+   * @type {Set<string>}
+   */
   #verified = new Set();
+  /** @type {Set<string>} */
   #urls = new Set();
+  /** @type {Set<{ generation: number, abort: AbortController }>} */
   #downloads = new Set();
-  // Those that wait for their turn.
+  /**
+   * Resolvers of the downloads that wait for their turn.
+   *
+   * @type {((value?: undefined) => void)[]}
+   */
   #queue = [];
   #running = 0;
-  // Where the last shard went.
+  /**
+   * Where the last shard was to be stored.
+   *
+   * @type {PlaceName | null}
+   */
   place = null;
 
+  /**
+   * @param {string} store
+   * @param {ModelVariant[] | undefined} registry
+   * @param {string} base
+   */
   constructor(store, registry, base) {
     this.#variants = new Map((registry ?? []).map((variant) => [variant.id, variant]));
     this.#base = base;
     this.#places = places(store);
   }
 
-  // Says which places there are, by a `StorageReport`.
+  /**
+   * Sets which places the browser offers.
+   *
+   * @param {StorageReport} report
+   */
   offer({ opfs, cache, indexed_db }) {
-    const offered = { opfs, "cache-storage": cache, "indexed-db": indexed_db };
-    this.#offered = new Set(Object.keys(offered).filter((name) => offered[name]));
+    const offered = Object.entries({ opfs, "cache-storage": cache, "indexed-db": indexed_db });
+    this.#offered = new Set(offered.filter(([, isThere]) => isThere).map(([name]) => name));
   }
 
-  // `Inspected`: what there is of a variant, in storage and in memory. Never comes if storage does
-  // not answer; a place that has not answered before is not asked again.
+  /**
+   * Resolves to the shards of a variant in storage and in memory. Stays pending if storage does not
+   * answer; a place that did not answer before is skipped.
+   *
+   * @param {string} variant
+   * @returns {Promise<LocalEvent>}
+   */
   async inspect(variant) {
+    /** @type {Record<number, StoredShard>} */
     const shards = {};
     let versions = this.#memoryVersions.get(variant) ?? null;
     for (const place of this.#usable().reverse()) {
@@ -67,7 +133,7 @@ export class Weights {
       try {
         names = await place.names();
       } catch {
-        // Not there, or not for us: nothing is stored in it.
+        // Absent or forbidden, so nothing is stored in it.
         continue;
       }
       let isUsed = false;
@@ -83,20 +149,31 @@ export class Weights {
     }
     for (const [name, blob] of this.#memory) {
       const entry = parse(name);
-      if (entry.variant !== variant) continue;
+      if (entry?.variant !== variant) continue;
       shards[entry.shard] = { bytes: blob.size, sha256: entry.hash, is_verified: true };
     }
     return { event: "inspected", stored: { versions, shards } };
   }
 
-  // Of two entries for one shard: that of this manifest, and then the longer one.
+  /**
+   * Of two entries for one shard, the one of this manifest is better, and then the longer one.
+   *
+   * @param {Entry} entry
+   * @param {number} bytes
+   * @param {StoredShard | undefined} other
+   */
   #isBetter({ variant, shard, hash }, bytes, other) {
     if (other === undefined) return true;
-    const wanted = this.#shard(variant, shard)?.sha256;
+    const wanted = this.#variants.get(variant)?.file.shards[shard]?.sha256;
     const [is, was] = [hash === wanted, other.sha256 === wanted];
     return is === was ? bytes > other.bytes : is;
   }
 
+  /**
+   * @param {Place} place
+   * @param {string} variant
+   * @returns {Promise<Versions | null>}
+   */
   async #versions(place, variant) {
     try {
       const note = await place.read(noteOf(variant));
@@ -112,12 +189,30 @@ export class Weights {
       .map(([, place]) => place);
   }
 
-  #shard(variant, shard) {
-    return this.#variants.get(variant)?.file.shards[shard];
+  /** @param {string} id */
+  #variant(id) {
+    const variant = this.#variants.get(id);
+    if (variant === undefined) throw new Error(`variant \`${id}\` is not in the registry`);
+    return variant;
   }
 
-  // The bytes of a shard of this manifest, and where they are: in memory, which is no place, or in
-  // the first place that has all of them. Null if there are none.
+  /**
+   * @param {string} variant
+   * @param {number} shard
+   * @returns {Shard}
+   */
+  #shard(variant, shard) {
+    return this.#variant(variant).file.shards[shard];
+  }
+
+  /**
+   * Finds a shard of this manifest in memory (then `place` is null), or in the first place that has
+   * all of its bytes, or else in one that has some. Resolves to null if there are none.
+   *
+   * @param {string} variant
+   * @param {number} shard
+   * @returns {Promise<{ blob: Blob, place: Place | null } | null>}
+   */
   async #find(variant, shard) {
     const { sha256: hash, bytes } = this.#shard(variant, shard);
     const name = entryOf(variant, shard, hash);
@@ -132,7 +227,11 @@ export class Weights {
     return found;
   }
 
-  // `ShardVerified`.
+  /**
+   * @param {string} variant
+   * @param {number} shard
+   * @returns {Promise<LocalEvent>}
+   */
   async verify(variant, shard) {
     const { sha256: expected } = this.#shard(variant, shard);
     let is_intact = false;
@@ -146,7 +245,13 @@ export class Weights {
     return { event: "shard-verified", shard, is_intact };
   }
 
-  // `ShardStored`, `ShardFailed` or `StoreFailed`; null if the device was given up meanwhile.
+  /**
+   * Downloads and stores a shard. Resolves to null if the device was given up meanwhile.
+   *
+   * @param {EffectOf<"fetch-shard">} wanted
+   * @param {(bytes: number) => void} onProgress
+   * @returns {Promise<LocalEvent | null>}
+   */
   async fetch({ generation, variant, shard, from, place }, onProgress) {
     const { url, bytes, sha256: expected } = this.#shard(variant, shard);
     const name = entryOf(variant, shard, expected);
@@ -171,7 +276,8 @@ export class Weights {
       const isGone = task.abort.signal.aborted;
       if (isGone && !isDownload) return null;
       const kind = isDownload ? error.kind : "shard-unavailable";
-      const kept_bytes = this.#keep(place, variant, name, error.kept);
+      const kept = isDownload ? error.kept : null;
+      const kept_bytes = this.#keep(place, variant, name, kept);
       if (isGone) return null;
       return { event: "shard-failed", shard, kind, kept_bytes };
     } finally {
@@ -179,7 +285,13 @@ export class Weights {
     }
   }
 
-  // Waits until there are few enough downloads for one more.
+  /**
+   * Waits until there are few enough downloads for one more.
+   *
+   * @template T
+   * @param {AbortSignal} signal
+   * @param {() => Promise<T>} begin
+   */
   async #inTurn(signal, begin) {
     if (this.#running >= DOWNLOADS) await new Promise((resolve) => this.#queue.push(resolve));
     this.#running += 1;
@@ -192,26 +304,42 @@ export class Weights {
     }
   }
 
-  // Ends the downloads for a device that is given up; what has come of them is kept.
+  /**
+   * Aborts the downloads for a device that is given up. Bytes received so far are kept.
+   *
+   * @param {number} generation
+   */
   abandon(generation) {
     for (const task of this.#downloads) if (task.generation === generation) task.abort.abort();
   }
 
-  // The first bytes of a shard, at least so many; null if they are gone.
+  /**
+   * Resolves to the first `from` bytes of a shard, or null if they are gone.
+   *
+   * @param {string} name
+   * @param {number} from
+   */
   async #first(name, from) {
     const held = this.#partial.get(name);
-    if (held?.size >= from) return held.slice(0, from);
+    if (held && held.size >= from) return held.slice(0, from);
     for (const place of this.#usable()) {
       const blob = await place.read(name).catch(() => null);
-      if (blob?.size >= from) return blob.slice(0, from);
+      if (blob && blob.size >= from) return blob.slice(0, from);
     }
     return null;
   }
 
-  // Keeps the first bytes of a shard for the next attempt, and for the next visit where that is
-  // possible. Gives how many those are.
+  /**
+   * Keeps the first bytes of a shard for the next attempt and, where possible, for the next visit.
+   * Returns their number.
+   *
+   * @param {PlaceName} place
+   * @param {string} variant
+   * @param {string} name
+   * @param {Blob | null} blob
+   */
   #keep(place, variant, name, blob) {
-    // Nothing is waited for: the next attempt has the bytes in memory.
+    // No need to wait: the next attempt has the bytes in memory.
     const target = this.#places.get(place);
     if (!blob || blob.size === 0) {
       this.#partial.delete(name);
@@ -223,21 +351,30 @@ export class Weights {
     return blob.size;
   }
 
+  /**
+   * @param {PlaceName} place
+   * @param {string} variant
+   * @param {number} shard
+   * @param {string} name
+   * @param {Blob} blob
+   * @returns {Promise<LocalEvent>}
+   */
   async #store(place, variant, shard, name, blob) {
     const target = this.#places.get(place);
     if (place === MEMORY || !target) {
       this.#memory.set(name, blob);
-      this.#memoryVersions.set(variant, this.#variants.get(variant).versions);
+      this.#memoryVersions.set(variant, this.#variant(variant).versions);
       return { event: "shard-stored", shard };
     }
+    /** @type {StorageTrouble} */
     const trouble = { name: null, message: "", written_bytes: null, wanted_bytes: blob.size };
-    const isOther = (found) => {
+    const isOther = (/** @type {string} */ found) => {
       const entry = parse(found);
       return entry?.variant === variant && entry.shard === shard && found !== name;
     };
     const write = async () => {
       await this.#note(target, variant);
-      // What other manifests have left of it.
+      // Entries that other manifests have left.
       await target.removeAll(isOther);
       return target.write(name, blob);
     };
@@ -248,27 +385,37 @@ export class Weights {
         return { event: "shard-stored", shard };
       }
     } catch (error) {
-      trouble.name = error?.name ?? null;
-      trouble.message = error?.message ?? "";
+      const { name, message } = /** @type {Partial<Error>} */ (error ?? {});
+      trouble.name = name ?? null;
+      trouble.message = message ?? "";
     }
-    // Half a shard under its name is of no use to anybody.
+    // Part of a shard under the shard's name is useless.
     this.#verified.delete(name);
     target.remove(name).catch(() => {});
     return { event: "store-failed", shard, trouble };
   }
 
-  // Writes which versions belong to the variant, unless that stands there.
+  /**
+   * Writes which versions belong to the variant, unless the note is there already.
+   *
+   * @param {Place} target
+   * @param {string} variant
+   */
   async #note(target, variant) {
-    const text = JSON.stringify(this.#variants.get(variant).versions);
+    const text = JSON.stringify(this.#variant(variant).versions);
     const note = await target.read(noteOf(variant));
     if (note && (await note.text()) === text) return;
     const written = await target.write(noteOf(variant), new Blob([text]));
     if (written < text.length) throw new DOMException("the note was cut off", "QuotaExceededError");
   }
 
-  // Drops all that there is of a variant.
+  /**
+   * Removes everything of a variant.
+   *
+   * @param {string} variant
+   */
   async discard(variant) {
-    const isOf = (name) => name.startsWith(prefix(variant));
+    const isOf = (/** @type {string} */ name) => name.startsWith(prefix(variant));
     for (const held of [this.#memory, this.#partial, this.#verified]) {
       for (const name of [...held.keys()]) if (isOf(name)) held.delete(name);
     }
@@ -276,18 +423,25 @@ export class Weights {
     await Promise.allSettled(this.#usable().map((place) => place.removeAll(isOf)));
   }
 
-  // The answer changes nothing, and in Firefox it may never come.
+  // The answer changes nothing, and Firefox may never give one.
   persist() {
     try {
       navigator.storage?.persist?.().catch(() => {});
     } catch {
-      // Storage that is kept from the page.
+      // The page may not use storage.
     }
   }
 
-  // The shards of a variant for an engine, each under an address that leads to where it lies, and the
-  // versions that were stored with them. Throws if one has gone. `release` takes the addresses back.
+  /**
+   * Lends the shards of a variant to an engine: each has an address that leads to its stored bytes.
+   * With them come the versions that were stored. Throws if a shard is gone. `release` revokes the
+   * addresses.
+   *
+   * @param {ModelVariant} variant
+   * @returns {Promise<Lease>}
+   */
   async lease(variant) {
+    /** @type {string[]} */
     const urls = [];
     const release = () => {
       for (const url of urls) {
@@ -295,6 +449,7 @@ export class Weights {
         this.#urls.delete(url);
       }
     };
+    /** @type {Versions | null} */
     let versions = variant.versions;
     try {
       for (const [shard] of variant.file.shards.entries()) {
@@ -314,7 +469,11 @@ export class Weights {
     }
   }
 
-  // What an engine has found wrong is not known to be right any more.
+  /**
+   * Forgets that the shards of a variant were verified, since an engine found one to be wrong.
+   *
+   * @param {string} variant
+   */
   distrust(variant) {
     for (const name of [...this.#verified]) {
       if (name.startsWith(prefix(variant))) this.#verified.delete(name);
@@ -332,14 +491,15 @@ export class Weights {
     return [...this.#memory.values()].reduce((sum, blob) => sum + blob.size, 0);
   }
 
-  // Shards that are stored whole, over all variants.
+  // The number of shards that are stored whole, over all variants.
   async storedShards() {
     let count = 0;
     for (const place of this.#usable()) {
+      /** @type {Map<string, number>} */
       const names = await place.names().catch(() => new Map());
       for (const [name, bytes] of names) {
         const entry = parse(name);
-        const shard = entry && this.#shard(entry.variant, entry.shard);
+        const shard = entry && this.#variants.get(entry.variant)?.file.shards[entry.shard];
         if (entry && (!shard || shard.bytes === bytes)) count += 1;
       }
     }

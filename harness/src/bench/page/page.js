@@ -1,19 +1,34 @@
-// A peer behind tierproof's protocol: takes the host's commands, lets the adapter do them, and
-// stamps every token on this page's clock. What a peer's API is like is known to adapter.js alone.
+// Wraps a peer in tierproof's protocol: takes the host's commands, runs them through the adapter, and
+// stamps every token with this page's clock. Only adapter.js knows the peer's API.
 
 import { Outbox } from "./outbox.js";
 
+/** @import { BackendName, Command, Finished } from "../../../../inference-wasm/types/protocol.d.ts" */
+/** @import { GenerateRequest, LoadRequest, ModelManifest, PageEventKind } from "../../../../inference-wasm/types/protocol.d.ts" */
+/** @import { Adapter, OnToken } from "./adapter.js" */
+
 const PROTOCOL = 3;
 const outbox = new Outbox(new URL("events", document.baseURI));
+/** @type {number | null} */
 let current = null;
+/** @type {Adapter | null} */
 let adapter = null;
-// The backend that the model was loaded for.
+/**
+ * The backend that the model was loaded for.
+ *
+ * @type {BackendName}
+ */
 let requested = "wasm";
 
+/**
+ * @param {number | null} command
+ * @param {PageEventKind} kind
+ */
 function send(command, kind, ends = false) {
   outbox.add(command, JSON.stringify(kind), ends);
 }
 
+/** @param {unknown} value */
 function describe(value) {
   return value instanceof Error ? `${value.name}: ${value.message}` : String(value);
 }
@@ -26,7 +41,12 @@ addEventListener("unhandledrejection", (event) => {
   send(current, { type: "unhandled-rejection", reason: describe(event.reason) });
 });
 
-// The model file as one Blob: a peer takes files as a user picks them.
+/**
+ * Fetches the model file as one Blob, which is what peers take.
+ *
+ * @param {number} command
+ * @param {ModelManifest} model
+ */
 async function fetchModel(command, { shards, bytes: total_bytes }) {
   send(command, { type: "phase", phase: "fetch" });
   const parts = [];
@@ -42,7 +62,13 @@ async function fetchModel(command, { shards, bytes: total_bytes }) {
   return new Blob(parts);
 }
 
-async function load(command, request) {
+/**
+ * @param {Adapter} adapter
+ * @param {number} command
+ * @param {LoadRequest} request
+ * @returns {Promise<Finished>}
+ */
+async function load(adapter, command, request) {
   const began = performance.now();
   const file = adapter.wantsFile ? await fetchModel(command, request.model) : null;
   const fetched = performance.now();
@@ -65,10 +91,17 @@ async function load(command, request) {
   };
 }
 
-async function generate(command, request) {
+/**
+ * @param {Adapter} adapter
+ * @param {number} command
+ * @param {GenerateRequest} request
+ * @returns {Promise<Finished>}
+ */
+async function generate(adapter, command, request) {
   let index = 0;
   const began = performance.now();
   let first = began;
+  /** @type {OnToken} */
   const onToken = (id, text) => {
     if (index === 0) first = performance.now();
     send(command, { type: "token", index, id, text });
@@ -76,11 +109,12 @@ async function generate(command, request) {
   };
   send(command, { type: "phase", phase: "prefill" });
   const { prompt, max_tokens, ignore_stop } = request;
-  const answer = await adapter.generate(prompt.ids ?? prompt.raw, max_tokens, ignore_stop, onToken);
+  const input = promptOf(prompt);
+  const answer = await adapter.generate(input, max_tokens, ignore_stop ?? false, onToken);
   const ended = performance.now();
   return {
     of: "generate",
-    // Only their number is known where the peer tells no ids.
+    // If the peer doesn't report ids, only their number is known.
     prompt_ids: new Array(answer.promptTokens).fill(0),
     reused_tokens: answer.reusedTokens ?? 0,
     generated_ids: answer.ids ?? new Array(answer.newTokens).fill(0),
@@ -112,11 +146,23 @@ async function generate(command, request) {
   };
 }
 
-async function run({ id, action }) {
+/** @param {GenerateRequest["prompt"]} prompt */
+function promptOf(prompt) {
+  if ("ids" in prompt) return prompt.ids;
+  if ("raw" in prompt) return prompt.raw;
+  throw new Error("a peer takes a prompt as ids or as raw text");
+}
+
+/**
+ * @param {Adapter} adapter
+ * @param {Command} command
+ */
+async function run(adapter, { id, action }) {
   try {
-    const work = { load, generate }[action.do];
-    if (!work) throw new Error(`\`${action.do}\` is no command of this page`);
-    const result = await work(id, action);
+    let result;
+    if (action.do === "load") result = await load(adapter, id, action);
+    else if (action.do === "generate") result = await generate(adapter, id, action);
+    else throw new Error(`this page doesn't take the command \`${action.do}\``);
     current = null;
     send(id, { type: "finished", result }, true);
   } catch (error) {
@@ -127,17 +173,18 @@ async function run({ id, action }) {
 }
 
 globalThis.tierproof = Object.freeze({
-  // Takes a command as JSON text. Returns null, or why the command was not taken.
+  /** @param {string} text */
   submit(text) {
     if (adapter === null) return "the page is not ready yet";
     if (current !== null) return `command ${current} is still at work`;
+    /** @type {Command} */
     const command = JSON.parse(text);
     current = command.id;
-    run(command);
+    run(adapter, command);
     return null;
   },
 
-  // Peers are ended with their page.
+  // A peer ends with its page.
   cancel() {
     return null;
   },

@@ -1,26 +1,50 @@
-// The worker in which Transformers.js computes. The model lies beside the page, in onnx/NAME/.
-// On WebGPU the adapter is asked for its name, and what is dispatched is counted: that a library
-// was told to use a GPU does not show that it did.
+// The worker in which Transformers.js computes. The model is served beside the page, in onnx/NAME/.
+// On WebGPU it asks for the adapter's name and counts dispatches: a request for the GPU does not
+// prove that the library used it.
 
+/** @import { BackendName } from "../../../../inference-wasm/types/protocol.d.ts" */
+/** @import { Gpu, PeerAnswer } from "./adapter.js" */
+/** @import { Library, Model } from "./transformers/transformers.min.js" */
+
+/** @typedef {{ do: "start", base: string }} StartJob */
+/** @typedef {{ do: "load", name: string, threads: number, backend: BackendName }} LoadJob */
+/**
+ * @typedef {{
+ *   do: "generate",
+ *   ids: number[],
+ *   maxTokens: number,
+ *   ignoreStop: boolean,
+ * }} GenerateJob
+ */
+/** @typedef {StartJob | LoadJob | GenerateJob} Job */
+/** @typedef {{ token: number } | { result: unknown } | { error: string }} FromWorker */
+
+/** @type {Library | null} */
 let library = null;
+/** @type {Model | null} */
 let model = null;
 let threads = 1;
+/** @type {BackendName} */
 let backend = "wasm";
+/** @type {Gpu | null} */
 let gpu = null;
 let dispatches = 0;
 
 function countDispatches() {
   const pass = globalThis.GPUComputePassEncoder?.prototype;
-  for (const name of ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"]) {
-    const dispatch = pass?.[name];
-    if (!dispatch) continue;
-    pass[name] = function (...counts) {
-      dispatches += 1;
-      return dispatch.apply(this, counts);
-    };
-  }
+  if (!pass) return;
+  const { dispatchWorkgroups, dispatchWorkgroupsIndirect } = pass;
+  pass.dispatchWorkgroups = function (...counts) {
+    dispatches += 1;
+    return dispatchWorkgroups.apply(this, counts);
+  };
+  pass.dispatchWorkgroupsIndirect = function (...place) {
+    dispatches += 1;
+    return dispatchWorkgroupsIndirect.apply(this, place);
+  };
 }
 
+/** @returns {Promise<Gpu>} */
 async function adapterOf() {
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) throw new Error("no WebGPU adapter");
@@ -32,6 +56,7 @@ async function adapterOf() {
 }
 
 const work = {
+  /** @param {StartJob} job */
   async start({ base }) {
     countDispatches();
     library = await import("./transformers/transformers.min.js");
@@ -43,7 +68,9 @@ const work = {
     env.backends.onnx.wasm.wasmPaths = new URL("onnxruntime/", base).href;
   },
 
+  /** @param {LoadJob} request */
   async load(request) {
+    if (library === null) throw new Error("the library is not loaded");
     ({ threads, backend } = request);
     gpu = backend === "webgpu" ? await adapterOf() : null;
     library.env.backends.onnx.wasm.numThreads = threads;
@@ -51,13 +78,20 @@ const work = {
     model = await library.AutoModelForCausalLM.from_pretrained(request.name, options);
   },
 
+  /**
+   * @param {GenerateJob} job
+   * @returns {Promise<PeerAnswer>}
+   */
   async generate({ ids, maxTokens, ignoreStop }) {
+    if (library === null || model === null) throw new Error("the model is not loaded");
     const { Tensor, BaseStreamer } = library;
+    /** @type {number | null} */
     let dispatchesBefore = null;
     class Ids extends BaseStreamer {
       isPrompt = true;
+      /** @param {(number | bigint)[][]} batch */
       put([ids]) {
-        // The prompt comes first, as a whole.
+        // The whole prompt comes first.
         if (this.isPrompt) {
           this.isPrompt = false;
           return;
@@ -73,7 +107,7 @@ const work = {
       attention_mask: new Tensor("int64", new BigInt64Array(ids.length).fill(1n), shape),
       do_sample: false,
       max_new_tokens: maxTokens,
-      // No id is ever chosen that is none.
+      // No token has this id, so none ends the answer.
       ...(ignoreStop ? { eos_token_id: -1 } : {}),
       streamer: new Ids(),
     });
@@ -92,10 +126,17 @@ const work = {
   },
 };
 
-addEventListener("message", async ({ data }) => {
+/** @param {Job} job */
+function perform(job) {
+  if (job.do === "start") return work.start(job);
+  return job.do === "load" ? work.load(job) : work.generate(job);
+}
+
+addEventListener("message", async (/** @type {MessageEvent<Job>} */ { data }) => {
   try {
-    postMessage({ result: await work[data.do](data) });
+    postMessage({ result: await perform(data) });
   } catch (error) {
-    postMessage({ error: `${error?.name ?? "error"}: ${error?.message ?? error}` });
+    const { name = "error", message = error } = /** @type {Partial<Error>} */ (error ?? {});
+    postMessage({ error: `${name}: ${message}` });
   }
 });

@@ -1,7 +1,7 @@
 //! What differs between vendors, as one table for each.
 //!
-//! The tables stand in [`chrome`](super::chrome), [`firefox`](super::firefox),
-//! [`webkit`](super::webkit) and [`safari`](super::safari); everything else in
+//! The tables stand in [`super::chrome`], [`super::firefox`], [`super::webkit`] and
+//! [`super::safari`]; everything else in
 //! [`browser`](super) reads them and knows no vendor.
 
 use std::path::Path;

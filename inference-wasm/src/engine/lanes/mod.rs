@@ -18,6 +18,7 @@
 mod function;
 // Portable lanes are compiled in tests of a SIMD build, too, to hold one against the other.
 #[cfg(any(test, not(target_feature = "simd128")))]
+#[cfg_attr(target_feature = "simd128", expect(dead_code, reason = "the tests use a part of it"))]
 mod portable;
 #[cfg(target_feature = "simd128")]
 mod simd128;

@@ -244,7 +244,10 @@ impl F32x4 {
 
     /// Four little-endian half-precision numbers.
     #[inline(always)]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
+    #[cfg_attr(
+        target_pointer_width = "64",
+        expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")
+    )]
     pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
         Self(std::array::from_fn(|i| half_to_f32([bytes[2 * i], bytes[2 * i + 1]])))
     }
@@ -304,7 +307,10 @@ impl F32x4 {
 
     /// Four little-endian numbers of the upper half of an `f32`.
     #[inline(always)]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
+    #[cfg_attr(
+        target_pointer_width = "64",
+        expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")
+    )]
     pub(crate) fn from_bf16(bytes: &[u8; 8]) -> Self {
         Self(std::array::from_fn(|i| f32::from_le_bytes([0, 0, bytes[2 * i], bytes[2 * i + 1]])))
     }

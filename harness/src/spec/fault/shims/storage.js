@@ -1,27 +1,61 @@
-// Faults of storage, in all the places where a page can keep weights: the origin private file
-// system, Cache Storage, IndexedDB.
+// Faults of storage, in every place where a page can keep weights: the origin private file system,
+// Cache Storage and IndexedDB.
 //
-// params: { fault, store, value, times, armed }. What is damaged in storage is damaged for real, by
-// `trigger`, and only under the name `store`; how storage fails is pretended.
+// params: { fault, store, value, times, armed }. A trigger really damages what is stored under the name
+// `store`. Failures of the interfaces are simulated.
+
+/** @import { ShimHandle, ShimParams } from "../../../../inference-wasm/types/page.d.ts" */
+
+/** @typedef {Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>} Bytes */
+/** @typedef {(blob: Blob) => Blob | null | Promise<Blob | null>} Change */
+
+/**
+ * Goes through the stored entries of at least `atLeast` bytes, at most `most` of them, and replaces
+ * each by its changed version, or removes it where that is null. Resolves to their number.
+ *
+ * @typedef {(store: string, change: Change, most: number, atLeast: number) => Promise<number>} Walk
+ */
+
+/**
+ * Called in place of a write of bytes.
+ *
+ * @template T
+ * @typedef {(bytes: Bytes, write: (bytes: Bytes) => Promise<T> | T) => Promise<T>} Around
+ */
 
 // Smaller entries are notes about shards, not shards.
 const SHARD_AT_LEAST = 4096;
 
-// Where a page finds its places, the client's first choice first.
+// The interfaces of the places, the client's first choice first.
+/** @type {[object, string][]} */
 const INTERFACES = [
   [navigator, "storage"],
   [globalThis, "caches"],
   [globalThis, "indexedDB"],
 ];
 
-export function install({ fault, store, value, times = 1, armed = true }, scope, report) {
-  if (scope !== "page") return {};
-  let struck = 0;
+/** @param {Bytes} bytes */
+const sizeOf = (bytes) => (bytes instanceof Blob ? bytes.size : (bytes.byteLength ?? 0));
 
-  function strikes(what) {
-    if (!armed || struck >= times) return false;
-    struck += 1;
-    report(`${what}, strike ${struck}`);
+/**
+ * @param {ShimParams} params
+ * @param {"page" | "worker"} scope
+ * @param {(detail: string) => void} report
+ * @returns {ShimHandle}
+ */
+export function install({ fault, store = "", value, times = 1, armed = true }, scope, report) {
+  if (scope !== "page") return {};
+  let injections = 0;
+
+  /**
+   * Whether the fault is injected now. Counts and reports it if so.
+   *
+   * @param {string} what
+   */
+  function injects(what) {
+    if (!armed || injections >= times) return false;
+    injections += 1;
+    report(`${what}, injection ${injections}`);
     return true;
   }
 
@@ -35,7 +69,7 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
     case "persistence-denied":
       if (navigator.storage) {
         navigator.storage.persist = async () => {
-          strikes("persist() says no");
+          injects("persist() is denied");
           return false;
         };
       }
@@ -45,7 +79,7 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
         Object.defineProperty(target, name, {
           configurable: true,
           get() {
-            strikes(`${name} is not there`);
+            injects(`${name} is not there`);
             return undefined;
           },
         });
@@ -59,7 +93,7 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
   return {
     async trigger({ arm, strike }) {
       if (arm !== undefined) armed = arm;
-      if (arm) struck = 0;
+      if (arm) injections = 0;
       if (!strike) return;
       if (fault === "stored-byte-flipped") await damage(flipped, "a byte of", times);
       if (fault === "shard-evicted") await damage(() => null, "evicted", times);
@@ -67,39 +101,49 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
     },
   };
 
-  // Writes until so many bytes are full, for all places together.
+  /**
+   * Refuses writes once `room` bytes are full, over all places together.
+   *
+   * @param {number} room
+   */
   function limitWrites(room) {
     let left = room;
-    const refuse = (bytes) => {
+    const refuses = (/** @type {number} */ bytes) => {
       left -= bytes;
-      return left < 0 && strikes(`no room for ${bytes} bytes`);
+      return left < 0 && injects(`no room for ${bytes} bytes`);
     };
     const error = () => new DOMException("The quota has been exceeded.", "QuotaExceededError");
     wrapWrites(async (bytes, write) => {
-      if (refuse(bytes.size ?? bytes.byteLength ?? 0)) throw error();
+      if (refuses(sizeOf(bytes))) throw error();
       return write(bytes);
     });
   }
 
   function shortenWrites() {
     wrapWrites(async (bytes, write) => {
-      const size = bytes.size ?? bytes.byteLength ?? 0;
-      if (size < SHARD_AT_LEAST || !strikes(`half of ${size} bytes is written`)) return write(bytes);
-      return write(bytes.slice(0, size >> 1));
+      const size = sizeOf(bytes);
+      if (size < SHARD_AT_LEAST || !injects(`half of ${size} bytes is written`)) return write(bytes);
+      return write(half(bytes, size));
     });
   }
 
-  // `around(bytes, write)` stands around everything that writes bytes. IndexedDB takes a value or
-  // throws; a refusal there is thrown at once, as browsers do for an open transaction.
+  /**
+   * Wraps every call that writes bytes. IndexedDB returns a request or throws, so a refusal is thrown
+   * at once there, as browsers do for an open transaction.
+   *
+   * @param {Around<unknown>} around
+   */
   function wrapWrites(around) {
     const writable = globalThis.FileSystemWritableFileStream?.prototype;
     if (writable) {
       const write = writable.write;
-      writable.write = function (data) {
-        const isParams = data?.type === "write";
-        const bytes = isParams ? data.data : data;
-        if (bytes?.size === undefined && bytes?.byteLength === undefined) return write.call(this, data);
-        return around(bytes, (shorter) => write.call(this, isParams ? { ...data, data: shorter } : shorter));
+      writable.write = async function (data) {
+        const params = isWriteParams(data) ? data : null;
+        const bytes = params === null ? data : params.data;
+        if (!isBytes(bytes)) return write.call(this, data);
+        await around(bytes, (shorter) =>
+          write.call(this, params === null ? shorter : { ...params, data: shorter }),
+        );
       };
     }
     const cache = globalThis.Cache?.prototype;
@@ -108,7 +152,7 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
       cache.put = async function (request, response) {
         const { status, statusText, headers } = response;
         const body = await response.blob();
-        return around(body, (shorter) =>
+        await around(body, (shorter) =>
           put.call(this, request, new Response(shorter, { status, statusText, headers })),
         );
       };
@@ -119,12 +163,12 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
       store.put = function (entry, ...key) {
         const found = bytesOf(entry);
         if (!found) return put.call(this, entry, ...key);
+        /** @type {IDBRequest<IDBValidKey> | undefined} */
         let result;
-        let failure;
-        // Runs to its first `await`, and nothing in `around` waits before it writes or throws.
+        // `around` writes or throws before its first `await`, so this is synchronous.
         around(found.bytes, (shorter) => {
           result = put.call(this, found.with(shorter), ...key);
-        }).catch((error) => (failure = error));
+        }).catch(() => {});
         if (result === undefined) throw new DOMException("The quota has been exceeded.", "QuotaExceededError");
         return result;
       };
@@ -133,21 +177,28 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
 
   function hang() {
     const never = () => {
-      strikes("storage does not answer");
-      return new Promise(() => {});
+      injects("storage does not answer");
+      /** @type {Promise<never>} */
+      const pending = new Promise(() => {});
+      return pending;
     };
     if (navigator.storage) navigator.storage.getDirectory = never;
     if (globalThis.caches) caches.open = never;
     if (globalThis.indexedDB) {
       IDBFactory.prototype.open = () => {
-        strikes("storage does not answer");
-        return new EventTarget();
+        injects("storage does not answer");
+        return /** @type {IDBOpenDBRequest} */ (new EventTarget());
       };
     }
   }
 
-  // Goes through everything that is stored, `most` entries of at least so many bytes at the most,
-  // and puts what `change` makes of it in its place; `null` removes it.
+  /**
+   * Changes or removes stored entries in all places, and reports how many.
+   *
+   * @param {Change} change
+   * @param {string} what
+   * @param {number} most
+   */
   async function damage(change, what, most, atLeast = SHARD_AT_LEAST) {
     let done = 0;
     for (const walk of [walkFiles, walkCaches, walkDatabases]) {
@@ -157,12 +208,14 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
   }
 }
 
+/** @param {Blob} blob */
 async function flipped(blob) {
   const bytes = new Uint8Array(await blob.arrayBuffer());
   bytes[bytes.length >> 1] ^= 0x01;
   return new Blob([bytes]);
 }
 
+/** @type {Walk} */
 async function walkFiles(store, change, most, atLeast) {
   let root;
   try {
@@ -170,8 +223,13 @@ async function walkFiles(store, change, most, atLeast) {
   } catch {
     return 0;
   }
+  /**
+   * @param {FileSystemDirectoryHandle} folder
+   * @param {(name: string) => boolean} isOurs
+   */
   const walk = async (folder, isOurs = () => true) => {
     let done = 0;
+    /** @type {(FileSystemDirectoryHandle | FileSystemFileHandle)[]} */
     const entries = [];
     for await (const entry of folder.values()) if (isOurs(entry.name)) entries.push(entry);
     entries.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -198,6 +256,7 @@ async function walkFiles(store, change, most, atLeast) {
   return walk(root, (name) => name.includes(store));
 }
 
+/** @type {Walk} */
 async function walkCaches(store, change, most, atLeast) {
   if (!globalThis.caches) return 0;
   let done = 0;
@@ -205,7 +264,7 @@ async function walkCaches(store, change, most, atLeast) {
     const cache = await caches.open(name);
     for (const request of await cache.keys()) {
       if (done >= most) return done;
-      const response = await cache.match(request);
+      const response = /** @type {Response} */ (await cache.match(request));
       const blob = await response.clone().blob();
       if (blob.size < atLeast) continue;
       const changed = await change(blob);
@@ -217,27 +276,65 @@ async function walkCaches(store, change, most, atLeast) {
   return done;
 }
 
+/**
+ * @template T
+ * @param {IDBRequest<T>} request
+ * @returns {Promise<T>}
+ */
 const settled = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
 
-// Bytes in an entry of a database: the entry itself, or one of its fields.
+/**
+ * @param {unknown} value
+ * @returns {value is Bytes}
+ */
+function isBytes(value) {
+  return value instanceof Blob || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+}
+
+/**
+ * @param {FileSystemWriteChunkType} data
+ * @returns {data is WriteParams}
+ */
+function isWriteParams(data) {
+  return typeof data === "object" && "type" in data && data.type === "write";
+}
+
+/**
+ * The first half of some bytes, by which `size` is their number.
+ *
+ * @param {Bytes} bytes
+ * @param {number} size
+ */
+function half(bytes, size) {
+  if (bytes instanceof Blob || bytes instanceof ArrayBuffer) return bytes.slice(0, size >> 1);
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + (size >> 1));
+}
+
+/**
+ * The bytes in an entry of a database: the entry itself, or one of its fields. `with` makes the same
+ * entry of other bytes.
+ *
+ * @param {unknown} entry
+ * @returns {{ bytes: Bytes, with: (bytes: Bytes) => unknown } | null}
+ */
 function bytesOf(entry) {
-  const isBytes = (value) => value instanceof Blob || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
   if (isBytes(entry)) return { bytes: entry, with: (bytes) => bytes };
   for (const [name, value] of Object.entries(entry ?? {})) {
-    if (isBytes(value)) return { bytes: value, with: (bytes) => ({ ...entry, [name]: bytes }) };
+    if (isBytes(value)) return { bytes: value, with: (bytes) => ({ ...Object(entry), [name]: bytes }) };
   }
   return null;
 }
 
+/** @type {Walk} */
 async function walkDatabases(store, change, most, atLeast) {
   if (!globalThis.indexedDB?.databases) return 0;
   let done = 0;
   for (const { name } of await indexedDB.databases()) {
-    if (!name.includes(store)) continue;
+    if (!name?.includes(store)) continue;
     const database = await settled(indexedDB.open(name));
     for (const entries of database.objectStoreNames) {
       const read = database.transaction(entries).objectStore(entries);
@@ -247,12 +344,12 @@ async function walkDatabases(store, change, most, atLeast) {
         const place = () => database.transaction(entries, "readwrite").objectStore(entries);
         const entry = await settled(place().get(key));
         const found = bytesOf(entry);
-        const size = found?.bytes.size ?? found?.bytes.byteLength ?? 0;
+        const size = found === null ? 0 : sizeOf(found.bytes);
         if (size < atLeast) continue;
         const changed = await change(new Blob([found?.bytes ?? ""]));
         if (changed === null) {
           await settled(place().delete(key));
-        } else {
+        } else if (found !== null) {
           const isBlob = found.bytes instanceof Blob;
           const bytes = isBlob ? changed : await changed.arrayBuffer();
           const inline = place().keyPath !== null;

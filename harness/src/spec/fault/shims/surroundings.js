@@ -1,21 +1,35 @@
-// A device and a browser that are less, or tell less, than this one.
+// Makes the device look weaker, or the browser report less, than is true.
 //
-// params: { fault, value }. Reports when somebody asks for what is not what it was.
+// params: { fault }. Reports the first read of a changed property.
 
-// What a browser that hides it tells of an adapter.
+/** @import { ShimHandle, ShimParams } from "../../../../inference-wasm/types/page.d.ts" */
+
+// The information about an adapter in a browser that hides it.
 const NAMELESS = { vendor: "", architecture: "", device: "", description: "" };
 
+/**
+ * @param {ShimParams} params
+ * @param {"page" | "worker"} scope
+ * @param {(detail: string) => void} report
+ * @returns {ShimHandle}
+ */
 export function install({ fault }, scope, report) {
-  let isTold = false;
+  let isReported = false;
 
-  // A property that gives something else, and says so the first time.
+  /**
+   * Replaces the value of a property.
+   *
+   * @param {object | undefined} target
+   * @param {string} name
+   * @param {unknown} value
+   */
   function give(target, name, value) {
     if (!target) return;
     Object.defineProperty(target, name, {
       configurable: true,
       get() {
-        if (!isTold) report(`${name} was asked for, in ${scope}`);
-        isTold = true;
+        if (!isReported) report(`${name} was asked for, in ${scope}`);
+        isReported = true;
         return value;
       },
     });
@@ -63,11 +77,20 @@ export function install({ fault }, scope, report) {
       maskRenderer();
       break;
   }
+  return {};
 
-  // A renderer by no name: the extension is gone, and the rest says the same on every device.
+  // Hides the renderer: removes the extension, and gives every device the same names.
   function maskRenderer() {
-    const gl = globalThis.WebGL2RenderingContext?.prototype;
-    if (!gl) return;
+    const prototype = globalThis.WebGL2RenderingContext?.prototype;
+    if (!prototype) return;
+    /**
+     * @typedef {object} Context
+     * @property {(name: string) => unknown} getExtension
+     * @property {(name: number) => unknown} getParameter
+     * @property {number} RENDERER
+     * @property {number} VENDOR
+     */
+    const gl = /** @type {Context} */ (/** @type {unknown} */ (prototype));
     const { getExtension, getParameter } = gl;
     gl.getExtension = function (name) {
       return name === "WEBGL_debug_renderer_info" ? null : getExtension.call(this, name);

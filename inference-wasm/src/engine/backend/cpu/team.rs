@@ -4,7 +4,7 @@
 //! cut a result into parts that nobody else writes, each computed the same way whoever takes it, so
 //! that no answer depends on the number of threads.
 //!
-//! The caller works, too: a team of `n` has a [`Crew`] of `n − 1` workers beside it. Natively they are
+//! The caller works, too: a team of `n` has a `Crew` of `n − 1` workers beside it. Natively they are
 //! threads of its own. In a page only a worker script can start a thread, so there they are lent by
 //! rayon's global pool, which the page starts before it loads a model.
 
