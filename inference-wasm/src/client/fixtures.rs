@@ -1,8 +1,6 @@
 //! A device and a model for the tests of this module.
 
-use super::capability::Capabilities;
-use super::registry::{ModelVariant, Versions};
-use super::tier::DeviceTier;
+use crate::protocol::client::{Capabilities, DeviceTier, ModelVariant, Versions};
 use crate::protocol::{
     BackendName, CapabilityReport, ModelManifest, Shard, StorageReport, WasmReport, WebGl2Report,
     WebGpuAdapter, WebGpuReport,

@@ -14,11 +14,11 @@ pub mod cache;
 pub mod capability;
 pub mod cohort;
 pub mod machine;
-pub mod output;
 pub mod registry;
 pub mod router;
-pub mod telemetry;
 pub mod tier;
+
+pub use crate::protocol::client::{output, telemetry};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

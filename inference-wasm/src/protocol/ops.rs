@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendName, ExecutionReport, SeededFault};
+use super::execution::{BackendName, ExecutionReport};
+use super::mutant::SeededFault;
 
 /// Hold every op of a backend against the scalar reference. Needs no model, and leaves one that is
 /// loaded alone.

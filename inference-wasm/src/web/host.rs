@@ -1,13 +1,15 @@
 //! The browser's side of [`Host`]: fetching, clock, events and cancellation, in a worker or on a
 //! page's main thread.
 
+use std::cell::Cell;
+
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsError, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageChannel, Performance, RequestInit, Response};
 
-use super::scope::Scope;
-use super::{IS_CANCELLED, emit_event, shard};
+use super::scope::{Scope, text_of};
+use super::{outbox, shard};
 use crate::engine::host::Host;
 use crate::protocol::{
     BundleName, CapabilityReport, EngineError, EngineErrorKind, PageEventKind, Shard,
@@ -32,6 +34,11 @@ const BUNDLE: BundleName = if cfg!(feature = "threads") {
 } else {
     BundleName::Scalar
 };
+
+thread_local! {
+    /// The running command is to end.
+    static IS_CANCELLED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// A page or its worker as the engine's surroundings.
 pub(super) struct WebHost {
@@ -68,6 +75,11 @@ impl WebHost {
             turn,
             last_turn: 0.0,
         })
+    }
+
+    /// Has the running command end, or lets the next one begin.
+    pub(super) fn cancel(is_cancelled: bool) {
+        IS_CANCELLED.set(is_cancelled);
     }
 
     /// An address that is written relative to the page.
@@ -122,7 +134,7 @@ impl Host for WebHost {
     }
 
     fn send(&mut self, command: Option<u32>, kind: PageEventKind) {
-        emit_event(command, &kind);
+        outbox::send(command, &kind);
     }
 
     async fn send_logits(&mut self, command: u32, rows: &[f32]) -> Result<(), EngineError> {
@@ -172,13 +184,5 @@ impl Host for WebHost {
 
     fn bundle_reason(&self) -> &str {
         &self.bundle_reason
-    }
-}
-
-/// A JavaScript value as text: an error's own message where it is one.
-pub(super) fn text_of(value: &JsValue) -> String {
-    match value.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => value.as_string().unwrap_or_else(|| format!("{value:?}")),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use rayon::{ThreadBuilder, ThreadPoolBuilder};
 use wasm_bindgen::prelude::*;
 
-use super::EMIT;
+use super::outbox;
 
 /// Threads that wait for a worker to run them.
 static WAITING: Mutex<Vec<ThreadBuilder>> = Mutex::new(Vec::new());
@@ -38,7 +38,7 @@ pub fn start_pool(workers: usize) -> Result<(), JsError> {
 /// event of a panic.
 #[wasm_bindgen]
 pub fn run_pool_thread(emit: js_sys::Function) {
-    EMIT.set(Some(emit));
+    outbox::open(emit);
     let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
     let thread = loop {
         match waiting.pop() {

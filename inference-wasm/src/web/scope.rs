@@ -1,7 +1,7 @@
 //! The global object that the engine finds itself under: a page's window, or a worker's scope.
 
 use js_sys::Promise;
-use wasm_bindgen::{JsCast, JsError};
+use wasm_bindgen::{JsCast, JsError, JsValue};
 use web_sys::{Performance, RequestInit, Window, WorkerGlobalScope};
 
 /// Either of the two, for what they have in common.
@@ -50,5 +50,13 @@ impl Scope {
             Self::Window(window) => window.fetch_with_str_and_init(url, request),
             Self::Worker(worker) => worker.fetch_with_str_and_init(url, request),
         }
+    }
+}
+
+/// A JavaScript value as text: an error's own message where it is one.
+pub(super) fn text_of(value: &JsValue) -> String {
+    match value.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => value.as_string().unwrap_or_else(|| format!("{value:?}")),
     }
 }

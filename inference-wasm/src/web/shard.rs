@@ -8,8 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Response};
 
-use super::host::text_of;
-use super::scope::Scope;
+use super::scope::{Scope, text_of};
 use crate::protocol::{EngineError, EngineErrorKind, Shard};
 
 /// How an HTML page begins. Weights that begin so by chance do not exist.

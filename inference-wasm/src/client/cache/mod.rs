@@ -4,30 +4,12 @@
 //! [`StorageTrouble::reason`] tells what a browser means by its error. Reading, hashing and
 //! writing are done by the page, which reports back.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::registry::{ModelVariant, Versions};
 use crate::protocol::StorageReport;
-
-/// Where shards can lie, from the first choice to the last.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// The origin private file system.
-    Opfs,
-    /// Cache Storage.
-    CacheStorage,
-    /// IndexedDB.
-    IndexedDb,
-    /// Nowhere: in memory until the page ends.
-    Memory,
-}
+use crate::protocol::client::ModelVariant;
+pub use crate::protocol::client::{Place, StorageTrouble, Stored, StoredShard};
 
 /// The places that a browser really has, in order; memory is always the last.
 pub fn places(storage: &StorageReport) -> Vec<Place> {
@@ -38,35 +20,6 @@ pub fn places(storage: &StorageReport) -> Vec<Place> {
         (true, Place::Memory),
     ];
     offered.into_iter().filter(|(is_there, _)| *is_there).map(|(_, place)| place).collect()
-}
-
-/// What storage has of one variant.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Stored {
-    /// The versions that were written with it; `None` where the note is gone.
-    pub versions: Option<Versions>,
-    /// Shards by their place in the manifest.
-    #[serde(deserialize_with = "by_place")]
-    pub shards: BTreeMap<u32, StoredShard>,
-}
-
-/// Keys of a JSON object are text, and within an enum by tag serde leaves them so.
-fn by_place<'de, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<u32, StoredShard>, D::Error> {
-    let shards = BTreeMap::<String, StoredShard>::deserialize(map)?;
-    let numbered = shards.into_iter().map(|(key, shard)| Ok((key.parse()?, shard)));
-    numbered.collect::<Result<_, std::num::ParseIntError>>().map_err(D::Error::custom)
-}
-
-/// One stored shard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StoredShard {
-    /// Bytes that are there.
-    pub bytes: u64,
-    /// The hash that it was stored under, from the manifest of that time.
-    pub sha256: String,
-    /// Its bytes have been hashed in this visit, and are right.
-    pub is_verified: bool,
 }
 
 /// What to do about one shard.
@@ -179,20 +132,6 @@ fn fit(place: Place, bytes: u64, storage: &StorageReport) -> Place {
         Some(quota) if quota < bytes as f64 => Place::Memory,
         _ => place,
     }
-}
-
-/// How a browser refused to store something.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct StorageTrouble {
-    /// The error's `name`; Firefox's IndexedDB gives none.
-    pub name: Option<String>,
-    /// The error's message.
-    pub message: String,
-    /// Bytes that were written, where the call said.
-    pub written_bytes: Option<u64>,
-    /// Bytes that should have been.
-    pub wanted_bytes: u64,
 }
 
 /// What a refusal to store comes to.

@@ -1,41 +1,10 @@
 //! The weights of the chosen variant: what storage has of them, what is fetched, and where it is
 //! put. The decisions are [`cache`](crate::client::cache)'s.
 
-use std::collections::BTreeMap;
-
-use super::{Client, Effect, Reason, State};
-use crate::client::cache::{
-    CachePlan, Place, ShardPlan, StorageReason, StorageTrouble, Stored, plan,
-};
+use super::client::Client;
+use crate::client::cache::{ShardPlan, StorageReason, plan};
 use crate::protocol::EngineErrorKind;
-
-/// The weights of the chosen variant, on their way.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Weights {
-    /// What is done about them; `None` until storage has answered.
-    pub(super) plan: Option<CachePlan>,
-    /// Attempts at each shard that is not there yet.
-    pending: BTreeMap<u32, u32>,
-    /// Storage has refused in this visit.
-    memory_only: bool,
-    /// The user has agreed to a download in this visit.
-    has_consent: bool,
-    /// Bytes that came over the network since the variant was chosen.
-    pub(super) fetched_bytes: u64,
-    /// They were gone when the engine wanted to load them.
-    pub(super) reloads: u32,
-}
-
-impl Weights {
-    /// Forgets a variant; what the browser and the user have said still holds.
-    pub(super) fn restart(&mut self) {
-        *self = Self {
-            memory_only: self.memory_only,
-            has_consent: self.has_consent,
-            ..Self::default()
-        };
-    }
-}
+use crate::protocol::client::{Effect, Place, Reason, State, StorageTrouble, Stored};
 
 impl Client {
     pub(super) fn look_into_storage(&mut self, reason: Reason) {
@@ -54,10 +23,10 @@ impl Client {
             return self.stale();
         }
         let mut stored = stored.clone();
-        self.faults.on_stored(&mut stored, variant);
+        self.mutant.on_stored(&mut stored, variant);
         let storage = &capabilities.report.storage;
         let mut plan = plan(variant, &stored, storage, self.weights.memory_only);
-        self.faults.on_plan(&mut plan);
+        self.mutant.on_plan(&mut plan);
         let (bytes, is_costly) = (plan.fetch_bytes, capabilities.connection.wants_consent());
         self.weights.plan = Some(plan);
         if is_costly && !self.weights.has_consent && bytes > self.config.consent_above_bytes {

@@ -1,9 +1,8 @@
 //! A request in flight: what was asked, what the user has seen, and who is at it.
 
-use super::input::{Generation, Token};
-use super::{Begin, Reason, Request};
-use crate::client::output::{ClientErrorKind, FallbackStep};
-use crate::client::tier::Tier;
+use crate::protocol::client::{
+    Begin, ClientErrorKind, FallbackStep, Generation, Reason, Request, Tier, Token,
+};
 
 /// The one request that is being answered.
 #[derive(Debug, Clone)]

@@ -1,119 +1,24 @@
-//! Seeded faults: known defects that a test build carries, to show that tests notice them.
+//! The hooks of the client's mutants: the machine calls one where a mutant differs.
 //!
-//! Everything about them is here; the machine has one line at each hook. A build without the
-//! feature `seeded-faults` has nothing in the hooks.
+//! Without the feature `seeded-faults` every hook does nothing.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::client::cache::CachePlan;
+#[cfg(feature = "seeded-faults")]
+use crate::protocol::client::ClientFault;
+use crate::protocol::client::{
+    Config, LocalEvent, ModelVariant, Reason, Request, Stored, TelemetryRecord, Tier, Token,
+};
 
-use super::{Client, Config, LocalEvent, Reason, Request, Token};
-use crate::client::cache::{CachePlan, Stored};
-use crate::client::registry::ModelVariant;
-use crate::client::telemetry::TelemetryRecord;
-use crate::client::tier::Tier;
-
-/// A known defect of the client, which only a build with the feature `seeded-faults` carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClientFault {
-    /// A device that is lost in mid-answer ends it with a token of zeros.
-    ZerosOnLoss,
-    /// A request that can't be answered ends without a word.
-    SwallowedError,
-    /// Tokens of a replay are shown again.
-    DuplicateToken,
-    /// New tokens after a replay are taken for old ones.
-    LostToken,
-    /// Tokens of a device that is gone are shown.
-    StaleGenerationAccepted,
-    /// Stored shards are used without being hashed.
-    CacheNotVerified,
-    /// Every tier is said to be left for the same reason.
-    WrongReason,
-    /// A tier is left and nobody is told.
-    SilentTierChange,
-    /// The record of a request has its prompt.
-    PromptInTelemetry,
-    /// Failures are not counted.
-    BreakerNeverOpens,
-    /// Stored weights of another template's version are used.
-    TemplateSkewIgnored,
-    /// A step down the chain goes past a tier.
-    FallbackSkipsTier,
-}
-
-impl ClientFault {
-    /// Every fault.
-    pub const ALL: [Self; 12] = [
-        Self::ZerosOnLoss,
-        Self::SwallowedError,
-        Self::DuplicateToken,
-        Self::LostToken,
-        Self::StaleGenerationAccepted,
-        Self::CacheNotVerified,
-        Self::WrongReason,
-        Self::SilentTierChange,
-        Self::PromptInTelemetry,
-        Self::BreakerNeverOpens,
-        Self::TemplateSkewIgnored,
-        Self::FallbackSkipsTier,
-    ];
-
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ZerosOnLoss => "zeros-on-loss",
-            Self::SwallowedError => "swallowed-error",
-            Self::DuplicateToken => "duplicate-token",
-            Self::LostToken => "lost-token",
-            Self::StaleGenerationAccepted => "stale-generation-accepted",
-            Self::CacheNotVerified => "cache-not-verified",
-            Self::WrongReason => "wrong-reason",
-            Self::SilentTierChange => "silent-tier-change",
-            Self::PromptInTelemetry => "prompt-in-telemetry",
-            Self::BreakerNeverOpens => "breaker-never-opens",
-            Self::TemplateSkewIgnored => "template-skew-ignored",
-            Self::FallbackSkipsTier => "fallback-skips-tier",
-        }
-    }
-}
-
-/// The fault of a client, if it has one.
+/// The mutant that a client is, if it is one.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Faults {
+pub(super) struct Mutant {
     #[cfg(feature = "seeded-faults")]
     fault: Option<ClientFault>,
 }
 
 #[cfg(not(feature = "seeded-faults"))]
-#[expect(clippy::unused_self, reason = "a hook of the build that has it")]
-impl Client {
-    pub(super) fn on_loss(&self) {}
-}
-
-#[cfg(feature = "seeded-faults")]
-impl Client {
-    /// What a client does whose engine takes a failed readback for logits.
-    pub(super) fn on_loss(&mut self) {
-        if self.state == super::State::Running
-            && self.faults.is(ClientFault::ZerosOnLoss)
-            && let Some(flight) = &mut self.flight
-        {
-            let index = flight.seen.len() as u32;
-            let zeros = Token { index, id: 0, text: String::new() };
-            let request = flight.request.id;
-            flight.see(zeros.clone(), (self.tier, None), self.now_ms);
-            self.effects.push(super::Effect::EmitToken { request, token: zeros });
-            let finish_reason = crate::protocol::FinishReason::Length;
-            let end = super::End { finish_reason, prompt_tokens: 0, tokens: index + 1 };
-            self.finish(end, self.tier, None);
-        }
-    }
-}
-
-#[cfg(not(feature = "seeded-faults"))]
 #[expect(clippy::unused_self, reason = "hooks of the build that has them")]
-impl Faults {
+impl Mutant {
     pub(super) fn new(_config: &Config) -> Self {
         Self::default()
     }
@@ -158,13 +63,17 @@ impl Faults {
 }
 
 #[cfg(feature = "seeded-faults")]
-impl Faults {
+impl Mutant {
     pub(super) fn new(config: &Config) -> Self {
         Self { fault: config.fault }
     }
 
     fn is(self, fault: ClientFault) -> bool {
         self.fault == Some(fault)
+    }
+
+    pub(super) fn answers_with_zeros(self) -> bool {
+        self.is(ClientFault::ZerosOnLoss)
     }
 
     pub(super) fn swallows_errors(self) -> bool {

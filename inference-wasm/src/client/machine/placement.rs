@@ -3,11 +3,13 @@
 //! What a request is for and what the engine can do are held against each other here, each time
 //! that a request has no place. What comes of it there is in [`requests`](super::requests).
 
+use super::client::Client;
 use super::flight::{Flight, Place};
-use super::{Client, Effect, Pressure, Reason, Request, Start, State};
-use crate::client::output::{ClientErrorKind, FallbackStep};
-use crate::client::router::{Preference, RoutingReason, RoutingRequest, route};
-use crate::client::tier::Tier;
+use crate::client::router::{RoutingReason, RoutingRequest, route};
+use crate::protocol::client::{
+    ClientErrorKind, Effect, FallbackStep, Preference, Pressure, Reason, Request, Start, State,
+    Tier,
+};
 
 /// Where a request goes next.
 enum Destination {

@@ -1,10 +1,12 @@
 //! The request: what comes of it where it was placed, and how it ends.
 
+use super::client::Client;
 use super::flight::{Flight, Origin, Place};
-use super::{Client, Effect, End, Reason, Request, ServerEvent, State, Token};
-use crate::client::output::{Answer, AnswerTimings, ClientError, ClientErrorKind, Usage};
-use crate::client::telemetry::{TELEMETRY_VERSION, TelemetryRecord};
-use crate::client::tier::Tier;
+use crate::client::cache::CachePlan;
+use crate::protocol::client::{
+    Answer, AnswerTimings, ClientError, ClientErrorKind, Effect, End, Reason, Request, ServerEvent,
+    State, TELEMETRY_VERSION, TelemetryRecord, Tier, Token, Usage,
+};
 use crate::protocol::{EngineErrorKind, FinishReason};
 
 impl Client {
@@ -23,7 +25,7 @@ impl Client {
     pub(super) fn is_running(&self, request: u64) -> bool {
         self.flight.as_ref().is_some_and(|flight| {
             flight.request.id == request
-                && (self.state == State::Running || self.faults.accepts_any_state())
+                && (self.state == State::Running || self.mutant.accepts_any_state())
         })
     }
 
@@ -43,7 +45,7 @@ impl Client {
         let Some(flight) = &mut self.flight else { return Ok(()) };
         let is_new = flight.check(&token)?;
         let request = flight.request.id;
-        let is_shown = self.faults.on_token(is_new, flight.is_interrupted, &token);
+        let is_shown = self.mutant.on_token(is_new, flight.is_interrupted, &token);
         if is_new {
             flight.see(token.clone(), origin, now_ms);
         }
@@ -124,7 +126,7 @@ impl Client {
 
     /// The attempt is over; the request looks for its next place.
     pub(super) fn server_failed(&mut self, reason: Reason) {
-        if self.faults.breakers_count() {
+        if self.mutant.breakers_count() {
             self.breakers.of(Tier::Server).fail(self.now_ms, &self.config.breaker);
         }
         let Some(flight) = &mut self.flight else { return };
@@ -185,7 +187,7 @@ impl Client {
     }
 
     fn report_failure(&mut self, flight: &Flight, kind: ClientErrorKind, reason: Option<Reason>) {
-        if self.faults.swallows_errors() {
+        if self.mutant.swallows_errors() {
             return;
         }
         let error = ClientError {
@@ -267,11 +269,7 @@ impl Client {
             recovery_reason: flight.recovery.map(|(reason, _)| reason),
             recovery_ms: flight.recovery.map(|(_, ms)| ms),
             stale_events: self.stale_events,
-            cache_hit_rate: self
-                .weights
-                .plan
-                .as_ref()
-                .map(crate::client::cache::CachePlan::hit_rate),
+            cache_hit_rate: self.weights.plan.as_ref().map(CachePlan::hit_rate),
             fetched_bytes: self.weights.fetched_bytes,
             device_tier: self.classification.as_ref().map(|classification| classification.tier),
             form: self.capabilities.as_ref().map(|capabilities| capabilities.form()),
@@ -280,7 +278,7 @@ impl Client {
     }
 
     fn send(&mut self, mut record: TelemetryRecord, flight: &Flight) {
-        self.faults.on_record(&mut record, &flight.request);
+        self.mutant.on_record(&mut record, &flight.request);
         self.stale_events = 0;
         self.effects.push(Effect::Telemetry { record: Box::new(record) });
     }

@@ -4,12 +4,14 @@
 //! device is trusted no sooner than a first one, and shards that were evicted in the meantime are
 //! noticed and fetched. What happens when a step fails is decided in [`recovery`](super::recovery).
 
-use super::{Client, Effect, Reason, Start, State};
-use crate::client::capability::Capabilities;
-use crate::client::registry::{ModelVariant, Need, Versions, choose};
-use crate::client::router::{Absence, Preference, absence};
-use crate::client::tier::{Tier, classify};
+use super::client::Client;
+use crate::client::registry::{Need, choose};
+use crate::client::router::{Absence, absence};
+use crate::client::tier::classify;
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::{
+    Capabilities, Effect, ModelVariant, Preference, Reason, Start, State, Tier, Versions,
+};
 
 impl Client {
     /// Begins with the device, unless there is to be no engine.

@@ -10,37 +10,10 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::capability::Capabilities;
-use super::registry::{ModelVariant, Need, choose};
-use super::tier::Tier;
-
-/// Who decides where requests go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Preference {
-    /// The router does.
-    #[default]
-    Auto,
-    /// In the browser wherever it can; policy on complexity and battery is set aside.
-    Always,
-    /// On the server; nothing is fetched or computed here.
-    Never,
-}
-
-/// How hard a request is, as its author says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Complexity {
-    /// Not said: told by lengths.
-    #[default]
-    Auto,
-    /// A classification, a completion, a short answer.
-    Simple,
-    /// A paragraph.
-    Medium,
-    /// Reasoning over much text.
-    Complex,
-}
+use super::capability::GpuClass;
+use super::registry::{Need, choose};
+use crate::protocol::client::{Battery, Capabilities, ModelVariant, Tier};
+pub use crate::protocol::client::{Complexity, Preference, RouterConfig};
 
 /// What is to be routed. It has the prompt's length, never the prompt.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -97,37 +70,6 @@ pub enum RoutingReason {
     OptimalForBrowser,
 }
 
-/// What the operator decides.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct RouterConfig {
-    /// Browsers are used at all.
-    pub enable_browser_inference: bool,
-    /// The most bytes that a page may fetch for a model.
-    pub max_browser_model_size_bytes: u64,
-    /// Features whose requests stay in the browser however long they are.
-    pub prefer_browser_for: Vec<String>,
-    /// A prompt of more characters is complex: 2000.
-    pub complex_prompt_length: u32,
-    /// More tokens to generate are complex: 500.
-    pub complex_max_tokens: u32,
-    /// The least memory that a page must be able to take, in GiB: 0.5.
-    pub min_ram_gib: f64,
-}
-
-impl Default for RouterConfig {
-    fn default() -> Self {
-        Self {
-            enable_browser_inference: true,
-            max_browser_model_size_bytes: 4 << 30,
-            prefer_browser_for: Vec::new(),
-            complex_prompt_length: 2000,
-            complex_max_tokens: 500,
-            min_ram_gib: 0.5,
-        }
-    }
-}
-
 /// Decides one request.
 ///
 /// In this order: the operator, the user, the device, the battery, the request, the models. What
@@ -152,7 +94,7 @@ pub fn route(
         return server(RoutingReason::InsufficientDeviceCapabilities);
     }
     if request.preference == Preference::Auto {
-        if device.battery.is_some_and(super::capability::Battery::is_low) {
+        if device.battery.is_some_and(Battery::is_low) {
             return server(RoutingReason::LowBattery);
         }
         if is_complex(request, config) {
@@ -225,7 +167,7 @@ pub fn absence(tier: Tier, device: &Capabilities) -> Option<Absence> {
         Tier::Webgpu => device.hardware_adapter().is_none().then_some(Absence::SoftwareAdapter),
         Tier::Webgl if !device.has_float_webgl2() => Some(Absence::Absent),
         Tier::Webgl => {
-            let is_software = device.gpu_class() == Some(super::capability::GpuClass::Software);
+            let is_software = device.gpu_class() == Some(GpuClass::Software);
             (is_software && !device.accepts_software).then_some(Absence::SoftwareAdapter)
         }
         Tier::Wasm => (!device.report.wasm.present).then_some(Absence::Absent),

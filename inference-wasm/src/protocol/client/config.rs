@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::breaker::{BreakerLimits, Breakers};
-use crate::client::cohort::Experiment;
-use crate::client::registry::ModelVariant;
-use crate::client::router::{Preference, RouterConfig};
+use super::breaker::{BreakerLimits, Breakers};
+use super::experiment::Experiment;
+use super::model::ModelVariant;
+#[cfg(feature = "seeded-faults")]
+use super::mutant::ClientFault;
+use super::routing::{Preference, RouterConfig};
 
 /// All that a client goes by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,7 +41,7 @@ pub struct Config {
     /// A defect to build in, for tests of what must notice it.
     #[cfg(feature = "seeded-faults")]
     #[serde(skip)]
-    pub fault: Option<super::ClientFault>,
+    pub fault: Option<ClientFault>,
 }
 
 impl Default for Config {

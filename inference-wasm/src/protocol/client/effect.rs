@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Generation, Token};
-use super::trace::Transition;
-use crate::client::cache::Place;
-use crate::client::output::{Answer, ClientError};
-use crate::client::registry::ModelVariant;
-use crate::client::telemetry::TelemetryRecord;
-use crate::client::tier::Tier;
-use crate::protocol::GenerateRequest;
+use super::model::ModelVariant;
+use super::output::{Answer, ClientError};
+use super::state::Transition;
+use super::storage::Place;
+use super::telemetry::TelemetryRecord;
+use super::tier::Tier;
+use crate::protocol::request::GenerateRequest;
 
 /// One thing to do. Effects are carried out in order; none of them is waited for, and what comes
 /// of them comes back as an [`Input`](super::Input).

@@ -3,12 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
-use crate::client::cache::{StorageTrouble, Stored};
-use crate::client::capability::{Battery, Capabilities};
-use crate::client::registry::Versions;
-use crate::client::router::{Complexity, Preference};
-use crate::protocol::{EngineErrorKind, FinishReason, GenerateRequest};
+use super::device::{Battery, Capabilities};
+use super::model::Versions;
+use super::reason::Reason;
+use super::routing::{Complexity, Preference};
+use super::storage::{StorageTrouble, Stored};
+use crate::protocol::error::EngineErrorKind;
+use crate::protocol::request::GenerateRequest;
+use crate::protocol::result::FinishReason;
 
 /// Counts devices, and attempts at the server. Whatever is caused by one carries its number, and
 /// what comes late from an old one is recognised by it.

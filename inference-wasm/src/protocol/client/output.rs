@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::machine::Reason;
-use super::registry::Versions;
+use super::model::Versions;
+use super::reason::Reason;
 use super::tier::Tier;
-use crate::protocol::FinishReason;
+use crate::protocol::result::FinishReason;
 
 /// An answer, of any tier, the server included.
 ///

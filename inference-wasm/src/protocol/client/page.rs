@@ -4,15 +4,18 @@
 //! events over HTTP. What the client does on its own account (a token for the user, a transition,
 //! a record) belongs to no command and comes as [`PageEventKind::Client`].
 //!
-//! [`PageEventKind::Client`]: super::PageEventKind::Client
+//! [`PageEventKind::Client`]: crate::protocol::PageEventKind::Client
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BundleName, Generated};
-use crate::client::cache::Place;
-use crate::client::machine::{ClientFault, Config, Input};
+use super::config::Config;
+use super::input::Input;
+use super::mutant::ClientFault;
+use super::storage::Place;
+use crate::protocol::execution::BundleName;
+use crate::protocol::result::Generated;
 
 /// Something that a client's page can be asked to do. Each ends at once; what comes of it comes as
 /// events of the client's own.
@@ -75,7 +78,7 @@ pub struct ClientStart {
 ///
 /// The module at `url` exports `install(params, scope, report)`: `scope` is `page` or `worker`,
 /// and `report(detail)` tells that it has taken effect, which becomes
-/// [`PageEventKind::Injected`](super::PageEventKind::Injected). What it returns, if anything, is an
+/// [`PageEventKind::Injected`](crate::protocol::PageEventKind::Injected). What it returns, if anything, is an
 /// object whose `trigger(params)` is called for [`ClientAction::Trigger`], in the page and in the
 /// worker at work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

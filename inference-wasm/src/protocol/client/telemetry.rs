@@ -7,11 +7,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::capability::Form;
-use super::machine::Reason;
+use super::device::Form;
 use super::output::{ClientErrorKind, FallbackStep};
+use super::reason::Reason;
 use super::tier::{DeviceTier, Tier};
-use crate::protocol::FinishReason;
+use crate::protocol::result::FinishReason;
 
 /// Raised whenever a field changes its meaning.
 pub const TELEMETRY_VERSION: u32 = 1;

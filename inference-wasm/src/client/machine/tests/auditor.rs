@@ -7,6 +7,7 @@ use super::super::*;
 use crate::client::breaker::BreakerLimits;
 use crate::client::cache::Stored;
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::*;
 
 /// No byte of this may be in telemetry; every prompt and every token has it.
 pub(super) const SECRET: &str = "SECRET";

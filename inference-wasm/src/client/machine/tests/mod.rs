@@ -2,7 +2,7 @@
 
 mod auditor;
 #[cfg(feature = "seeded-faults")]
-mod faults;
+mod mutants;
 mod random;
 mod scenarios;
 mod world;

@@ -11,6 +11,7 @@ use crate::client::cache::{StorageTrouble, Stored};
 use crate::client::capability::Connection;
 use crate::client::fixtures::variant;
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::*;
 
 const KINDS: [EngineErrorKind; 8] = [
     EngineErrorKind::DeviceLost,

@@ -7,6 +7,7 @@ use super::super::*;
 use super::auditor::{Auditor, SECRET, right_token};
 use crate::client::cache::{Stored, StoredShard};
 use crate::client::fixtures::{device, variant};
+use crate::protocol::client::*;
 use crate::protocol::{FinishReason, GenerateRequest, LogitsWanted, Prompt, Sampling};
 
 /// Tokens of every answer.

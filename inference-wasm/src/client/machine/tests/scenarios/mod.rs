@@ -3,16 +3,17 @@
 //! Each leaves a report beside this file: transitions, what was fetched and run, and how requests
 //! ended. The auditor looks on in all of them.
 
-mod bring_up;
 mod policy;
 mod recovery;
 mod requests;
+mod startup;
 mod storage;
 
 use super::super::*;
 use super::world::{Ask, World, config, full, local, request};
 use crate::client::capability::Connection;
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::*;
 
 /// A scenario.
 #[derive(Clone)]
@@ -96,7 +97,7 @@ macro_rules! scenario {
 use scenario;
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [bring_up::all(), storage::all(), recovery::all(), requests::all(), policy::all()].concat()
+    [startup::all(), storage::all(), recovery::all(), requests::all(), policy::all()].concat()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::world::{Ask, local, request};
 use super::{Scenario, progressive, scenario, start};
-use crate::client::machine::{Battery, Input, LocalEvent, Preference, Pressure};
+use crate::protocol::client::{Battery, Input, LocalEvent, Preference, Pressure};
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![

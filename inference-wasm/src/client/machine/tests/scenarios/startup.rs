@@ -2,8 +2,8 @@
 
 use super::super::world::{Ask, World, request};
 use super::{Scenario, fails, load_fails, progressive, same, scenario, start, wrong};
-use crate::client::machine::{Capabilities, DeviceFailure, Input, Preference, State};
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::{Capabilities, DeviceFailure, Input, Preference, State};
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![

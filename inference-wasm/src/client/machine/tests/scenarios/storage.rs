@@ -7,8 +7,8 @@ use super::{
 };
 use crate::client::cache::StorageTrouble;
 use crate::client::fixtures::variant;
-use crate::client::machine::{Input, LocalEvent};
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::{Input, LocalEvent};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn all() -> Vec<Scenario> {

@@ -1,0 +1,81 @@
+//! The tiers of the fallback chain, and the tiers of devices.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::execution::BackendName;
+
+/// A step of the fallback chain, from the best to the one that is always there.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Compute shaders.
+    Webgpu,
+    /// Fragment passes over WebGL2.
+    Webgl,
+    /// CPU kernels in WebAssembly.
+    Wasm,
+    /// Not on this device.
+    Server,
+}
+
+impl Tier {
+    /// The chain, in order.
+    pub const CHAIN: [Self; 4] = [Self::Webgpu, Self::Webgl, Self::Wasm, Self::Server];
+
+    /// The next step down; `None` behind the last one.
+    pub fn next(self) -> Option<Self> {
+        match self {
+            Self::Webgpu => Some(Self::Webgl),
+            Self::Webgl => Some(Self::Wasm),
+            Self::Wasm => Some(Self::Server),
+            Self::Server => None,
+        }
+    }
+
+    /// The engine's backend behind it; `None` for the server.
+    pub fn backend(self) -> Option<BackendName> {
+        match self {
+            Self::Webgpu => Some(BackendName::Webgpu),
+            Self::Webgl => Some(BackendName::Webgl),
+            Self::Wasm => Some(BackendName::Wasm),
+            Self::Server => None,
+        }
+    }
+
+    /// The name as it stands in JSON and traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webgpu => "webgpu",
+            Self::Webgl => "webgl",
+            Self::Wasm => "wasm",
+            Self::Server => "server",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How strong a device is, from the weakest.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceTier {
+    /// No GPU that computes: the CPU alone.
+    NoGpu,
+    /// A few hundred million parameters.
+    Low,
+    /// About a billion.
+    Mid,
+    /// Several billions.
+    Flagship,
+}
