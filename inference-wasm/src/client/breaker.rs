@@ -1,12 +1,12 @@
-//! A circuit breaker for each tier: one that keeps failing is left alone for a while.
+//! Circuit breakers: a tier that keeps failing is not tried for a while.
 //!
-//! It counts and tells; who asks it, and what happens instead, is the state machine's business.
+//! A breaker only counts. The state machine asks it and chooses another tier.
 
 use crate::protocol::client::Tier;
 pub use crate::protocol::client::{Breaker, BreakerLimits, Breakers};
 
 impl Breaker {
-    /// Asks for leave to try; an open breaker whose time is over becomes half-open.
+    /// Whether the tier may be tried now; an open breaker becomes half-open after its cooldown.
     pub fn try_begin(&mut self, now_ms: u64) -> bool {
         match *self {
             Self::Closed { .. } | Self::HalfOpen { .. } => true,
@@ -32,7 +32,7 @@ impl Breaker {
                 1
             }
             Self::HalfOpen { times } => times.saturating_add(1),
-            // A straggler of the attempt that opened it.
+            // A late failure of the attempt that opened it.
             Self::Open { .. } => return,
         };
         let doubled = limits.cooldown_ms.saturating_mul(1 << (times - 1).min(16));
@@ -40,12 +40,12 @@ impl Breaker {
         *self = Self::Open { until_ms: now_ms.saturating_add(cooldown), times };
     }
 
-    /// The tier has given an answer.
+    /// Closes the breaker, because the tier has answered.
     pub fn succeed(&mut self) {
         *self = Self::default();
     }
 
-    /// When an open one may be tried again.
+    /// When an open breaker allows a trial, in milliseconds.
     pub fn open_until_ms(&self) -> Option<u64> {
         match self {
             Self::Open { until_ms, .. } => Some(*until_ms),
@@ -60,7 +60,7 @@ impl Breakers {
         self.0.entry(tier).or_default()
     }
 
-    /// When the first open breaker of this device may be tried again.
+    /// The earliest trial of an open breaker of the local tiers, in milliseconds.
     pub fn next_trial_ms(&self) -> Option<u64> {
         let local = self.0.iter().filter(|(tier, _)| **tier != Tier::Server);
         local.filter_map(|(_, breaker)| breaker.open_until_ms()).min()
@@ -75,11 +75,11 @@ mod tests {
         BreakerLimits { failures: 3, window_ms: 1000, cooldown_ms: 100, longest_cooldown_ms: 350 };
 
     #[test]
-    fn three_failures_within_the_window_open_it() {
+    fn three_failures_within_the_window_open_a_breaker() {
         let mut breaker = Breaker::default();
         for at in [0, 900, 1100] {
             breaker.fail(at, &LIMITS);
-            assert_eq!(breaker.open_until_ms(), None, "the first one is forgotten by {at}");
+            assert_eq!(breaker.open_until_ms(), None, "at {at} ms");
         }
         breaker.fail(1200, &LIMITS);
         assert_eq!(breaker.open_until_ms(), Some(1300));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_decides() {
+    fn a_trial_opens_or_closes_a_breaker() {
         let mut breaker = Breaker::default();
         (0..3).for_each(|at| breaker.fail(at, &LIMITS));
         let mut cooldowns = Vec::new();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_forgets_failures() {
+    fn a_success_resets_the_count_of_failures() {
         let mut breaker = Breaker::default();
         breaker.fail(0, &LIMITS);
         breaker.fail(1, &LIMITS);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn breakers_survive_a_visit() {
+    fn breakers_round_trip_through_json() {
         let mut breakers = Breakers::default();
         (0..3).for_each(|at| breakers.of(Tier::Webgpu).fail(at, &LIMITS));
         breakers.of(Tier::Server).fail(0, &LIMITS);

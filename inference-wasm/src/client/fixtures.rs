@@ -1,4 +1,4 @@
-//! A device and a model for the tests of this module.
+//! A device and a model for tests of the client.
 
 use crate::protocol::client::{Capabilities, DeviceTier, ModelVariant, Versions};
 use crate::protocol::{
@@ -6,7 +6,7 @@ use crate::protocol::{
     WebGpuAdapter, WebGpuReport,
 };
 
-/// A good laptop that has everything.
+/// A fast laptop with every feature.
 pub(crate) fn device() -> Capabilities {
     let adapter = WebGpuAdapter {
         vendor: "nvidia".into(),
@@ -45,7 +45,7 @@ pub(crate) fn device() -> Capabilities {
     }
 }
 
-/// A model of three shards for every backend and device.
+/// A model of three shards, for every backend and device.
 pub(crate) fn variant(id: &str, parameters: u64, min_ram_gib: f64) -> ModelVariant {
     let shard = |index: u32| Shard {
         url: format!("{id}/{index}.bin"),

@@ -1,4 +1,4 @@
-//! What the host asks of a page.
+//! Commands from the host to a page.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,8 +7,8 @@ use super::client::ClientAction;
 use super::ops::OpsRequest;
 use super::request::{GenerateRequest, LoadRequest, ScoreRequest};
 
-/// One request. A page works on one at a time; a second one before the first has ended is an
-/// error. Cancelling is not a command but a call, since a command would have to wait its turn.
+/// One command. A page runs one at a time; a second command before the first has ended is an
+/// error. Cancelling is a call and not a command, because a command would have to wait.
 ///
 /// ```
 /// # use inference_wasm::protocol::Command;
@@ -19,28 +19,28 @@ use super::request::{GenerateRequest, LoadRequest, ScoreRequest};
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Command {
-    /// Chosen by the host, repeated in every event that the command causes.
+    /// Chosen by the host; every event that the command causes repeats it.
     pub id: u32,
-    /// What to do.
+    /// What the page is to do.
     pub action: Action,
 }
 
-/// What a page can be asked to do.
+/// The actions of a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Action {
-    /// Report what this browser can do. Needs no model.
+    /// Report what the browser can do. Needs no model.
     Probe,
-    /// Fetch, check and load a model. Replaces one that is loaded.
+    /// Fetch, verify and load a model. Replaces a loaded one.
     Load(LoadRequest),
     /// Continue a prompt.
     Generate(GenerateRequest),
-    /// Teacher-forced logits: feed the ids as given and report the logits after each.
+    /// Teacher forcing: feed the given ids and report the logits after each.
     Score(ScoreRequest),
-    /// Hold every op of a backend against the scalar reference. Needs no model.
+    /// Compare every op of a backend with the scalar reference. Needs no model.
     Ops(OpsRequest),
-    /// Drop the model and everything that belongs to it.
+    /// Drop the model and all of its resources.
     Release,
-    /// Something for the hybrid client; an engine's page refuses it.
+    /// An action of the hybrid client; a page without one refuses it.
     Client(ClientAction),
 }

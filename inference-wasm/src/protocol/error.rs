@@ -3,51 +3,51 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A command that ended with an error.
+/// The error that a command ended with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{message}")]
 pub struct EngineError {
-    /// What kind of error, for programs.
+    /// The kind of error, for programs.
     pub kind: EngineErrorKind,
-    /// What, where, expected, found; for people.
+    /// What failed, where, expected and found, for people.
     pub message: String,
-    /// What to do about it, where that is known.
+    /// What to do about it, if known.
     #[serde(default)]
     pub hint: Option<String>,
 }
 
-/// The kinds of error that an engine ends a command with.
+/// The kinds of error that a command can end with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineErrorKind {
-    /// A shard is not there, or the server says no: HTTP status in the message.
+    /// A shard is missing, or the server refuses it; the message has the HTTP status.
     ShardUnavailable,
-    /// The connection broke off, or brought fewer bytes than announced.
+    /// The connection broke, or delivered fewer bytes than announced.
     ShardTruncated,
-    /// The bytes are not those of the manifest: their SHA-256 differs.
+    /// The SHA-256 of the bytes differs from the manifest's.
     ShardCorrupt,
-    /// The file is not GGUF, or breaks its rules.
+    /// The file is not valid GGUF.
     InvalidModel,
-    /// GGUF, but with something that this engine does not know: architecture, type, tokenizer.
+    /// Valid GGUF with an architecture, type or tokenizer that the engine does not support.
     UnsupportedModel,
-    /// The chat template is missing, or fails.
+    /// The chat template is missing or fails.
     ChatTemplate,
-    /// The prompt and what is asked for do not fit into the context.
+    /// The prompt and the requested tokens do not fit into the context.
     ContextOverflow,
-    /// The backend can't be had here; never replaced by another.
+    /// The backend is not available here; the engine never replaces it with another.
     BackendUnavailable,
-    /// No memory for it.
+    /// Out of memory.
     OutOfMemory,
-    /// The GPU device is gone.
+    /// The GPU device is lost.
     DeviceLost,
-    /// The GPU was given a command that is not valid, or could not carry one out.
+    /// A GPU command was invalid or failed.
     GpuError,
-    /// The command makes no sense now: nothing loaded, an id out of the vocabulary, …
+    /// The command is not valid now: no model is loaded, an id is outside the vocabulary, …
     InvalidRequest,
 }
 
 impl EngineErrorKind {
-    /// The name as it stands in JSON, in scenarios and in messages.
+    /// The name in JSON, scenarios and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ShardUnavailable => "shard-unavailable",

@@ -1,4 +1,4 @@
-//! What a page says back.
+//! Events from a page to the host.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::error::EngineError;
 use super::ops::OpsReport;
 use super::result::{Generated, Loaded, Scored};
 
-/// One thing that happened in a page.
+/// One event of a page.
 ///
 /// ```
 /// # use inference_wasm::protocol::{PageEvent, PageEventKind};
@@ -20,60 +20,60 @@ use super::result::{Generated, Loaded, Scored};
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PageEvent {
-    /// Counts from 0 without gaps over the life of a page; a gap or a repeat is a lost or a
-    /// doubled message, which the host notices.
+    /// Counts from 0 without gaps over the life of a page. By a gap or repeat the host detects a
+    /// lost or duplicated message.
     pub seq: u64,
-    /// Milliseconds since the page began to load, on the page's monotonic clock.
+    /// Milliseconds since the page began to load, by the page's monotonic clock.
     pub at_ms: f64,
-    /// The command that caused it; `None` for the page's own.
+    /// The command that caused it; `None` for the page's own events.
     #[serde(default)]
     pub command: Option<u32>,
     /// What happened.
     pub kind: PageEventKind,
 }
 
-/// What can happen in a page.
+/// The kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "results are few, and no event is kept")]
+#[expect(clippy::large_enum_variant, reason = "results are few, and events are not stored")]
 pub enum PageEventKind {
-    /// The worker runs and the bundle is loaded: commands may come. Always the first event.
+    /// The worker runs, the bundle is loaded, and the page accepts commands. Always the first event.
     Ready {
         /// The page's [`PROTOCOL_VERSION`](super::PROTOCOL_VERSION).
         protocol: u32,
-        /// The browser's own name for itself.
+        /// `navigator.userAgent`.
         user_agent: String,
-        /// `crossOriginIsolated`: threads and fine timers are possible.
+        /// `crossOriginIsolated`: threads and precise timers are possible.
         cross_origin_isolated: bool,
     },
-    /// The main thread is alive. Sent every second by a timer of the page, not by the engine.
+    /// The main thread is alive. A timer of the page sends it every second, not the engine.
     Heartbeat,
-    /// The command has come to this phase.
+    /// The command has entered a phase.
     Phase {
-        /// What it does now.
+        /// The new phase.
         phase: Phase,
     },
-    /// Bytes of the model that have arrived.
+    /// The model download has progressed.
     LoadProgress {
-        /// Bytes so far.
+        /// Bytes received.
         bytes: u64,
-        /// Bytes in all.
+        /// Bytes in total.
         total_bytes: u64,
     },
-    /// Cases of the op suite that are through.
+    /// The op suite has progressed.
     OpsProgress {
-        /// Cases so far.
+        /// Finished cases.
         cases: u32,
-        /// Cases in all.
+        /// Cases in total.
         total_cases: u32,
     },
     /// A token was generated.
     Token {
-        /// Its place among the generated ones, from 0.
+        /// Its index among the generated tokens, from 0.
         index: u32,
         /// Its id.
         id: u32,
-        /// The text that it completed; empty while a multi-byte character is still open.
+        /// The text that it completes; empty inside a multi-byte character.
         text: String,
     },
     /// The command ended with a result. The last event of a command.
@@ -86,50 +86,50 @@ pub enum PageEventKind {
         /// The error.
         error: EngineError,
     },
-    /// The device that the engine computed on is gone, whether a command is at work or not.
+    /// The engine's device was lost, during a command or between commands.
     DeviceLost {
-        /// As the browser tells it.
+        /// The browser's reason.
         reason: LossReason,
-        /// In the browser's words.
+        /// The browser's message.
         message: String,
     },
-    /// The hybrid client wants something to be done, or to be known.
+    /// The hybrid client emitted an effect.
     Client {
-        /// It.
+        /// The effect.
         effect: Box<Effect>,
     },
-    /// The engine has carried out a request of the hybrid client.
+    /// The engine has run a request of the hybrid client.
     ClientRan {
-        /// How.
+        /// The run.
         run: Box<ClientRun>,
     },
-    /// A shim of a test has taken effect.
+    /// A shim of a test has injected its fault.
     Injected {
         /// Name of the shim.
         shim: String,
         /// What it did, and where.
         detail: String,
     },
-    /// The engine panicked: the worker is dead.
+    /// The engine panicked, and its worker is dead.
     Panicked {
-        /// The panic message and where it was raised.
+        /// The panic message and its location.
         message: String,
     },
-    /// `error` on the page or the worker.
+    /// An `error` event on the page or the worker.
     PageError {
         /// The browser's message.
         message: String,
-        /// Where: file, line and column, as far as the browser tells.
+        /// File, line and column, as far as the browser reports them.
         source: String,
     },
-    /// `unhandledrejection` on the page or the worker.
+    /// An `unhandledrejection` event on the page or the worker.
     UnhandledRejection {
         /// The reason, as text.
         reason: String,
     },
 }
 
-/// Where a command is.
+/// A phase of a command.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -141,20 +141,20 @@ pub enum Phase {
     Fetch,
     /// Reading the model file and preparing its weights.
     Prepare,
-    /// Working through the prompt.
+    /// Processing the prompt.
     Prefill,
     /// Generating tokens.
     Decode,
     /// Scoring given tokens.
     Score,
-    /// Holding ops against the reference.
+    /// Comparing ops with the reference.
     Ops,
     /// Dropping the model.
     Release,
 }
 
 impl Phase {
-    /// The name as it stands in JSON and in messages.
+    /// The name in JSON and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Probe => "probe",
@@ -195,6 +195,6 @@ pub enum Finished {
     ClientStarted(ClientStarted),
     /// Of [`ClientAction::Inspect`](super::ClientAction::Inspect).
     ClientInspected(ClientInspection),
-    /// Of every other action of a client: it was handed over.
+    /// Of every other action of the client: the client has received it.
     ClientTold,
 }

@@ -3,33 +3,32 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A known defect that a test build carries, to show that a run catches it.
+/// A mutant of the engine: a defect in a test build that shows whether a run detects it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SeededFault {
-    /// The two nibbles of every 4-bit byte are swapped.
+    /// The two nibbles of each byte of 4-bit weights are swapped.
     WrongNibbleOrder,
-    /// The feed-forward output of one layer in the middle is all zeros.
+    /// The feed-forward output of the middle layer is all zeros.
     ZeroedLayer,
-    /// The right token has the highest logit at every step, and all logits are wrong.
+    /// The correct token has the highest logit at every step, but all logits are wrong.
     RightTextWrongLogits,
-    /// The worker stops answering at the first token, while the page goes on.
+    /// The worker hangs at the first token, while the page stays responsive.
     HangInDecode,
     /// The engine panics at the first token.
     PanicInDecode,
-    /// The report claims a backend that did not run.
+    /// The report names a backend that did not run.
     LyingBackend,
-    /// A GPU's matrix product forgets the last 32 weights of a row that has an odd number of such
-    /// groups.
+    /// A GPU's matrix product skips the last 32 weights of a row with an odd number of such groups.
     OffByOneTail,
-    /// A GPU kernel reads what its other threads add up before they have.
+    /// A GPU kernel reads the partial sums of its other threads without a barrier.
     MissingBarrier,
-    /// Sums of a GPU's matrix product pass through half precision, which ends at 65504.
+    /// Sums of a GPU's matrix product pass through half precision, whose maximum is 65504.
     F16Overflow,
 }
 
 impl SeededFault {
-    /// Every fault.
+    /// Every mutant.
     pub const ALL: [Self; 9] = [
         Self::WrongNibbleOrder,
         Self::ZeroedLayer,
@@ -42,7 +41,7 @@ impl SeededFault {
         Self::F16Overflow,
     ];
 
-    /// The name as it stands on the command line and in JSON.
+    /// The name on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WrongNibbleOrder => "wrong-nibble-order",

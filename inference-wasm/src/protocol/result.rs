@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::execution::ExecutionReport;
 
-/// A model that is loaded.
+/// A loaded model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Loaded {
     /// `general.architecture` of the file.
@@ -14,7 +14,7 @@ pub struct Loaded {
     pub parameters: u64,
     /// Number of tokens in the vocabulary.
     pub vocabulary: u32,
-    /// Positions that the key-value cache holds.
+    /// Positions of the key-value cache.
     pub context_tokens: u32,
     /// Bytes of weights in memory.
     pub weight_bytes: u64,
@@ -23,18 +23,18 @@ pub struct Loaded {
     /// Bytes of the model file.
     #[serde(default)]
     pub file_bytes: u64,
-    /// Bytes of the module's linear memory once the model is ready. It never shrinks, so this is
+    /// Bytes of the module's linear memory when the model is ready. It never shrinks, so this is
     /// also the peak of loading. `None` natively.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
-    /// The model brings a chat template.
+    /// The model has a chat template.
     pub has_chat_template: bool,
-    /// Milliseconds from the command to the last byte fetched and checked.
+    /// Milliseconds from the command until the last byte was fetched and verified.
     pub fetch_ms: f64,
-    /// Milliseconds from there until the model could run.
+    /// Milliseconds from then until the model could run.
     pub prepare_ms: f64,
-    /// Milliseconds of those for a first token, which makes a GPU's driver compile what it has
-    /// put off; 0 on a CPU.
+    /// The part of `prepare_ms` for a first token, which makes a GPU's driver compile what it has
+    /// deferred; 0 on a CPU.
     #[serde(default)]
     pub warm_up_ms: f64,
 }
@@ -42,13 +42,13 @@ pub struct Loaded {
 /// A finished generation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generated {
-    /// The prompt as the model saw it.
+    /// The prompt as fed to the model.
     pub prompt_ids: Vec<u32>,
-    /// How many of them were already in the cache.
+    /// Prompt tokens that were in the cache already.
     pub reused_tokens: u32,
-    /// What the model said, the token that stopped it included.
+    /// The generated ids, including a stop token.
     pub generated_ids: Vec<u32>,
-    /// The text of it, without stop tokens and stop strings.
+    /// The generated text, without stop tokens and stop strings.
     pub text: String,
     /// Why it ended.
     pub finish_reason: FinishReason,
@@ -56,7 +56,7 @@ pub struct Generated {
     pub timings: Timings,
     /// How it was executed.
     pub execution: ExecutionReport,
-    /// The logits, if they were asked for: one row for each generated id.
+    /// The logits, if requested: one row per generated id.
     #[serde(default)]
     pub logits: Option<LogitsRef>,
 }
@@ -65,68 +65,68 @@ pub struct Generated {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FinishReason {
-    /// The model said so with a stop token.
+    /// The model generated a stop token.
     Stop,
-    /// A stop string came up.
+    /// The text reached a stop string.
     StopString,
-    /// The number of tokens asked for is reached.
+    /// The maximum number of tokens was reached.
     Length,
     /// The host cancelled it.
     Cancelled,
 }
 
-/// Finished teacher-forced scoring.
+/// The result of teacher-forced scoring.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Scored {
-    /// One row for each position from `from` on.
+    /// One row per position, starting at `from`.
     pub logits: LogitsRef,
-    /// How long it took; all of it is prefill.
+    /// How long it took; all of it counts as prefill.
     pub timings: Timings,
     /// How it was executed.
     pub execution: ExecutionReport,
 }
 
-/// Logits that came, or come, in a request of their own.
+/// Logits that the page posts in a request of their own.
 ///
-/// The page posts the rows as little-endian f32, row after row, to `logits/{command}` beside
-/// itself before it sends the event that refers to them.
+/// The body has the rows one after another as little-endian f32. The address is
+/// `logits/{command}`, relative to the page. The event that refers to them follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogitsRef {
     /// Number of rows.
     pub rows: u32,
-    /// Number of f32 in a row: the vocabulary.
+    /// Number of f32 in a row: the size of the vocabulary.
     pub columns: u32,
 }
 
-/// How long the parts of a command took, on the engine's monotonic clock.
+/// The times of a command's parts, by the engine's monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Timings {
-    /// Milliseconds for the prompt's tokens that were not in the cache.
+    /// Milliseconds for the prompt tokens that were not in the cache.
     pub prefill_ms: f64,
-    /// How many tokens that were.
+    /// The number of those tokens.
     pub prefill_tokens: u32,
     /// Milliseconds from the command to the first generated token.
     pub first_token_ms: f64,
     /// Milliseconds for the decode steps.
     pub decode_ms: f64,
-    /// How many decode steps that were: one fewer than generated tokens, since the first token
-    /// comes out of the prefill.
+    /// The number of decode steps: one fewer than the generated tokens, because the first token
+    /// comes from the prefill.
     pub decode_tokens: u32,
-    /// Where the time of the decode steps went on a GPU; `None` on a CPU.
+    /// The parts of the decode time on a GPU; `None` on a CPU.
     #[serde(default)]
     pub decode_gpu: Option<GpuTime>,
-    /// Dispatches or draws of the decode steps; 0 on a CPU.
+    /// Dispatches or draws in the decode steps; 0 on a CPU.
     #[serde(default)]
     pub decode_dispatches: u64,
 }
 
 impl Timings {
-    /// Prompt tokens a second; `None` where nothing was timed.
+    /// Prompt tokens per second; `None` if nothing was timed.
     pub fn prefill_rate(&self) -> Option<f64> {
         rate(self.prefill_tokens, self.prefill_ms)
     }
 
-    /// Generated tokens a second; `None` where nothing was timed.
+    /// Generated tokens per second; `None` if nothing was timed.
     pub fn decode_rate(&self) -> Option<f64> {
         rate(self.decode_tokens, self.decode_ms)
     }
@@ -136,19 +136,19 @@ fn rate(tokens: u32, ms: f64) -> Option<f64> {
     (tokens > 0 && ms > 0.0).then(|| f64::from(tokens) * 1000.0 / ms)
 }
 
-/// Where a GPU backend's time went, on the clock of the thread that feeds it.
+/// The parts of a GPU backend's time, by the clock of the thread that submits its commands.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GpuTime {
-    /// Milliseconds for putting commands together and handing them over.
+    /// Milliseconds to encode and submit commands.
     pub encode_ms: f64,
-    /// Milliseconds from there until the GPU was through with them.
+    /// Milliseconds from then until the GPU finished them.
     pub compute_ms: f64,
-    /// Milliseconds from there until the answer was in memory.
+    /// Milliseconds from then until the result was in memory.
     pub readback_ms: f64,
 }
 
 impl GpuTime {
-    /// What has come since an earlier reading.
+    /// The time since an earlier reading.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {

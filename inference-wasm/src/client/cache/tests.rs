@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::client::fixtures::variant;
-use crate::client::machine::{Input, LocalEvent};
+use crate::protocol::client::{Input, LocalEvent, Versions};
 
 fn storage() -> StorageReport {
     StorageReport { opfs: true, cache: true, indexed_db: true, ..StorageReport::default() }

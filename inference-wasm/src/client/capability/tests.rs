@@ -1,4 +1,5 @@
 use super::*;
+use crate::protocol::CapabilityReport;
 
 #[test]
 fn a_name_tells_the_class() {

@@ -1,4 +1,4 @@
-//! The state of the hybrid client, and what every part of the machine does to it.
+//! The state of the hybrid client, and the operations that every part of the machine uses.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use crate::protocol::client::{
 /// let mut client = Client::new(Config::default());
 /// let effects = client.step(0, Input::Start);
 /// assert!(effects.contains(&Effect::Detect));
-/// // The page never answers: the deadline passes, and nothing waits for ever.
+/// // The page never answers: the deadline passes, and the client goes on without it.
 /// client.step(5_000, Input::Tick);
 /// assert_eq!(client.state(), State::Server);
 /// assert_eq!(client.trace().to_string().lines().last(), Some("detect   -> server   server g0 detect-timeout"));
@@ -35,35 +35,35 @@ pub struct Client {
     pub(super) arm: Option<Arm>,
 
     pub(super) state: State,
-    /// The state's own deadline.
+    /// The deadline of the state.
     pub(super) deadline_ms: Option<u64>,
-    /// What the page was told last.
+    /// The deadline that the page knows.
     pub(super) announced_ms: Option<u64>,
     pub(super) capabilities: Option<Box<Capabilities>>,
     pub(super) classification: Option<Classification>,
-    /// The tier that the engine is on, or tries.
+    /// The tier that the engine runs on or tries.
     pub(super) tier: Tier,
-    /// The last one that was handed out, to a device or to an attempt at the server.
+    /// The latest generation, of a device or an attempt at the server.
     pub(super) generation: Generation,
-    /// The last device's.
+    /// The latest device's generation.
     pub(super) device: Generation,
-    /// That device has not been given up.
+    /// That device was not abandoned.
     pub(super) has_device: bool,
     pub(super) variant: Option<ModelVariant>,
     pub(super) weights: Weights,
-    /// Variants that have failed for good.
+    /// Variants that have failed on this device.
     pub(super) excluded: BTreeSet<String>,
-    /// Steps of the chain since the best tier was tried last.
+    /// Fallbacks since the best tier was last tried.
     pub(super) trail: Vec<FallbackStep>,
-    /// Why there is no local engine, where that was decided.
+    /// The decision against a local engine, if there was one.
     pub(super) retired: Option<Reason>,
     pub(super) recovery: Option<Recovery>,
-    /// When devices of this tier were lost lately.
+    /// Times of recent losses of devices of this tier.
     pub(super) losses_ms: Vec<u64>,
     pub(super) breakers: Breakers,
 
     pub(super) flight: Option<Flight>,
-    /// Events of old generations, and others that nothing waited for, since the last record.
+    /// Ignored events since the last record: of old generations, or unexpected in the state.
     pub(super) stale_events: u32,
     pub(super) trace: Trace,
     pub(super) effects: Vec<Effect>,
@@ -80,8 +80,8 @@ pub(super) struct Recovery {
 }
 
 impl Client {
-    /// A client that has not started. The arm of an experiment is drawn here, before anything is
-    /// known or fetched.
+    /// A client that has not started. The arm of an experiment is assigned here, before anything is
+    /// detected or fetched.
     pub fn new(config: Config) -> Self {
         let arm = config
             .experiment
@@ -120,37 +120,37 @@ impl Client {
         }
     }
 
-    /// What the engine is at.
+    /// The state of the engine.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// The tier that the engine is on, or tries.
+    /// The tier that the engine runs on or tries.
     pub fn tier(&self) -> Tier {
         self.tier
     }
 
-    /// The variant that was chosen last.
+    /// The variant that was last chosen.
     pub fn variant(&self) -> Option<&ModelVariant> {
         self.variant.as_ref()
     }
 
-    /// The arm of the experiment that the visitor is in.
+    /// The visitor's arm of the experiment.
     pub fn arm(&self) -> Option<&Arm> {
         self.arm.as_ref()
     }
 
-    /// The breakers, to be kept for the next visit.
+    /// The breakers, to keep for the next visit.
     pub fn breakers(&self) -> &Breakers {
         &self.breakers
     }
 
-    /// How it came here.
+    /// The transitions so far.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// When a tier whose breaker is open may be tried again; while there is an engine, never.
+    /// When an open breaker allows a trial; `None` while there is an engine.
     pub(super) fn trial_ms(&self) -> Option<u64> {
         if self.state != State::Server || self.retired.is_some() || self.veto().is_some() {
             return None;
@@ -158,7 +158,7 @@ impl Client {
         self.breakers.next_trial_ms()
     }
 
-    /// Why there is to be no local engine at all.
+    /// The reason against a local engine, if there is one.
     pub(super) fn veto(&self) -> Option<Reason> {
         if !self.config.router.enable_browser_inference {
             Some(Reason::BrowserInferenceDisabled)
@@ -171,7 +171,7 @@ impl Client {
         }
     }
 
-    /// Changes the state, says so, and sets its deadline.
+    /// Changes the state, records the transition and sets the deadline of the new state.
     pub(super) fn enter(&mut self, to: State, reason: Reason) {
         let transition = Transition {
             at_ms: self.now_ms,
@@ -200,7 +200,7 @@ impl Client {
         self.limit(limit);
     }
 
-    /// How long the next replacement waits: not at all the first time, then ever longer.
+    /// The pause before the next replacement: none before the first, then doubling.
     pub(super) fn pause_ms(&self) -> u64 {
         match self.losses_ms.len() {
             0 | 1 => 0,
@@ -208,7 +208,7 @@ impl Client {
         }
     }
 
-    /// The state ends that long from now at the latest.
+    /// Sets the deadline of the state, relative to now.
     pub(super) fn limit(&mut self, limit_ms: Option<u64>) {
         self.deadline_ms = limit_ms.map(|limit| self.now_ms.saturating_add(limit));
     }

@@ -1,5 +1,5 @@
-//! The weights of the chosen variant: what storage has of them, what is fetched, and where it is
-//! put. The decisions are [`cache`](crate::client::cache)'s.
+//! Gets the weights of the chosen variant: inspects storage, verifies, fetches and stores shards.
+//! [`cache`](crate::client::cache) makes the decisions.
 
 use super::client::Client;
 use crate::client::cache::{ShardPlan, StorageReason, plan};
@@ -7,7 +7,7 @@ use crate::protocol::EngineErrorKind;
 use crate::protocol::client::{Effect, Place, Reason, State, StorageTrouble, Stored};
 
 impl Client {
-    pub(super) fn look_into_storage(&mut self, reason: Reason) {
+    pub(super) fn inspect_storage(&mut self, reason: Reason) {
         self.weights.plan = None;
         self.weights.pending.clear();
         self.enter(State::Cache, reason);
@@ -33,7 +33,7 @@ impl Client {
             self.enter(State::Consent, Reason::Metered);
             self.effects.push(Effect::AskConsent { bytes });
         } else {
-            self.carry_out();
+            self.execute_plan();
         }
     }
 
@@ -41,14 +41,14 @@ impl Client {
         if given {
             self.weights.has_consent = true;
             self.enter(State::Cache, Reason::ConsentGiven);
-            self.carry_out();
+            self.execute_plan();
         } else {
             self.retire(Reason::ConsentDeclined);
         }
     }
 
-    /// Has shards hashed and fetched as the plan says.
-    fn carry_out(&mut self) {
+    /// Verifies and fetches shards by the plan.
+    fn execute_plan(&mut self) {
         let Some(plan) = self.weights.plan.clone() else { return };
         self.limit(Some(self.config.deadlines.shard_ms));
         let (generation, variant) = (self.device, self.variant_id());
@@ -86,7 +86,7 @@ impl Client {
 
     pub(super) fn shard_verified(&mut self, shard: u32, is_intact: bool) {
         if is_intact {
-            return self.shard_is_there(shard);
+            return self.shard_available(shard);
         }
         if self.weights.pending.contains_key(&shard) {
             self.remark(Reason::ShardCorrupt);
@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    pub(super) fn shard_is_there(&mut self, shard: u32) {
+    pub(super) fn shard_available(&mut self, shard: u32) {
         if self.weights.pending.remove(&shard).is_none() {
             return self.stale();
         }
@@ -112,7 +112,7 @@ impl Client {
         self.finish_fetching();
     }
 
-    /// Shards that are there, and bytes of one that is not yet.
+    /// Reports the bytes of available shards, plus `partial_bytes` of another.
     fn show_progress(&mut self, partial_bytes: u64) {
         let missing: u64 = self.weights.pending.keys().map(|shard| self.shard_bytes(*shard)).sum();
         let total_bytes = self.weights.plan.as_ref().map_or(0, |plan| plan.total_bytes);
@@ -121,9 +121,9 @@ impl Client {
         self.limit(Some(self.config.deadlines.shard_ms));
     }
 
-    /// A download that broke off goes on where it was; what is wrong begins anew.
+    /// Resumes a broken download; starts a corrupt one again.
     pub(super) fn shard_failed(&mut self, shard: u32, kind: EngineErrorKind, kept_bytes: u64) {
-        if !self.may_try_again(shard) {
+        if !self.may_retry(shard) {
             return;
         }
         let is_wrong =
@@ -131,9 +131,9 @@ impl Client {
         self.fetch(shard, if is_wrong { 0 } else { kept_bytes });
     }
 
-    /// What can't be stored is kept in memory, as is everything that comes after it.
+    /// Keeps a shard that cannot be stored in memory, and all later ones.
     pub(super) fn store_failed(&mut self, shard: u32, trouble: &StorageTrouble) {
-        if !self.may_try_again(shard) {
+        if !self.may_retry(shard) {
             return;
         }
         self.weights.memory_only = true;
@@ -147,8 +147,8 @@ impl Client {
         self.fetch(shard, 0);
     }
 
-    /// Counts a failure of a shard; gives the variant up when there have been too many.
-    fn may_try_again(&mut self, shard: u32) -> bool {
+    /// Counts a failure of a shard; after too many it excludes the variant.
+    fn may_retry(&mut self, shard: u32) -> bool {
         let Some(attempts) = self.weights.pending.get_mut(&shard) else {
             self.stale();
             return false;
@@ -163,7 +163,7 @@ impl Client {
         false
     }
 
-    /// Storage that never answers is as good as none; a download that stands still is over.
+    /// Storage that does not respond is not used; a stalled download fails.
     pub(super) fn storage_expired(&mut self) {
         if self.weights.plan.is_none() {
             self.weights.memory_only = true;
@@ -190,7 +190,7 @@ impl Client {
         shards.and_then(|shards| shards.get(shard as usize)).map_or(0, |shard| shard.bytes)
     }
 
-    /// A transition that stays where it is, for the record; the deadline begins anew.
+    /// Records a reason as a transition from `Cache` to `Cache`, and restarts the deadline.
     fn remark(&mut self, reason: Reason) {
         self.enter(State::Cache, reason);
         self.limit(Some(self.config.deadlines.shard_ms));

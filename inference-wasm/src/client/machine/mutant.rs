@@ -9,7 +9,7 @@ use crate::protocol::client::{
     Config, LocalEvent, ModelVariant, Reason, Request, Stored, TelemetryRecord, Tier, Token,
 };
 
-/// The mutant that a client is, if it is one.
+/// The mutant that this client is, if any.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Mutant {
     #[cfg(feature = "seeded-faults")]
@@ -17,7 +17,7 @@ pub(super) struct Mutant {
 }
 
 #[cfg(not(feature = "seeded-faults"))]
-#[expect(clippy::unused_self, reason = "hooks of the build that has them")]
+#[expect(clippy::unused_self, reason = "hooks of a build with mutants")]
 impl Mutant {
     pub(super) fn new(_config: &Config) -> Self {
         Self::default()

@@ -1,8 +1,8 @@
-//! What happens when the engine's device, its tier or all of it is gone.
+//! The loss of a device, a tier or the whole local engine.
 //!
-//! In rising order: [`Client::lose`] replaces a device, [`Client::fall`] goes to the next tier,
-//! [`Client::retire`] leaves everything to the server. The request in flight keeps what the user
-//! has seen, and waits for its next place.
+//! In rising order: [`Client::lose`] replaces a device, [`Client::fall`] falls back to the next
+//! tier, [`Client::retire`] leaves everything to the server. The request in flight keeps the tokens
+//! that the user has seen and waits for its next place.
 
 use super::client::{Client, Recovery};
 use crate::protocol::client::{Effect, FallbackStep, Reason, State, Tier};
@@ -10,8 +10,8 @@ use crate::protocol::client::{Effect, FallbackStep, Reason, State, Tier};
 use crate::protocol::client::{End, Token};
 
 impl Client {
-    /// A step of bringing the engine up has failed. For a device that replaces one, that is the
-    /// next loss: a GPU process that has just died may give no adapter for a moment.
+    /// Handles a failed step of the start. During a recovery it counts as another loss: a GPU
+    /// process that has just died may offer no adapter for a moment.
     pub(super) fn give_up(&mut self, reason: Reason) {
         if self.recovery.is_some() {
             self.lose(reason);
@@ -20,7 +20,7 @@ impl Client {
         }
     }
 
-    /// The device is lost, or as good as lost: replaces it, up to the limit within the window.
+    /// Replaces a device that is lost or hung, up to the limit within the window.
     pub(super) fn lose(&mut self, reason: Reason) {
         #[cfg(feature = "seeded-faults")]
         self.answer_with_zeros();
@@ -45,7 +45,7 @@ impl Client {
         }
     }
 
-    /// The model can run again.
+    /// Ends a recovery: the model can run again.
     pub(super) fn recovered(&mut self) {
         let Some(recovery) = self.recovery.take() else { return };
         if let Some(flight) = &mut self.flight
@@ -56,7 +56,7 @@ impl Client {
         }
     }
 
-    /// Leaves the tier for the next one down.
+    /// Falls back to the next tier.
     pub(super) fn fall(&mut self, reason: Reason) {
         let reason = self.mutant.on_reason(reason);
         let from = self.tier;
@@ -79,7 +79,7 @@ impl Client {
         }
     }
 
-    /// Leaves everything to the server, for a decision that is not about the tier.
+    /// Leaves everything to the server, by a decision that is not about the tier.
     pub(super) fn retire(&mut self, reason: Reason) {
         self.leave();
         self.retired = Some(reason);

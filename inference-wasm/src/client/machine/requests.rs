@@ -1,4 +1,4 @@
-//! The request: what comes of it where it was placed, and how it ends.
+//! The request: its events where it runs, and its end.
 
 use super::client::Client;
 use super::flight::{Flight, Origin, Place};
@@ -10,7 +10,7 @@ use crate::protocol::client::{
 use crate::protocol::{EngineErrorKind, FinishReason};
 
 impl Client {
-    /// A new request. A second one while one is answered is refused, and changes nothing.
+    /// Accepts a request. While another is in flight, it is refused and changes nothing.
     pub(super) fn request(&mut self, request: Box<Request>) {
         let limit_ms = self.config.deadlines.request_ms;
         let flight = Flight::new(request, self.now_ms, limit_ms, self.trail.clone());
@@ -21,7 +21,7 @@ impl Client {
         }
     }
 
-    /// Whether the device is at this request.
+    /// Whether the device runs this request.
     pub(super) fn is_running(&self, request: u64) -> bool {
         self.flight.as_ref().is_some_and(|flight| {
             flight.request.id == request
@@ -39,7 +39,7 @@ impl Client {
         }
     }
 
-    /// Shows the user a token if it is new.
+    /// Shows a new token to the user.
     fn accept(&mut self, token: Token, origin: Origin) -> Result<(), ClientErrorKind> {
         let now_ms = self.now_ms;
         let Some(flight) = &mut self.flight else { return Ok(()) };
@@ -124,7 +124,7 @@ impl Client {
         }
     }
 
-    /// The attempt is over; the request looks for its next place.
+    /// Ends the attempt; the request waits for its next place.
     pub(super) fn server_failed(&mut self, reason: Reason) {
         if self.mutant.breakers_count() {
             self.breakers.of(Tier::Server).fail(self.now_ms, &self.config.breaker);
@@ -138,8 +138,7 @@ impl Client {
         flight.server_reason = Some(reason);
     }
 
-    /// The user has changed their mind: they keep what they have seen, and the engine's recovery
-    /// goes on without them.
+    /// Cancels the request. The answer has the tokens so far; a recovery of the engine continues.
     pub(super) fn cancel(&mut self, request: u64) {
         let Some(flight) = self.flight.as_ref().filter(|flight| flight.request.id == request)
         else {
@@ -159,7 +158,7 @@ impl Client {
         self.fail(ClientErrorKind::DeadlineExceeded, None);
     }
 
-    /// Stops whoever is at the request.
+    /// Stops the request where it runs.
     fn stop(&mut self, reason: Reason) {
         let Some(flight) = &self.flight else { return };
         let request = flight.request.id;
@@ -173,13 +172,13 @@ impl Client {
         }
     }
 
-    /// Ends the request with an error, whoever is at it.
+    /// Stops the request and ends it with an error.
     pub(super) fn fail(&mut self, kind: ClientErrorKind, reason: Option<Reason>) {
         self.stop(Reason::RequestFailed);
         self.fail_idle(kind, reason);
     }
 
-    /// The same where nobody is at it any more.
+    /// Ends a request that runs nowhere with an error.
     fn fail_idle(&mut self, kind: ClientErrorKind, reason: Option<Reason>) {
         if let Some(flight) = self.flight.take() {
             self.report_failure(&flight, kind, reason);
@@ -230,7 +229,7 @@ impl Client {
             variant,
         };
         let record = TelemetryRecord {
-            // A server's name for its model is not out of our lists.
+            // The server's name for its model is not from our registry.
             model_id: local.map(|variant| variant.id.clone()),
             prompt_tokens: end.prompt_tokens,
             completion_tokens: end.tokens,
@@ -251,7 +250,7 @@ impl Client {
         }
     }
 
-    /// What is the same in every record: of a request that came to nothing.
+    /// The record of a failed request, and the common part of every record.
     fn record_of(&self, flight: &Flight) -> TelemetryRecord {
         TelemetryRecord {
             version: TELEMETRY_VERSION,

@@ -1,8 +1,8 @@
-//! Bringing the engine up: from a tier of the chain to a model that can run on it.
+//! The start of the engine: from a tier of the chain to a model that can run on it.
 //!
-//! A first visit, the next tier after a failure and a recovery all go the same way, so a fresh
-//! device is trusted no sooner than a first one, and shards that were evicted in the meantime are
-//! noticed and fetched. What happens when a step fails is decided in [`recovery`](super::recovery).
+//! A first visit, a fallback and a recovery take the same path. So a replacement device is verified
+//! like the first, and shards evicted in the meantime are fetched again.
+//! [`recovery`](super::recovery) decides what happens when a step fails.
 
 use super::client::Client;
 use crate::client::registry::{Need, choose};
@@ -14,7 +14,7 @@ use crate::protocol::client::{
 };
 
 impl Client {
-    /// Begins with the device, unless there is to be no engine.
+    /// Starts the engine, unless something forbids it.
     pub(super) fn begin(&mut self, reason: Reason) {
         if let Some(veto) = self.veto() {
             self.retire(veto);
@@ -34,7 +34,7 @@ impl Client {
         self.choose_variant();
     }
 
-    /// Tries the best tier again.
+    /// Starts again with the best tier.
     pub(super) fn restart(&mut self, reason: Reason) {
         if self.veto().is_some() {
             return;
@@ -51,17 +51,17 @@ impl Client {
         }
     }
 
-    /// Chooses for the tier that is tried; falls to the next one if there is nothing.
+    /// Chooses a variant for the tier; falls back if none fits.
     pub(super) fn choose_variant(&mut self) {
         let now_ms = self.now_ms;
-        // First, so that a breaker whose time is over is half-open whatever comes of it.
+        // First, so that a breaker after its cooldown is half-open whatever happens next.
         if !self.breakers.of(self.tier).try_begin(now_ms) {
             return self.fall(Reason::BreakerOpen);
         }
         let Some(device) = self.capabilities.as_deref() else {
             return self.retire(Reason::DetectTimeout);
         };
-        // What the operator offers comes before what the device has: it is the same everywhere.
+        // The operator's offer is checked before the device: it is the same everywhere.
         let backend = self.tier.backend();
         let offers = |variant: &ModelVariant| {
             backend.is_some_and(|backend| variant.backends.contains(&backend))
@@ -95,7 +95,7 @@ impl Client {
         }
     }
 
-    /// Asks for a fresh device.
+    /// Requests a fresh device.
     pub(super) fn create_device(&mut self, reason: Reason) {
         let (tier, generation) = (self.tier, self.next_generation());
         self.device = generation;
@@ -132,7 +132,7 @@ impl Client {
                 if self.weights.reloads == 0 =>
             {
                 self.weights.reloads += 1;
-                self.look_into_storage(Reason::Evicted);
+                self.inspect_storage(Reason::Evicted);
             }
             EngineErrorKind::ShardUnavailable
             | EngineErrorKind::ShardTruncated
@@ -151,8 +151,8 @@ impl Client {
         }
     }
 
-    /// The engine may still come without anybody doing anything, or is on its way.
-    pub(super) fn is_coming(&self) -> bool {
+    /// Whether the engine may become ready by itself.
+    pub(super) fn is_starting(&self) -> bool {
         match self.state {
             State::Detect
             | State::Classify
@@ -169,8 +169,8 @@ impl Client {
         }
     }
 
-    /// The user waits for the engine rather than for the server.
-    pub(super) fn is_patient(&self) -> bool {
+    /// Whether requests wait for the engine and not for the server.
+    pub(super) fn waits_for_engine(&self) -> bool {
         self.preference == Preference::Always || self.config.start == Start::LocalOnly
     }
 

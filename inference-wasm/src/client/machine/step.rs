@@ -1,4 +1,4 @@
-//! One step of the machine: its input, the deadlines that have passed, and what they leave open.
+//! One step of the machine: expired deadlines, the input, and the work that follows from both.
 
 use super::client::Client;
 use crate::protocol::client::{
@@ -6,10 +6,9 @@ use crate::protocol::client::{
 };
 
 impl Client {
-    /// Takes what happened, and says what is to be done.
+    /// Takes an input and returns the effects that follow.
     ///
-    /// Deadlines that have passed count before the input does. A clock that goes back stands
-    /// still.
+    /// Expired deadlines take effect before the input. If the clock goes back, time stands still.
     pub fn step(&mut self, now_ms: u64, input: Input) -> Vec<Effect> {
         self.now_ms = self.now_ms.max(now_ms);
         self.expire();
@@ -62,7 +61,7 @@ impl Client {
         self.has_device && self.device == generation || self.mutant.accepts_stale(event)
     }
 
-    /// What a device or the engine on it reports, given what is waited for.
+    /// Handles an event of the device, depending on the state.
     fn local(&mut self, event: LocalEvent) {
         match (self.state, event) {
             (_, LocalEvent::DeviceLost { .. }) => self.lose(Reason::DeviceLost),
@@ -70,7 +69,7 @@ impl Client {
             (State::Device, LocalEvent::DeviceCreated) => self.device_created(),
             (State::Device, LocalEvent::DeviceFailed { failure }) => self.give_up(failure.into()),
             (State::Probe, LocalEvent::Probed { is_right: true }) => {
-                self.look_into_storage(Reason::Probed);
+                self.inspect_storage(Reason::Probed);
             }
             (State::Probe, LocalEvent::Probed { is_right: false }) => {
                 self.give_up(Reason::ProbeFailed);
@@ -82,7 +81,7 @@ impl Client {
             (State::Cache, LocalEvent::ShardProgress { shard, bytes }) => {
                 self.shard_progress(shard, bytes);
             }
-            (State::Cache, LocalEvent::ShardStored { shard }) => self.shard_is_there(shard),
+            (State::Cache, LocalEvent::ShardStored { shard }) => self.shard_available(shard),
             (State::Cache, LocalEvent::ShardFailed { shard, kind, kept_bytes }) => {
                 self.shard_failed(shard, kind, kept_bytes);
             }
@@ -100,7 +99,7 @@ impl Client {
             (_, LocalEvent::Failed { request, kind }) if self.is_running(request) => {
                 self.local_failed(kind);
             }
-            // Nobody waits for its tokens any more, but for its end.
+            // Late tokens of a run that is being stopped.
             (State::Stop, LocalEvent::Token { .. }) => {}
             (State::Stop, LocalEvent::Finished { .. } | LocalEvent::Failed { .. }) => {
                 self.enter(State::Ready, Reason::Stopped);
@@ -109,7 +108,7 @@ impl Client {
         }
     }
 
-    /// Acts on every deadline that has passed, the request's first.
+    /// Handles every expired deadline, the request's first.
     fn expire(&mut self) {
         let now_ms = self.now_ms;
         let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now_ms);
@@ -142,8 +141,7 @@ impl Client {
         }
     }
 
-    /// Acts on what a step has left open: an engine that is not wanted any more, and a request
-    /// that has no place.
+    /// Retires an engine that is no longer wanted, and places a waiting request.
     fn settle(&mut self) {
         if self.state == State::Ready
             && let Some(reason) = self.veto()
@@ -157,7 +155,7 @@ impl Client {
         self.preference = preference;
         let is_up = matches!(self.state, State::Ready | State::Running | State::Stop);
         if preference == Preference::Never {
-            // A running answer is finished first; `settle` sees to it then.
+            // A running answer is finished first; then `settle` retires the engine.
             if !is_up && !matches!(self.state, State::New | State::Server) {
                 self.retire(Reason::UserPreference);
             }

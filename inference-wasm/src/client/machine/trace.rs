@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::client::Transition;
 
-/// All transitions so far.
+/// The transitions so far.
 ///
-/// [`Display`](fmt::Display) gives one line for each, without times, so that the text is the same
-/// on every machine:
+/// [`Display`](fmt::Display) prints one line per transition, without times, so that the text is the
+/// same on every machine:
 ///
 /// ```text
 /// probe    -> choose   webgl  g1 probe-failed
@@ -22,10 +22,10 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Transitions that are kept; of a client that lives longer, the first ones are dropped.
+    /// The maximum number of transitions; when it is reached, the older half is dropped.
     const LONGEST: usize = 4096;
 
-    /// Adds one.
+    /// Appends a transition.
     pub fn push(&mut self, transition: Transition) {
         if self.transitions.len() == Self::LONGEST {
             self.transitions.drain(..Self::LONGEST / 2);

@@ -4,25 +4,25 @@ use std::collections::BTreeMap;
 
 use crate::client::cache::CachePlan;
 
-/// The weights of the chosen variant, on their way.
+/// The progress of the weights of the chosen variant.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Weights {
-    /// What is done about them; `None` until storage has answered.
+    /// The plan; `None` until storage was inspected.
     pub(super) plan: Option<CachePlan>,
-    /// Attempts at each shard that is not there yet.
+    /// Failed attempts at each shard that is not available yet.
     pub(super) pending: BTreeMap<u32, u32>,
-    /// Storage has refused in this visit.
+    /// Storage has failed during this visit.
     pub(super) memory_only: bool,
-    /// The user has agreed to a download in this visit.
+    /// The user has agreed to a download during this visit.
     pub(super) has_consent: bool,
-    /// Bytes that came over the network since the variant was chosen.
+    /// Bytes requested over the network since the variant was chosen.
     pub(super) fetched_bytes: u64,
-    /// They were gone when the engine wanted to load them.
+    /// How often shards were missing when the engine loaded them.
     pub(super) reloads: u32,
 }
 
 impl Weights {
-    /// Forgets a variant; what the browser and the user have said still holds.
+    /// Starts over with a new variant, and keeps what holds for the visit.
     pub(super) fn restart(&mut self) {
         *self = Self {
             memory_only: self.memory_only,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::client::fixtures::{device, variant};
+use crate::protocol::BackendName;
 
 fn need<'a>(device: &'a Capabilities, excluded: &'a BTreeSet<String>) -> Need<'a> {
     Need {

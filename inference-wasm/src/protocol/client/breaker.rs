@@ -1,4 +1,4 @@
-//! Circuit breakers as they are configured and kept between visits.
+//! Circuit breakers: their limits, and their state, which is kept between visits.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::tier::Tier;
 
-/// When a breaker opens and closes. The defaults are the documented numbers.
+/// When a breaker opens and closes. The defaults are documented numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct BreakerLimits {
-    /// This many failures open it: 3.
+    /// Number of failures that open it: 3.
     pub failures: u32,
-    /// If they come within this time: 5 minutes.
+    /// The period in which they count: 5 minutes.
     pub window_ms: u64,
-    /// How long it stays open the first time: 1 minute. Each time in a row doubles it.
+    /// How long it stays open at first: 1 minute. Each further opening in a row doubles it.
     pub cooldown_ms: u64,
-    /// How long it stays open at most: 15 minutes.
+    /// The longest that it stays open: 15 minutes.
     pub longest_cooldown_ms: u64,
 }
 
@@ -27,25 +27,25 @@ impl Default for BreakerLimits {
     }
 }
 
-/// Whether a tier may be tried.
+/// The state of a breaker: whether its tier may be tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Breaker {
-    /// It may; these are the times of its recent failures.
+    /// The tier may be tried.
     Closed {
-        /// Milliseconds, in order.
+        /// The times of recent failures in milliseconds, in order.
         failures_ms: Vec<u64>,
     },
-    /// It may not before that time.
+    /// The tier may not be tried yet.
     Open {
-        /// Milliseconds.
+        /// When a trial is allowed, in milliseconds.
         until_ms: u64,
-        /// How often in a row it has opened.
+        /// Number of openings in a row.
         times: u32,
     },
-    /// It is being tried once: a failure opens it again, a success closes it.
+    /// One trial is running: a failure opens the breaker again, a success closes it.
     HalfOpen {
-        /// How often in a row it has opened.
+        /// Number of openings in a row.
         times: u32,
     },
 }
@@ -56,7 +56,7 @@ impl Default for Breaker {
     }
 }
 
-/// The breakers of all tiers; kept over visits by whoever keeps them.
+/// The breakers of all tiers. The page keeps them between visits.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Breakers(pub(crate) BTreeMap<Tier, Breaker>);

@@ -1,4 +1,4 @@
-//! What the client is told when it is made.
+//! The configuration of the client.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,35 +10,35 @@ use super::model::ModelVariant;
 use super::mutant::ClientFault;
 use super::routing::{Preference, RouterConfig};
 
-/// All that a client goes by.
+/// The configuration of a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Config {
-    /// How it starts.
+    /// When the local engine starts, and whether the server is used.
     pub start: Start,
-    /// What the user wants, as far as it is known.
+    /// The user's preference.
     pub preference: Preference,
-    /// The operator's rules.
+    /// The operator's routing rules.
     pub router: RouterConfig,
-    /// The models.
+    /// The model variants.
     pub registry: Vec<ModelVariant>,
-    /// The longest that each state lasts.
+    /// The time limit of each state.
     pub deadlines: Deadlines,
     /// How often a lost device is replaced.
     pub recovery: RecoveryLimits,
-    /// When a tier is left alone.
+    /// When a failing tier is skipped.
     pub breaker: BreakerLimits,
-    /// Breakers of the visit before.
+    /// Breakers kept from the previous visit.
     pub breakers: Breakers,
-    /// Downloads of more bytes are asked about on a metered or slow connection: 10 MiB.
+    /// Larger downloads need consent on a metered or slow connection: 10 MiB.
     pub consent_above_bytes: u64,
-    /// Attempts at the server for each request: 2.
+    /// Attempts at the server per request: 2.
     pub server_attempts: u32,
-    /// Attempts at each shard: 3.
+    /// Attempts per shard: 3.
     pub shard_attempts: u32,
-    /// The experiment, and who the visitor is.
+    /// The experiment that the visitor takes part in.
     pub experiment: Option<Enrolment>,
-    /// A defect to build in, for tests of what must notice it.
+    /// The mutant to be, for tests of what must detect it.
     #[cfg(feature = "seeded-faults")]
     #[serde(skip)]
     pub fault: Option<ClientFault>,
@@ -69,52 +69,51 @@ impl Default for Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// The server answers at once, while the local model loads; the switch happens between
-    /// requests.
+    /// The server answers while the local model loads; the client switches between requests.
     #[default]
     Progressive,
-    /// The same, and loading waits for the page to be idle.
+    /// Like `Progressive`, but loading waits until the page is idle.
     IdlePreload,
-    /// The server is never asked: what is said here stays here.
+    /// The server is never asked: prompts stay on the device.
     LocalOnly,
 }
 
-/// An experiment and a visitor.
+/// An experiment and the visitor who takes part in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Enrolment {
     /// The experiment.
     pub experiment: Experiment,
-    /// A name for the visitor that stays the same over visits, and goes nowhere from here.
+    /// An id that is the same on every visit of a visitor. It is never sent anywhere.
     pub visitor: String,
 }
 
-/// The longest that each state lasts, in milliseconds. The defaults are the documented numbers.
+/// The time limit of each state in milliseconds. The defaults are documented numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Deadlines {
-    /// Capabilities: 5 s.
+    /// Detecting capabilities: 5 s.
     pub detect_ms: u64,
-    /// A device: 10 s.
+    /// Creating a device: 10 s.
     pub device_ms: u64,
-    /// Its first dispatch: 10 s.
+    /// A device's first dispatch: 10 s.
     pub probe_ms: u64,
-    /// Looking through storage: 5 s.
+    /// Inspecting storage: 5 s.
     pub inspect_ms: u64,
-    /// Without a byte of a shard, or the hash of one: 60 s.
+    /// Waiting for bytes of a shard, or for its hash: 60 s.
     pub shard_ms: u64,
-    /// The user's answer about the download: 2 minutes.
+    /// The user's consent to a download: 2 minutes.
     pub consent_ms: u64,
-    /// Loading: 60 s.
+    /// Loading the model: 60 s.
     pub load_ms: u64,
     /// The first token: 30 s.
     pub first_token_ms: u64,
-    /// Each other token: 10 s.
+    /// Each further token: 10 s.
     pub token_ms: u64,
-    /// Stopping: 5 s.
+    /// Stopping a run: 5 s.
     pub stop_ms: u64,
-    /// The server's next sign of life: 20 s.
+    /// The server's next event: 20 s.
     pub server_ms: u64,
-    /// A request in all, whatever happens to it: 3 minutes.
+    /// A whole request: 3 minutes.
     pub request_ms: u64,
 }
 
@@ -137,17 +136,16 @@ impl Default for Deadlines {
     }
 }
 
-/// How often a lost device is replaced before its tier is left.
+/// How often a lost device is replaced before the client leaves its tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RecoveryLimits {
-    /// This many losses are recovered from: 3.
+    /// Number of losses that are recovered from: 3.
     pub losses: u32,
-    /// Within this time: 1 minute.
+    /// The period in which losses count: 1 minute.
     pub window_ms: u64,
-    /// How long the second replacement within a window waits, each further one twice as long:
-    /// 250 ms. A GPU process that has just died gives no adapter for a moment. The first
-    /// replacement does not wait.
+    /// Pause before the second replacement in the window: 250 ms. The first has no pause; each
+    /// further one doubles it. A GPU process that has just died offers no adapter for a moment.
     pub pause_ms: u64,
 }
 

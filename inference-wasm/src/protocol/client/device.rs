@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::capability::CapabilityReport;
 
-/// All that the page found out about its device.
+/// What a page reports about its device. Any field may be missing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Capabilities {
     /// Backends, memory, cores and storage.
     #[serde(flatten)]
     pub report: CapabilityReport,
-    /// The browser brings a model of its own (the Prompt API).
+    /// The browser has a built-in model (the Prompt API).
     pub built_in_model: Option<bool>,
-    /// `navigator.getBattery()`; few browsers tell.
+    /// `navigator.getBattery()`; few browsers have it.
     pub battery: Option<Battery>,
-    /// `navigator.connection`; few browsers tell.
+    /// `navigator.connection`; few browsers have it.
     pub connection: Connection,
-    /// What tells a phone from a tablet from a desktop.
+    /// Hints at the form: phone, tablet or desktop.
     pub hints: FormHints,
-    /// Adapters that compute on the CPU count as hardware, for tests on machines without a GPU.
+    /// Software adapters count as hardware, for tests on machines without a GPU.
     pub accepts_software: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct Capabilities {
 pub struct Battery {
     /// Charge, 0 to 1.
     pub level: f64,
-    /// It is being charged.
+    /// It is charging.
     pub charging: bool,
 }
 
@@ -39,13 +39,13 @@ pub struct Battery {
 pub struct Connection {
     /// `effectiveType`: `slow-2g`, `2g`, `3g`, `4g`.
     pub effective_type: Option<String>,
-    /// The connection is paid by volume (`type` is `cellular`, or the user said so).
+    /// The connection is metered (`type` is `cellular`, or by a setting).
     pub metered: Option<bool>,
     /// `saveData`.
     pub save_data: Option<bool>,
 }
 
-/// What tells the form of a device.
+/// Hints at the form of a device.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FormHints {
@@ -53,7 +53,7 @@ pub struct FormHints {
     pub mobile: Option<bool>,
     /// `navigator.maxTouchPoints`.
     pub max_touch_points: Option<u32>,
-    /// `matchMedia("(pointer: coarse)")`: the first pointing device is a finger.
+    /// `matchMedia("(pointer: coarse)")`: the primary pointing device is a finger.
     pub coarse_pointer: Option<bool>,
     /// The shorter side of the screen in CSS pixels.
     pub screen_short_side: Option<u32>,
@@ -63,10 +63,10 @@ pub struct FormHints {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// Held in a hand.
+    /// A phone.
     Phone,
-    /// Larger than a phone, and touched.
+    /// A tablet.
     Tablet,
-    /// Desktop or laptop, with a touch screen or without.
+    /// A desktop or laptop, with or without a touch screen.
     Desktop,
 }

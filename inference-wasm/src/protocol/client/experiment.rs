@@ -1,14 +1,14 @@
-//! An experiment with its arms.
+//! Experiments and their arms.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An experiment, its arms weighted.
+/// An experiment with weighted arms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Experiment {
-    /// Its name; another name shuffles all visitors anew.
+    /// Its name; a new name reassigns all visitors.
     pub name: String,
-    /// The arms in order.
+    /// The arms, in order.
     pub arms: Vec<Arm>,
 }
 
@@ -17,9 +17,9 @@ pub struct Experiment {
 pub struct Arm {
     /// Its name.
     pub name: String,
-    /// Its share of visitors, relative to the others; 0 for none.
+    /// Its share of visitors relative to the other arms; 0 for none.
     pub weight: u32,
-    /// The model variant that it is about; `None` leaves the choice as it is.
+    /// The model variant that it prefers; `None` does not change the choice.
     #[serde(default)]
     pub variant: Option<String>,
 }

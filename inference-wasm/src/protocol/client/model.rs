@@ -7,45 +7,45 @@ use super::tier::DeviceTier;
 use crate::protocol::execution::BackendName;
 use crate::protocol::request::ModelManifest;
 
-/// A model as a device can be given it.
+/// A model variant: one quantization of one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelVariant {
-    /// Unique in a registry.
+    /// Id, unique in a registry.
     pub id: String,
-    /// For people.
+    /// Name for people.
     pub name: String,
     /// Number of weights.
     pub parameters: u64,
-    /// Type of most weights, as GGUF names it: `Q4_0`, `Q8_0`, `F16`.
+    /// Type of most weights by its GGUF name: `Q4_0`, `Q8_0`, `F16`.
     pub quantization: String,
-    /// Positions that the model was trained for.
+    /// Positions that the model was trained with.
     pub context_window: u32,
-    /// What it is good for: `chat`, `code`, `classification`, …
+    /// Its capabilities: `chat`, `code`, `classification`, …
     pub capabilities: Vec<String>,
-    /// The least memory that a page must be able to take, in GiB.
+    /// Memory that a page must be able to allocate, in GiB.
     pub min_ram_gib: f64,
-    /// The weakest device that it is for.
+    /// The lowest device tier that it is for.
     pub min_device_tier: DeviceTier,
     /// Backends that it was verified on.
     pub backends: Vec<BackendName>,
-    /// Features of WebGPU that it needs there, such as `shader-f16`.
+    /// WebGPU features that it needs on that backend, such as `shader-f16`.
     #[serde(default)]
     pub webgpu_features: Vec<String>,
-    /// What belongs together.
+    /// Versions of its parts.
     pub versions: Versions,
-    /// The file, in shards with their hashes.
+    /// The model file, in shards with hashes.
     pub file: ModelManifest,
 }
 
-/// Versions that only make sense together: weights never run with another template than theirs.
+/// Versions that belong together: weights only run with their own tokenizer and template.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub struct Versions {
-    /// Of the weights.
+    /// Version of the weights.
     pub weights: String,
-    /// Of the tokenizer.
+    /// Version of the tokenizer.
     pub tokenizer: String,
-    /// Of the prompt template.
+    /// Version of the prompt template.
     pub prompt_template: String,
 }

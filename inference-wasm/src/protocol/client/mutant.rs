@@ -3,38 +3,38 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A known defect of the client, which only a build with the feature `seeded-faults` carries.
+/// A mutant of the client: a defect that only a build with the feature `seeded-faults` can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientFault {
-    /// A device that is lost in mid-answer ends it with a token of zeros.
+    /// After the loss of a device during an answer, the answer ends with a token of zeros.
     ZerosOnLoss,
-    /// A request that can't be answered ends without a word.
+    /// A request that cannot be answered ends without an error.
     SwallowedError,
-    /// Tokens of a replay are shown again.
+    /// Tokens of a replay are shown a second time.
     DuplicateToken,
-    /// New tokens after a replay are taken for old ones.
+    /// New tokens after a replay are dropped as old ones.
     LostToken,
-    /// Tokens of a device that is gone are shown.
+    /// Tokens of a lost device are shown.
     StaleGenerationAccepted,
-    /// Stored shards are used without being hashed.
+    /// Stored shards are used without verifying their hashes.
     CacheNotVerified,
-    /// Every tier is said to be left for the same reason.
+    /// The same reason is recorded for leaving any tier.
     WrongReason,
-    /// A tier is left and nobody is told.
+    /// A change of tier is not recorded.
     SilentTierChange,
-    /// The record of a request has its prompt.
+    /// A telemetry record contains the prompt.
     PromptInTelemetry,
-    /// Failures are not counted.
+    /// Breakers do not count failures.
     BreakerNeverOpens,
-    /// Stored weights of another template's version are used.
+    /// Stored weights of another template version are used.
     TemplateSkewIgnored,
-    /// A step down the chain goes past a tier.
+    /// A fallback skips a tier.
     FallbackSkipsTier,
 }
 
 impl ClientFault {
-    /// Every fault.
+    /// Every mutant.
     pub const ALL: [Self; 12] = [
         Self::ZerosOnLoss,
         Self::SwallowedError,
@@ -50,7 +50,7 @@ impl ClientFault {
         Self::FallbackSkipsTier,
     ];
 
-    /// Its name.
+    /// The name on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ZerosOnLoss => "zeros-on-loss",

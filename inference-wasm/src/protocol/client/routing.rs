@@ -1,51 +1,51 @@
-//! What users, operators and authors say about where a request is answered.
+//! Settings of users, operators and authors that decide where a request is answered.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Who decides where requests go.
+/// The user's preference between browser and server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preference {
-    /// The router does.
+    /// The router decides.
     #[default]
     Auto,
-    /// In the browser wherever it can; policy on complexity and battery is set aside.
+    /// In the browser if possible, regardless of complexity and battery.
     Always,
-    /// On the server; nothing is fetched or computed here.
+    /// On the server; the device fetches and computes nothing.
     Never,
 }
 
-/// How hard a request is, as its author says.
+/// The complexity of a request, as declared by its author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Complexity {
-    /// Not said: told by lengths.
+    /// Not declared: estimated from lengths.
     #[default]
     Auto,
     /// A classification, a completion, a short answer.
     Simple,
     /// A paragraph.
     Medium,
-    /// Reasoning over much text.
+    /// Reasoning over a long text.
     Complex,
 }
 
-/// What the operator decides.
+/// The operator's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RouterConfig {
-    /// Browsers are used at all.
+    /// Inference in the browser is enabled.
     pub enable_browser_inference: bool,
-    /// The most bytes that a page may fetch for a model.
+    /// Maximum size of a model that a page may fetch, in bytes.
     pub max_browser_model_size_bytes: u64,
-    /// Features whose requests stay in the browser however long they are.
+    /// Features whose requests stay in the browser regardless of complexity.
     pub prefer_browser_for: Vec<String>,
-    /// A prompt of more characters is complex: 2000.
+    /// A longer prompt is complex: 2000 characters.
     pub complex_prompt_length: u32,
-    /// More tokens to generate are complex: 500.
+    /// A request for more tokens is complex: 500.
     pub complex_max_tokens: u32,
-    /// The least memory that a page must be able to take, in GiB: 0.5.
+    /// Memory that a page must be able to allocate, in GiB: 0.5.
     pub min_ram_gib: f64,
 }
 

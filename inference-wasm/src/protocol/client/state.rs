@@ -1,4 +1,4 @@
-//! The states of the client, and a transition between two of them.
+//! The states of the client and the transitions between them.
 
 use std::fmt;
 
@@ -8,45 +8,45 @@ use serde::{Deserialize, Serialize};
 use super::reason::Reason;
 use super::tier::Tier;
 
-/// What the local engine is at. Requests have a life of their own: the server may answer one
-/// while the engine is in any of these.
+/// The state of the local engine. Requests are independent of it: the server may answer one in any
+/// of these states.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Nothing has begun.
+    /// Not started.
     New,
-    /// Capabilities are asked for.
+    /// Waiting for capabilities.
     Detect,
-    /// The device's tier is decided.
+    /// Classifying the device.
     Classify,
-    /// A variant is chosen for a tier of the chain.
+    /// Choosing a variant for a tier of the chain.
     Choose,
-    /// An adapter and a device are asked for.
+    /// Waiting for an adapter and a device.
     Device,
-    /// The first dispatch is held against what it must be.
+    /// Verifying the first dispatch.
     Probe,
-    /// Storage is looked through; shards are hashed and fetched.
+    /// Inspecting storage, hashing and fetching shards.
     Cache,
-    /// The user is asked about a download.
+    /// Waiting for consent to a download.
     Consent,
-    /// The model is loaded from where its shards lie.
+    /// Loading the model from stored shards.
     Load,
-    /// The model can run.
+    /// The model is loaded and idle.
     Ready,
-    /// The model answers a request.
+    /// The model is answering a request.
     Running,
-    /// A request was given up, and the engine is still at it.
+    /// Waiting for the engine to stop a run.
     Stop,
-    /// A device is gone, and the next one is waited for.
+    /// A device was lost; pausing before the next one.
     Recover,
-    /// No local engine, for now or for good: the server is all there is.
+    /// No local engine: only the server answers.
     Server,
 }
 
 impl State {
-    /// The name as it stands in JSON and traces.
+    /// The name in JSON and traces.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -73,19 +73,19 @@ impl fmt::Display for State {
     }
 }
 
-/// One change of state.
+/// A transition from one state to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Transition {
-    /// When, on the clock of the inputs.
+    /// Its time, by the clock of the inputs.
     pub at_ms: u64,
     /// The state that was left.
     pub from: State,
     /// The state that was entered.
     pub to: State,
-    /// The tier that it is about from now on.
+    /// The tier after the transition.
     pub tier: Tier,
-    /// The latest generation that was handed out.
+    /// Generation of the latest device.
     pub generation: u64,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }

@@ -1,4 +1,4 @@
-//! What a page reports about weights in the browser's storage.
+//! Reports of a page about weights in the browser's storage.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::model::Versions;
 
-/// Where shards can lie, from the first choice to the last.
+/// Where shards can be stored, best first.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -20,23 +20,23 @@ pub enum Place {
     CacheStorage,
     /// IndexedDB.
     IndexedDb,
-    /// Nowhere: in memory until the page ends.
+    /// In memory until the page ends.
     Memory,
 }
 
-/// What storage has of one variant.
+/// The stored parts of one variant.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Stored {
-    /// The versions that were written with it; `None` where the note is gone.
+    /// Their versions; `None` if the note of them is missing.
     pub versions: Option<Versions>,
-    /// Shards by their place in the manifest.
-    #[serde(deserialize_with = "by_place")]
+    /// Shards by index in the manifest.
+    #[serde(deserialize_with = "by_index")]
     pub shards: BTreeMap<u32, StoredShard>,
 }
 
-/// Keys of a JSON object are text, and within an enum by tag serde leaves them so.
-fn by_place<'de, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<u32, StoredShard>, D::Error> {
+/// Parses the keys: inside an internally tagged enum, serde leaves them as text.
+fn by_index<'de, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<u32, StoredShard>, D::Error> {
     let shards = BTreeMap::<String, StoredShard>::deserialize(map)?;
     let numbered = shards.into_iter().map(|(key, shard)| Ok((key.parse()?, shard)));
     numbered.collect::<Result<_, std::num::ParseIntError>>().map_err(D::Error::custom)
@@ -45,24 +45,24 @@ fn by_place<'de, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<u32, StoredSha
 /// One stored shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredShard {
-    /// Bytes that are there.
+    /// Bytes that are stored.
     pub bytes: u64,
-    /// The hash that it was stored under, from the manifest of that time.
+    /// The hash in the manifest when it was stored.
     pub sha256: String,
-    /// Its bytes have been hashed in this visit, and are right.
+    /// Its bytes were hashed during this visit and matched.
     pub is_verified: bool,
 }
 
-/// How a browser refused to store something.
+/// An error of the browser when storing a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct StorageTrouble {
-    /// The error's `name`; Firefox's IndexedDB gives none.
+    /// The error's `name`; Firefox's IndexedDB has none.
     pub name: Option<String>,
     /// The error's message.
     pub message: String,
-    /// Bytes that were written, where the call said.
+    /// Bytes that were written, if the call reported them.
     pub written_bytes: Option<u64>,
-    /// Bytes that should have been.
+    /// Bytes that were to be written.
     pub wanted_bytes: u64,
 }

@@ -1,4 +1,4 @@
-//! The tiers of the fallback chain, and the tiers of devices.
+//! The tiers of the fallback chain and the tiers of devices.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::execution::BackendName;
 
-/// A step of the fallback chain, from the best to the one that is always there.
+/// A tier of the fallback chain, best first.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -19,7 +19,7 @@ pub enum Tier {
     Webgl,
     /// CPU kernels in WebAssembly.
     Wasm,
-    /// Not on this device.
+    /// The server, not this device.
     Server,
 }
 
@@ -27,7 +27,7 @@ impl Tier {
     /// The chain, in order.
     pub const CHAIN: [Self; 4] = [Self::Webgpu, Self::Webgl, Self::Wasm, Self::Server];
 
-    /// The next step down; `None` behind the last one.
+    /// The next tier in the chain; `None` after the last.
     pub fn next(self) -> Option<Self> {
         match self {
             Self::Webgpu => Some(Self::Webgl),
@@ -37,7 +37,7 @@ impl Tier {
         }
     }
 
-    /// The engine's backend behind it; `None` for the server.
+    /// The backend of the tier; `None` for the server.
     pub fn backend(self) -> Option<BackendName> {
         match self {
             Self::Webgpu => Some(BackendName::Webgpu),
@@ -47,7 +47,7 @@ impl Tier {
         }
     }
 
-    /// The name as it stands in JSON and traces.
+    /// The name in JSON and traces.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Webgpu => "webgpu",
@@ -64,18 +64,18 @@ impl fmt::Display for Tier {
     }
 }
 
-/// How strong a device is, from the weakest.
+/// How capable a device is, weakest first.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceTier {
-    /// No GPU that computes: the CPU alone.
+    /// No usable GPU: CPU only.
     NoGpu,
-    /// A few hundred million parameters.
+    /// Runs models of a few hundred million parameters.
     Low,
-    /// About a billion.
+    /// Runs models of about a billion parameters.
     Mid,
-    /// Several billions.
+    /// Runs models of several billion parameters.
     Flagship,
 }

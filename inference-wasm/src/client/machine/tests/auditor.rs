@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::*;
 use crate::client::breaker::BreakerLimits;
 use crate::client::cache::Stored;
 use crate::protocol::EngineErrorKind;

@@ -4,7 +4,6 @@
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::super::*;
 use super::auditor::right_token;
 use super::world::{Job, TOKENS, World, config, end, full, local, request};
 use crate::client::cache::{StorageTrouble, Stored};

@@ -9,7 +9,6 @@ mod requests;
 mod startup;
 mod storage;
 
-use super::super::*;
 use super::world::{Ask, World, config, full, local, request};
 use crate::client::capability::Connection;
 use crate::protocol::EngineErrorKind;
