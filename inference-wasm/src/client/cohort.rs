@@ -22,7 +22,7 @@ impl Experiment {
         let hash = hasher.finalize();
         let mut first = [0; 8];
         first.copy_from_slice(&hash[..8]);
-        // 64 bits modulo a sum of 32-bit weights: the bias is below 1 in 2^32 for realistic weights.
+        // 64 bits modulo a sum of 32-bit weights: the bias is negligible.
         let mut point = u64::from_le_bytes(first) % total;
         self.arms.iter().find(|arm| {
             let is_in = point < u64::from(arm.weight);

@@ -17,8 +17,22 @@ pub struct EngineError {
 }
 
 /// The kinds of error that a command can end with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum EngineErrorKind {
     /// A shard is missing, or the server refuses it; the message has the HTTP status.
     ShardUnavailable,
@@ -49,25 +63,6 @@ pub enum EngineErrorKind {
 impl EngineErrorKind {
     /// The name in JSON, scenarios and messages.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ShardUnavailable => "shard-unavailable",
-            Self::ShardTruncated => "shard-truncated",
-            Self::ShardCorrupt => "shard-corrupt",
-            Self::InvalidModel => "invalid-model",
-            Self::UnsupportedModel => "unsupported-model",
-            Self::ChatTemplate => "chat-template",
-            Self::ContextOverflow => "context-overflow",
-            Self::BackendUnavailable => "backend-unavailable",
-            Self::OutOfMemory => "out-of-memory",
-            Self::DeviceLost => "device-lost",
-            Self::GpuError => "gpu-error",
-            Self::InvalidRequest => "invalid-request",
-        }
-    }
-}
-
-impl std::fmt::Display for EngineErrorKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
+        self.into()
     }
 }

@@ -37,7 +37,7 @@ pub struct PageEvent {
 #[serde(tag = "type", rename_all = "kebab-case")]
 #[expect(clippy::large_enum_variant, reason = "results are few, and events are not stored")]
 pub enum PageEventKind {
-    /// The worker runs, the bundle is loaded, and the page accepts commands. Always the first event.
+    /// The bundle is loaded, and the page accepts commands. Always the first event.
     Ready {
         /// The page's [`PROTOCOL_VERSION`](super::PROTOCOL_VERSION).
         protocol: u32,
@@ -131,9 +131,23 @@ pub enum PageEventKind {
 
 /// A phase of a command.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Phase {
     /// Reading the browser's capabilities.
     Probe,
@@ -156,22 +170,7 @@ pub enum Phase {
 impl Phase {
     /// The name in JSON and messages.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Probe => "probe",
-            Self::Fetch => "fetch",
-            Self::Prepare => "prepare",
-            Self::Prefill => "prefill",
-            Self::Decode => "decode",
-            Self::Score => "score",
-            Self::Ops => "ops",
-            Self::Release => "release",
-        }
-    }
-}
-
-impl std::fmt::Display for Phase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
+        self.into()
     }
 }
 

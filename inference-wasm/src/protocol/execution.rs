@@ -10,9 +10,23 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(serde_json::to_string(&BackendName::Webgpu).unwrap(), r#""webgpu""#);
 /// ```
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum BackendName {
     /// Compute shaders.
     Webgpu,
@@ -32,25 +46,26 @@ impl BackendName {
 
     /// The name in TOML, on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webgpu => "webgpu",
-            Self::Webgl => "webgl",
-            Self::Wasm => "wasm",
-            Self::Cpu => "cpu",
-            Self::Reference => "reference",
-        }
-    }
-}
-
-impl std::fmt::Display for BackendName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
+        self.into()
     }
 }
 
 /// The widest vector instructions that the code was compiled with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum SimdLevel {
     /// No vector instructions: lanes are loops.
     Scalar,
@@ -65,18 +80,7 @@ pub enum SimdLevel {
 impl SimdLevel {
     /// The name in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Simd128 => "simd128",
-            Self::RelaxedSimd => "relaxed-simd",
-            Self::Native => "native",
-        }
-    }
-}
-
-impl std::fmt::Display for SimdLevel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
+        self.into()
     }
 }
 
@@ -87,9 +91,23 @@ impl std::fmt::Display for SimdLevel {
 /// assert_eq!(serde_json::to_string(&BundleName::Relaxed).unwrap(), r#""relaxed""#);
 /// ```
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum BundleName {
     /// No vector instructions, for browsers without them.
     Scalar,
@@ -107,12 +125,7 @@ impl BundleName {
 
     /// The name in TOML, on the command line, in addresses and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Base => "base",
-            Self::Relaxed => "relaxed",
-            Self::Threads => "threads",
-        }
+        self.into()
     }
 
     /// The vector instructions that the bundle is built with.
@@ -122,12 +135,6 @@ impl BundleName {
             Self::Base | Self::Threads => SimdLevel::Simd128,
             Self::Relaxed => SimdLevel::RelaxedSimd,
         }
-    }
-}
-
-impl std::fmt::Display for BundleName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

@@ -37,3 +37,42 @@ pub use result::{FinishReason, Generated, GpuTime, Loaded, LogitsRef, Scored, Ti
 
 /// Incremented whenever a message changes its shape or its meaning.
 pub const PROTOCOL_VERSION: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Display;
+
+    use serde::Serialize;
+    use strum::VariantArray;
+
+    use super::client::{ClientErrorKind, ClientFault, Reason, State, Tier};
+    use super::*;
+
+    fn check<T: VariantArray + Display + Serialize>() {
+        for name in T::VARIANTS {
+            assert_eq!(serde_json::to_value(name).unwrap(), name.to_string());
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_json() {
+        check::<BackendName>();
+        check::<SimdLevel>();
+        check::<BundleName>();
+        check::<EngineErrorKind>();
+        check::<Phase>();
+        check::<State>();
+        check::<Tier>();
+        check::<Reason>();
+        check::<ClientErrorKind>();
+        for fault in SeededFault::ALL {
+            assert_eq!(serde_json::to_value(fault).unwrap(), fault.as_str());
+        }
+        for fault in ClientFault::ALL {
+            assert_eq!(serde_json::to_value(fault).unwrap(), fault.as_str());
+        }
+        assert_eq!(SeededFault::ALL, SeededFault::VARIANTS);
+        assert_eq!(ClientFault::ALL, ClientFault::VARIANTS);
+        assert_eq!(format!("{:<12}|", Reason::BornLost), "born-lost   |");
+    }
+}

@@ -4,8 +4,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A mutant of the engine: a defect in a test build that shows whether a run detects it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum SeededFault {
     /// The two nibbles of each byte of 4-bit weights are swapped.
     WrongNibbleOrder,
@@ -43,16 +55,6 @@ impl SeededFault {
 
     /// The name on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WrongNibbleOrder => "wrong-nibble-order",
-            Self::ZeroedLayer => "zeroed-layer",
-            Self::RightTextWrongLogits => "right-text-wrong-logits",
-            Self::HangInDecode => "hang-in-decode",
-            Self::PanicInDecode => "panic-in-decode",
-            Self::LyingBackend => "lying-backend",
-            Self::OffByOneTail => "off-by-one-tail",
-            Self::MissingBarrier => "missing-barrier",
-            Self::F16Overflow => "f16-overflow",
-        }
+        self.into()
     }
 }

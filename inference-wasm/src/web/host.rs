@@ -1,5 +1,5 @@
-//! The browser as the engine's [`Host`]: fetching, clock, events and cancellation, in a worker or on
-//! a page's main thread.
+//! The browser as the engine's [`Host`]: fetching, clock, events and cancellation. In a worker or
+//! on a page's main thread.
 
 use std::cell::Cell;
 

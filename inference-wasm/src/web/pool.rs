@@ -33,8 +33,8 @@ pub fn start_pool(workers: usize) -> Result<(), JsError> {
         .map_err(|error| JsError::new(&error.to_string()))
 }
 
-/// Runs one thread of the pool in this worker, as long as the pool exists. `emit` takes the event of
-/// a panic.
+/// Runs one thread of the pool in this worker, as long as the pool exists. `emit` takes the event
+/// of a panic.
 #[wasm_bindgen]
 pub fn run_pool_thread(emit: js_sys::Function) {
     outbox::open(emit);

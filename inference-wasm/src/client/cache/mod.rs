@@ -155,7 +155,7 @@ impl StorageTrouble {
     /// Interprets an error. Browsers differ in names and messages, and some report no error:
     ///
     /// - Chromium rejects with `QuotaExceededError` everywhere.
-    /// - Firefox writes fewer bytes than requested through a sync handle and throws nothing, rejects
+    /// - Firefox writes fewer bytes than requested through a sync handle without an error, rejects
     ///   `Cache.put` with `NS_ERROR_FILE_NO_DEVICE_SPACE`, and its IndexedDB error has no name.
     /// - WebKit has an OPFS that fails with `UnknownError`.
     pub fn reason(&self) -> StorageReason {

@@ -1,14 +1,14 @@
 //! The configuration of the client.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::breaker::{BreakerLimits, Breakers};
-use super::experiment::Experiment;
 use super::model::ModelVariant;
 #[cfg(feature = "seeded-faults")]
 use super::mutant::ClientFault;
-use super::routing::{Preference, RouterConfig};
+use super::tier::Tier;
 
 /// The configuration of a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -153,4 +153,138 @@ impl Default for RecoveryLimits {
     fn default() -> Self {
         Self { losses: 3, window_ms: 60_000, pause_ms: 250 }
     }
+}
+
+/// The user's preference between browser and server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preference {
+    /// The router decides.
+    #[default]
+    Auto,
+    /// In the browser if possible, regardless of complexity and battery.
+    Always,
+    /// On the server; the device fetches and computes nothing.
+    Never,
+}
+
+/// The complexity of a request, as declared by its author.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Complexity {
+    /// Not declared: estimated from lengths.
+    #[default]
+    Auto,
+    /// A classification, a completion, a short answer.
+    Simple,
+    /// A paragraph.
+    Medium,
+    /// Reasoning over a long text.
+    Complex,
+}
+
+/// The operator's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RouterConfig {
+    /// Inference in the browser is enabled.
+    pub enable_browser_inference: bool,
+    /// Maximum size of a model that a page may fetch, in bytes.
+    pub max_browser_model_size_bytes: u64,
+    /// Features whose requests stay in the browser regardless of complexity.
+    pub prefer_browser_for: Vec<String>,
+    /// A longer prompt is complex: 2000 characters.
+    pub complex_prompt_length: u32,
+    /// A request for more tokens is complex: 500.
+    pub complex_max_tokens: u32,
+    /// Memory that a page must be able to allocate, in GiB: 0.5.
+    pub min_ram_gib: f64,
+}
+
+impl Default for RouterConfig {
+    fn default() -> Self {
+        Self {
+            enable_browser_inference: true,
+            max_browser_model_size_bytes: 4 << 30,
+            prefer_browser_for: Vec::new(),
+            complex_prompt_length: 2000,
+            complex_max_tokens: 500,
+            min_ram_gib: 0.5,
+        }
+    }
+}
+
+/// When a breaker opens and closes. The defaults are documented numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct BreakerLimits {
+    /// Number of failures that open it: 3.
+    pub failures: u32,
+    /// The period in which they count: 5 minutes.
+    pub window_ms: u64,
+    /// How long it stays open at first: 1 minute. Each further opening in a row doubles it.
+    pub cooldown_ms: u64,
+    /// The longest that it stays open: 15 minutes.
+    pub longest_cooldown_ms: u64,
+}
+
+impl Default for BreakerLimits {
+    fn default() -> Self {
+        Self { failures: 3, window_ms: 300_000, cooldown_ms: 60_000, longest_cooldown_ms: 900_000 }
+    }
+}
+
+/// The state of a breaker: whether its tier may be tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Breaker {
+    /// The tier may be tried.
+    Closed {
+        /// The times of recent failures in milliseconds, in order.
+        failures_ms: Vec<u64>,
+    },
+    /// The tier may not be tried yet.
+    Open {
+        /// When a trial is allowed, in milliseconds.
+        until_ms: u64,
+        /// Number of openings in a row.
+        times: u32,
+    },
+    /// One trial is running: a failure opens the breaker again, a success closes it.
+    HalfOpen {
+        /// Number of openings in a row.
+        times: u32,
+    },
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::Closed { failures_ms: Vec::new() }
+    }
+}
+
+/// The breakers of all tiers. The page keeps them between visits.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Breakers(pub(crate) BTreeMap<Tier, Breaker>);
+
+/// An experiment with weighted arms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Experiment {
+    /// Its name; a new name reassigns all visitors.
+    pub name: String,
+    /// The arms, in order.
+    pub arms: Vec<Arm>,
+}
+
+/// An arm of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Arm {
+    /// Its name.
+    pub name: String,
+    /// Its share of visitors relative to the other arms; 0 for none.
+    pub weight: u32,
+    /// The model variant that it prefers; `None` does not change the choice.
+    #[serde(default)]
+    pub variant: Option<String>,
 }

@@ -4,10 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Generation, Token};
-use super::model::ModelVariant;
+use super::model::{ModelVariant, Place};
 use super::output::{Answer, ClientError};
 use super::state::Transition;
-use super::storage::Place;
 use super::telemetry::TelemetryRecord;
 use super::tier::Tier;
 use crate::protocol::request::GenerateRequest;

@@ -3,11 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::config::{Complexity, Preference};
 use super::device::{Battery, Capabilities};
-use super::model::Versions;
+use super::model::{StorageTrouble, Stored, Versions};
 use super::reason::Reason;
-use super::routing::{Complexity, Preference};
-use super::storage::{StorageTrouble, Stored};
 use crate::protocol::error::EngineErrorKind;
 use crate::protocol::request::GenerateRequest;
 use crate::protocol::result::FinishReason;

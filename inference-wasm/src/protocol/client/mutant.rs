@@ -4,8 +4,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A mutant of the client: a defect that only a build with the feature `seeded-faults` can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum ClientFault {
     /// After the loss of a device during an answer, the answer ends with a token of zeros.
     ZerosOnLoss,
@@ -52,19 +65,6 @@ impl ClientFault {
 
     /// The name on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ZerosOnLoss => "zeros-on-loss",
-            Self::SwallowedError => "swallowed-error",
-            Self::DuplicateToken => "duplicate-token",
-            Self::LostToken => "lost-token",
-            Self::StaleGenerationAccepted => "stale-generation-accepted",
-            Self::CacheNotVerified => "cache-not-verified",
-            Self::WrongReason => "wrong-reason",
-            Self::SilentTierChange => "silent-tier-change",
-            Self::PromptInTelemetry => "prompt-in-telemetry",
-            Self::BreakerNeverOpens => "breaker-never-opens",
-            Self::TemplateSkewIgnored => "template-skew-ignored",
-            Self::FallbackSkipsTier => "fallback-skips-tier",
-        }
+        self.into()
     }
 }

@@ -107,9 +107,23 @@ pub struct ClientError {
 
 /// The kinds of error that a request can end with.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum ClientErrorKind {
     /// Another request is being answered.
     Busy,
@@ -130,20 +144,6 @@ pub enum ClientErrorKind {
 impl ClientErrorKind {
     /// The name in JSON and traces.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Busy => "busy",
-            Self::InvalidRequest => "invalid-request",
-            Self::ContextOverflow => "context-overflow",
-            Self::ReplayDiverged => "replay-diverged",
-            Self::TokenMissing => "token-missing",
-            Self::NoTierLeft => "no-tier-left",
-            Self::DeadlineExceeded => "deadline-exceeded",
-        }
-    }
-}
-
-impl std::fmt::Display for ClientErrorKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
+        self.into()
     }
 }

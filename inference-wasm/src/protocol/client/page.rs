@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::config::Config;
 use super::input::Input;
+use super::model::Place;
 use super::mutant::ClientFault;
-use super::storage::Place;
 use crate::protocol::execution::BundleName;
 use crate::protocol::result::Generated;
 

@@ -5,9 +5,22 @@ use serde::{Deserialize, Serialize};
 
 /// The reason for a transition, a fallback or the end of a request.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Reason {
     // Progress.
     /// The page has started.
@@ -205,23 +218,9 @@ impl Reason {
     }
 }
 
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The only table of names is that of JSON.
-        let json = serde_json::to_value(self).map_err(|_| std::fmt::Error)?;
-        f.pad(json.as_str().ok_or(std::fmt::Error)?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_those_of_json() {
-        assert_eq!(Reason::DeviceLostAgain.to_string(), "device-lost-again");
-        assert_eq!(format!("{:<12}|", Reason::BornLost), "born-lost   |");
-    }
 
     #[test]
     fn a_reason_has_one_direction_at_most() {

@@ -1,7 +1,5 @@
 //! The states of the client and the transitions between them.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +9,23 @@ use super::tier::Tier;
 /// The state of the local engine. Requests are independent of it: the server may answer one in any
 /// of these states.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum State {
     /// Not started.
     New,
@@ -48,28 +60,7 @@ pub enum State {
 impl State {
     /// The name in JSON and traces.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Detect => "detect",
-            Self::Classify => "classify",
-            Self::Choose => "choose",
-            Self::Device => "device",
-            Self::Probe => "probe",
-            Self::Cache => "cache",
-            Self::Consent => "consent",
-            Self::Load => "load",
-            Self::Ready => "ready",
-            Self::Running => "running",
-            Self::Stop => "stop",
-            Self::Recover => "recover",
-            Self::Server => "server",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        self.into()
     }
 }
 

@@ -1,7 +1,5 @@
 //! The tiers of the fallback chain and the tiers of devices.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +7,23 @@ use crate::protocol::execution::BackendName;
 
 /// A tier of the fallback chain, best first.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Tier {
     /// Compute shaders.
     Webgpu,
@@ -49,18 +61,7 @@ impl Tier {
 
     /// The name in JSON and traces.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webgpu => "webgpu",
-            Self::Webgl => "webgl",
-            Self::Wasm => "wasm",
-            Self::Server => "server",
-        }
-    }
-}
-
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        self.into()
     }
 }
 

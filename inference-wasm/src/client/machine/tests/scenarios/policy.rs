@@ -1,4 +1,4 @@
-//! What the user, the operator, the battery and the heat decide.
+//! Decisions by the user, the operator, the battery and the temperature.
 
 use super::super::world::{Ask, local, request};
 use super::{Scenario, progressive, scenario, start};

@@ -1,4 +1,4 @@
-//! A device that is lost, or hangs, in every phase, and the tier that is left for it.
+//! Devices that are lost or hang in every phase, and the fallbacks that follow.
 
 use super::super::auditor::right_token;
 use super::super::world::{Ask, end, local, request};

@@ -1,4 +1,4 @@
-//! Weights: stored, evicted, corrupt, stale, not to be had, and asked about.
+//! Weights: stored, evicted, corrupt, stale, unavailable, and subject to consent.
 
 use super::super::world::{Ask, local, request};
 use super::{
