@@ -25,7 +25,7 @@ use crate::protocol::client::{
 /// assert_eq!(client.state(), State::Server);
 /// assert_eq!(client.trace().to_string().lines().last(), Some("detect   -> server   server g0 detect-timeout"));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Client {
     pub(super) config: Config,
     pub(super) now_ms: u64,
@@ -89,34 +89,12 @@ impl Client {
             .and_then(|enrolment| enrolment.experiment.assign(&enrolment.visitor))
             .cloned();
         Self {
-            now_ms: 0,
             preference: config.preference,
-            pressure: Pressure::default(),
-            battery: None,
             arm,
-            state: State::New,
-            deadline_ms: None,
-            announced_ms: None,
-            capabilities: None,
-            classification: None,
-            tier: Tier::Webgpu,
-            generation: 0,
-            device: 0,
-            has_device: false,
-            variant: None,
-            weights: Weights::default(),
-            excluded: BTreeSet::new(),
-            trail: Vec::new(),
-            retired: None,
-            recovery: None,
-            losses_ms: Vec::new(),
             breakers: config.breakers.clone(),
-            flight: None,
-            stale_events: 0,
-            trace: Trace::default(),
-            effects: Vec::new(),
             mutant: Mutant::new(&config),
             config,
+            ..Self::default()
         }
     }
 

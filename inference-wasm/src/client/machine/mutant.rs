@@ -1,12 +1,11 @@
 //! The hooks of the client's mutants: the machine calls one where a mutant differs.
 //!
-//! Without the feature `seeded-faults` every hook does nothing.
+//! Without the feature `seeded-faults` no client is a mutant, and the hooks do nothing.
 
-use crate::client::cache::CachePlan;
-#[cfg(feature = "seeded-faults")]
-use crate::protocol::client::ClientFault;
+use crate::client::cache::{CachePlan, ShardPlan};
 use crate::protocol::client::{
-    Config, LocalEvent, ModelVariant, Reason, Request, Stored, TelemetryRecord, Tier, Token,
+    ClientFault, Config, LocalEvent, ModelVariant, Reason, Request, Stored, TelemetryRecord, Tier,
+    Token,
 };
 
 /// The mutant that this client is, if any.
@@ -16,60 +15,26 @@ pub(super) struct Mutant {
     fault: Option<ClientFault>,
 }
 
-#[cfg(not(feature = "seeded-faults"))]
-#[expect(clippy::unused_self, reason = "hooks of a build with mutants")]
 impl Mutant {
-    pub(super) fn new(_config: &Config) -> Self {
-        Self::default()
-    }
-
-    pub(super) fn swallows_errors(self) -> bool {
-        false
-    }
-
-    pub(super) fn on_token(self, is_new: bool, _is_interrupted: bool, _token: &Token) -> bool {
-        is_new
-    }
-
-    pub(super) fn accepts_stale(self, _event: &LocalEvent) -> bool {
-        false
-    }
-
-    pub(super) fn accepts_any_state(self) -> bool {
-        false
-    }
-
-    pub(super) fn on_stored(self, _stored: &mut Stored, _variant: &ModelVariant) {}
-
-    pub(super) fn on_plan(self, _plan: &mut CachePlan) {}
-
-    pub(super) fn on_reason(self, reason: Reason) -> Reason {
-        reason
-    }
-
-    pub(super) fn is_silent(self) -> bool {
-        false
-    }
-
-    pub(super) fn on_record(self, _record: &mut TelemetryRecord, _request: &Request) {}
-
-    pub(super) fn breakers_count(self) -> bool {
-        true
-    }
-
-    pub(super) fn on_next(self, next: Option<Tier>) -> Option<Tier> {
-        next
-    }
-}
-
-#[cfg(feature = "seeded-faults")]
-impl Mutant {
+    #[cfg(feature = "seeded-faults")]
     pub(super) fn new(config: &Config) -> Self {
         Self { fault: config.fault }
     }
 
+    #[cfg(not(feature = "seeded-faults"))]
+    pub(super) fn new(_config: &Config) -> Self {
+        Self {}
+    }
+
+    #[cfg(feature = "seeded-faults")]
     fn is(self, fault: ClientFault) -> bool {
         self.fault == Some(fault)
+    }
+
+    #[cfg(not(feature = "seeded-faults"))]
+    #[expect(clippy::unused_self, reason = "a build with mutants uses it")]
+    fn is(self, _fault: ClientFault) -> bool {
+        false
     }
 
     pub(super) fn answers_with_zeros(self) -> bool {
@@ -102,7 +67,6 @@ impl Mutant {
     }
 
     pub(super) fn on_plan(self, plan: &mut CachePlan) {
-        use crate::client::cache::ShardPlan;
         if self.is(ClientFault::CacheNotVerified) {
             for shard in plan.shards.iter_mut().filter(|shard| **shard == ShardPlan::Verify) {
                 *shard = ShardPlan::Reuse;

@@ -5,9 +5,8 @@
 //! that the user has seen and waits for its next place.
 
 use super::client::{Client, Recovery};
-use crate::protocol::client::{Effect, FallbackStep, Reason, State, Tier};
-#[cfg(feature = "seeded-faults")]
-use crate::protocol::client::{End, Token};
+use crate::protocol::FinishReason;
+use crate::protocol::client::{Effect, End, FallbackStep, Reason, State, Tier, Token};
 
 impl Client {
     /// Handles a failed step of the start. During a recovery it counts as another loss: a GPU
@@ -22,7 +21,6 @@ impl Client {
 
     /// Replaces a device that is lost or hung, up to the limit within the window.
     pub(super) fn lose(&mut self, reason: Reason) {
-        #[cfg(feature = "seeded-faults")]
         self.answer_with_zeros();
         let limits = self.config.recovery;
         let now_ms = self.now_ms;
@@ -112,7 +110,6 @@ impl Client {
     }
 
     /// The mutant that takes a failed readback for logits: its answer ends with a token of zeros.
-    #[cfg(feature = "seeded-faults")]
     fn answer_with_zeros(&mut self) {
         if self.state == State::Running
             && self.mutant.answers_with_zeros()
@@ -123,7 +120,7 @@ impl Client {
             let request = flight.request.id;
             flight.see(zeros.clone(), (self.tier, None), self.now_ms);
             self.effects.push(Effect::EmitToken { request, token: zeros });
-            let finish_reason = crate::protocol::FinishReason::Length;
+            let finish_reason = FinishReason::Length;
             let end = End { finish_reason, prompt_tokens: 0, tokens: index + 1 };
             self.finish(end, self.tier, None);
         }

@@ -254,15 +254,9 @@ impl Client {
     fn record_of(&self, flight: &Flight) -> TelemetryRecord {
         TelemetryRecord {
             version: TELEMETRY_VERSION,
-            model_id: None,
-            prompt_tokens: 0,
             completion_tokens: flight.seen.len() as u32,
             latency_ms: self.now_ms.saturating_sub(flight.since_ms),
             first_token_ms: flight.first_token_ms,
-            success: false,
-            finish_reason: None,
-            error: None,
-            tier: None,
             trail: flight.trail.clone(),
             recoveries: flight.recoveries,
             recovery_reason: flight.recovery.map(|(reason, _)| reason),
@@ -273,6 +267,7 @@ impl Client {
             device_tier: self.classification.as_ref().map(|classification| classification.tier),
             form: self.capabilities.as_ref().map(|capabilities| capabilities.form()),
             cohort: self.arm.as_ref().map(|arm| arm.name.clone()),
+            ..TelemetryRecord::default()
         }
     }
 

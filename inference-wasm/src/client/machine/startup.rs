@@ -153,20 +153,7 @@ impl Client {
 
     /// Whether the engine may become ready by itself.
     pub(super) fn is_starting(&self) -> bool {
-        match self.state {
-            State::Detect
-            | State::Classify
-            | State::Choose
-            | State::Device
-            | State::Probe
-            | State::Cache
-            | State::Consent
-            | State::Load
-            | State::Recover
-            | State::Stop
-            | State::New => true,
-            State::Ready | State::Running | State::Server => false,
-        }
+        !matches!(self.state, State::Ready | State::Running | State::Server)
     }
 
     /// Whether requests wait for the engine and not for the server.

@@ -5,7 +5,6 @@
 //! depend on the order of the registry.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -171,17 +170,12 @@ fn rejections(variant: &ModelVariant, need: &Need<'_>, device_tier: DeviceTier) 
 
 /// An error in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("variant `{variant}`: {message}")]
 pub struct RegistryError {
     /// Id of the variant, or its index if it has no id.
     pub variant: String,
     /// What was expected and found.
     pub message: String,
-}
-
-impl fmt::Display for RegistryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "variant `{}`: {}", self.variant, self.message)
-    }
 }
 
 /// Validates a registry.

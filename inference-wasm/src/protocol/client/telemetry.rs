@@ -16,7 +16,7 @@ use crate::protocol::result::FinishReason;
 pub const TELEMETRY_VERSION: u32 = 1;
 
 /// The record of one finished request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetryRecord {
     /// [`TELEMETRY_VERSION`].
