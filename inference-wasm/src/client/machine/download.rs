@@ -89,7 +89,7 @@ impl Client {
             return self.shard_available(shard);
         }
         if self.weights.pending.contains_key(&shard) {
-            self.remark(Reason::ShardCorrupt);
+            self.record_reason(Reason::ShardCorrupt);
             self.fetch(shard, 0);
         } else {
             self.stale();
@@ -137,7 +137,7 @@ impl Client {
             return;
         }
         self.weights.memory_only = true;
-        self.remark(match trouble.reason() {
+        self.record_reason(match trouble.reason() {
             StorageReason::QuotaExceeded => Reason::QuotaExceeded,
             StorageReason::Denied
             | StorageReason::Unavailable
@@ -159,7 +159,7 @@ impl Client {
             return true;
         }
         self.exclude_variant();
-        self.fall(Reason::WeightsUnavailable);
+        self.fall_back(Reason::WeightsUnavailable);
         false
     }
 
@@ -167,11 +167,11 @@ impl Client {
     pub(super) fn storage_expired(&mut self) {
         if self.weights.plan.is_none() {
             self.weights.memory_only = true;
-            self.remark(Reason::StorageTimeout);
+            self.record_reason(Reason::StorageTimeout);
             self.inspected(&Stored::default());
         } else {
             self.exclude_variant();
-            self.fall(Reason::WeightsUnavailable);
+            self.fall_back(Reason::WeightsUnavailable);
         }
     }
 
@@ -191,7 +191,7 @@ impl Client {
     }
 
     /// Records a reason as a transition from `Cache` to `Cache`, and restarts the deadline.
-    fn remark(&mut self, reason: Reason) {
+    fn record_reason(&mut self, reason: Reason) {
         self.enter(State::Cache, reason);
         self.limit(Some(self.config.deadlines.shard_ms));
     }

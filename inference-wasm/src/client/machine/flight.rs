@@ -113,7 +113,7 @@ impl Flight {
     }
 
     /// Records a new token that the user sees.
-    pub(super) fn see(&mut self, token: Token, origin: Origin, now_ms: u64) {
+    pub(super) fn record_token(&mut self, token: Token, origin: Origin, now_ms: u64) {
         self.first_token_ms.get_or_insert(now_ms.saturating_sub(self.since_ms));
         if self.origins.last() != Some(&origin) {
             self.origins.push(origin);

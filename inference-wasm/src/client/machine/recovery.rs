@@ -1,6 +1,6 @@
 //! The loss of a device, a tier or the whole local engine.
 //!
-//! In rising order: [`Client::lose`] replaces a device, [`Client::fall`] falls back to the next
+//! In rising order: [`Client::lose`] replaces a device, [`Client::fall_back`] goes to the next
 //! tier, [`Client::retire`] leaves everything to the server. The request in flight keeps the tokens
 //! that the user has seen and waits for its next place.
 
@@ -15,7 +15,7 @@ impl Client {
         if self.recovery.is_some() {
             self.lose(reason);
         } else {
-            self.fall(reason);
+            self.fall_back(reason);
         }
     }
 
@@ -27,7 +27,7 @@ impl Client {
         self.losses_ms.retain(|at| now_ms.saturating_sub(*at) < limits.window_ms);
         if self.losses_ms.len() as u64 >= u64::from(limits.losses) {
             let is_loss = reason == Reason::DeviceLost;
-            return self.fall(if is_loss { Reason::DeviceLostAgain } else { reason });
+            return self.fall_back(if is_loss { Reason::DeviceLostAgain } else { reason });
         }
         self.losses_ms.push(now_ms);
         self.abandon();
@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// Falls back to the next tier.
-    pub(super) fn fall(&mut self, reason: Reason) {
+    pub(super) fn fall_back(&mut self, reason: Reason) {
         let reason = self.mutant.on_reason(reason);
         let from = self.tier;
         if reason.is_fault() && self.has_device && self.mutant.breakers_count() {
@@ -118,7 +118,7 @@ impl Client {
             let index = flight.seen.len() as u32;
             let zeros = Token { index, id: 0, text: String::new() };
             let request = flight.request.id;
-            flight.see(zeros.clone(), (self.tier, None), self.now_ms);
+            flight.record_token(zeros.clone(), (self.tier, None), self.now_ms);
             self.effects.push(Effect::EmitToken { request, token: zeros });
             let finish_reason = FinishReason::Length;
             let end = End { finish_reason, prompt_tokens: 0, tokens: index + 1 };

@@ -47,7 +47,7 @@ impl Client {
         let request = flight.request.id;
         let is_shown = self.mutant.on_token(is_new, flight.is_interrupted, &token);
         if is_new {
-            flight.see(token.clone(), origin, now_ms);
+            flight.record_token(token.clone(), origin, now_ms);
         }
         if is_shown {
             self.effects.push(Effect::EmitToken { request, token });
@@ -70,8 +70,8 @@ impl Client {
     pub(super) fn local_failed(&mut self, kind: EngineErrorKind) {
         match kind {
             EngineErrorKind::DeviceLost => self.lose(Reason::DeviceLost),
-            EngineErrorKind::OutOfMemory => self.fall(Reason::OutOfMemory),
-            EngineErrorKind::GpuError => self.fall(Reason::GpuError),
+            EngineErrorKind::OutOfMemory => self.fall_back(Reason::OutOfMemory),
+            EngineErrorKind::GpuError => self.fall_back(Reason::GpuError),
             EngineErrorKind::ContextOverflow => {
                 if let Some(flight) = &mut self.flight {
                     flight.refusal = Some(Reason::ContextOverflow);
@@ -88,7 +88,7 @@ impl Client {
             | EngineErrorKind::ShardCorrupt
             | EngineErrorKind::InvalidModel
             | EngineErrorKind::UnsupportedModel
-            | EngineErrorKind::BackendUnavailable => self.fall(Reason::RuntimeCrash),
+            | EngineErrorKind::BackendUnavailable => self.fall_back(Reason::RuntimeCrash),
         }
     }
 

@@ -56,7 +56,7 @@ impl Client {
         let now_ms = self.now_ms;
         // First, so that a breaker after its cooldown is half-open whatever happens next.
         if !self.breakers.of(self.tier).try_begin(now_ms) {
-            return self.fall(Reason::BreakerOpen);
+            return self.fall_back(Reason::BreakerOpen);
         }
         let Some(device) = self.capabilities.as_deref() else {
             return self.retire(Reason::DetectTimeout);
@@ -67,12 +67,12 @@ impl Client {
             backend.is_some_and(|backend| variant.backends.contains(&backend))
         };
         if !self.config.registry.iter().any(offers) {
-            return self.fall(Reason::NoCompatibleVariant);
+            return self.fall_back(Reason::NoCompatibleVariant);
         }
         match absence(self.tier, device) {
-            Some(Absence::Absent) => return self.fall(Reason::Absent),
-            Some(Absence::AdapterNull) => return self.fall(Reason::AdapterNull),
-            Some(Absence::SoftwareAdapter) => return self.fall(Reason::SoftwareAdapter),
+            Some(Absence::Absent) => return self.fall_back(Reason::Absent),
+            Some(Absence::AdapterNull) => return self.fall_back(Reason::AdapterNull),
+            Some(Absence::SoftwareAdapter) => return self.fall_back(Reason::SoftwareAdapter),
             None => {}
         }
         let need = Need {
@@ -86,7 +86,7 @@ impl Client {
         };
         let chosen = choose(&self.config.registry, &need).variant.cloned();
         match chosen {
-            None => self.fall(Reason::NoCompatibleVariant),
+            None => self.fall_back(Reason::NoCompatibleVariant),
             chosen => {
                 self.variant = chosen;
                 self.weights.restart();
@@ -116,16 +116,16 @@ impl Client {
         } else {
             self.effects.push(Effect::Discard { variant: self.variant_id() });
             self.exclude_variant();
-            self.fall(Reason::VersionSkew);
+            self.fall_back(Reason::VersionSkew);
         }
     }
 
     pub(super) fn load_failed(&mut self, kind: EngineErrorKind) {
         match kind {
             EngineErrorKind::DeviceLost => self.lose(Reason::DeviceLost),
-            EngineErrorKind::OutOfMemory => self.fall(Reason::OutOfMemory),
+            EngineErrorKind::OutOfMemory => self.fall_back(Reason::OutOfMemory),
             EngineErrorKind::BackendUnavailable => self.give_up(Reason::DeviceRejected),
-            EngineErrorKind::GpuError => self.fall(Reason::GpuError),
+            EngineErrorKind::GpuError => self.fall_back(Reason::GpuError),
             EngineErrorKind::ShardUnavailable
             | EngineErrorKind::ShardTruncated
             | EngineErrorKind::ShardCorrupt
@@ -138,7 +138,7 @@ impl Client {
             | EngineErrorKind::ShardTruncated
             | EngineErrorKind::ShardCorrupt => {
                 self.exclude_variant();
-                self.fall(Reason::WeightsUnavailable);
+                self.fall_back(Reason::WeightsUnavailable);
             }
             EngineErrorKind::InvalidModel
             | EngineErrorKind::UnsupportedModel
@@ -146,7 +146,7 @@ impl Client {
             | EngineErrorKind::ContextOverflow
             | EngineErrorKind::InvalidRequest => {
                 self.exclude_variant();
-                self.fall(Reason::LoadFailed);
+                self.fall_back(Reason::LoadFailed);
             }
         }
     }

@@ -12,13 +12,13 @@ impl Client {
     pub fn step(&mut self, now_ms: u64, input: Input) -> Vec<Effect> {
         self.now_ms = self.now_ms.max(now_ms);
         self.expire();
-        self.take(input);
+        self.handle(input);
         self.settle();
         self.announce_deadline();
         std::mem::take(&mut self.effects)
     }
 
-    fn take(&mut self, input: Input) {
+    fn handle(&mut self, input: Input) {
         match input {
             Input::Start if self.state == State::New => {
                 if self.config.start != Start::IdlePreload {
@@ -40,9 +40,9 @@ impl Client {
             }
             Input::Request { request } => self.request(request),
             Input::Cancel { request } => self.cancel(request),
-            Input::Preference { preference } => self.prefer(preference),
+            Input::Preference { preference } => self.set_preference(preference),
             Input::Battery { battery } => self.battery = Some(battery),
-            Input::Thermal { pressure } => self.heat(pressure),
+            Input::Thermal { pressure } => self.set_pressure(pressure),
             Input::Retry if self.state == State::Server => {
                 self.excluded.clear();
                 self.restart(Reason::Retried);
@@ -65,7 +65,7 @@ impl Client {
     fn local(&mut self, event: LocalEvent) {
         match (self.state, event) {
             (_, LocalEvent::DeviceLost { .. }) => self.lose(Reason::DeviceLost),
-            (_, LocalEvent::Crashed) => self.fall(Reason::RuntimeCrash),
+            (_, LocalEvent::Crashed) => self.fall_back(Reason::RuntimeCrash),
             (State::Device, LocalEvent::DeviceCreated) => self.device_created(),
             (State::Device, LocalEvent::DeviceFailed { failure }) => self.give_up(failure.into()),
             (State::Probe, LocalEvent::Probed { is_right: true }) => {
@@ -151,7 +151,7 @@ impl Client {
         self.place();
     }
 
-    fn prefer(&mut self, preference: Preference) {
+    fn set_preference(&mut self, preference: Preference) {
         self.preference = preference;
         let is_up = matches!(self.state, State::Ready | State::Running | State::Stop);
         if preference == Preference::Never {
@@ -166,7 +166,7 @@ impl Client {
         }
     }
 
-    fn heat(&mut self, pressure: Pressure) {
+    fn set_pressure(&mut self, pressure: Pressure) {
         self.pressure = pressure;
         let is_engaged = !matches!(self.state, State::New | State::Server);
         if is_engaged && self.veto() == Some(Reason::Thermal) {
