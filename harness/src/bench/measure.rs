@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use inference_wasm::protocol::adapter::is_software;
 use inference_wasm::protocol::{
     Action, BackendName, CacheType, ExecutionReport, Finished, GenerateRequest, Generated,
     LoadRequest, Loaded, LogitsWanted, ModelManifest, Prompt, Sampling, SimdLevel,
@@ -379,7 +380,9 @@ async fn run(
         execution.bundle.clone()
     };
     record.adapter.clone_from(&execution.adapter);
-    record.adapter_is_software = execution.adapter_is_software;
+    // A peer's page reports the browser's flag, which not every software adapter has.
+    let is_named = execution.adapter.as_deref().is_some_and(is_software);
+    record.adapter_is_software = execution.adapter_is_software.map(|flag| flag || is_named);
     record.effective_threads = execution.effective_threads;
     record.memory.wasm_bytes = record.memory.wasm_bytes.max(execution.memory_bytes);
     let resident = contestant.host.resident_bytes(contestant.process);

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use inference_wasm::protocol::adapter::is_software;
 use inference_wasm::protocol::{
     CapabilityReport, StorageReport, WasmReport, WebGl2Report, WebGpuAdapter, WebGpuReport,
 };
@@ -22,10 +23,6 @@ const TELLING_LIMITS: [&str; 5] = [
     "maxComputeInvocationsPerWorkgroup",
     "maxStorageBuffersPerShaderStage",
 ];
-
-/// Renderers that compute on the CPU, as they name themselves, in lower case.
-const SOFTWARE: [&str; 6] =
-    ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "software", "basic render"];
 
 /// What WebKit calls every renderer, on every machine, so that pages can't tell them apart.
 const MASK: &str = "Apple GPU";
@@ -44,8 +41,7 @@ pub enum Hardware {
 impl Hardware {
     /// What a renderer's or adapter's own name tells.
     pub fn of_name(name: &str) -> Self {
-        let lower = name.to_lowercase();
-        if SOFTWARE.iter().any(|software| lower.contains(software)) {
+        if is_software(name) {
             Self::Software
         } else if name.is_empty() || name == MASK {
             Self::Untold

@@ -1,65 +1,12 @@
-//! A circuit breaker for each tier: one that keeps failing is left alone for a while.
+//! Circuit breakers: a tier that keeps failing is not tried for a while.
 //!
-//! It counts and tells; who asks it, and what happens instead, is the state machine's business.
+//! A breaker only counts. The state machine asks it and chooses another tier.
 
-use std::collections::BTreeMap;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::tier::Tier;
-
-/// When a breaker opens and closes. The defaults are the documented numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct BreakerLimits {
-    /// This many failures open it: 3.
-    pub failures: u32,
-    /// If they come within this time: 5 minutes.
-    pub window_ms: u64,
-    /// How long it stays open the first time: 1 minute. Each time in a row doubles it.
-    pub cooldown_ms: u64,
-    /// How long it stays open at most: 15 minutes.
-    pub longest_cooldown_ms: u64,
-}
-
-impl Default for BreakerLimits {
-    fn default() -> Self {
-        Self { failures: 3, window_ms: 300_000, cooldown_ms: 60_000, longest_cooldown_ms: 900_000 }
-    }
-}
-
-/// Whether a tier may be tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Breaker {
-    /// It may; these are the times of its recent failures.
-    Closed {
-        /// Milliseconds, in order.
-        failures_ms: Vec<u64>,
-    },
-    /// It may not before that time.
-    Open {
-        /// Milliseconds.
-        until_ms: u64,
-        /// How often in a row it has opened.
-        times: u32,
-    },
-    /// It is being tried once: a failure opens it again, a success closes it.
-    HalfOpen {
-        /// How often in a row it has opened.
-        times: u32,
-    },
-}
-
-impl Default for Breaker {
-    fn default() -> Self {
-        Self::Closed { failures_ms: Vec::new() }
-    }
-}
+use crate::protocol::client::Tier;
+pub use crate::protocol::client::{Breaker, BreakerLimits, Breakers};
 
 impl Breaker {
-    /// Asks for leave to try; an open breaker whose time is over becomes half-open.
+    /// Whether the tier may be tried now; an open breaker becomes half-open after its cooldown.
     pub fn try_begin(&mut self, now_ms: u64) -> bool {
         match *self {
             Self::Closed { .. } | Self::HalfOpen { .. } => true,
@@ -85,7 +32,7 @@ impl Breaker {
                 1
             }
             Self::HalfOpen { times } => times.saturating_add(1),
-            // A straggler of the attempt that opened it.
+            // A late failure of the attempt that opened it.
             Self::Open { .. } => return,
         };
         let doubled = limits.cooldown_ms.saturating_mul(1 << (times - 1).min(16));
@@ -93,12 +40,12 @@ impl Breaker {
         *self = Self::Open { until_ms: now_ms.saturating_add(cooldown), times };
     }
 
-    /// The tier has given an answer.
+    /// Closes the breaker, because the tier has answered.
     pub fn succeed(&mut self) {
         *self = Self::default();
     }
 
-    /// When an open one may be tried again.
+    /// When an open breaker allows a trial, in milliseconds.
     pub fn open_until_ms(&self) -> Option<u64> {
         match self {
             Self::Open { until_ms, .. } => Some(*until_ms),
@@ -107,18 +54,13 @@ impl Breaker {
     }
 }
 
-/// The breakers of all tiers; kept over visits by whoever keeps them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Breakers(BTreeMap<Tier, Breaker>);
-
 impl Breakers {
     /// The breaker of a tier.
     pub fn of(&mut self, tier: Tier) -> &mut Breaker {
         self.0.entry(tier).or_default()
     }
 
-    /// When the first open breaker of this device may be tried again.
+    /// The earliest trial of an open breaker of the local tiers, in milliseconds.
     pub fn next_trial_ms(&self) -> Option<u64> {
         let local = self.0.iter().filter(|(tier, _)| **tier != Tier::Server);
         local.filter_map(|(_, breaker)| breaker.open_until_ms()).min()
@@ -133,11 +75,11 @@ mod tests {
         BreakerLimits { failures: 3, window_ms: 1000, cooldown_ms: 100, longest_cooldown_ms: 350 };
 
     #[test]
-    fn three_failures_within_the_window_open_it() {
+    fn three_failures_within_the_window_open_a_breaker() {
         let mut breaker = Breaker::default();
         for at in [0, 900, 1100] {
             breaker.fail(at, &LIMITS);
-            assert_eq!(breaker.open_until_ms(), None, "the first one is forgotten by {at}");
+            assert_eq!(breaker.open_until_ms(), None, "at {at} ms");
         }
         breaker.fail(1200, &LIMITS);
         assert_eq!(breaker.open_until_ms(), Some(1300));
@@ -145,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_decides() {
+    fn a_trial_opens_or_closes_a_breaker() {
         let mut breaker = Breaker::default();
         (0..3).for_each(|at| breaker.fail(at, &LIMITS));
         let mut cooldowns = Vec::new();
@@ -165,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_forgets_failures() {
+    fn a_success_resets_the_count_of_failures() {
         let mut breaker = Breaker::default();
         breaker.fail(0, &LIMITS);
         breaker.fail(1, &LIMITS);
@@ -175,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn breakers_survive_a_visit() {
+    fn breakers_round_trip_through_json() {
         let mut breakers = Breakers::default();
         (0..3).for_each(|at| breakers.of(Tier::Webgpu).fail(at, &LIMITS));
         breakers.of(Tier::Server).fail(0, &LIMITS);

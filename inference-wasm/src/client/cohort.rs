@@ -1,49 +1,28 @@
-//! Which arm of an experiment a visitor is in.
+//! Which arm of an experiment a visitor belongs to.
 //!
-//! The same visitor and experiment give the same arm on every visit and every device class, and
-//! nothing but those two goes in: the arm can be known before a byte of weights is fetched.
+//! The arm depends only on the visitor and the experiment. So it is the same on every visit and
+//! device, and known before any weights are fetched.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// An experiment, its arms weighted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Experiment {
-    /// Its name; another name shuffles all visitors anew.
-    pub name: String,
-    /// The arms in order.
-    pub arms: Vec<Arm>,
-}
-
-/// An arm of an experiment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Arm {
-    /// Its name.
-    pub name: String,
-    /// Its share of visitors, relative to the others; 0 for none.
-    pub weight: u32,
-    /// The model variant that it is about; `None` leaves the choice as it is.
-    #[serde(default)]
-    pub variant: Option<String>,
-}
+pub use crate::protocol::client::{Arm, Experiment};
 
 impl Experiment {
-    /// The arm of a visitor; `None` where no arm has a weight.
+    /// The arm of a visitor; `None` if no arm has a weight.
     pub fn assign(&self, visitor: &str) -> Option<&Arm> {
         let total: u64 = self.arms.iter().map(|arm| u64::from(arm.weight)).sum();
         if total == 0 {
             return None;
         }
         let mut hasher = Sha256::new();
-        // The length keeps `ab` + `c` apart from `a` + `bc`.
+        // The length distinguishes `ab` + `c` from `a` + `bc`.
         hasher.update((self.name.len() as u64).to_le_bytes());
         hasher.update(&self.name);
         hasher.update(visitor);
         let hash = hasher.finalize();
         let mut first = [0; 8];
         first.copy_from_slice(&hash[..8]);
-        // 64 bits over a total of 32-bit weights: the bias is below 1 in 2^32 for real weights.
+        // 64 bits modulo a sum of 32-bit weights: the bias is negligible.
         let mut point = u64::from_le_bytes(first) % total;
         self.arms.iter().find(|arm| {
             let is_in = point < u64::from(arm.weight);
@@ -68,7 +47,7 @@ mod tests {
 
     #[test]
     fn an_assignment_never_changes() {
-        // Written down: a change of the function moves visitors between arms in mid-experiment.
+        // A change of the function would move visitors between arms during an experiment.
         let experiment = experiment("q4-or-q8", &[1, 1]);
         let arms: String = (0..16)
             .map(|i| &experiment.assign(&format!("visitor-{i}")).unwrap().name[4..])
@@ -77,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn arms_get_their_shares() {
+    fn arms_get_their_share_of_visitors() {
         let experiment = experiment("shares", &[1, 0, 3]);
         let mut counts = [0_u32; 3];
         for visitor in 0..4000 {
@@ -97,11 +76,11 @@ mod tests {
                     == b.assign(&i.to_string()).map(|arm| &arm.name)
             })
             .count();
-        assert!((400..600).contains(&same), "{same} of 1000 alike");
+        assert!((400..600).contains(&same), "{same} of 1000 are equal");
     }
 
     #[test]
-    fn no_weight_is_no_arm() {
+    fn an_experiment_without_weights_has_no_arm() {
         assert_eq!(experiment("none", &[0, 0]).assign("x"), None);
         assert_eq!(experiment("empty", &[]).assign("x"), None);
     }

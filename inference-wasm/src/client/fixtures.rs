@@ -1,14 +1,12 @@
-//! A device and a model for the tests of this module.
+//! A device and a model for tests of the client.
 
-use super::capability::Capabilities;
-use super::registry::{ModelVariant, Versions};
-use super::tier::DeviceTier;
+use crate::protocol::client::{Capabilities, DeviceTier, ModelVariant, Versions};
 use crate::protocol::{
     BackendName, CapabilityReport, ModelManifest, Shard, StorageReport, WasmReport, WebGl2Report,
     WebGpuAdapter, WebGpuReport,
 };
 
-/// A good laptop that has everything.
+/// A fast laptop with every feature.
 pub(crate) fn device() -> Capabilities {
     let adapter = WebGpuAdapter {
         vendor: "nvidia".into(),
@@ -47,7 +45,7 @@ pub(crate) fn device() -> Capabilities {
     }
 }
 
-/// A model of three shards for every backend and device.
+/// A model of three shards, for every backend and device.
 pub(crate) fn variant(id: &str, parameters: u64, min_ram_gib: f64) -> ModelVariant {
     let shard = |index: u32| Shard {
         url: format!("{id}/{index}.bin"),

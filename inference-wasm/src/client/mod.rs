@@ -1,10 +1,12 @@
-//! The hybrid client: which tier answers, what happens when it fails, and what is told about it.
+//! The hybrid client: which tier answers a request, what happens when a tier fails, and what is
+//! reported about it.
 //!
-//! All of it is pure. Time is an argument, everything that happens outside is an [`Input`], and
-//! everything that is to be done there is an [`Effect`]; nothing here knows a browser, a clock or
-//! a network. So every sequence of faults can be played natively, in microseconds.
+//! The client is pure. Time is an argument, every external event is an [`Input`], and every
+//! external action is an [`Effect`]; it uses no browser, clock or network. So tests can run any
+//! sequence of faults natively, in microseconds.
 //!
-//! Start with [`machine::Client`]; each other module is one subject that it decides by.
+//! Start with [`machine::Client`]; each other module covers one subject of its decisions. The data
+//! types are defined in [`protocol::client`](crate::protocol::client).
 //!
 //! [`Input`]: machine::Input
 //! [`Effect`]: machine::Effect
@@ -14,11 +16,11 @@ pub mod cache;
 pub mod capability;
 pub mod cohort;
 pub mod machine;
-pub mod output;
 pub mod registry;
 pub mod router;
-pub mod telemetry;
 pub mod tier;
+
+pub use crate::protocol::client::{output, telemetry};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -1,130 +1,55 @@
-//! Where an answer can come from, and how strong a device is.
+//! The tier of a device, by its capabilities.
 //!
-//! [`Tier`] is a step of the fallback chain; [`DeviceTier`] is a class of devices, by thresholds
-//! that stand here and nowhere else. Both are functions of [`Capabilities`] alone.
-
-use std::fmt;
+//! This module owns the thresholds of [`DeviceTier`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::capability::{Capabilities, Form, GpuClass};
-use crate::protocol::BackendName;
+use super::capability::GpuClass;
+use crate::protocol::client::{Capabilities, Form};
+pub use crate::protocol::client::{DeviceTier, Tier};
 
-/// A step of the fallback chain, from the best to the one that is always there.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    /// Compute shaders.
-    Webgpu,
-    /// Fragment passes over WebGL2.
-    Webgl,
-    /// CPU kernels in WebAssembly.
-    Wasm,
-    /// Not on this device.
-    Server,
-}
-
-impl Tier {
-    /// The chain, in order.
-    pub const CHAIN: [Self; 4] = [Self::Webgpu, Self::Webgl, Self::Wasm, Self::Server];
-
-    /// The next step down; `None` behind the last one.
-    pub fn next(self) -> Option<Self> {
-        match self {
-            Self::Webgpu => Some(Self::Webgl),
-            Self::Webgl => Some(Self::Wasm),
-            Self::Wasm => Some(Self::Server),
-            Self::Server => None,
-        }
-    }
-
-    /// The engine's backend behind it; `None` for the server.
-    pub fn backend(self) -> Option<BackendName> {
-        match self {
-            Self::Webgpu => Some(BackendName::Webgpu),
-            Self::Webgl => Some(BackendName::Webgl),
-            Self::Wasm => Some(BackendName::Wasm),
-            Self::Server => None,
-        }
-    }
-
-    /// The name as it stands in JSON and traces.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webgpu => "webgpu",
-            Self::Webgl => "webgl",
-            Self::Wasm => "wasm",
-            Self::Server => "server",
-        }
-    }
-}
-
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// How strong a device is, from the weakest.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeviceTier {
-    /// No GPU that computes: the CPU alone.
-    NoGpu,
-    /// A few hundred million parameters.
-    Low,
-    /// About a billion.
-    Mid,
-    /// Several billions.
-    Flagship,
-}
-
-/// Why a device is not of a higher tier.
+/// A limit that keeps a device from a higher tier.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Ceiling {
-    /// Neither WebGPU nor WebGL2 with float targets computes on hardware.
+    /// Neither WebGPU nor WebGL2 with float targets runs on hardware.
     NoHardwareGpu,
-    /// No WebGPU on hardware: WebGL2 has no shared memory and reads back slowly.
+    /// No WebGPU on hardware: WebGL2 lacks shared memory, and its readback is slow.
     NoWebgpu,
-    /// The GPU's name says so; a masked one is trusted with the middle.
+    /// The GPU's name; a masked one counts as mid.
     GpuClass,
     /// `maxStorageBufferBindingSize` and `maxBufferSize`.
     BufferLimits,
-    /// Memory as the browser tells it.
+    /// The reported memory.
     Memory,
-    /// Processor cores as the browser tells them.
+    /// The reported number of processor cores.
     Cores,
-    /// A phone throttles, and its system ends large pages.
+    /// The form: a phone throttles, and its system kills large pages.
     Phone,
 }
 
-/// A device's tier, and what keeps it from a higher one.
+/// A device's tier and the limits that set it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Classification {
     /// The tier.
     pub tier: DeviceTier,
-    /// What holds it there; empty for the highest.
+    /// What keeps it from a higher tier; empty for the highest.
     pub held_by: Vec<Ceiling>,
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// The tier of a device: the lowest of all ceilings that apply to it.
+/// Classifies a device: its tier is the lowest of all ceilings that apply.
 ///
 /// | ceiling | flagship | mid | low |
 /// |---|---|---|---|
-/// | GPU's name | high | mid, or masked | integrated, phones' smaller ones |
+/// | GPU's name | high | mid, or masked | integrated, small phone GPUs |
 /// | largest storage buffer | ≥ 1 GiB | ≥ 128 MiB | below |
-/// | memory, where told | ≥ 8 GiB | ≥ 4 GiB | below |
-/// | cores, where told | ≥ 8 | ≥ 4 | below |
+/// | memory, if reported | ≥ 8 GiB | ≥ 4 GiB | below |
+/// | cores, if reported | ≥ 8 | ≥ 4 | below |
 /// | form | tablet, desktop | phone | |
 /// | API | WebGPU | WebGL2 | |
 pub fn classify(capabilities: &Capabilities) -> Classification {
@@ -178,7 +103,7 @@ fn ceilings(capabilities: &Capabilities) -> Vec<(Ceiling, DeviceTier)> {
     ceilings
 }
 
-/// The tier that a measure allows, by the least that is mid and the least that is flagship.
+/// The tier that a measure allows, by the minimum for mid and the minimum for flagship.
 fn by(measure: f64, mid: f64, flagship: f64) -> DeviceTier {
     if measure >= flagship {
         DeviceTier::Flagship
@@ -195,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// A device of the corpus, its tier written by hand.
+    /// A device of the corpus, with its expected tier and form.
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Device {
@@ -212,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn every_device_of_the_corpus_has_its_tier() {
+    fn every_device_of_the_corpus_gets_its_tier() {
         let devices = corpus();
         assert!(devices.len() >= 40, "{} devices", devices.len());
         let wrong: Vec<String> = devices
@@ -232,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_corpus_has_every_tier_and_form_and_no_name_twice() {
+    fn the_corpus_covers_every_tier_and_form_and_has_unique_names() {
         let devices = corpus();
         for tier in [DeviceTier::NoGpu, DeviceTier::Low, DeviceTier::Mid, DeviceTier::Flagship] {
             assert!(devices.iter().filter(|device| device.tier == tier).count() >= 4, "{tier:?}");

@@ -1,15 +1,15 @@
-//! What a browser can do, as its own page found out.
+//! What a browser can do, as a page in it found out.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Everything that decides where a model can run, probed once for each launch profile.
+/// Everything that decides where a model can run. Probed once per launch profile.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CapabilityReport {
-    /// The browser's own name for itself.
+    /// `navigator.userAgent`.
     pub user_agent: String,
     /// `isSecureContext`.
     pub secure_context: bool,
@@ -17,9 +17,9 @@ pub struct CapabilityReport {
     pub cross_origin_isolated: bool,
     /// `navigator.hardwareConcurrency`.
     pub hardware_concurrency: Option<u32>,
-    /// `navigator.deviceMemory` in GiB; most browsers keep it to themselves.
+    /// `navigator.deviceMemory` in GiB; most browsers do not report it.
     pub device_memory_gib: Option<f64>,
-    /// WebAssembly and its proposals.
+    /// WebAssembly and the proposals that the browser implements.
     pub wasm: WasmReport,
     /// WebGPU.
     pub webgpu: WebGpuReport,
@@ -29,10 +29,10 @@ pub struct CapabilityReport {
     pub storage: StorageReport,
 }
 
-/// WebAssembly features, each found by validating a tiny module that uses it.
+/// WebAssembly features, each detected by validating a small module that uses it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each feature")]
+#[expect(clippy::struct_excessive_bools, reason = "one per feature")]
 pub struct WasmReport {
     /// `WebAssembly` exists.
     pub present: bool,
@@ -40,7 +40,7 @@ pub struct WasmReport {
     pub simd128: bool,
     /// Relaxed SIMD.
     pub relaxed_simd: bool,
-    /// Atomics validate, a shared memory can be made, and a worker can be sent it.
+    /// Atomics validate, and a shared memory can be created and posted to a worker.
     pub threads: bool,
     /// Exception handling.
     pub exceptions: bool,
@@ -48,15 +48,15 @@ pub struct WasmReport {
     pub memory64: bool,
 }
 
-/// WebGPU as the page found it.
+/// WebGPU support.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct WebGpuReport {
     /// `navigator.gpu` exists.
     pub present: bool,
-    /// The adapter that `requestAdapter()` gave.
+    /// The adapter that `requestAdapter()` returned.
     pub adapter: Option<WebGpuAdapter>,
-    /// Why there is none: `absent`, `adapter-null`, or the browser's error.
+    /// Why there is no adapter: `absent`, `adapter-null`, or the browser's error.
     pub reason: Option<String>,
 }
 
@@ -72,47 +72,47 @@ pub struct WebGpuAdapter {
     pub device: String,
     /// `info.description`; may be empty.
     pub description: String,
-    /// `isFallbackAdapter`: computes on the CPU.
+    /// `isFallbackAdapter`: the adapter computes on the CPU.
     pub is_fallback: Option<bool>,
-    /// Optional features.
+    /// Optional features that the adapter has.
     pub features: Vec<String>,
-    /// Limits by name.
+    /// Limits of the adapter by name.
     pub limits: BTreeMap<String, f64>,
 }
 
-/// WebGL2 as the page found it.
+/// WebGL2 support.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct WebGl2Report {
-    /// A context could be made.
+    /// A context could be created.
     pub present: bool,
-    /// Why not.
+    /// Why no context could be created.
     pub reason: Option<String>,
-    /// `UNMASKED_RENDERER_WEBGL`, or `RENDERER` where the browser hides it.
+    /// `UNMASKED_RENDERER_WEBGL`, or `RENDERER` if the browser hides it.
     pub renderer: String,
-    /// The vendor string that goes with it.
+    /// The matching vendor string.
     pub vendor: String,
-    /// Extensions.
+    /// Supported extensions.
     pub extensions: Vec<String>,
-    /// Mantissa bits of `highp float` in fragment shaders; 23 for a full f32.
+    /// Mantissa bits of `highp float` in fragment shaders; 23 in a full f32.
     pub highp_bits: Option<u32>,
     /// `MAX_TEXTURE_SIZE` in texels.
     pub max_texture_size: Option<u32>,
-    /// A render target of R32F was written and read back right.
+    /// An R32F render target returned the values that were drawn.
     pub float_readback: bool,
-    /// A worker can have a context, on an `OffscreenCanvas`.
+    /// A worker can get a context on an `OffscreenCanvas`.
     pub in_worker: bool,
 }
 
-/// Where weights can be kept between visits.
+/// Browser storage that can hold weights between visits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct StorageReport {
-    /// The origin private file system answers.
+    /// The origin private file system works.
     pub opfs: bool,
-    /// The Cache API answers.
+    /// The Cache API works.
     pub cache: bool,
-    /// IndexedDB answers.
+    /// IndexedDB works.
     pub indexed_db: bool,
     /// `estimate().quota` in bytes.
     pub quota_bytes: Option<f64>,

@@ -1,9 +1,9 @@
-//! What an engine says about how it ran: the raw material of a tier proof.
+//! The engine's report on how a command ran: the input of a tier proof.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A backend, by the name that users know.
+/// A backend, by its public name.
 ///
 /// ```
 /// # use inference_wasm::protocol::BackendName;
@@ -13,16 +13,18 @@ use serde::{Deserialize, Serialize};
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum BackendName {
     /// Compute shaders.
     Webgpu,
     /// Fragment passes over WebGL2.
     Webgl,
-    /// CPU kernels in a page's worker.
+    /// CPU kernels in WebAssembly.
     Wasm,
-    /// The same CPU kernels, built natively.
+    /// The same CPU kernels, compiled natively.
     Cpu,
-    /// Plain scalar f32 loops, the native oracle.
+    /// Plain scalar f32 loops: the native oracle.
     Reference,
 }
 
@@ -30,57 +32,36 @@ impl BackendName {
     /// Every backend, in the order of the fallback chain.
     pub const ALL: [Self; 5] = [Self::Webgpu, Self::Webgl, Self::Wasm, Self::Cpu, Self::Reference];
 
-    /// The name as it stands in TOML, on the command line and in JSON.
+    /// The name in TOML, on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webgpu => "webgpu",
-            Self::Webgl => "webgl",
-            Self::Wasm => "wasm",
-            Self::Cpu => "cpu",
-            Self::Reference => "reference",
-        }
+        self.into()
     }
 }
 
-impl std::fmt::Display for BackendName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The widest vector instructions that the running code was compiled with.
+/// The widest vector instructions that the code was compiled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum SimdLevel {
-    /// None: every lane is a loop.
+    /// No vector instructions: lanes are loops.
     Scalar,
     /// WebAssembly's fixed-width 128-bit SIMD.
     Simd128,
-    /// The same with relaxed integer dot products.
+    /// SIMD128 with relaxed integer dot products.
     RelaxedSimd,
-    /// Whatever the native compiler makes of the portable kernels.
+    /// Whatever a native compiler generates from the portable kernels.
     Native,
 }
 
 impl SimdLevel {
-    /// The name as it stands in JSON.
+    /// The name in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Simd128 => "simd128",
-            Self::RelaxedSimd => "relaxed-simd",
-            Self::Native => "native",
-        }
+        self.into()
     }
 }
 
-impl std::fmt::Display for SimdLevel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A bundle: the engine as WebAssembly, built in one way.
+/// A bundle: one build of the engine as WebAssembly.
 ///
 /// ```
 /// # use inference_wasm::protocol::BundleName;
@@ -90,8 +71,10 @@ impl std::fmt::Display for SimdLevel {
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum BundleName {
-    /// No vector instructions, for engines without them.
+    /// No vector instructions, for browsers without them.
     Scalar,
     /// SIMD128.
     Base,
@@ -105,17 +88,12 @@ impl BundleName {
     /// Every bundle.
     pub const ALL: [Self; 4] = [Self::Scalar, Self::Base, Self::Relaxed, Self::Threads];
 
-    /// The name as it stands in TOML, on the command line, in addresses and in JSON.
+    /// The name in TOML, on the command line, in addresses and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Base => "base",
-            Self::Relaxed => "relaxed",
-            Self::Threads => "threads",
-        }
+        self.into()
     }
 
-    /// The vector instructions that it is built with.
+    /// The vector instructions that the bundle is built with.
     pub fn simd(self) -> SimdLevel {
         match self {
             Self::Scalar => SimdLevel::Scalar,
@@ -125,44 +103,38 @@ impl BundleName {
     }
 }
 
-impl std::fmt::Display for BundleName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The answer of the canary op: a dot product whose rounding shows the order of summation.
+/// The result of the canary op: a dot product whose rounding reveals the order of summation.
 ///
-/// Each backend sums in another order by construction, so each gives another value; see
+/// Each backend sums in an order of its own, so each returns a different value; see
 /// `engine::canary`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Canary {
-    /// The bits of the f32 that the backend's own dot product returned.
+    /// The bits of the f32 that the backend's dot product returned.
     pub bits: u32,
 }
 
-/// How a command was really executed, as the engine itself counted it.
+/// How a command was executed, as counted by the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExecutionReport {
-    /// The backend that the host asked for.
+    /// The backend that the host requested.
     pub requested: BackendName,
     /// The backend object that ran.
     pub actual: BackendName,
     /// The architecture that the engine was compiled for: `wasm32`, `x86_64`, `aarch64`.
     pub target: String,
-    /// The bundle that ran (`base`), as the module itself knows it, or `native`. With
-    /// `+seeded-faults` after it if it carries those.
+    /// The bundle that ran (`base`), as compiled into the module, or `native`. A build with mutants
+    /// appends `+seeded-faults`.
     pub bundle: String,
-    /// Why the page loaded that one, in a sentence; empty natively.
+    /// Why the page loaded that bundle, in a sentence; empty natively.
     #[serde(default)]
     pub bundle_reason: String,
     /// Vector instructions of that build.
     pub simd: SimdLevel,
-    /// The engine ran on the page's main thread, as where workers have no WebGL2; otherwise in a
-    /// worker. `false` natively.
+    /// The engine ran on the page's main thread, for example because workers have no WebGL2, and
+    /// not in a worker. `false` natively.
     #[serde(default)]
     pub on_main_thread: bool,
-    /// Threads that did work, the calling one included; never the number that was hoped for.
+    /// Threads that did work, including the calling one; may be fewer than requested.
     pub effective_threads: u32,
     /// Bytes of the module's linear memory when the command ended. `None` natively.
     #[serde(default)]
@@ -171,12 +143,12 @@ pub struct ExecutionReport {
     pub kernel_calls: u64,
     /// Dispatches or draws on the GPU since the model was loaded; 0 on a CPU backend.
     pub gpu_dispatches: u64,
-    /// Adapter information or renderer string; `None` on a CPU backend.
+    /// Adapter name or renderer string; `None` on a CPU backend.
     pub adapter: Option<String>,
-    /// The adapter computes on the CPU (SwiftShader, llvmpipe, lavapipe).
+    /// The adapter computes on the CPU, by its type or name; see [`adapter`](super::adapter).
     pub adapter_is_software: Option<bool>,
-    /// SHA-256, in hex, of the adapter's features and limits; `None` on a CPU backend.
+    /// SHA-256 in hex of the adapter's features and limits; `None` on a CPU backend.
     pub limits_sha256: Option<String>,
-    /// The canary op on the very backend object that ran.
+    /// The canary op on the backend object that ran.
     pub canary: Canary,
 }

@@ -1,12 +1,13 @@
-//! The op suite: what the host asks for, and what came of it.
+//! The op suite: its request and its report.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendName, ExecutionReport, SeededFault};
+use super::execution::{BackendName, ExecutionReport};
+use super::mutant::SeededFault;
 
-/// Hold every op of a backend against the scalar reference. Needs no model, and leaves one that is
-/// loaded alone.
+/// Compares every op of a backend with the scalar reference. Needs no model, and does not touch a
+/// loaded one.
 ///
 /// ```
 /// # use inference_wasm::protocol::{Action, Command};
@@ -16,41 +17,41 @@ use super::{BackendName, ExecutionReport, SeededFault};
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpsRequest {
-    /// The backend to hold; never the reference itself.
+    /// The backend to test; not the reference itself.
     pub backend: BackendName,
-    /// Only cases whose name (`matmul/Q8_0/rows=5,columns=96,outputs=33`) has this in it, or, with
-    /// a `*` for any text, is like it as a whole.
+    /// Only cases whose name (`matmul/Q8_0/rows=5,columns=96,outputs=33`) contains this text. With
+    /// `*`, which stands for any text, the whole name must match.
     #[serde(default)]
     pub filter: Option<String>,
-    /// A defect to build in, for tests of the harness. Refused by a build without them.
+    /// The mutant to be, for tests of the harness. A build without mutants refuses it.
     #[serde(default)]
     pub fault: Option<SeededFault>,
 }
 
-/// What came of the op suite on one backend.
+/// The results of the op suite on one backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpsReport {
-    /// Cases that the table has, whatever the filter left.
+    /// Cases in the table, regardless of the filter.
     pub table_cases: u32,
-    /// The count of cases by op and weight type, in the order of the table.
+    /// Counts of cases by op and weight type, in the order of the table.
     pub tallies: Vec<OpTally>,
-    /// How near to its bound each op came, of the cases that passed, in the order of the table.
+    /// The passed case of each op that came closest to its bound, in the order of the table.
     pub worst: Vec<OpWorst>,
-    /// Every case that failed.
+    /// Every failed case.
     pub failures: Vec<OpFailure>,
-    /// Milliseconds that all of it took, the reference's part included.
+    /// Milliseconds in total, including the reference's part.
     pub elapsed_ms: f64,
     /// How it was executed.
     pub execution: ExecutionReport,
 }
 
 impl OpsReport {
-    /// Cases that ran and were right.
+    /// Number of passed cases.
     pub fn passed(&self) -> u32 {
         self.tallies.iter().map(|tally| tally.passed).sum()
     }
 
-    /// Cases that ran and were wrong.
+    /// Number of failed cases.
     pub fn failed(&self) -> u32 {
         self.tallies.iter().map(|tally| tally.failed).sum()
     }
@@ -61,43 +62,42 @@ impl OpsReport {
 pub struct OpTally {
     /// The op: `matmul`.
     pub op: String,
-    /// How its weights, or the numbers of its cache, are stored: `Q8_0`. `F32` for an op that has
-    /// neither.
+    /// Type of its weights or of its cache: `Q8_0`. `F32` for an op that has neither.
     pub weights: String,
-    /// Right.
+    /// Cases that passed.
     pub passed: u32,
-    /// Wrong.
+    /// Cases that failed.
     pub failed: u32,
-    /// An op that the backend leaves to others, which is no pass.
+    /// Cases of an op that the backend does not implement; they do not count as passed.
     pub left_out: u32,
-    /// Of those that ran, how many have no room behind their rows in which a stray write would
-    /// have shown.
+    /// Cases that ran without guard space behind their rows, in which a stray write would have
+    /// shown.
     pub unguarded: u32,
 }
 
-/// The case of an op that came nearest to its bound.
+/// The case of an op that came closest to its bound.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpWorst {
     /// The op.
     pub op: String,
     /// The case's name.
     pub case: String,
-    /// How far a value was off.
+    /// The absolute error of a value.
     pub error: f64,
-    /// How far that value may be off.
+    /// The error that is allowed for that value.
     pub allowed: f64,
-    /// The error as a part of what is allowed; 0 where nothing was off.
+    /// The ratio of the two; 0 without an error.
     pub ratio: f64,
-    /// The greatest normalized mean squared error of any case of the op:
+    /// The largest normalized mean squared error of any case of the op:
     /// `Σ (found − expected)² / Σ expected²`.
     pub nmse: f64,
 }
 
-/// A case that failed.
+/// A failed case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OpFailure {
     /// The case's name: op, weight type and shape.
     pub case: String,
-    /// What, where, expected, found, for people; names the case and the backend.
+    /// What failed, where, expected and found, for people; names the case and the backend.
     pub message: String,
 }

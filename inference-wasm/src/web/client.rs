@@ -1,9 +1,8 @@
-//! The hybrid client for a page's script: text in, text out.
+//! The hybrid client for a page's script: JSON in, JSON out.
 //!
-//! `page/client/client.js` tells it what happened and carries out what it asks for. The page's
-//! main thread has an instance of the module of its own for it, beside those of the engines in
-//! workers, since an engine may die and the client must not. Any bundle of one thread does: the
-//! client computes nothing.
+//! `page/client/client.js` passes it inputs and carries out its effects. The client has its own
+//! instance of the module on the page's main thread, apart from the engines in workers, because it
+//! must survive an engine's crash. Any single-threaded bundle works: the client computes nothing.
 //!
 //! ```text
 //! page/client/page.js ── the host's commands and events
@@ -15,7 +14,8 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::client::machine::{Client, Config, Input};
+use crate::client::machine::Client;
+use crate::protocol::client::{Config, Input};
 
 /// The state machine of a page.
 #[wasm_bindgen]
@@ -26,39 +26,39 @@ pub struct HybridClient {
 #[wasm_bindgen]
 impl HybridClient {
     /// A client that has not started. `config` is a [`Config`] in JSON; `fault` is the name of a
-    /// defect to build in, or empty.
+    /// mutant, or empty.
     ///
     /// # Errors
     ///
-    /// If the configuration can't be understood, or this build has no such defect.
+    /// If the configuration is not valid, or this build does not have the mutant.
     #[wasm_bindgen(constructor)]
     pub fn new(config: &str, fault: &str) -> Result<HybridClient, JsError> {
         let config = serde_json::from_str(config)
-            .map_err(|error| JsError::new(&format!("the configuration: {error}")))?;
-        // A panic is an error with its message, which the page tells.
+            .map_err(|error| JsError::new(&format!("the configuration is not valid: {error}")))?;
+        // A panic becomes a JavaScript error with its message, which the page reports.
         std::panic::set_hook(Box::new(|panic| wasm_bindgen::throw_str(&panic.to_string())));
         let client = Client::new(with_fault(config, fault)?);
         Ok(Self { client })
     }
 
-    /// Takes what happened, an [`Input`] in JSON, and gives what is to be done: a list of
-    /// [`Effect`](crate::client::machine::Effect)s in JSON.
+    /// Takes an [`Input`] in JSON and returns a list of
+    /// [`Effect`](crate::protocol::client::Effect)s in JSON.
     ///
     /// # Errors
     ///
-    /// If the input can't be understood. Nothing has happened then.
+    /// If the input is not valid. The client is unchanged then.
     pub fn step(&mut self, now_ms: f64, input: &str) -> Result<String, JsError> {
         let input: Input = serde_json::from_str(input)
-            .map_err(|error| JsError::new(&format!("the input {input}: {error}")))?;
+            .map_err(|error| JsError::new(&format!("the input {input} is not valid: {error}")))?;
         let effects = self.client.step(now_ms.max(0.0) as u64, input);
         serde_json::to_string(&effects).map_err(|error| JsError::new(&error.to_string()))
     }
 
-    /// The breakers in JSON, to be kept for the next visit.
+    /// The breakers in JSON, to keep for the next visit.
     ///
     /// # Errors
     ///
-    /// Never: they are made of numbers and names.
+    /// Never: breakers always serialize.
     pub fn breakers(&self) -> Result<String, JsError> {
         serde_json::to_string(self.client.breakers())
             .map_err(|error| JsError::new(&error.to_string()))
@@ -71,7 +71,7 @@ fn with_fault(config: Config, fault: &str) -> Result<Config, JsError> {
         return Ok(config);
     }
     let fault = serde_json::from_value(fault.into())
-        .map_err(|error| JsError::new(&format!("the fault `{fault}`: {error}")))?;
+        .map_err(|error| JsError::new(&format!("the fault `{fault}` is not valid: {error}")))?;
     Ok(Config { fault: Some(fault), ..config })
 }
 
@@ -80,5 +80,7 @@ fn with_fault(config: Config, fault: &str) -> Result<Config, JsError> {
     if fault.is_empty() {
         return Ok(config);
     }
-    Err(JsError::new(&format!("the fault `{fault}`: this build carries none")))
+    Err(JsError::new(&format!(
+        "the fault `{fault}` needs a build with the feature `seeded-faults`"
+    )))
 }

@@ -1,28 +1,29 @@
-//! The browser's side of [`Host`]: fetching, clock, events and cancellation, in a worker or on a
-//! page's main thread.
+//! The browser as the engine's [`Host`]: fetching, clock, events and cancellation. In a worker or
+//! on a page's main thread.
+
+use std::cell::Cell;
 
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsError, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageChannel, Performance, RequestInit, Response};
 
-use super::scope::Scope;
-use super::{IS_CANCELLED, emit_event, shard};
+use super::scope::{Scope, text_of};
+use super::{outbox, shard};
 use crate::engine::host::Host;
 use crate::protocol::{
     BundleName, CapabilityReport, EngineError, EngineErrorKind, PageEventKind, Shard,
 };
 
-/// How often logits are sent before giving up. Sending them twice does no harm: they replace
-/// each other.
+/// Attempts to send logits. Sending them twice is harmless: the host keeps the latest.
 const LOGITS_ATTEMPTS: u32 = 3;
 
-/// How long a command computes before it lets messages in. With the token at work, a cancellation
-/// waits no longer than a frame of a screen, or than that token if it takes longer; a turn of the
-/// event loop after each token of a few milliseconds would cost a twentieth of them.
+/// How long a command computes before it yields to the event loop. A cancellation then waits about
+/// one frame, or one token if that takes longer. Yielding after every token of a few milliseconds
+/// would cost a twentieth of the time.
 const TURN_MS: f64 = 8.0;
 
-/// The bundle that this module is.
+/// The bundle that this module belongs to.
 const BUNDLE: BundleName = if cfg!(feature = "threads") {
     BundleName::Threads
 } else if cfg!(target_feature = "relaxed-simd") {
@@ -33,7 +34,12 @@ const BUNDLE: BundleName = if cfg!(feature = "threads") {
     BundleName::Scalar
 };
 
-/// A page or its worker as the engine's surroundings.
+thread_local! {
+    /// The running command was cancelled.
+    static IS_CANCELLED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A page or its worker as the engine's host.
 pub(super) struct WebHost {
     scope: Scope,
     performance: Performance,
@@ -43,11 +49,11 @@ pub(super) struct WebHost {
     bundle: String,
     /// Why the page loaded it.
     bundle_reason: String,
-    /// Threads that stand ready.
+    /// Threads that are ready.
     threads: u32,
-    /// Leads from here to here: a message through it is a turn of the event loop.
+    /// A channel to this thread itself: a message through it yields to the event loop.
     turn: MessageChannel,
-    /// When the last one was over.
+    /// When the thread last yielded.
     last_turn: f64,
 }
 
@@ -70,24 +76,29 @@ impl WebHost {
         })
     }
 
-    /// An address that is written relative to the page.
+    /// Cancels the running command, or resets the flag for the next one.
+    pub(super) fn cancel(is_cancelled: bool) {
+        IS_CANCELLED.set(is_cancelled);
+    }
+
+    /// Resolves an address relative to the page.
     fn resolve(&self, url: &str) -> Result<String, EngineError> {
         web_sys::Url::new_with_base(url, &self.base).map(|url| url.href()).map_err(|_| {
             EngineError {
                 kind: EngineErrorKind::ShardUnavailable,
-                message: format!("`{url}` is not an address, relative to `{}`", self.base),
+                message: format!("`{url}` is not a valid address relative to `{}`", self.base),
                 hint: None,
             }
         })
     }
 
-    /// Waits until the event loop has been around once. A message does it at once; a timer would
-    /// be held back for milliseconds, and a promise would not let other messages in.
+    /// Yields to the event loop once. A message takes no time; browsers delay a timer by
+    /// milliseconds, and a promise would not let other messages in.
     async fn event_loop_turn(&self) {
         let (sender, receiver) = (self.turn.port1(), self.turn.port2());
         let promise = Promise::new(&mut |resolve, _| {
             receiver.set_onmessage(Some(&resolve));
-            // Null can always be posted.
+            // Posting null cannot fail.
             let _ = sender.post_message(&JsValue::NULL);
         });
         let _ = JsFuture::from(promise).await;
@@ -122,7 +133,7 @@ impl Host for WebHost {
     }
 
     fn send(&mut self, command: Option<u32>, kind: PageEventKind) {
-        emit_event(command, &kind);
+        outbox::send(command, &kind);
     }
 
     async fn send_logits(&mut self, command: u32, rows: &[f32]) -> Result<(), EngineError> {
@@ -137,7 +148,7 @@ impl Host for WebHost {
         }
         Err(EngineError {
             kind: EngineErrorKind::InvalidRequest,
-            message: format!("the host did not take the logits at `{url}`: {why}"),
+            message: format!("the host did not accept the logits at `{url}`: {why}"),
             hint: None,
         })
     }
@@ -153,7 +164,7 @@ impl Host for WebHost {
     async fn probe(&mut self) -> Result<CapabilityReport, EngineError> {
         Err(EngineError {
             kind: EngineErrorKind::InvalidRequest,
-            message: "the engine can't probe: the page's script answers that command".into(),
+            message: "the engine cannot probe: the page's script answers that command".into(),
             hint: None,
         })
     }
@@ -172,13 +183,5 @@ impl Host for WebHost {
 
     fn bundle_reason(&self) -> &str {
         &self.bundle_reason
-    }
-}
-
-/// A JavaScript value as text: an error's own message where it is one.
-pub(super) fn text_of(value: &JsValue) -> String {
-    match value.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => value.as_string().unwrap_or_else(|| format!("{value:?}")),
     }
 }

@@ -1,26 +1,25 @@
-//! The pool of threads that the kernels share: rayon's, on workers that the page starts.
+//! The thread pool of the kernels: rayon threads on workers that the page starts.
 //!
-//! Owns how threads get from rayon to workers. Starting and watching the workers is the page's
-//! business, see `page/pool.js`; what they compute is the kernels'.
+//! This module passes rayon's threads to the workers. `page/pool.js` starts and watches them.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use rayon::{ThreadBuilder, ThreadPoolBuilder};
 use wasm_bindgen::prelude::*;
 
-use super::EMIT;
+use super::outbox;
 
-/// Threads that wait for a worker to run them.
+/// Threads that wait for a worker.
 static WAITING: Mutex<Vec<ThreadBuilder>> = Mutex::new(Vec::new());
-/// There is one more of them.
+/// A thread was added to [`WAITING`].
 static ARRIVED: Condvar = Condvar::new();
 
-/// Makes a pool of so many workers, and returns when they have begun to run it. Blocks for as long:
-/// they must be on their way to [`run_pool_thread`] already.
+/// Creates a pool of `workers` threads. Blocks until all of them run, so the workers must be about
+/// to call [`run_pool_thread`] already.
 ///
 /// # Errors
 ///
-/// If there is a pool.
+/// If there is a pool already.
 #[wasm_bindgen]
 pub fn start_pool(workers: usize) -> Result<(), JsError> {
     ThreadPoolBuilder::new()
@@ -34,11 +33,11 @@ pub fn start_pool(workers: usize) -> Result<(), JsError> {
         .map_err(|error| JsError::new(&error.to_string()))
 }
 
-/// Runs one thread of the pool in this worker, for as long as there is a pool. `emit` takes the
-/// event of a panic.
+/// Runs one thread of the pool in this worker, as long as the pool exists. `emit` takes the event
+/// of a panic.
 #[wasm_bindgen]
 pub fn run_pool_thread(emit: js_sys::Function) {
-    EMIT.set(Some(emit));
+    outbox::open(emit);
     let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
     let thread = loop {
         match waiting.pop() {

@@ -1,27 +1,28 @@
-//! The global object that the engine finds itself under: a page's window, or a worker's scope.
+//! The global scope that the engine runs in: a page's window or a worker's scope.
 
 use js_sys::Promise;
-use wasm_bindgen::{JsCast, JsError};
+use wasm_bindgen::{JsCast, JsError, JsValue};
 use web_sys::{Performance, RequestInit, Window, WorkerGlobalScope};
 
-/// Either of the two, for what they have in common.
+/// The global scope.
 #[derive(Clone)]
 pub(super) enum Scope {
-    /// The page's main thread.
+    /// The scope of a page's main thread.
     Window(Window),
-    /// A worker.
+    /// The scope of a worker.
     Worker(WorkerGlobalScope),
 }
 
 impl Scope {
-    /// The one that this code runs under.
+    /// The scope that this code runs in.
     pub(super) fn here() -> Result<Self, JsError> {
         let global: js_sys::Object = js_sys::global();
         match global.dyn_into::<Window>() {
             Ok(window) => Ok(Self::Window(window)),
-            Err(global) => global.dyn_into().map(Self::Worker).map_err(|_| {
-                JsError::new("the engine runs in a page or a worker, this is neither")
-            }),
+            Err(global) => global
+                .dyn_into()
+                .map(Self::Worker)
+                .map_err(|_| JsError::new("expected a page or a worker, found neither")),
         }
     }
 
@@ -36,7 +37,7 @@ impl Scope {
         }
     }
 
-    /// A promise of a `Response`.
+    /// Starts a request; the promise is for a `Response`.
     pub(super) fn fetch(&self, url: &str) -> Promise {
         match self {
             Self::Window(window) => window.fetch_with_str(url),
@@ -44,11 +45,19 @@ impl Scope {
         }
     }
 
-    /// The same, with more to say than an address.
+    /// Starts a request with options; the promise is for a `Response`.
     pub(super) fn fetch_with(&self, url: &str, request: &RequestInit) -> Promise {
         match self {
             Self::Window(window) => window.fetch_with_str_and_init(url, request),
             Self::Worker(worker) => worker.fetch_with_str_and_init(url, request),
         }
+    }
+}
+
+/// A JavaScript value as text; of an error, its message.
+pub(super) fn text_of(value: &JsValue) -> String {
+    match value.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => value.as_string().unwrap_or_else(|| format!("{value:?}")),
     }
 }

@@ -1,21 +1,20 @@
-//! One shard over HTTP: streamed piece by piece into the memory that waits for it.
+//! Fetches one shard over HTTP, streamed into memory.
 //!
-//! Tells apart what goes wrong on the way: no answer, a refusal, a page instead of weights, too
-//! few bytes, too many. Whether the bytes are the right ones is the runner's business.
+//! Distinguishes the errors: no answer, an HTTP error, HTML instead of weights, too few bytes, too
+//! many. The runner verifies the hash.
 
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Response};
 
-use super::host::text_of;
-use super::scope::Scope;
+use super::scope::{Scope, text_of};
 use crate::protocol::{EngineError, EngineErrorKind, Shard};
 
-/// How an HTML page begins. Weights that begin so by chance do not exist.
+/// How an HTML page begins. No weights begin like this.
 const HTML_BEGINNINGS: [&[u8]; 2] = [b"<!doctype html", b"<html"];
 
-/// Appends the shard at `url` to `into`.
+/// Appends the shard at `url` to `into`, and reports the size of each chunk to `progress`.
 pub(super) async fn fetch(
     scope: &Scope,
     url: &str,
@@ -37,24 +36,24 @@ pub(super) async fn fetch(
     if kind.starts_with("text/html") {
         return Err(html(url));
     }
-    let body = response.body().ok_or_else(|| unavailable(url, "an answer without a body"))?;
+    let body = response.body().ok_or_else(|| unavailable(url, "the answer has no body"))?;
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
 
     let mut received: u64 = 0;
     loop {
-        let Some(piece) = read(&reader).await.map_err(|error| {
+        let Some(chunk) = read(&reader).await.map_err(|error| {
             let why = format!("the connection broke off: {}", text_of(&error));
             truncated(url, shard, received, &why)
         })?
         else {
             break;
         };
-        if received == 0 && is_html(&piece) {
+        if received == 0 && is_html(&chunk) {
             cancel(&reader).await;
             return Err(html(url));
         }
-        received += u64::from(piece.length());
-        // Checked before it is copied: `into` has room for the manifest's bytes only.
+        received += u64::from(chunk.length());
+        // Checked before copying: `into` has room for the manifest's bytes only.
         if received > shard.bytes {
             cancel(&reader).await;
             return Err(EngineError {
@@ -63,13 +62,13 @@ pub(super) async fn fetch(
                     "shard `{url}`: expected {} bytes, found at least {received}",
                     shard.bytes
                 ),
-                hint: Some("the manifest may be of another version of the file".into()),
+                hint: Some("the manifest may belong to another version of the file".into()),
             });
         }
         let start = into.len();
-        into.resize(start + piece.length() as usize, 0);
-        piece.copy_to(&mut into[start..]);
-        progress(piece.length() as usize);
+        into.resize(start + chunk.length() as usize, 0);
+        chunk.copy_to(&mut into[start..]);
+        progress(chunk.length() as usize);
     }
     if received < shard.bytes {
         return Err(truncated(url, shard, received, "the answer ended early"));
@@ -77,7 +76,7 @@ pub(super) async fn fetch(
     Ok(())
 }
 
-/// The next piece of a body, `None` at its end.
+/// The next chunk of a body; `None` at its end.
 async fn read(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>, JsValue> {
     let result = JsFuture::from(reader.read()).await?;
     if Reflect::get(&result, &"done".into())?.is_truthy() {
@@ -86,13 +85,13 @@ async fn read(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>
     Ok(Some(Reflect::get(&result, &"value".into())?.dyn_into()?))
 }
 
-/// Lets the connection go. How that ends is of no interest: an error is on its way already.
+/// Closes the connection. An error here is ignored, because the caller reports another one.
 async fn cancel(reader: &ReadableStreamDefaultReader) {
     let _ = JsFuture::from(reader.cancel()).await;
 }
 
-fn is_html(piece: &Uint8Array) -> bool {
-    let beginning = piece.subarray(0, 64).to_vec();
+fn is_html(chunk: &Uint8Array) -> bool {
+    let beginning = chunk.subarray(0, 64).to_vec();
     let beginning = beginning.trim_ascii_start();
     HTML_BEGINNINGS.iter().any(|html| {
         beginning.get(..html.len()).is_some_and(|start| start.eq_ignore_ascii_case(html))
@@ -103,9 +102,7 @@ fn html(url: &str) -> EngineError {
     EngineError {
         kind: EngineErrorKind::ShardCorrupt,
         message: format!("shard `{url}`: got HTML instead of weights"),
-        hint: Some(
-            "a server or proxy answers with a page of its own where the file should be".into(),
-        ),
+        hint: Some("a server or proxy answers with a page of its own instead of the file".into()),
     }
 }
 

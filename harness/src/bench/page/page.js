@@ -139,7 +139,8 @@ async function generate(adapter, command, request) {
       kernel_calls: 0,
       gpu_dispatches: answer.dispatches ?? 0,
       adapter: answer.gpu?.name ?? null,
-      adapter_is_software: answer.gpu?.isSoftware ?? null,
+      // As the browser flags it; the host knows the names of software adapters.
+      adapter_is_software: answer.gpu?.isFallback ?? null,
       limits_sha256: null,
       canary: { bits: 0 },
     },

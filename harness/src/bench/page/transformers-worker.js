@@ -51,8 +51,7 @@ async function adapterOf() {
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
   const parts = [vendor, architecture, device, description].filter((part) => part);
   const name = parts.join(" ");
-  const isSoftware = isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(name);
-  return { name, isSoftware };
+  return { name, isFallback: Boolean(isFallbackAdapter) };
 }
 
 const work = {

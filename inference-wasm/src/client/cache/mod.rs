@@ -1,35 +1,16 @@
-//! What to do with weights that a visit before may have left.
+//! Decisions about weights that an earlier visit may have stored.
 //!
-//! Purely the decisions: [`plan`] compares the manifest with what storage says it has, and
-//! [`StorageTrouble::reason`] tells what a browser means by its error. Reading, hashing and
-//! writing are done by the page, which reports back.
-
-use std::collections::BTreeMap;
+//! [`plan`] compares the manifest with the stored shards, and [`StorageTrouble::reason`] interprets
+//! a browser's error. The page reads, hashes and writes, and reports back.
 
 use schemars::JsonSchema;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::registry::{ModelVariant, Versions};
 use crate::protocol::StorageReport;
+use crate::protocol::client::ModelVariant;
+pub use crate::protocol::client::{Place, StorageTrouble, Stored, StoredShard};
 
-/// Where shards can lie, from the first choice to the last.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// The origin private file system.
-    Opfs,
-    /// Cache Storage.
-    CacheStorage,
-    /// IndexedDB.
-    IndexedDb,
-    /// Nowhere: in memory until the page ends.
-    Memory,
-}
-
-/// The places that a browser really has, in order; memory is always the last.
+/// The places that a browser has, best first; memory is always the last.
 pub fn places(storage: &StorageReport) -> Vec<Place> {
     let offered = [
         (storage.opfs, Place::Opfs),
@@ -37,80 +18,51 @@ pub fn places(storage: &StorageReport) -> Vec<Place> {
         (storage.indexed_db, Place::IndexedDb),
         (true, Place::Memory),
     ];
-    offered.into_iter().filter(|(is_there, _)| *is_there).map(|(_, place)| place).collect()
+    offered.into_iter().filter(|(is_available, _)| *is_available).map(|(_, place)| place).collect()
 }
 
-/// What storage has of one variant.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Stored {
-    /// The versions that were written with it; `None` where the note is gone.
-    pub versions: Option<Versions>,
-    /// Shards by their place in the manifest.
-    #[serde(deserialize_with = "by_place")]
-    pub shards: BTreeMap<u32, StoredShard>,
-}
-
-/// Keys of a JSON object are text, and within an enum by tag serde leaves them so.
-fn by_place<'de, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<u32, StoredShard>, D::Error> {
-    let shards = BTreeMap::<String, StoredShard>::deserialize(map)?;
-    let numbered = shards.into_iter().map(|(key, shard)| Ok((key.parse()?, shard)));
-    numbered.collect::<Result<_, std::num::ParseIntError>>().map_err(D::Error::custom)
-}
-
-/// One stored shard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StoredShard {
-    /// Bytes that are there.
-    pub bytes: u64,
-    /// The hash that it was stored under, from the manifest of that time.
-    pub sha256: String,
-    /// Its bytes have been hashed in this visit, and are right.
-    pub is_verified: bool,
-}
-
-/// What to do about one shard.
+/// The plan for one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum ShardPlan {
-    /// It is there, and its hash has been checked.
+    /// It is stored, and its hash was verified.
     Reuse,
-    /// It is all there; its hash must be checked before it is used.
+    /// It is stored completely; its hash must be verified before use.
     Verify,
-    /// Its first bytes are there; the rest is fetched, and the whole is hashed.
+    /// Its beginning is stored; the rest is fetched, and the whole is hashed.
     Resume {
-        /// The first byte to ask for.
+        /// The first byte to request.
         from: u64,
     },
-    /// Nothing of it can be used.
+    /// No stored byte can be used.
     Fetch {
-        /// Why.
+        /// The reason.
         because: FetchReason,
     },
 }
 
-/// Why a shard is fetched whole.
+/// Why a whole shard is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FetchReason {
-    /// It is not there: a first visit, or evicted.
+    /// It is not stored: a first visit, or evicted.
     Absent,
-    /// More bytes than it should have: something else is stored in its place.
+    /// It has too many bytes: something else is stored in its place.
     WrongLength,
-    /// It is of another manifest.
+    /// It belongs to another manifest.
     OtherHash,
-    /// The stored weights, tokenizer or template are of another version.
+    /// Stored weights, tokenizer or template have another version.
     VersionSkew,
 }
 
-/// What to do about a variant's weights.
+/// The plan for a variant's weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CachePlan {
-    /// For each shard, in the manifest's order.
+    /// One plan per shard, in the manifest's order.
     pub shards: Vec<ShardPlan>,
-    /// Everything that is stored must go first: it is of another version.
+    /// Everything stored must be deleted first: it has another version.
     pub discard: bool,
-    /// Where new bytes are written.
+    /// Where fetched bytes are stored.
     pub place: Place,
     /// Bytes to fetch.
     pub fetch_bytes: u64,
@@ -119,7 +71,7 @@ pub struct CachePlan {
 }
 
 impl CachePlan {
-    /// The share of bytes that need not be fetched, 0 to 1.
+    /// The fraction of bytes that are not fetched, 0 to 1.
     pub fn hit_rate(&self) -> f64 {
         if self.total_bytes == 0 {
             return 0.0;
@@ -128,10 +80,10 @@ impl CachePlan {
     }
 }
 
-/// Decides about every shard.
+/// Plans every shard of a variant.
 ///
-/// Weights whose tokenizer or template is of another version are of no use however right their
-/// own bytes are: all of it goes.
+/// Weights whose tokenizer or template has another version are useless even if their own bytes are
+/// correct: all of them are discarded.
 pub fn plan(
     variant: &ModelVariant,
     stored: &Stored,
@@ -139,7 +91,7 @@ pub fn plan(
     memory_only: bool,
 ) -> CachePlan {
     let total_bytes = variant.file.bytes;
-    // Written before bytes were: shards without it are of a writer that did not finish its note.
+    // The versions are written first: shards without them are left from an interrupted write.
     let is_skewed =
         !stored.shards.is_empty() && stored.versions.as_ref() != Some(&variant.versions);
     let mut fetch_bytes = 0;
@@ -173,7 +125,7 @@ pub fn plan(
     }
 }
 
-/// The place, or memory where the quota is known to be too small for what is to be written.
+/// The place, or memory if the quota is known to be too small.
 fn fit(place: Place, bytes: u64, storage: &StorageReport) -> Place {
     match storage.quota_bytes {
         Some(quota) if quota < bytes as f64 => Place::Memory,
@@ -181,60 +133,46 @@ fn fit(place: Place, bytes: u64, storage: &StorageReport) -> Place {
     }
 }
 
-/// How a browser refused to store something.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct StorageTrouble {
-    /// The error's `name`; Firefox's IndexedDB gives none.
-    pub name: Option<String>,
-    /// The error's message.
-    pub message: String,
-    /// Bytes that were written, where the call said.
-    pub written_bytes: Option<u64>,
-    /// Bytes that should have been.
-    pub wanted_bytes: u64,
-}
-
-/// What a refusal to store comes to.
+/// The meaning of a storage error.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum StorageReason {
-    /// No room, for the origin or on the disk.
+    /// The quota of the origin or the disk is full.
     QuotaExceeded,
-    /// The user or a policy says no.
+    /// The user or a policy denies it.
     Denied,
-    /// The API is not there, or does not work here.
+    /// The API is missing or does not work here.
     Unavailable,
-    /// What was being written or read has gone.
+    /// The entry that was written or read no longer exists.
     Evicted,
-    /// None of those.
+    /// Any other error.
     Other,
 }
 
 impl StorageTrouble {
-    /// Names and messages differ from browser to browser, and so does whether there is an error:
+    /// Interprets an error. Browsers differ in names and messages, and some report no error:
     ///
     /// - Chromium rejects with `QuotaExceededError` everywhere.
-    /// - Firefox writes fewer bytes than asked through a sync handle and throws nothing, rejects
-    ///   `Cache.put` with `NS_ERROR_FILE_NO_DEVICE_SPACE`, and gives IndexedDB's error no name.
-    /// - WebKit has OPFS that ends in `UnknownError`.
+    /// - Firefox writes fewer bytes than requested through a sync handle without an error, rejects
+    ///   `Cache.put` with `NS_ERROR_FILE_NO_DEVICE_SPACE`, and its IndexedDB error has no name.
+    /// - WebKit has an OPFS that fails with `UnknownError`.
     pub fn reason(&self) -> StorageReason {
         if self.written_bytes.is_some_and(|written| written < self.wanted_bytes) {
             return StorageReason::QuotaExceeded;
         }
         let name = self.name.as_deref().unwrap_or_default();
         let text = format!("{name} {}", self.message).to_ascii_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        if says(&["quota", "no_device_space", "no space", "disk full", "disk is full"]) {
+        let mentions = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if mentions(&["quota", "no_device_space", "no space", "disk full", "disk is full"]) {
             return StorageReason::QuotaExceeded;
         }
         match name {
             "SecurityError" | "NotAllowedError" => StorageReason::Denied,
             "NotFoundError" | "InvalidStateError" => StorageReason::Evicted,
             "UnknownError" | "NotSupportedError" | "TypeError" => StorageReason::Unavailable,
-            // A transaction of IndexedDB that is aborted without a word is out of room.
+            // IndexedDB aborts a transaction without a message if the quota is full.
             "AbortError" | "" if self.message.is_empty() && self.wanted_bytes > 0 => {
                 StorageReason::QuotaExceeded
             }

@@ -1,12 +1,14 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::client::fixtures::variant;
-use crate::client::machine::{Input, LocalEvent};
+use crate::protocol::client::{Input, LocalEvent, Versions};
 
 fn storage() -> StorageReport {
     StorageReport { opfs: true, cache: true, indexed_db: true, ..StorageReport::default() }
 }
 
-/// Everything there, and checked.
+/// Storage with every shard, all verified.
 fn full(variant: &ModelVariant) -> Stored {
     let shards = variant.file.shards.iter().zip(0..).map(|(shard, index)| {
         (index, StoredShard { bytes: shard.bytes, sha256: shard.sha256.clone(), is_verified: true })
@@ -15,13 +17,13 @@ fn full(variant: &ModelVariant) -> Stored {
 }
 
 #[test]
-fn each_shard_gets_what_it_needs() {
+fn each_shard_is_planned_by_its_stored_state() {
     type Change = fn(&mut Stored);
     let variant = variant("v", 1, 1.0);
     let absent = ShardPlan::Fetch { because: FetchReason::Absent };
     let shard_bytes = variant.file.shards[1].bytes;
     let table: [(&str, Change, ShardPlan, u64); 8] = [
-        ("all there", |_| {}, ShardPlan::Reuse, 0),
+        ("stored", |_| {}, ShardPlan::Reuse, 0),
         ("not hashed", |s| s.shards.get_mut(&1).unwrap().is_verified = false, ShardPlan::Verify, 0),
         ("evicted", |s| drop(s.shards.remove(&1)), absent, shard_bytes),
         (
@@ -43,7 +45,7 @@ fn each_shard_gets_what_it_needs() {
             ShardPlan::Fetch { because: FetchReason::OtherHash },
             shard_bytes,
         ),
-        // Cut off and of another manifest: its first bytes are of no use.
+        // Cut off and of another manifest: its first bytes are useless.
         (
             "both",
             |s| {
@@ -92,7 +94,7 @@ fn another_version_of_anything_discards_everything() {
 }
 
 #[test]
-fn hits_are_counted_in_bytes() {
+fn the_hit_rate_counts_bytes() {
     let variant = variant("v", 1, 1.0);
     let rate = |stored: &Stored| plan(&variant, stored, &storage(), false).hit_rate();
     assert!((rate(&full(&variant)) - 1.0).abs() < 1e-9);
@@ -104,7 +106,7 @@ fn hits_are_counted_in_bytes() {
 }
 
 #[test]
-fn bytes_go_where_the_browser_really_has_a_place() {
+fn shards_go_to_the_best_place_that_has_room() {
     let variant = variant("v", 1, 1.0);
     let place = |storage: &StorageReport, memory_only| {
         plan(&variant, &Stored::default(), storage, memory_only).place
@@ -118,7 +120,7 @@ fn bytes_go_where_the_browser_really_has_a_place() {
 }
 
 #[test]
-fn refusals_of_each_browser_are_recognised() {
+fn the_storage_errors_of_each_browser_are_recognised() {
     let error = |name: &str, message: &str| StorageTrouble {
         name: (!name.is_empty()).then(|| name.into()),
         message: message.into(),
@@ -158,9 +160,9 @@ fn refusals_of_each_browser_are_recognised() {
     }
 }
 
-/// Storage is told to the machine as JSON, in an enum within an enum.
+/// The page reports storage to the machine as JSON, in an enum within an enum.
 #[test]
-fn what_is_stored_survives_json() {
+fn stored_shards_round_trip_through_json() {
     let shard = StoredShard { bytes: 7, sha256: "ab".into(), is_verified: true };
     let stored =
         Stored { versions: None, shards: BTreeMap::from([(0, shard.clone()), (12, shard)]) };

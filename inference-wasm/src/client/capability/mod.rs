@@ -1,96 +1,31 @@
-//! What a device can do, as far as its browser tells, and what can be made of that.
+//! Conclusions from the [`Capabilities`] that a page reports: form, browser, memory and GPU class.
 //!
-//! [`Capabilities`] is what the page reports. Any field can be missing, and any string can be
-//! masked or untrue; reading one never fails, and what is not known stays not known. Which device
-//! tier follows is decided in [`tier`](super::tier).
+//! Any field may be missing, and any string may be masked or untrue. Reading one never fails, and
+//! an unknown value stays unknown. [`tier`](super::tier) decides the device tier.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{CapabilityReport, WebGpuAdapter};
-
-/// All that the page found out about its device.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Capabilities {
-    /// Backends, memory, cores and storage.
-    #[serde(flatten)]
-    pub report: CapabilityReport,
-    /// The browser brings a model of its own (the Prompt API).
-    pub built_in_model: Option<bool>,
-    /// `navigator.getBattery()`; few browsers tell.
-    pub battery: Option<Battery>,
-    /// `navigator.connection`; few browsers tell.
-    pub connection: Connection,
-    /// What tells a phone from a tablet from a desktop.
-    pub hints: FormHints,
-    /// Adapters that compute on the CPU count as hardware, for tests on machines without a GPU.
-    pub accepts_software: bool,
-}
-
-/// The state of a battery.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Battery {
-    /// Charge, 0 to 1.
-    pub level: f64,
-    /// It is being charged.
-    pub charging: bool,
-}
+use crate::protocol::WebGpuAdapter;
+use crate::protocol::adapter::is_software;
+pub use crate::protocol::client::{Battery, Capabilities, Connection, Form, FormHints};
 
 impl Battery {
-    /// Below this share of charge, and not charging, a battery is low.
+    /// A battery below this charge is low, unless it is charging.
     pub const LOW: f64 = 0.2;
 
-    /// Too low to compute on. A charge that is no number is not known, hence not low.
+    /// Whether it is too low to compute on. A charge of NaN is unknown and not low.
     pub fn is_low(self) -> bool {
         !self.charging && self.level < Self::LOW
     }
 }
 
-/// The network, as the browser describes it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Connection {
-    /// `effectiveType`: `slow-2g`, `2g`, `3g`, `4g`.
-    pub effective_type: Option<String>,
-    /// The connection is paid by volume (`type` is `cellular`, or the user said so).
-    pub metered: Option<bool>,
-    /// `saveData`.
-    pub save_data: Option<bool>,
-}
-
 impl Connection {
-    /// A large download should be asked about first.
+    /// Whether a large download needs consent.
     pub fn wants_consent(&self) -> bool {
         let is_slow = matches!(self.effective_type.as_deref(), Some("slow-2g" | "2g" | "3g"));
         is_slow || self.metered == Some(true) || self.save_data == Some(true)
     }
-}
-
-/// What tells the form of a device.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct FormHints {
-    /// `navigator.userAgentData.mobile`.
-    pub mobile: Option<bool>,
-    /// `navigator.maxTouchPoints`.
-    pub max_touch_points: Option<u32>,
-    /// `matchMedia("(pointer: coarse)")`: the first pointing device is a finger.
-    pub coarse_pointer: Option<bool>,
-    /// The shorter side of the screen in CSS pixels.
-    pub screen_short_side: Option<u32>,
-}
-
-/// The form of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Form {
-    /// Held in a hand.
-    Phone,
-    /// Larger than a phone, and touched.
-    Tablet,
-    /// Desktop or laptop, with a touch screen or without.
-    Desktop,
 }
 
 /// A browser by name and major version.
@@ -102,32 +37,32 @@ pub struct Browser {
     pub version: Option<u32>,
 }
 
-/// How strong a GPU is, by the name that it goes by.
+/// How powerful a GPU is, by its name.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum GpuClass {
-    /// Computed by the CPU.
+    /// Computes on the CPU.
     Software,
-    /// Integrated graphics of desktops, and most phones.
+    /// Integrated graphics, and most phones.
     Low,
-    /// There is a GPU, and its name is masked or not known.
+    /// A GPU whose name is masked or unknown.
     Unknown,
-    /// Older and smaller cards, base chips of Apple, large phones.
+    /// Older and smaller cards, Apple's base chips, high-end phones.
     Mid,
-    /// Cards and chips that hold and run billions of parameters.
+    /// Cards and chips that can run billions of parameters.
     High,
 }
 
-/// Phones have screens whose shorter side is below this, in CSS pixels.
+/// The shorter side of a tablet's screen, at least, in CSS pixels.
 const TABLET_SHORT_SIDE: u32 = 600;
 
 impl Capabilities {
     /// The form of the device.
     ///
-    /// An iPad calls itself a Macintosh, and only its touch points betray it; an Android tablet
-    /// says `Android` without `Mobile`; a laptop with a touch screen stays a desktop.
+    /// An iPad claims to be a Macintosh and differs only in its touch points; an Android tablet has
+    /// `Android` without `Mobile`; a laptop with a touch screen is a desktop.
     pub fn form(&self) -> Form {
         let agent = self.report.user_agent.as_str();
         let has = |word: &str| agent.contains(word);
@@ -138,7 +73,7 @@ impl Capabilities {
         if has("iPad") || has("Macintosh") && self.hints.max_touch_points.unwrap_or(0) > 1 {
             return Form::Tablet;
         }
-        // A desktop page asked for on a phone hides `Mobile`, but not the size of the screen.
+        // A phone that requests the desktop site hides `Mobile`, but not the size of its screen.
         if has("Android") || has("HarmonyOS") {
             let is_phone = has("Mobile") || is_small || self.hints.mobile == Some(true);
             return if is_phone { Form::Phone } else { Form::Tablet };
@@ -155,7 +90,7 @@ impl Capabilities {
         }
     }
 
-    /// The browser, by the first of its own tokens. Most of them also claim to be Chrome and
+    /// The browser, by its own token in the user agent. Most browsers also claim to be Chrome and
     /// Safari, so the order matters.
     pub fn browser(&self) -> Browser {
         const TOKENS: [(&str, &str); 14] = [
@@ -187,23 +122,23 @@ impl Capabilities {
         Browser { name: "unknown".into(), version: None }
     }
 
-    /// Memory that a model may take, in GiB: half of what a desktop has, and a third of what a
-    /// phone or tablet has, whose system ends pages that take more.
+    /// Memory that a model may use, in GiB: half of a desktop's, and a third of a phone's or
+    /// tablet's, whose system kills larger pages.
     ///
-    /// A browser that does not tell gets the memory of a modest device of its form *before* the
-    /// division, so that known and unknown devices are measured alike.
+    /// If the browser reports none, the memory of a modest device of that form is assumed *before*
+    /// the division, so that known and unknown devices are treated alike.
     pub fn memory_budget_gib(&self) -> f64 {
         let form = self.form();
-        let told = self.report.device_memory_gib.filter(|gib| gib.is_finite() && *gib > 0.0);
+        let reported = self.report.device_memory_gib.filter(|gib| gib.is_finite() && *gib > 0.0);
         match form {
-            Form::Desktop => told.unwrap_or(8.0) / 2.0,
-            Form::Tablet => told.unwrap_or(4.0) / 3.0,
-            Form::Phone => told.unwrap_or(3.0) / 3.0,
+            Form::Desktop => reported.unwrap_or(8.0) / 2.0,
+            Form::Tablet => reported.unwrap_or(4.0) / 3.0,
+            Form::Phone => reported.unwrap_or(3.0) / 3.0,
         }
     }
 
-    /// A hardware adapter of WebGPU: neither flagged as a fallback nor named like one, unless
-    /// software is to count.
+    /// The WebGPU adapter, if it is hardware: neither flagged as a fallback nor named as software.
+    /// With `accepts_software`, any adapter.
     pub fn hardware_adapter(&self) -> Option<&WebGpuAdapter> {
         let adapter = self.report.webgpu.adapter.as_ref()?;
         let is_software = adapter.is_fallback == Some(true)
@@ -213,14 +148,14 @@ impl Capabilities {
         (self.accepts_software || !is_software).then_some(adapter)
     }
 
-    /// WebGL2 that can compute: full `highp`, and float targets that were written and read back.
-    /// A missing precision is not held against it; the first dispatch will tell.
+    /// Whether WebGL2 can compute: full `highp`, and float targets that read back correctly. An
+    /// unknown precision passes; the first dispatch verifies it.
     pub fn has_float_webgl2(&self) -> bool {
         let webgl2 = &self.report.webgl2;
         webgl2.present && webgl2.float_readback && webgl2.highp_bits.unwrap_or(23) >= 23
     }
 
-    /// How strong the GPU is: by the most telling of the names that the browser gives.
+    /// The class of the GPU, by the most specific name that the browser reports.
     pub fn gpu_class(&self) -> Option<GpuClass> {
         let adapter = self.report.webgpu.adapter.as_ref();
         if adapter.is_none() && !self.report.webgl2.present {
@@ -231,7 +166,7 @@ impl Capabilities {
                 .or_else(|| class_by_name(&adapter.device))
                 .or_else(|| class_by_architecture(&adapter.vendor, &adapter.architecture))
         });
-        // WebGL's renderer is another GPU's only where WebGPU has software and WebGL does not.
+        // WebGL's renderer is a different GPU only if WebGPU is software and WebGL is not.
         let by_renderer = class_by_name(&self.report.webgl2.renderer);
         let class = match (self.hardware_adapter(), adapter) {
             (Some(_), _) => by_renderer.filter(|class| *class > GpuClass::Software).or(by_adapter),
@@ -245,21 +180,20 @@ impl Capabilities {
         Some(class.unwrap_or(fallback))
     }
 
-    /// Whether an adapter has this feature of WebGPU.
+    /// Whether the WebGPU adapter has a feature.
     pub fn has_feature(&self, feature: &str) -> bool {
         let adapter = self.report.webgpu.adapter.as_ref();
         adapter.is_some_and(|adapter| adapter.features.iter().any(|name| name == feature))
     }
 
-    /// A limit of the WebGPU adapter, where it tells one that is a number.
+    /// A limit of the WebGPU adapter; `None` if it is missing or not finite.
     pub fn limit(&self, name: &str) -> Option<f64> {
         let adapter = self.report.webgpu.adapter.as_ref()?;
         adapter.limits.get(name).copied().filter(|limit| limit.is_finite())
     }
 }
 
-/// The class that a renderer's or adapter's name tells, word by word: `M1` is not `M1 Pro`, and
-/// `GTX` is not `RTX`.
+/// The class of a GPU by the words of its name: `M1` differs from `M1 Pro`, and `GTX` from `RTX`.
 fn class_by_name(name: &str) -> Option<GpuClass> {
     let name = name.to_ascii_lowercase();
     let words: Vec<&str> =
@@ -278,10 +212,7 @@ fn class_by_name(name: &str) -> Option<GpuClass> {
         digits.parse().ok()
     };
 
-    if ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "warp"].iter().any(|word| has(word))
-        || name.contains("basic render")
-        || has("software")
-    {
+    if is_software(&name) {
         return Some(GpuClass::Software);
     }
     if let Some(at) = words.iter().position(|word| is_apple_chip(word)) {
@@ -289,7 +220,7 @@ fn class_by_name(name: &str) -> Option<GpuClass> {
         return Some(if is_large { GpuClass::High } else { GpuClass::Mid });
     }
     if let Some(model) = after("rtx") {
-        // The last two digits are the place within a generation; workstation cards have letters.
+        // The last two digits rank a card within its generation; workstation cards have letters.
         let is_large = number(model).is_some_and(|number| number >= 1000 && number % 100 >= 60);
         return Some(if is_large { GpuClass::High } else { GpuClass::Mid });
     }
@@ -323,13 +254,13 @@ fn class_by_name(name: &str) -> Option<GpuClass> {
     None
 }
 
-/// `m1`, `m4`, … as a word of its own.
+/// Whether a word is `m1`, `m4`, …
 fn is_apple_chip(word: &str) -> bool {
     word.strip_prefix('m')
         .is_some_and(|rest| rest.len() == 1 && rest != "0" && rest.parse::<u8>().is_ok())
 }
 
-/// The class that an adapter's vendor and architecture tell, which is all that many browsers give.
+/// The class of a GPU by vendor and architecture: many browsers report nothing else.
 fn class_by_architecture(vendor: &str, architecture: &str) -> Option<GpuClass> {
     match (vendor, architecture) {
         (_, "") => None,

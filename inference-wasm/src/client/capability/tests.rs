@@ -1,7 +1,8 @@
 use super::*;
+use crate::protocol::CapabilityReport;
 
 #[test]
-fn a_name_tells_the_class() {
+fn a_name_has_its_gpu_class() {
     for (name, class) in [
         ("ANGLE (Apple, ANGLE Metal Renderer: Apple M1, Unspecified Version)", Some(GpuClass::Mid)),
         (
@@ -33,7 +34,7 @@ fn a_name_tells_the_class() {
 }
 
 #[test]
-fn a_browser_goes_by_its_own_token() {
+fn a_browser_is_recognised_by_its_own_token() {
     for (agent, name, version) in [
         (
             "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Edg/156.0.0.0",
@@ -66,7 +67,7 @@ fn a_browser_goes_by_its_own_token() {
 }
 
 #[test]
-fn nothing_known_is_a_modest_desktop() {
+fn an_unknown_device_counts_as_a_modest_desktop() {
     let nothing: Capabilities = serde_json::from_str("{}").unwrap();
     assert_eq!(nothing.form(), Form::Desktop);
     assert_eq!(nothing.gpu_class(), None);

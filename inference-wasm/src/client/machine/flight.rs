@@ -1,50 +1,49 @@
-//! A request in flight: what was asked, what the user has seen, and who is at it.
+//! The request in flight: its prompt, the tokens that the user has seen, and where it runs.
 
-use super::input::{Generation, Token};
-use super::{Begin, Reason, Request};
-use crate::client::output::{ClientErrorKind, FallbackStep};
-use crate::client::tier::Tier;
+use crate::protocol::client::{
+    Begin, ClientErrorKind, FallbackStep, Generation, Reason, Request, Tier, Token,
+};
 
-/// The one request that is being answered.
+/// The request in flight; there is at most one.
 #[derive(Debug, Clone)]
 pub(super) struct Flight {
     pub(super) request: Box<Request>,
     pub(super) since_ms: u64,
-    /// When it ends, whatever happens.
+    /// The deadline of the whole request.
     pub(super) deadline_ms: u64,
     pub(super) place: Place,
-    /// When the server must give its next sign of life.
+    /// The deadline of the server's next event.
     pub(super) server_deadline_ms: Option<u64>,
-    /// What the user has seen.
+    /// The tokens that the user has seen.
     pub(super) seen: Vec<Token>,
-    /// Who has said it: tiers and variants, in order.
+    /// The tiers and variants that generated them, in order.
     origins: Vec<Origin>,
     pub(super) first_token_ms: Option<u64>,
     pub(super) trail: Vec<FallbackStep>,
-    /// It ran here, and its device went.
+    /// It ran on a device that was lost.
     pub(super) is_interrupted: bool,
     pub(super) recoveries: u32,
-    /// Why the last recovery was, and how many milliseconds it took.
+    /// The reason of the last recovery, and its duration in milliseconds.
     pub(super) recovery: Option<(Reason, u64)>,
     pub(super) server_attempts: u32,
-    /// Why the server did not answer.
+    /// Why the server failed.
     pub(super) server_reason: Option<Reason>,
-    /// Why the local model can't answer it.
+    /// Why the local model cannot answer it.
     pub(super) refusal: Option<Reason>,
 }
 
-/// Where a request is.
+/// Where a request runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Nowhere: it waits.
+    /// Nowhere yet.
     Waiting,
-    /// On the device.
+    /// On the device of this generation.
     Local(Generation),
-    /// At the server.
+    /// On the server, in the attempt of this generation.
     Server(Generation),
 }
 
-/// Who has said a token.
+/// The tier and variant that generated a token.
 pub(super) type Origin = (Tier, Option<String>);
 
 impl Flight {
@@ -77,7 +76,7 @@ impl Flight {
         self.place == Place::Server(generation)
     }
 
-    /// Its device is gone.
+    /// Takes the request off a lost device.
     pub(super) fn interrupt_local(&mut self) {
         if matches!(self.place, Place::Local(_)) {
             self.place = Place::Waiting;
@@ -85,7 +84,7 @@ impl Flight {
         }
     }
 
-    /// Where a run by `next` begins. Only who has said everything so far can say it again.
+    /// Where a run by `next` begins. It may replay only if it generated every token so far.
     pub(super) fn begin(&self, next: &Origin) -> Begin {
         match self.origins.as_slice() {
             [] => Begin::Fresh,
@@ -102,8 +101,8 @@ impl Flight {
         self.seen.iter().map(|token| token.text.as_str()).collect()
     }
 
-    /// Holds a token against what was seen: `true` for a new one, `false` for one that has come
-    /// again as it was.
+    /// Compares a token with what the user has seen: `true` if it is new, `false` if it is repeated
+    /// without a difference.
     pub(super) fn check(&self, token: &Token) -> Result<bool, ClientErrorKind> {
         match self.seen.get(token.index as usize) {
             Some(seen) if seen == token => Ok(false),
@@ -113,8 +112,8 @@ impl Flight {
         }
     }
 
-    /// The user sees a new one.
-    pub(super) fn see(&mut self, token: Token, origin: Origin, now_ms: u64) {
+    /// Records a new token that the user sees.
+    pub(super) fn record_token(&mut self, token: Token, origin: Origin, now_ms: u64) {
         self.first_token_ms.get_or_insert(now_ms.saturating_sub(self.since_ms));
         if self.origins.last() != Some(&origin) {
             self.origins.push(origin);
@@ -122,7 +121,7 @@ impl Flight {
         self.seen.push(token);
     }
 
-    /// Holds the end of a run against what was seen.
+    /// Compares the number of a run's tokens with what the user has seen.
     pub(super) fn check_end(&self, tokens: u32) -> Result<(), ClientErrorKind> {
         match (tokens as usize).cmp(&self.seen.len()) {
             std::cmp::Ordering::Less => Err(ClientErrorKind::ReplayDiverged),

@@ -1,25 +1,27 @@
-//! Where a request is answered: on the device, by the server, or, for the moment, nowhere.
+//! Where a request runs: on the device, on the server, or nowhere yet.
 //!
-//! What a request is for and what the engine can do are held against each other here, each time
-//! that a request has no place. What comes of it there is in [`requests`](super::requests).
+//! Whenever a request has no place, this module compares its needs with the state of the engine.
+//! [`requests`](super::requests) handles what happens to it there.
 
+use super::client::Client;
 use super::flight::{Flight, Place};
-use super::{Client, Effect, Pressure, Reason, Request, Start, State};
-use crate::client::output::{ClientErrorKind, FallbackStep};
-use crate::client::router::{Preference, RoutingReason, RoutingRequest, route};
-use crate::client::tier::Tier;
+use crate::client::router::{RoutingReason, RoutingRequest, route};
+use crate::protocol::client::{
+    ClientErrorKind, Effect, FallbackStep, Preference, Pressure, Reason, Request, Start, State,
+    Tier,
+};
 
-/// Where a request goes next.
+/// The next place of a request.
 enum Destination {
     Local,
-    /// With the decision that brings it there, if it was one.
+    /// With the decision for it, if there was one.
     Server(Option<Reason>),
     Wait,
     Nowhere(Option<Reason>),
 }
 
 impl Client {
-    /// Finds a place for a request that has none.
+    /// Finds a place for a waiting request.
     pub(super) fn place(&mut self) {
         let Some(flight) = self.flight.as_ref().filter(|flight| flight.place == Place::Waiting)
         else {
@@ -29,7 +31,7 @@ impl Client {
             Destination::Local => self.run(),
             Destination::Server(decision) => self.ask_server(decision),
             Destination::Wait => {
-                // Nothing else would begin before the page is idle.
+                // Otherwise the engine would not start before the page is idle.
                 if self.state == State::New && self.config.start == Start::IdlePreload {
                     self.begin(Reason::Requested);
                     self.place();
@@ -48,9 +50,10 @@ impl Client {
     }
 
     fn destination(&self, flight: &Flight) -> Destination {
-        // An answer that was begun here goes on here, as long as there is a here.
-        let is_local = flight.is_interrupted && flight.refusal.is_none();
-        let policy = if is_local { None } else { flight.refusal.or_else(|| self.policy(flight)) };
+        // An interrupted local answer continues locally if possible.
+        let continues_locally = flight.is_interrupted && flight.refusal.is_none();
+        let policy =
+            if continues_locally { None } else { flight.refusal.or_else(|| self.policy(flight)) };
         let is_allowed = self.config.start != Start::LocalOnly;
         let is_open = !self.breakers.clone().of(Tier::Server).try_begin(self.now_ms);
         let may_ask =
@@ -70,17 +73,17 @@ impl Client {
         }
         if self.state == State::Ready {
             Destination::Local
-        } else if self.is_coming() && (is_local || self.is_patient() || !may_ask) {
+        } else if self.is_starting() && (continues_locally || self.waits_for_engine() || !may_ask) {
             Destination::Wait
         } else if may_ask {
-            // Without an engine the trail says already why.
-            Destination::Server(self.is_coming().then_some(Reason::NotReady))
+            // Without an engine, the trail has the reason already.
+            Destination::Server(self.is_starting().then_some(Reason::NotReady))
         } else {
             Destination::Nowhere(server_reason.or(last))
         }
     }
 
-    /// Why a request is for the server, whatever the engine can do.
+    /// The rule that sends a request to the server, whatever the state of the engine.
     fn policy(&self, flight: &Flight) -> Option<Reason> {
         if self.preference == Preference::Never {
             return Some(Reason::UserPreference);
@@ -101,7 +104,7 @@ impl Client {
             feature: feature.clone(),
             preference: self.preference,
         };
-        // A model that is loaded is the only one that can answer.
+        // Only the loaded model can answer.
         let is_up = matches!(self.state, State::Ready | State::Running | State::Stop);
         let registry = match &self.variant {
             Some(variant) if is_up => std::slice::from_ref(variant),
@@ -139,7 +142,7 @@ impl Client {
 
     fn ask_server(&mut self, decision: Option<Reason>) {
         let generation = self.next_generation();
-        // Makes an open breaker half-open, since this is its trial.
+        // Makes an open breaker half-open, because this is its trial.
         self.breakers.of(Tier::Server).try_begin(self.now_ms);
         let Some(flight) = &mut self.flight else { return };
         if let Some(reason) = decision

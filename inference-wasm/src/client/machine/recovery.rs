@@ -1,42 +1,33 @@
-//! What happens when the engine's device, its tier or all of it is gone.
+//! The loss of a device, a tier or the whole local engine.
 //!
-//! In rising order: [`Client::lose`] replaces a device, [`Client::fall`] goes to the next tier,
-//! [`Client::retire`] leaves everything to the server. The request in flight keeps what the user
-//! has seen, and waits for its next place.
+//! In rising order: [`Client::lose`] replaces a device, [`Client::fall_back`] goes to the next
+//! tier, [`Client::retire`] leaves everything to the server. The request in flight keeps the tokens
+//! that the user has seen and waits for its next place.
 
-use super::{Client, Effect, Reason, State};
-use crate::client::output::FallbackStep;
-use crate::client::tier::Tier;
-
-/// A device that is being replaced.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Recovery {
-    /// When the first of the losses in a row was noticed.
-    since_ms: u64,
-    /// Why the last one was.
-    reason: Reason,
-}
+use super::client::{Client, Recovery};
+use crate::protocol::FinishReason;
+use crate::protocol::client::{Effect, End, FallbackStep, Reason, State, Tier, Token};
 
 impl Client {
-    /// A step of bringing the engine up has failed. For a device that replaces one, that is the
-    /// next loss: a GPU process that has just died may give no adapter for a moment.
+    /// Handles a failed step of the start. During a recovery it counts as another loss: a GPU
+    /// process that has just died may offer no adapter for a moment.
     pub(super) fn give_up(&mut self, reason: Reason) {
         if self.recovery.is_some() {
             self.lose(reason);
         } else {
-            self.fall(reason);
+            self.fall_back(reason);
         }
     }
 
-    /// The device is lost, or as good as lost: replaces it, up to the limit within the window.
+    /// Replaces a device that is lost or hung, up to the limit within the window.
     pub(super) fn lose(&mut self, reason: Reason) {
-        self.on_loss();
+        self.answer_with_zeros();
         let limits = self.config.recovery;
         let now_ms = self.now_ms;
         self.losses_ms.retain(|at| now_ms.saturating_sub(*at) < limits.window_ms);
         if self.losses_ms.len() as u64 >= u64::from(limits.losses) {
             let is_loss = reason == Reason::DeviceLost;
-            return self.fall(if is_loss { Reason::DeviceLostAgain } else { reason });
+            return self.fall_back(if is_loss { Reason::DeviceLostAgain } else { reason });
         }
         self.losses_ms.push(now_ms);
         self.abandon();
@@ -52,15 +43,7 @@ impl Client {
         }
     }
 
-    /// How long the next replacement waits: not at all the first time, then ever longer.
-    pub(super) fn pause_ms(&self) -> u64 {
-        match self.losses_ms.len() {
-            0 | 1 => 0,
-            losses => self.config.recovery.pause_ms.saturating_mul(1 << (losses - 2).min(16)),
-        }
-    }
-
-    /// The model can run again.
+    /// Ends a recovery: the model can run again.
     pub(super) fn recovered(&mut self) {
         let Some(recovery) = self.recovery.take() else { return };
         if let Some(flight) = &mut self.flight
@@ -71,18 +54,18 @@ impl Client {
         }
     }
 
-    /// Leaves the tier for the next one down.
-    pub(super) fn fall(&mut self, reason: Reason) {
-        let reason = self.faults.on_reason(reason);
+    /// Falls back to the next tier.
+    pub(super) fn fall_back(&mut self, reason: Reason) {
+        let reason = self.mutant.on_reason(reason);
         let from = self.tier;
-        if reason.is_fault() && self.has_device && self.faults.breakers_count() {
+        if reason.is_fault() && self.has_device && self.mutant.breakers_count() {
             self.breakers.of(from).fail(self.now_ms, &self.config.breaker);
         }
         self.leave();
-        let to = self.faults.on_next(from.next()).unwrap_or(Tier::Server);
+        let to = self.mutant.on_next(from.next()).unwrap_or(Tier::Server);
         self.tier = to;
         let next = if to == Tier::Server { State::Server } else { State::Choose };
-        if self.faults.is_silent() {
+        if self.mutant.is_silent() {
             self.state = next;
             self.limit(None);
         } else {
@@ -94,7 +77,7 @@ impl Client {
         }
     }
 
-    /// Leaves everything to the server, for a decision that is not about the tier.
+    /// Leaves everything to the server, by a decision that is not about the tier.
     pub(super) fn retire(&mut self, reason: Reason) {
         self.leave();
         self.retired = Some(reason);
@@ -123,6 +106,23 @@ impl Client {
         self.trail.push(step);
         if let Some(flight) = &mut self.flight {
             flight.trail.push(step);
+        }
+    }
+
+    /// The mutant that takes a failed readback for logits: its answer ends with a token of zeros.
+    fn answer_with_zeros(&mut self) {
+        if self.state == State::Running
+            && self.mutant.answers_with_zeros()
+            && let Some(flight) = &mut self.flight
+        {
+            let index = flight.seen.len() as u32;
+            let zeros = Token { index, id: 0, text: String::new() };
+            let request = flight.request.id;
+            flight.record_token(zeros.clone(), (self.tier, None), self.now_ms);
+            self.effects.push(Effect::EmitToken { request, token: zeros });
+            let finish_reason = FinishReason::Length;
+            let end = End { finish_reason, prompt_tokens: 0, tokens: index + 1 };
+            self.finish(end, self.tier, None);
         }
     }
 }

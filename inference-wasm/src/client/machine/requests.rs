@@ -1,14 +1,16 @@
-//! The request: what comes of it where it was placed, and how it ends.
+//! The request: its events where it runs, and its end.
 
+use super::client::Client;
 use super::flight::{Flight, Origin, Place};
-use super::{Client, Effect, End, Reason, Request, ServerEvent, State, Token};
-use crate::client::output::{Answer, AnswerTimings, ClientError, ClientErrorKind, Usage};
-use crate::client::telemetry::{TELEMETRY_VERSION, TelemetryRecord};
-use crate::client::tier::Tier;
+use crate::client::cache::CachePlan;
+use crate::protocol::client::{
+    Answer, AnswerTimings, ClientError, ClientErrorKind, Effect, End, Reason, Request, ServerEvent,
+    State, TELEMETRY_VERSION, TelemetryRecord, Tier, Token, Usage,
+};
 use crate::protocol::{EngineErrorKind, FinishReason};
 
 impl Client {
-    /// A new request. A second one while one is answered is refused, and changes nothing.
+    /// Accepts a request. While another is in flight, it is refused and changes nothing.
     pub(super) fn request(&mut self, request: Box<Request>) {
         let limit_ms = self.config.deadlines.request_ms;
         let flight = Flight::new(request, self.now_ms, limit_ms, self.trail.clone());
@@ -19,11 +21,11 @@ impl Client {
         }
     }
 
-    /// Whether the device is at this request.
+    /// Whether the device runs this request.
     pub(super) fn is_running(&self, request: u64) -> bool {
         self.flight.as_ref().is_some_and(|flight| {
             flight.request.id == request
-                && (self.state == State::Running || self.faults.accepts_any_state())
+                && (self.state == State::Running || self.mutant.accepts_any_state())
         })
     }
 
@@ -37,15 +39,15 @@ impl Client {
         }
     }
 
-    /// Shows the user a token if it is new.
+    /// Shows a new token to the user.
     fn accept(&mut self, token: Token, origin: Origin) -> Result<(), ClientErrorKind> {
         let now_ms = self.now_ms;
         let Some(flight) = &mut self.flight else { return Ok(()) };
         let is_new = flight.check(&token)?;
         let request = flight.request.id;
-        let is_shown = self.faults.on_token(is_new, flight.is_interrupted, &token);
+        let is_shown = self.mutant.on_token(is_new, flight.is_interrupted, &token);
         if is_new {
-            flight.see(token.clone(), origin, now_ms);
+            flight.record_token(token.clone(), origin, now_ms);
         }
         if is_shown {
             self.effects.push(Effect::EmitToken { request, token });
@@ -68,8 +70,8 @@ impl Client {
     pub(super) fn local_failed(&mut self, kind: EngineErrorKind) {
         match kind {
             EngineErrorKind::DeviceLost => self.lose(Reason::DeviceLost),
-            EngineErrorKind::OutOfMemory => self.fall(Reason::OutOfMemory),
-            EngineErrorKind::GpuError => self.fall(Reason::GpuError),
+            EngineErrorKind::OutOfMemory => self.fall_back(Reason::OutOfMemory),
+            EngineErrorKind::GpuError => self.fall_back(Reason::GpuError),
             EngineErrorKind::ContextOverflow => {
                 if let Some(flight) = &mut self.flight {
                     flight.refusal = Some(Reason::ContextOverflow);
@@ -86,7 +88,7 @@ impl Client {
             | EngineErrorKind::ShardCorrupt
             | EngineErrorKind::InvalidModel
             | EngineErrorKind::UnsupportedModel
-            | EngineErrorKind::BackendUnavailable => self.fall(Reason::RuntimeCrash),
+            | EngineErrorKind::BackendUnavailable => self.fall_back(Reason::RuntimeCrash),
         }
     }
 
@@ -122,9 +124,9 @@ impl Client {
         }
     }
 
-    /// The attempt is over; the request looks for its next place.
+    /// Ends the attempt; the request waits for its next place.
     pub(super) fn server_failed(&mut self, reason: Reason) {
-        if self.faults.breakers_count() {
+        if self.mutant.breakers_count() {
             self.breakers.of(Tier::Server).fail(self.now_ms, &self.config.breaker);
         }
         let Some(flight) = &mut self.flight else { return };
@@ -136,8 +138,7 @@ impl Client {
         flight.server_reason = Some(reason);
     }
 
-    /// The user has changed their mind: they keep what they have seen, and the engine's recovery
-    /// goes on without them.
+    /// Cancels the request. The answer has the tokens so far; a recovery of the engine continues.
     pub(super) fn cancel(&mut self, request: u64) {
         let Some(flight) = self.flight.as_ref().filter(|flight| flight.request.id == request)
         else {
@@ -157,7 +158,7 @@ impl Client {
         self.fail(ClientErrorKind::DeadlineExceeded, None);
     }
 
-    /// Stops whoever is at the request.
+    /// Stops the request where it runs.
     fn stop(&mut self, reason: Reason) {
         let Some(flight) = &self.flight else { return };
         let request = flight.request.id;
@@ -171,13 +172,13 @@ impl Client {
         }
     }
 
-    /// Ends the request with an error, whoever is at it.
+    /// Stops the request and ends it with an error.
     pub(super) fn fail(&mut self, kind: ClientErrorKind, reason: Option<Reason>) {
         self.stop(Reason::RequestFailed);
         self.fail_idle(kind, reason);
     }
 
-    /// The same where nobody is at it any more.
+    /// Ends a request that runs nowhere with an error.
     fn fail_idle(&mut self, kind: ClientErrorKind, reason: Option<Reason>) {
         if let Some(flight) = self.flight.take() {
             self.report_failure(&flight, kind, reason);
@@ -185,7 +186,7 @@ impl Client {
     }
 
     fn report_failure(&mut self, flight: &Flight, kind: ClientErrorKind, reason: Option<Reason>) {
-        if self.faults.swallows_errors() {
+        if self.mutant.swallows_errors() {
             return;
         }
         let error = ClientError {
@@ -228,7 +229,7 @@ impl Client {
             variant,
         };
         let record = TelemetryRecord {
-            // A server's name for its model is not out of our lists.
+            // The server's name for its model is not from our registry.
             model_id: local.map(|variant| variant.id.clone()),
             prompt_tokens: end.prompt_tokens,
             completion_tokens: end.tokens,
@@ -249,38 +250,29 @@ impl Client {
         }
     }
 
-    /// What is the same in every record: of a request that came to nothing.
+    /// The record of a failed request, and the common part of every record.
     fn record_of(&self, flight: &Flight) -> TelemetryRecord {
         TelemetryRecord {
             version: TELEMETRY_VERSION,
-            model_id: None,
-            prompt_tokens: 0,
             completion_tokens: flight.seen.len() as u32,
             latency_ms: self.now_ms.saturating_sub(flight.since_ms),
             first_token_ms: flight.first_token_ms,
-            success: false,
-            finish_reason: None,
-            error: None,
-            tier: None,
             trail: flight.trail.clone(),
             recoveries: flight.recoveries,
             recovery_reason: flight.recovery.map(|(reason, _)| reason),
             recovery_ms: flight.recovery.map(|(_, ms)| ms),
             stale_events: self.stale_events,
-            cache_hit_rate: self
-                .weights
-                .plan
-                .as_ref()
-                .map(crate::client::cache::CachePlan::hit_rate),
+            cache_hit_rate: self.weights.plan.as_ref().map(CachePlan::hit_rate),
             fetched_bytes: self.weights.fetched_bytes,
             device_tier: self.classification.as_ref().map(|classification| classification.tier),
             form: self.capabilities.as_ref().map(|capabilities| capabilities.form()),
             cohort: self.arm.as_ref().map(|arm| arm.name.clone()),
+            ..TelemetryRecord::default()
         }
     }
 
     fn send(&mut self, mut record: TelemetryRecord, flight: &Flight) {
-        self.faults.on_record(&mut record, &flight.request);
+        self.mutant.on_record(&mut record, &flight.request);
         self.stale_events = 0;
         self.effects.push(Effect::Telemetry { record: Box::new(record) });
     }

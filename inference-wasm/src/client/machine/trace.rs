@@ -1,99 +1,16 @@
-//! The client's states, and the record of how it went through them.
+//! The record of the client's transitions.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
-use crate::client::tier::Tier;
+use crate::protocol::client::Transition;
 
-/// What the local engine is at. Requests have a life of their own: the server may answer one
-/// while the engine is in any of these.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Nothing has begun.
-    New,
-    /// Capabilities are asked for.
-    Detect,
-    /// The device's tier is decided.
-    Classify,
-    /// A variant is chosen for a tier of the chain.
-    Choose,
-    /// An adapter and a device are asked for.
-    Device,
-    /// The first dispatch is held against what it must be.
-    Probe,
-    /// Storage is looked through; shards are hashed and fetched.
-    Cache,
-    /// The user is asked about a download.
-    Consent,
-    /// The model is loaded from where its shards lie.
-    Load,
-    /// The model can run.
-    Ready,
-    /// The model answers a request.
-    Running,
-    /// A request was given up, and the engine is still at it.
-    Stop,
-    /// A device is gone, and the next one is waited for.
-    Recover,
-    /// No local engine, for now or for good: the server is all there is.
-    Server,
-}
-
-impl State {
-    /// The name as it stands in JSON and traces.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Detect => "detect",
-            Self::Classify => "classify",
-            Self::Choose => "choose",
-            Self::Device => "device",
-            Self::Probe => "probe",
-            Self::Cache => "cache",
-            Self::Consent => "consent",
-            Self::Load => "load",
-            Self::Ready => "ready",
-            Self::Running => "running",
-            Self::Stop => "stop",
-            Self::Recover => "recover",
-            Self::Server => "server",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// One change of state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Transition {
-    /// When, on the clock of the inputs.
-    pub at_ms: u64,
-    /// The state that was left.
-    pub from: State,
-    /// The state that was entered.
-    pub to: State,
-    /// The tier that it is about from now on.
-    pub tier: Tier,
-    /// The latest generation that was handed out.
-    pub generation: u64,
-    /// Why.
-    pub reason: Reason,
-}
-
-/// All transitions so far.
+/// The transitions so far.
 ///
-/// [`Display`](fmt::Display) gives one line for each, without times, so that the text is the same
-/// on every machine:
+/// [`Display`](fmt::Display) prints one line per transition, without times, so that the text is the
+/// same on every machine:
 ///
 /// ```text
 /// probe    -> choose   webgl  g1 probe-failed
@@ -105,10 +22,10 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Transitions that are kept; of a client that lives longer, the first ones are dropped.
+    /// The maximum number of transitions; when it is reached, the older half is dropped.
     const LONGEST: usize = 4096;
 
-    /// Adds one.
+    /// Appends a transition.
     pub fn push(&mut self, transition: Transition) {
         if self.transitions.len() == Self::LONGEST {
             self.transitions.drain(..Self::LONGEST / 2);

@@ -1,229 +1,33 @@
-//! The weights of the chosen variant: what storage has of them, what is fetched, and where it is
-//! put. The decisions are [`cache`](crate::client::cache)'s.
+//! The weights of the chosen variant: the plan for them and its progress.
 
 use std::collections::BTreeMap;
 
-use super::{Client, Effect, Reason, State};
-use crate::client::cache::{
-    CachePlan, Place, ShardPlan, StorageReason, StorageTrouble, Stored, plan,
-};
-use crate::protocol::EngineErrorKind;
+use crate::client::cache::CachePlan;
 
-/// The weights of the chosen variant, on their way.
+/// The progress of the weights of the chosen variant.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Weights {
-    /// What is done about them; `None` until storage has answered.
+    /// The plan; `None` until storage was inspected.
     pub(super) plan: Option<CachePlan>,
-    /// Attempts at each shard that is not there yet.
-    pending: BTreeMap<u32, u32>,
-    /// Storage has refused in this visit.
-    memory_only: bool,
-    /// The user has agreed to a download in this visit.
-    has_consent: bool,
-    /// Bytes that came over the network since the variant was chosen.
+    /// Failed attempts at each shard that is not available yet.
+    pub(super) pending: BTreeMap<u32, u32>,
+    /// Storage has failed during this visit.
+    pub(super) memory_only: bool,
+    /// The user has agreed to a download during this visit.
+    pub(super) has_consent: bool,
+    /// Bytes requested over the network since the variant was chosen.
     pub(super) fetched_bytes: u64,
-    /// They were gone when the engine wanted to load them.
+    /// How often shards were missing when the engine loaded them.
     pub(super) reloads: u32,
 }
 
 impl Weights {
-    /// Forgets a variant; what the browser and the user have said still holds.
+    /// Starts over with a new variant, and keeps what holds for the visit.
     pub(super) fn restart(&mut self) {
         *self = Self {
             memory_only: self.memory_only,
             has_consent: self.has_consent,
             ..Self::default()
         };
-    }
-}
-
-impl Client {
-    pub(super) fn look_into_storage(&mut self, reason: Reason) {
-        self.weights.plan = None;
-        self.weights.pending.clear();
-        self.enter(State::Cache, reason);
-        let variant = self.variant_id();
-        self.effects.push(Effect::InspectStorage { generation: self.device, variant });
-    }
-
-    pub(super) fn inspected(&mut self, stored: &Stored) {
-        let (Some(variant), Some(capabilities)) = (&self.variant, &self.capabilities) else {
-            return;
-        };
-        if self.weights.plan.is_some() {
-            return self.stale();
-        }
-        let mut stored = stored.clone();
-        self.faults.on_stored(&mut stored, variant);
-        let storage = &capabilities.report.storage;
-        let mut plan = plan(variant, &stored, storage, self.weights.memory_only);
-        self.faults.on_plan(&mut plan);
-        let (bytes, is_costly) = (plan.fetch_bytes, capabilities.connection.wants_consent());
-        self.weights.plan = Some(plan);
-        if is_costly && !self.weights.has_consent && bytes > self.config.consent_above_bytes {
-            self.enter(State::Consent, Reason::Metered);
-            self.effects.push(Effect::AskConsent { bytes });
-        } else {
-            self.carry_out();
-        }
-    }
-
-    pub(super) fn consented(&mut self, given: bool) {
-        if given {
-            self.weights.has_consent = true;
-            self.enter(State::Cache, Reason::ConsentGiven);
-            self.carry_out();
-        } else {
-            self.retire(Reason::ConsentDeclined);
-        }
-    }
-
-    /// Has shards hashed and fetched as the plan says.
-    fn carry_out(&mut self) {
-        let Some(plan) = self.weights.plan.clone() else { return };
-        self.limit(Some(self.config.deadlines.shard_ms));
-        let (generation, variant) = (self.device, self.variant_id());
-        if plan.discard {
-            self.effects.push(Effect::Discard { variant: variant.clone() });
-        }
-        if plan.fetch_bytes > 0 && plan.place != Place::Memory {
-            self.effects.push(Effect::PersistStorage);
-        }
-        for (step, shard) in plan.shards.iter().zip(0..) {
-            match *step {
-                ShardPlan::Reuse => continue,
-                ShardPlan::Verify => {
-                    let variant = variant.clone();
-                    self.effects.push(Effect::VerifyShard { generation, variant, shard });
-                }
-                ShardPlan::Resume { from } => self.fetch(shard, from),
-                ShardPlan::Fetch { .. } => self.fetch(shard, 0),
-            }
-            self.weights.pending.insert(shard, 0);
-        }
-        self.finish_fetching();
-    }
-
-    fn fetch(&mut self, shard: u32, from: u64) {
-        let bytes = self.shard_bytes(shard);
-        self.weights.fetched_bytes += bytes.saturating_sub(from);
-        let place = match &self.weights.plan {
-            Some(plan) if !self.weights.memory_only => plan.place,
-            _ => Place::Memory,
-        };
-        let (generation, variant) = (self.device, self.variant_id());
-        self.effects.push(Effect::FetchShard { generation, variant, shard, from, place });
-    }
-
-    pub(super) fn shard_verified(&mut self, shard: u32, is_intact: bool) {
-        if is_intact {
-            return self.shard_is_there(shard);
-        }
-        if self.weights.pending.contains_key(&shard) {
-            self.remark(Reason::ShardCorrupt);
-            self.fetch(shard, 0);
-        } else {
-            self.stale();
-        }
-    }
-
-    pub(super) fn shard_progress(&mut self, shard: u32, bytes: u64) {
-        if self.weights.pending.contains_key(&shard) {
-            self.show_progress(bytes.min(self.shard_bytes(shard)));
-        } else {
-            self.stale();
-        }
-    }
-
-    pub(super) fn shard_is_there(&mut self, shard: u32) {
-        if self.weights.pending.remove(&shard).is_none() {
-            return self.stale();
-        }
-        self.show_progress(0);
-        self.finish_fetching();
-    }
-
-    /// Shards that are there, and bytes of one that is not yet.
-    fn show_progress(&mut self, partial_bytes: u64) {
-        let missing: u64 = self.weights.pending.keys().map(|shard| self.shard_bytes(*shard)).sum();
-        let total_bytes = self.weights.plan.as_ref().map_or(0, |plan| plan.total_bytes);
-        let bytes = total_bytes.saturating_sub(missing) + partial_bytes;
-        self.effects.push(Effect::Progress { bytes, total_bytes });
-        self.limit(Some(self.config.deadlines.shard_ms));
-    }
-
-    /// A download that broke off goes on where it was; what is wrong begins anew.
-    pub(super) fn shard_failed(&mut self, shard: u32, kind: EngineErrorKind, kept_bytes: u64) {
-        if !self.may_try_again(shard) {
-            return;
-        }
-        let is_wrong =
-            kind == EngineErrorKind::ShardCorrupt || kept_bytes >= self.shard_bytes(shard);
-        self.fetch(shard, if is_wrong { 0 } else { kept_bytes });
-    }
-
-    /// What can't be stored is kept in memory, as is everything that comes after it.
-    pub(super) fn store_failed(&mut self, shard: u32, trouble: &StorageTrouble) {
-        if !self.may_try_again(shard) {
-            return;
-        }
-        self.weights.memory_only = true;
-        self.remark(match trouble.reason() {
-            StorageReason::QuotaExceeded => Reason::QuotaExceeded,
-            StorageReason::Denied
-            | StorageReason::Unavailable
-            | StorageReason::Evicted
-            | StorageReason::Other => Reason::StorageRefused,
-        });
-        self.fetch(shard, 0);
-    }
-
-    /// Counts a failure of a shard; gives the variant up when there have been too many.
-    fn may_try_again(&mut self, shard: u32) -> bool {
-        let Some(attempts) = self.weights.pending.get_mut(&shard) else {
-            self.stale();
-            return false;
-        };
-        *attempts += 1;
-        if *attempts < self.config.shard_attempts {
-            self.limit(Some(self.config.deadlines.shard_ms));
-            return true;
-        }
-        self.exclude_variant();
-        self.fall(Reason::WeightsUnavailable);
-        false
-    }
-
-    /// Storage that never answers is as good as none; a download that stands still is over.
-    pub(super) fn storage_expired(&mut self) {
-        if self.weights.plan.is_none() {
-            self.weights.memory_only = true;
-            self.remark(Reason::StorageTimeout);
-            self.inspected(&Stored::default());
-        } else {
-            self.exclude_variant();
-            self.fall(Reason::WeightsUnavailable);
-        }
-    }
-
-    fn finish_fetching(&mut self) {
-        let Some(variant) = self.variant.clone() else { return };
-        if !self.weights.pending.is_empty() {
-            return;
-        }
-        self.enter(State::Load, Reason::Cached);
-        let (tier, generation) = (self.tier, self.device);
-        self.effects.push(Effect::Load { tier, generation, variant: Box::new(variant) });
-    }
-
-    fn shard_bytes(&self, shard: u32) -> u64 {
-        let shards = self.variant.as_ref().map(|variant| &variant.file.shards);
-        shards.and_then(|shards| shards.get(shard as usize)).map_or(0, |shard| shard.bytes)
-    }
-
-    /// A transition that stays where it is, for the record; the deadline begins anew.
-    fn remark(&mut self, reason: Reason) {
-        self.enter(State::Cache, reason);
-        self.limit(Some(self.config.deadlines.shard_ms));
     }
 }

@@ -1,150 +1,106 @@
-//! Which models there are for a page, and which of them suits a device.
+//! The registry of models, and the choice of one for a device.
 //!
-//! A [`ModelVariant`] is one quantization of one model, with all that a device must have for it.
-//! [`choose`] takes the best that fits and says of every other one why not; it is a function of
-//! its arguments and depends on no order. Fetching is not its business.
+//! A [`ModelVariant`] is one quantization of one model, with its requirements. [`choose`] takes the
+//! best variant that fits and gives the reasons against every other one. The result does not
+//! depend on the order of the registry.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::capability::Capabilities;
-use super::tier::{DeviceTier, Tier, classify};
-use crate::protocol::{BackendName, ModelManifest};
+use super::tier::classify;
+use crate::protocol::client::{Capabilities, DeviceTier, Tier};
+pub use crate::protocol::client::{ModelVariant, Versions};
 
-/// A model as a device can be given it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ModelVariant {
-    /// Unique in a registry.
-    pub id: String,
-    /// For people.
-    pub name: String,
-    /// Number of weights.
-    pub parameters: u64,
-    /// Type of most weights, as GGUF names it: `Q4_0`, `Q8_0`, `F16`.
-    pub quantization: String,
-    /// Positions that the model was trained for.
-    pub context_window: u32,
-    /// What it is good for: `chat`, `code`, `classification`, …
-    pub capabilities: Vec<String>,
-    /// The least memory that a page must be able to take, in GiB.
-    pub min_ram_gib: f64,
-    /// The weakest device that it is for.
-    pub min_device_tier: DeviceTier,
-    /// Backends that it was verified on.
-    pub backends: Vec<BackendName>,
-    /// Features of WebGPU that it needs there, such as `shader-f16`.
-    #[serde(default)]
-    pub webgpu_features: Vec<String>,
-    /// What belongs together.
-    pub versions: Versions,
-    /// The file, in shards with their hashes.
-    pub file: ModelManifest,
-}
-
-/// Versions that only make sense together: weights never run with another template than theirs.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub struct Versions {
-    /// Of the weights.
-    pub weights: String,
-    /// Of the tokenizer.
-    pub tokenizer: String,
-    /// Of the prompt template.
-    pub prompt_template: String,
-}
-
-/// What a variant is wanted for.
+/// The requirements on a variant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Need<'a> {
-    /// Where it is to run; not the server, which has models of its own.
+    /// The tier that it is to run on; not the server, which has models of its own.
     pub tier: Tier,
-    /// On what.
+    /// The device that it is to run on.
     pub device: &'a Capabilities,
-    /// What it must be good for; `None` for anything.
+    /// The capability that it must have; `None` for any.
     pub capability: Option<&'a str>,
-    /// Positions that it must hold.
+    /// Positions that its context must have.
     pub context_tokens: u32,
-    /// The most bytes that may be fetched for it.
+    /// Maximum size of its file, in bytes.
     pub max_bytes: u64,
-    /// Variants that have failed for good.
+    /// Variants that have failed on this device.
     pub excluded: &'a BTreeSet<String>,
-    /// The variant of an experiment's arm, before all others if it fits.
+    /// The variant of an experiment's arm, which is chosen if it fits.
     pub preferred: Option<&'a str>,
 }
 
-/// Why a variant is not the one.
+/// A reason against a variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 pub enum Rejection {
-    /// It is not verified on this backend.
+    /// It was not verified on this backend.
     Backend,
     /// The adapter lacks a feature.
     Feature {
-        /// Its name.
+        /// The feature.
         missing: String,
     },
-    /// The device is too weak.
+    /// The device tier is too low.
     DeviceTier {
-        /// What it is for.
+        /// The required tier.
         needs: DeviceTier,
-        /// What there is.
+        /// The device's tier.
         has: DeviceTier,
     },
     /// Too little memory.
     Memory {
-        /// GiB.
+        /// Required memory in GiB.
         needs_gib: f64,
-        /// GiB.
+        /// Available memory in GiB.
         has_gib: f64,
     },
-    /// It is not good for what is wanted.
+    /// It lacks a capability.
     Capability {
-        /// What it lacks.
+        /// The capability.
         missing: String,
     },
     /// Its context is too short.
     Context {
-        /// Tokens.
+        /// Required tokens.
         needs: u32,
-        /// Tokens.
+        /// Tokens of its context.
         has: u32,
     },
-    /// It is larger than may be fetched.
+    /// It is larger than the limit.
     Bytes {
-        /// Bytes.
+        /// Its size in bytes.
         needs: u64,
-        /// Bytes.
+        /// The limit in bytes.
         allowed: u64,
     },
     /// It has failed on this device.
     Excluded,
-    /// It fits, and another one is better.
+    /// It fits, but another one is better.
     Outranked,
 }
 
 /// A variant that was not chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejected {
-    /// Which.
+    /// Its id.
     pub id: String,
-    /// All reasons, not the first alone.
+    /// All reasons against it.
     pub reasons: Vec<Rejection>,
 }
 
-/// What came of choosing.
+/// The result of choosing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice<'a> {
-    /// The best that fits.
+    /// The best variant that fits.
     pub variant: Option<&'a ModelVariant>,
-    /// All others, by id.
+    /// All others, sorted by id.
     pub rejected: Vec<Rejected>,
 }
 
-/// Chooses the variant with the most parameters that fits; among equals the larger file, which is
+/// Chooses the fitting variant with the most parameters; among equals the larger file, which has
 /// the finer quantization, and then the lower id.
 pub fn choose<'a>(registry: &'a [ModelVariant], need: &Need<'_>) -> Choice<'a> {
     let device_tier = classify(need.device).tier;
@@ -184,13 +140,13 @@ fn rejections(variant: &ModelVariant, need: &Need<'_>, device_tier: DeviceTier) 
         let missing = variant.webgpu_features.iter().filter(|name| !need.device.has_feature(name));
         reasons.extend(missing.map(|name| Rejection::Feature { missing: name.clone() }));
     }
-    // On the CPU a device is as good as no GPU at all, however good its GPU is.
+    // On the CPU, the GPU does not count.
     let has = if need.tier == Tier::Wasm { DeviceTier::NoGpu } else { device_tier };
     if has < variant.min_device_tier {
         reasons.push(Rejection::DeviceTier { needs: variant.min_device_tier, has });
     }
     let has_gib = need.device.memory_budget_gib();
-    // A minimum that is no number rejects, too.
+    // A minimum of NaN rejects, too.
     if variant.min_ram_gib.is_nan() || variant.min_ram_gib > has_gib {
         reasons.push(Rejection::Memory { needs_gib: variant.min_ram_gib, has_gib });
     }
@@ -212,30 +168,29 @@ fn rejections(variant: &ModelVariant, need: &Need<'_>, device_tier: DeviceTier) 
     reasons
 }
 
-/// An error in a registry: which variant, and what is wrong with it.
+/// An error in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("variant `{variant}`: {message}")]
 pub struct RegistryError {
-    /// Id of the variant, or its place where it has none.
+    /// Id of the variant, or its index if it has no id.
     pub variant: String,
-    /// What was expected and what was found.
+    /// What was expected and found.
     pub message: String,
 }
 
-impl fmt::Display for RegistryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "variant `{}`: {}", self.variant, self.message)
-    }
-}
-
-/// Checks a registry; every error at once.
+/// Validates a registry.
+///
+/// # Errors
+///
+/// Every error of every variant.
 pub fn validate(registry: &[ModelVariant]) -> Result<(), Vec<RegistryError>> {
     let mut errors = Vec::new();
     let mut ids = BTreeSet::new();
-    for (place, variant) in registry.iter().enumerate() {
-        let name = if variant.id.is_empty() { format!("#{place}") } else { variant.id.clone() };
+    for (index, variant) in registry.iter().enumerate() {
+        let name = if variant.id.is_empty() { format!("#{index}") } else { variant.id.clone() };
         let mut messages = problems(variant);
         if !ids.insert(variant.id.as_str()) {
-            messages.push("expected an id of its own, found one that stands twice".into());
+            messages.push("expected a unique id, found a duplicate".into());
         }
         errors.extend(
             messages.into_iter().map(|message| RegistryError { variant: name.clone(), message }),
@@ -258,7 +213,7 @@ fn problems(variant: &ModelVariant) -> Vec<String> {
     expect(!variant.backends.is_empty(), "expected a backend, found none".into());
     for backend in &variant.backends {
         let is_in_page = Tier::CHAIN.iter().any(|tier| tier.backend() == Some(*backend));
-        expect(is_in_page, format!("expected a backend of a page, found `{backend}`"));
+        expect(is_in_page, format!("expected a backend that runs in a page, found `{backend}`"));
     }
     let Versions { weights, tokenizer, prompt_template } = &variant.versions;
     for (name, version) in

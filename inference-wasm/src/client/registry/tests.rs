@@ -1,5 +1,6 @@
 use super::*;
 use crate::client::fixtures::{device, variant};
+use crate::protocol::BackendName;
 
 fn need<'a>(device: &'a Capabilities, excluded: &'a BTreeSet<String>) -> Need<'a> {
     Need {
@@ -24,7 +25,7 @@ fn registry() -> Vec<ModelVariant> {
 }
 
 #[test]
-fn the_best_that_fits_is_chosen_whatever_the_order() {
+fn the_best_fitting_variant_is_chosen_in_any_order() {
     let (device, none) = (device(), BTreeSet::new());
     let mut registry = registry();
     for _ in 0..registry.len() {
@@ -38,7 +39,7 @@ fn the_best_that_fits_is_chosen_whatever_the_order() {
 }
 
 #[test]
-fn every_rejection_has_all_its_reasons() {
+fn a_rejection_has_all_of_its_reasons() {
     let none = BTreeSet::new();
     let mut weak = device();
     weak.report.webgpu.adapter.as_mut().unwrap().features.clear();
@@ -58,7 +59,7 @@ fn every_rejection_has_all_its_reasons() {
 }
 
 #[test]
-fn a_cpu_gets_what_a_cpu_can_carry() {
+fn a_cpu_gets_a_small_model() {
     let (device, none) = (device(), BTreeSet::new());
     let registry = registry();
     let choice = choose(&registry, &Need { tier: Tier::Wasm, ..need(&device, &none) });
@@ -66,7 +67,7 @@ fn a_cpu_gets_what_a_cpu_can_carry() {
 }
 
 #[test]
-fn what_is_wanted_rules_variants_out() {
+fn requirements_exclude_variants() {
     let (device, registry) = (device(), registry());
     let excluded = BTreeSet::from(["large-q8".to_owned()]);
     let choose =
@@ -98,7 +99,7 @@ fn all_errors_of_a_registry_come_at_once() {
 }
 
 #[test]
-fn a_variant_survives_json() {
+fn a_variant_round_trips_through_json() {
     let variant = &registry()[2];
     let json = serde_json::to_string(variant).unwrap();
     assert_eq!(&serde_json::from_str::<ModelVariant>(&json).unwrap(), variant);

@@ -1,137 +1,78 @@
-//! Whether a request is answered in the browser or by the server, in product terms.
+//! Whether the browser or the server answers a request, by product rules.
 //!
-//! [`route`] is what the control plane answers to a page, and what the client asks itself before
-//! each request: the same function on both sides. It knows devices, models and requests, and no
-//! request's text. What the state of the local engine makes of the decision is the state
-//! machine's business; why a feature is routed as it is, is kept in [`FeatureDecision`]s.
+//! The control plane and the client both call [`route`]. It considers device, models and request,
+//! but not the request's text. The state machine combines the decision with the state of the local
+//! engine. [`FeatureDecision`]s record why a feature is routed as it is.
 
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::capability::Capabilities;
-use super::registry::{ModelVariant, Need, choose};
-use super::tier::Tier;
+use super::capability::GpuClass;
+use super::registry::{Need, choose};
+use crate::protocol::client::{Battery, Capabilities, ModelVariant, Tier};
+pub use crate::protocol::client::{Complexity, Preference, RouterConfig};
 
-/// Who decides where requests go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Preference {
-    /// The router does.
-    #[default]
-    Auto,
-    /// In the browser wherever it can; policy on complexity and battery is set aside.
-    Always,
-    /// On the server; nothing is fetched or computed here.
-    Never,
-}
-
-/// How hard a request is, as its author says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Complexity {
-    /// Not said: told by lengths.
-    #[default]
-    Auto,
-    /// A classification, a completion, a short answer.
-    Simple,
-    /// A paragraph.
-    Medium,
-    /// Reasoning over much text.
-    Complex,
-}
-
-/// What is to be routed. It has the prompt's length, never the prompt.
+/// A request to route. It has the prompt's length, never the prompt.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RoutingRequest {
     /// The device.
     pub capabilities: Capabilities,
-    /// Characters of the prompt.
+    /// Length of the prompt in characters.
     pub prompt_length: u32,
-    /// The most tokens to generate.
+    /// Maximum number of tokens to generate.
     pub max_tokens: u32,
-    /// How hard it is.
+    /// Its complexity.
     pub complexity: Complexity,
-    /// What the model must be good for: `chat`, `code`, …
+    /// The capability that the model must have: `chat`, `code`, …
     pub capability: Option<String>,
-    /// The feature that asks, as [`RouterConfig::prefer_browser_for`] names it.
+    /// The feature that makes the request, as named in [`RouterConfig::prefer_browser_for`].
     pub feature: Option<String>,
-    /// What the user wants.
+    /// The user's preference.
     pub preference: Preference,
 }
 
-/// What a routing comes to.
+/// A routing decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoutingDecision {
-    /// In the browser.
+    /// The browser answers.
     pub use_browser: bool,
-    /// Why, or why not.
+    /// The reason.
     pub reason: RoutingReason,
-    /// The best tier of the device that has a model for it.
+    /// The best tier of the device with a suitable model.
     pub tier: Option<Tier>,
-    /// That model.
+    /// That model variant.
     pub model_info: Option<ModelVariant>,
 }
 
-/// Why a request is routed as it is.
+/// The reason for a routing decision.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum RoutingReason {
-    /// The operator has switched it off.
+    /// The operator disabled inference in the browser.
     BrowserInferenceDisabled,
-    /// The user wants the server.
+    /// The user prefers the server.
     UserPreference,
-    /// Nothing on the device computes, or it has too little memory.
+    /// The device has no usable tier, or too little memory.
     InsufficientDeviceCapabilities,
-    /// The server answers it better.
+    /// The request needs a larger model.
     RequestTooComplex,
-    /// The device would do, and no model is for it.
+    /// The device is capable, but no model suits it.
     NoCompatibleBrowserModel,
     /// The battery is low.
     LowBattery,
-    /// The browser does it.
+    /// The browser answers.
     OptimalForBrowser,
 }
 
-/// What the operator decides.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct RouterConfig {
-    /// Browsers are used at all.
-    pub enable_browser_inference: bool,
-    /// The most bytes that a page may fetch for a model.
-    pub max_browser_model_size_bytes: u64,
-    /// Features whose requests stay in the browser however long they are.
-    pub prefer_browser_for: Vec<String>,
-    /// A prompt of more characters is complex: 2000.
-    pub complex_prompt_length: u32,
-    /// More tokens to generate are complex: 500.
-    pub complex_max_tokens: u32,
-    /// The least memory that a page must be able to take, in GiB: 0.5.
-    pub min_ram_gib: f64,
-}
-
-impl Default for RouterConfig {
-    fn default() -> Self {
-        Self {
-            enable_browser_inference: true,
-            max_browser_model_size_bytes: 4 << 30,
-            prefer_browser_for: Vec::new(),
-            complex_prompt_length: 2000,
-            complex_max_tokens: 500,
-            min_ram_gib: 0.5,
-        }
-    }
-}
-
-/// Decides one request.
+/// Routes one request.
 ///
-/// In this order: the operator, the user, the device, the battery, the request, the models. What
-/// the user prefers does not make a device able.
+/// The rules apply in this order: operator, user, device, battery, request, models. The user's
+/// preference cannot make up for a missing capability of the device.
 pub fn route(
     request: &RoutingRequest,
     config: &RouterConfig,
@@ -152,7 +93,7 @@ pub fn route(
         return server(RoutingReason::InsufficientDeviceCapabilities);
     }
     if request.preference == Preference::Auto {
-        if device.battery.is_some_and(super::capability::Battery::is_low) {
+        if device.battery.is_some_and(Battery::is_low) {
             return server(RoutingReason::LowBattery);
         }
         if is_complex(request, config) {
@@ -182,13 +123,13 @@ pub fn route(
     server(RoutingReason::NoCompatibleBrowserModel)
 }
 
-/// Positions that a request takes at most: a token for two characters, since scripts differ, and
-/// what is generated.
+/// An upper estimate of the positions that a request needs: one token per two characters of the
+/// prompt, whatever its script, plus the tokens to generate.
 pub fn context_tokens(prompt_length: u32, max_tokens: u32) -> u32 {
     prompt_length.div_ceil(2).saturating_add(max_tokens)
 }
 
-/// What the author says holds; lengths tell where nothing is said.
+/// The author's declaration, or an estimate by lengths if there is none.
 fn is_complex(request: &RoutingRequest, config: &RouterConfig) -> bool {
     if let Some(feature) = &request.feature
         && config.prefer_browser_for.contains(feature)
@@ -205,19 +146,20 @@ fn is_complex(request: &RoutingRequest, config: &RouterConfig) -> bool {
     }
 }
 
-/// Why a tier is not on a device at all, before anything is tried.
+/// Why a device lacks a tier, by its capabilities alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Absence {
-    /// The browser lacks the API, or what the tier needs of it.
+    /// The browser lacks the API, or a part of it that the tier needs.
     Absent,
-    /// The API is there, and gave no adapter.
+    /// The API exists, but offers no adapter.
     AdapterNull,
-    /// It is computed by the CPU, which the tier below does better.
+    /// The adapter computes on the CPU, which lower tiers do faster.
     SoftwareAdapter,
 }
 
-/// Whether a device has a tier, as far as reports tell; the first dispatch will tell the rest.
+/// Why a device lacks a tier; `None` if its capabilities allow it. Only the first dispatch verifies
+/// it.
 pub fn absence(tier: Tier, device: &Capabilities) -> Option<Absence> {
     match tier {
         Tier::Webgpu if !device.report.webgpu.present => Some(Absence::Absent),
@@ -225,7 +167,7 @@ pub fn absence(tier: Tier, device: &Capabilities) -> Option<Absence> {
         Tier::Webgpu => device.hardware_adapter().is_none().then_some(Absence::SoftwareAdapter),
         Tier::Webgl if !device.has_float_webgl2() => Some(Absence::Absent),
         Tier::Webgl => {
-            let is_software = device.gpu_class() == Some(super::capability::GpuClass::Software);
+            let is_software = device.gpu_class() == Some(GpuClass::Software);
             (is_software && !device.accepts_software).then_some(Absence::SoftwareAdapter)
         }
         Tier::Wasm => (!device.report.wasm.present).then_some(Absence::Absent),
@@ -233,7 +175,7 @@ pub fn absence(tier: Tier, device: &Capabilities) -> Option<Absence> {
     }
 }
 
-/// Why a feature is routed as it is: a record of the decision, as data.
+/// The record of a decision on how to route a feature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureDecision {
@@ -241,23 +183,23 @@ pub struct FeatureDecision {
     pub feature: String,
     /// Where it is answered, policy permitting.
     pub preference: Preference,
-    /// What decided.
+    /// The axis that decided.
     pub dominant_axis: DominantAxis,
-    /// What is worse for it, known and accepted.
+    /// Disadvantages that were accepted.
     pub accepted_costs: Vec<String>,
-    /// What would make the decision worth taking again.
+    /// The event after which to reconsider the decision.
     pub re_evaluation_trigger: String,
 }
 
-/// What decided about a feature.
+/// The axis that decided how to route a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DominantAxis {
     /// The text must not leave the device.
     Privacy,
-    /// The first token must be there before a network could bring it.
+    /// The first token is needed sooner than a network allows.
     Latency,
-    /// Each request on the server is paid for.
+    /// Requests to the server cost money.
     Cost,
     /// The answer needs a larger model.
     Quality,

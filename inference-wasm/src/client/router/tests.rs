@@ -32,7 +32,7 @@ fn a_simple_request_stays_in_the_browser() {
 }
 
 #[test]
-fn reasons_are_those_that_the_control_plane_speaks() {
+fn reasons_have_the_names_of_the_control_plane() {
     for (reason, name) in [
         (RoutingReason::BrowserInferenceDisabled, "browser_inference_disabled"),
         (RoutingReason::InsufficientDeviceCapabilities, "insufficient_device_capabilities"),
@@ -65,14 +65,14 @@ fn each_rule_has_its_reason() {
 }
 
 #[test]
-fn complexity_goes_by_what_is_said_and_then_by_length() {
+fn complexity_is_declared_or_estimated_by_length() {
     for (prompt_length, max_tokens, complexity, expected) in [
         (2000, 500, Complexity::Auto, RoutingReason::OptimalForBrowser),
         (2001, 500, Complexity::Auto, RoutingReason::RequestTooComplex),
         (2000, 501, Complexity::Auto, RoutingReason::RequestTooComplex),
         (2001, 50, Complexity::Simple, RoutingReason::OptimalForBrowser),
         (10, 10, Complexity::Complex, RoutingReason::RequestTooComplex),
-        // Simple or not, it does not fit.
+        // Even a simple request has to fit.
         (100_000, 10, Complexity::Simple, RoutingReason::NoCompatibleBrowserModel),
     ] {
         let request = RoutingRequest { prompt_length, max_tokens, complexity, ..request() };
@@ -89,7 +89,7 @@ fn complexity_goes_by_what_is_said_and_then_by_length() {
 }
 
 #[test]
-fn a_preference_beats_policy_and_not_facts() {
+fn a_preference_overrides_policy_but_not_capabilities() {
     let always = |change: fn(&mut RoutingRequest)| {
         let mut request = RoutingRequest { preference: Preference::Always, ..request() };
         change(&mut request);
@@ -111,7 +111,7 @@ fn a_preference_beats_policy_and_not_facts() {
 }
 
 #[test]
-fn a_device_without_a_gpu_has_its_cpu() {
+fn a_device_without_a_gpu_uses_its_cpu() {
     let mut request = request();
     request.capabilities.report.webgpu = crate::protocol::WebGpuReport::default();
     request.capabilities.report.webgl2 = crate::protocol::WebGl2Report::default();
@@ -121,7 +121,7 @@ fn a_device_without_a_gpu_has_its_cpu() {
 }
 
 #[test]
-fn what_a_tier_lacks_is_told_apart() {
+fn reasons_for_a_missing_tier_are_distinguished() {
     let mut device = device();
     assert_eq!(absence(Tier::Webgpu, &device), None);
     device.report.webgpu.adapter.as_mut().unwrap().is_fallback = Some(true);
@@ -138,7 +138,11 @@ fn decisions_on_features_are_complete() {
     let decisions: Vec<FeatureDecision> = serde_json::from_str(json).unwrap();
     assert!(decisions.len() >= 4);
     for decision in decisions {
-        assert!(!decision.accepted_costs.is_empty(), "{}: every choice costs", decision.feature);
+        assert!(
+            !decision.accepted_costs.is_empty(),
+            "{}: every choice has a cost",
+            decision.feature
+        );
         assert!(!decision.re_evaluation_trigger.is_empty(), "{}", decision.feature);
     }
 }

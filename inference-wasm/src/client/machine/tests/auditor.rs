@@ -1,17 +1,17 @@
-//! What must hold of every step, whatever the input: the contracts of the client, checked from
-//! outside, by inputs and effects alone.
+//! The auditor: checks the invariants of the client at every step, from its inputs and effects
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::*;
 use crate::client::breaker::BreakerLimits;
 use crate::client::cache::Stored;
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::*;
 
-/// No byte of this may be in telemetry; every prompt and every token has it.
+/// A text in every prompt and token, which must never appear in telemetry.
 pub(super) const SECRET: &str = "SECRET";
 
-/// The token that an engine that works says at a place: the same on every tier.
+/// The token that a working engine generates at an index: the same on every tier.
 pub(super) fn right_token(index: u32) -> Token {
     Token { index, id: 100 + index, text: format!("{SECRET}{index} ") }
 }
@@ -21,12 +21,12 @@ struct Seen {
     since_ms: u64,
     tokens: Vec<u32>,
     text: String,
-    /// The generation that was asked last.
+    /// The generation that was last asked.
     asked: Option<Generation>,
     is_ended: bool,
 }
 
-/// Looks on, and keeps what was broken.
+/// Checks every step and collects violations.
 #[derive(Default)]
 pub(super) struct Auditor {
     request_ms: u64,
@@ -34,17 +34,17 @@ pub(super) struct Auditor {
     state: Option<State>,
     tier: Option<Tier>,
     generation: Generation,
-    /// The last device's.
+    /// The latest device's generation.
     device: Generation,
     requests: BTreeMap<u64, Seen>,
     deadline_ms: Option<u64>,
     variant: Option<ModelVariant>,
-    /// Shards that are known to be right in this generation.
+    /// Shards that were verified in this generation.
     right_shards: BTreeSet<u32>,
     is_skewed: bool,
-    /// Storage is being looked through, and has not answered.
+    /// Storage was asked, and has not answered.
     is_inspecting: bool,
-    /// Failures of each tier, as the auditor counts them.
+    /// Times of failures of each tier.
     failures: BTreeMap<Tier, Vec<u64>>,
     registry: Vec<ModelVariant>,
     pub(super) violations: Vec<String>,
@@ -89,7 +89,7 @@ impl Auditor {
             let deadline_ms = self.deadline_ms;
             self.expect(now_ms < limit, || format!("request {id} is open after its deadline"));
             self.expect(deadline_ms.is_some_and(|at| at <= limit), || {
-                format!("request {id} is open and nothing is set to end it")
+                format!("request {id} is open without a deadline")
             });
         }
     }
@@ -134,7 +134,7 @@ impl Auditor {
         {
             let (generation, device) = (*generation, self.device);
             self.expect(generation == device, || {
-                format!("{effect:?} for generation {generation}, and {device} is the device's")
+                format!("{effect:?}: expected generation {device}, found {generation}")
             });
         }
         match effect {
@@ -144,7 +144,7 @@ impl Auditor {
                 self.device = *generation;
                 let known = self.tier;
                 self.expect(known == Some(*tier), || {
-                    format!("a device for {tier}, and the client is on {known:?}")
+                    format!("a device for {tier}, but the client is on {known:?}")
                 });
                 self.breaker(now_ms, *tier);
                 self.right_shards.clear();
@@ -160,7 +160,7 @@ impl Auditor {
                 let all: BTreeSet<u32> = (0..variant.file.shards.len() as u32).collect();
                 let right = self.right_shards.clone();
                 self.expect(right == all, || {
-                    format!("a model is loaded of which only {right:?} are known to be right")
+                    format!("a model is loaded with only shards {right:?} verified")
                 });
                 let is_skewed = self.is_skewed;
                 self.expect(!is_skewed, || "weights of another version are loaded".into());
@@ -175,10 +175,13 @@ impl Auditor {
                 let seen = self.requests.entry(answer.request).or_default();
                 let (tokens, text) = (seen.tokens.clone(), seen.text.clone());
                 self.expect(answer.tokens == tokens && answer.text == text, || {
-                    format!("the answer {:?} is not what was shown: {tokens:?}", answer.tokens)
+                    format!(
+                        "the answer {:?} differs from the tokens shown: {tokens:?}",
+                        answer.tokens
+                    )
                 });
                 self.expect(answer.usage.completion_tokens as usize == tokens.len(), || {
-                    "tokens are miscounted".into()
+                    "the count of tokens is wrong".into()
                 });
                 if answer.tier != Tier::Server {
                     self.failures.remove(&answer.tier);
@@ -229,7 +232,7 @@ impl Auditor {
         seen.text.push_str(&token.text);
         self.expect(!is_ended, || format!("a token of request {request} after its end"));
         self.expect(token.index == count, || {
-            format!("token {} is shown where {count} is due", token.index)
+            format!("token {} is shown, expected {count}", token.index)
         });
         self.expect(*token == right_token(token.index), || {
             format!("a wrong token is shown: {token:?}")
@@ -243,7 +246,7 @@ impl Auditor {
             _ => None,
         };
         self.expect(from.is_some() && from == asked, || {
-            format!("a token of generation {from:?} is shown, and {asked:?} was asked")
+            format!("a token of generation {from:?} is shown, but {asked:?} was asked")
         });
     }
 
@@ -257,7 +260,7 @@ impl Auditor {
         let Transition { from, to, tier, reason, .. } = *transition;
         let known = self.state.unwrap_or(State::New);
         self.expect(from == known, || {
-            format!("a transition from {from}, and the client is in {known}")
+            format!("a transition from {from}, but the client is in {known}")
         });
         self.state = Some(to);
         self.is_inspecting &= reason != Reason::StorageTimeout;
@@ -274,13 +277,13 @@ impl Auditor {
         };
         self.expect(is_sound, || format!("from {before} to {tier} for {reason}"));
         let is_named = !reason.is_fault() || is_cause(input, reason);
-        self.expect(is_named, || format!("{reason} is said to come of {input:?}"));
+        self.expect(is_named, || format!("{reason} is recorded after {input:?}"));
         if tier > before && reason.is_fault() && from != State::Choose {
             self.failures.entry(before).or_default().push(now_ms);
         }
     }
 
-    /// A tier that has failed too often is not tried before its time.
+    /// Checks that a tier with an open breaker is not tried before its cooldown ends.
     fn breaker(&mut self, now_ms: u64, tier: Tier) {
         let BreakerLimits { failures, window_ms, cooldown_ms, .. } = self.limits;
         let times = self.failures.get(&tier).map(Vec::as_slice).unwrap_or_default();
@@ -292,7 +295,7 @@ impl Auditor {
         self.expect(!is_open, || format!("{tier} is tried again after {count} failures"));
     }
 
-    /// Requests that have not ended.
+    /// Ids of requests that have not ended.
     pub(super) fn open(&self) -> Vec<u64> {
         self.requests.iter().filter(|(_, seen)| !seen.is_ended).map(|(id, _)| *id).collect()
     }
@@ -302,10 +305,10 @@ impl Auditor {
     }
 }
 
-/// Whether a fault can be the cause of a reason. A deadline can pass with any input.
+/// Whether an input can cause a reason. A deadline can expire with any input.
 fn is_cause(input: &Input, reason: Reason) -> bool {
     if matches!(reason, Reason::Hung | Reason::LoadTimeout | Reason::AdapterNull) {
-        // The device's report may say that there is no adapter, whenever a tier is chosen.
+        // The capabilities may report that there is no adapter, whenever a tier is chosen.
         return true;
     }
     let Input::Local { event, .. } = input else { return false };

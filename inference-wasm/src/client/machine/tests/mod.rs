@@ -1,8 +1,8 @@
-//! Tests of the machine: scenarios one by one, random sequences, and the seeded faults.
+//! Tests of the machine: single scenarios, random sequences, and mutants.
 
 mod auditor;
 #[cfg(feature = "seeded-faults")]
-mod faults;
+mod mutants;
 mod random;
 mod scenarios;
 mod world;

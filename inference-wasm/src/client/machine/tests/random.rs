@@ -1,16 +1,16 @@
-//! Random sequences of inputs and faults: whatever comes, every request ends by its deadline, and
-//! nothing that the auditor looks for is broken.
+//! Random sequences of inputs and faults: every request ends by its deadline, and the auditor finds
+//! no violation.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::super::*;
 use super::auditor::right_token;
 use super::world::{Job, TOKENS, World, config, end, full, local, request};
 use crate::client::cache::{StorageTrouble, Stored};
 use crate::client::capability::Connection;
 use crate::client::fixtures::variant;
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::*;
 
 const KINDS: [EngineErrorKind; 8] = [
     EngineErrorKind::DeviceLost,
@@ -23,12 +23,12 @@ const KINDS: [EngineErrorKind; 8] = [
     EngineErrorKind::BackendUnavailable,
 ];
 
-/// A page that answers whatever it likes, whenever it likes.
+/// A page with arbitrary answers at arbitrary times.
 pub(super) struct Chaos {
     world: World,
-    /// Effects that it has not answered.
+    /// Effects that are not answered yet.
     asked: Vec<Effect>,
-    /// Everybody who was ever at a request.
+    /// Every run so far.
     jobs: Vec<Job>,
     requests: u64,
 }
@@ -79,7 +79,7 @@ impl Chaos {
         }
     }
 
-    /// One move, told by two bytes.
+    /// Makes one move, chosen by two bytes.
     pub(super) fn play(&mut self, what: u8, how: u8) {
         match what % 16 {
             0..=4 => self.answer(how),
@@ -102,12 +102,12 @@ impl Chaos {
         }
     }
 
-    /// Answers something that was asked, rightly more often than not.
+    /// Answers an effect, more often well than badly.
     fn answer(&mut self, how: u8) {
         if self.asked.is_empty() {
             return self.step(Input::Start);
         }
-        // The latest, mostly: an old one has likely become stale.
+        // Mostly the latest one: an old one is probably stale.
         let at =
             if how % 8 == 7 { usize::from(how) % self.asked.len() } else { self.asked.len() - 1 };
         let effect = self.asked.remove(at);
@@ -149,7 +149,7 @@ impl Chaos {
         self.step(input);
     }
 
-    /// Somebody who is at a request does something, or somebody who was.
+    /// Sends an event of a current or earlier run.
     fn work(&mut self, how: u8) {
         if self.jobs.is_empty() {
             return self.step(Input::Start);
@@ -168,7 +168,7 @@ impl Chaos {
             (6, true) => {
                 Input::Server { generation, event: ServerEvent::Failed { is_request: how > 200 } }
             }
-            // A token twice, as a message that was sent twice.
+            // A repeated token, as of a duplicated message.
             (5, false) if next > 0 => {
                 local(generation, LocalEvent::Token { request, token: right_token(next - 1) })
             }
@@ -177,7 +177,7 @@ impl Chaos {
             }
             (_, false) => local(generation, LocalEvent::Token { request, token }),
             (4, true) => {
-                // The rest at once.
+                // All remaining tokens at once.
                 let tokens = (next..TOKENS).map(right_token).collect();
                 let event = ServerEvent::Answered { tokens, end: end(TOKENS), variant: None };
                 Input::Server { generation, event }
@@ -224,7 +224,7 @@ impl Chaos {
         });
     }
 
-    /// From now on the page is dead but for its clock.
+    /// Lets deadlines expire until no request is open: the page no longer answers.
     fn fall_silent(&mut self) {
         for _ in 0..200 {
             if self.world.auditor.open().is_empty() {
@@ -232,13 +232,13 @@ impl Chaos {
             }
             let Some(at_ms) = self.world.auditor.deadline_ms() else { return };
             let spins = at_ms <= self.world.now_ms;
-            self.world.auditor.expect(!spins, || "a deadline that has passed is set".into());
+            self.world.auditor.expect(!spins, || "an expired deadline is set".into());
             self.world.now_ms = self.world.now_ms.max(at_ms);
             self.step(Input::Tick);
         }
     }
 
-    /// What was broken, requests that never ended included.
+    /// All violations, including requests that never end.
     pub(super) fn verdict(mut self) -> Vec<String> {
         self.fall_silent();
         let open = self.world.auditor.open();
@@ -251,7 +251,7 @@ impl Chaos {
     }
 }
 
-/// A client's configuration, told by a byte.
+/// A configuration, chosen by a byte.
 pub(super) fn shaped(shape: u8) -> Config {
     let mut config = config();
     config.start = match shape % 3 {
@@ -280,7 +280,7 @@ proptest! {
     })]
 
     #[test]
-    fn every_request_ends_whatever_comes(
+    fn every_request_ends(
         device: u8,
         shape: u8,
         moves in prop::collection::vec((any::<u8>(), any::<u8>()), 0..150),
@@ -294,11 +294,11 @@ proptest! {
         prop_assert!(violations.is_empty(), "{}", violations.join("\n"));
     }
 
-    /// A page that is healthy again answers what comes then, if anybody may.
+    /// Once the page is healthy again, it answers the next request, if any tier is allowed.
     #[test]
-    fn a_client_survives_its_faults(
+    fn a_client_recovers_from_faults(
         device: u8,
-        // No `LocalOnly` and no `Never`: the server may be asked.
+        // Neither `LocalOnly` nor `Never`: the server is allowed.
         shape in (0_u8..66, 0_u8..2).prop_map(|(shape, start)| shape * 3 + start),
         moves in prop::collection::vec((any::<u8>(), any::<u8>()), 0..80),
     ) {
@@ -309,7 +309,7 @@ proptest! {
             chaos.play(what, how);
         }
         chaos.fall_silent();
-        // Longer than the longest that a breaker stays open.
+        // Longer than any breaker stays open.
         chaos.world.now_ms += 1_000_000;
         chaos.step(Input::Tick);
         chaos.requests += 1;

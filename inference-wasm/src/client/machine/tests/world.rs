@@ -1,5 +1,5 @@
-//! A page for the client to live in: it carries out effects as a healthy one would, except where
-//! a test says otherwise, and an auditor looks on.
+//! A simulated page: it carries out effects as a healthy page would, except where a test overrides
+//! it. An auditor checks every step.
 
 use std::collections::VecDeque;
 
@@ -7,12 +7,13 @@ use super::super::*;
 use super::auditor::{Auditor, SECRET, right_token};
 use crate::client::cache::{Stored, StoredShard};
 use crate::client::fixtures::{device, variant};
+use crate::protocol::client::*;
 use crate::protocol::{FinishReason, GenerateRequest, LogitsWanted, Prompt, Sampling};
 
 /// Tokens of every answer.
 pub(super) const TOKENS: u32 = 5;
 
-/// What a page is asked that it may answer in another way than usual.
+/// The effects whose answers a test may override.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ask {
     Detect,
@@ -25,7 +26,7 @@ pub(super) enum Ask {
     Stop,
 }
 
-/// Somebody who is at a request.
+/// A run of a request, on a device or the server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Job {
     pub(super) generation: Generation,
@@ -44,8 +45,8 @@ pub(super) struct World {
     /// All effects so far.
     pub(super) effects: Vec<Effect>,
     registry: Vec<ModelVariant>,
-    /// What is answered another way once; nothing is silence.
-    habits: Vec<(Ask, Option<LocalEvent>)>,
+    /// Answers that replace the usual ones, once each; `None` means no answer.
+    overrides: Vec<(Ask, Option<LocalEvent>)>,
     queue: VecDeque<Effect>,
 }
 
@@ -88,7 +89,7 @@ pub(super) fn end(tokens: u32) -> End {
     End { finish_reason: FinishReason::Length, prompt_tokens: 7, tokens }
 }
 
-/// Everything of a variant is stored, and has yet to be hashed.
+/// Storage with every shard of a variant, none of them hashed yet.
 pub(super) fn full(variant: &ModelVariant) -> Stored {
     let shards = variant.file.shards.iter().zip(0..).map(|(shard, index)| {
         let stored =
@@ -109,7 +110,7 @@ impl World {
             stored: Stored::default(),
             job: None,
             effects: Vec::new(),
-            habits: Vec::new(),
+            overrides: Vec::new(),
             queue: VecDeque::new(),
         }
     }
@@ -118,27 +119,27 @@ impl World {
         &self.registry
     }
 
-    /// The next time that it is asked this, the page answers that.
+    /// Replaces the next answer to `ask` with `event`.
     pub(super) fn once(&mut self, ask: Ask, event: LocalEvent) {
-        self.habits.push((ask, Some(event)));
+        self.overrides.push((ask, Some(event)));
     }
 
-    /// The next time that it is asked this, the page is silent.
+    /// Withholds the next answer to `ask`.
     pub(super) fn silent_once(&mut self, ask: Ask) {
-        self.habits.push((ask, None));
+        self.overrides.push((ask, None));
     }
 
-    /// One input, and everything that a page makes of what comes of it.
+    /// Passes one input, and the page's answers to all effects that follow.
     pub(super) fn input(&mut self, input: Input) {
         self.step(input);
         while let Some(effect) = self.queue.pop_front() {
-            if let Some(input) = self.usual(&effect) {
+            if let Some(input) = self.answer_of(&effect) {
                 self.step(input);
             }
         }
     }
 
-    /// One input, and nothing that a page would make of it.
+    /// Passes one input without answering its effects.
     #[expect(clippy::needless_pass_by_value, reason = "calls read better")]
     pub(super) fn step(&mut self, input: Input) -> Vec<Effect> {
         let effects = self.client.step(self.now_ms, input.clone());
@@ -162,16 +163,16 @@ impl World {
         effects
     }
 
-    fn usual(&mut self, effect: &Effect) -> Option<Input> {
+    fn answer_of(&mut self, effect: &Effect) -> Option<Input> {
         let (ask, generation) = ask_of(effect)?;
-        if let Some(at) = self.habits.iter().position(|(habit, _)| *habit == ask) {
-            let (_, event) = self.habits.remove(at);
+        if let Some(at) = self.overrides.iter().position(|(overridden, _)| *overridden == ask) {
+            let (_, event) = self.overrides.remove(at);
             return event.map(|event| local(generation, event));
         }
         self.healthy(effect)
     }
 
-    /// What a healthy page answers.
+    /// The answer of a healthy page.
     pub(super) fn healthy(&self, effect: &Effect) -> Option<Input> {
         let (_, generation) = ask_of(effect)?;
         let event = match effect {
@@ -196,16 +197,16 @@ impl World {
         Some(local(generation, event))
     }
 
-    /// From now on storage has everything, as after a first visit.
+    /// Fills the storage, as after a first visit.
     pub(super) fn store_all(&mut self) {
         self.stored = full(&self.registry[0]);
     }
 
-    /// The next tokens of whoever is at the request.
+    /// Sends the next tokens of the current run.
     pub(super) fn tokens(&mut self, count: u32) {
         for _ in 0..count {
             let Some(job) = &mut self.job else {
-                return self.auditor.violations.push("nobody is at a request".into());
+                return self.auditor.violations.push("no request is running".into());
             };
             let token = right_token(job.next);
             job.next += 1;
@@ -218,10 +219,10 @@ impl World {
         }
     }
 
-    /// All tokens that are left, and the end.
+    /// Sends all remaining tokens and the end of the run.
     pub(super) fn finish(&mut self) {
         let Some(job) = self.job else {
-            return self.auditor.violations.push("nobody is at a request".into());
+            return self.auditor.violations.push("no request is running".into());
         };
         self.tokens(TOKENS - job.next);
         let Job { generation, request, is_server, .. } = job;
@@ -236,16 +237,16 @@ impl World {
         self.job = None;
     }
 
-    /// The device that runs is lost.
+    /// Loses the current device.
     pub(super) fn lose(&mut self) {
         let generation = self.client.device;
         self.input(local(generation, LocalEvent::DeviceLost { reason: LossReason::Unknown }));
     }
 
-    /// The deadline that the page was told passes.
+    /// Lets the announced deadline expire.
     pub(super) fn expire(&mut self) {
         let Some(at_ms) = self.auditor.deadline_ms() else {
-            return self.auditor.violations.push("nothing is set to end this".into());
+            return self.auditor.violations.push("no deadline is set".into());
         };
         self.now_ms = self.now_ms.max(at_ms);
         self.input(Input::Tick);
@@ -280,7 +281,7 @@ impl World {
             .collect()
     }
 
-    /// How it went, as text.
+    /// A report of transitions and important effects.
     pub(super) fn report(&self) -> String {
         let mut report = self.client.trace().to_string();
         for effect in &self.effects {
@@ -333,7 +334,7 @@ fn begun(begin: &Begin) -> String {
     }
 }
 
-#[expect(clippy::format_push_string, reason = "a test may")]
+#[expect(clippy::format_push_string, reason = "speed does not matter in a test")]
 fn trail(steps: &[FallbackStep]) -> String {
     let mut text = String::new();
     for FallbackStep { from, to, reason } in steps {

@@ -19,9 +19,7 @@ use super::layout::Rectangle;
 use super::shader::Shader;
 use crate::engine::backend::Adapter;
 use crate::protocol::EngineError;
-
-/// How renderers are called that compute on the CPU, in lower case.
-const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "softpipe", "software", "basic render"];
+use crate::protocol::adapter::is_software;
 
 /// `UNMASKED_RENDERER_WEBGL` of `WEBGL_debug_renderer_info`.
 const UNMASKED_RENDERER: u32 = 0x9246;
@@ -137,8 +135,7 @@ fn adapter_of(gl: &Gl) -> Adapter {
     let names = gl.get_extension("WEBGL_debug_renderer_info").ok().flatten();
     let name = if names.is_some() { UNMASKED_RENDERER } else { Gl::RENDERER };
     let name = gl.get_parameter(name).ok().and_then(|name| name.as_string()).unwrap_or_default();
-    let lower = name.to_lowercase();
-    let is_software = SOFTWARE.iter().any(|software| lower.contains(software));
+    let is_software = is_software(&name);
     let extensions = gl.get_supported_extensions().unwrap_or_default();
     let mut lines: BTreeSet<String> = extensions
         .iter()

@@ -9,9 +9,7 @@ use wgpu::{DeviceDescriptor, DeviceType, Features, Limits, RequestAdapterOptions
 use super::errors::{Errors, unavailable};
 use crate::engine::backend::Adapter;
 use crate::protocol::EngineError;
-
-/// Names of adapters that compute on the CPU, in lower case.
-const SOFTWARE: [&str; 3] = ["swiftshader", "llvmpipe", "lavapipe"];
+use crate::protocol::adapter::is_software;
 
 /// A device of its own, with what is known of it.
 #[derive(Debug)]
@@ -86,9 +84,7 @@ fn check_navigator() -> Result<(), EngineError> {
 fn describe(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Adapter {
     let info = adapter.get_info();
     let name = name(&info, device);
-    let lower = name.to_lowercase();
-    let is_software = info.device_type == DeviceType::Cpu
-        || SOFTWARE.iter().any(|software| lower.contains(software));
+    let is_software = info.device_type == DeviceType::Cpu || is_software(&name);
     let limits_sha256 = limits_sha256(adapter.features(), &adapter.limits());
     Adapter { name, is_software, limits_sha256 }
 }

@@ -1,26 +1,26 @@
-//! One scenario after another: what happens to a client, and the trace that must come of it.
+//! Scenarios: a sequence of events and the trace that the client must produce.
 //!
-//! Each leaves a report beside this file: transitions, what was fetched and run, and how requests
-//! ended. The auditor looks on in all of them.
+//! A snapshot beside this file has the report of each: transitions, fetches, runs and the ends of
+//! requests. The auditor checks all of them.
 
-mod bring_up;
 mod policy;
 mod recovery;
 mod requests;
+mod startup;
 mod storage;
 
-use super::super::*;
 use super::world::{Ask, World, config, full, local, request};
 use crate::client::capability::Connection;
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::*;
 
 /// A scenario.
 #[derive(Clone)]
 pub(super) struct Scenario {
     pub(super) name: &'static str,
-    /// What differs from a client that is local only.
+    /// Changes the configuration, which is local-only by default.
     pub(super) config: fn(&mut Config),
-    /// What happens.
+    /// The events.
     pub(super) play: fn(&mut World),
 }
 
@@ -41,7 +41,7 @@ fn progressive(config: &mut Config) {
     config.start = Start::Progressive;
 }
 
-/// Up, with everything in storage from now on.
+/// Starts the client and fills the storage.
 fn start(world: &mut World) {
     world.input(Input::Start);
     world.store_all();
@@ -65,14 +65,14 @@ fn shard_fails(kind: EngineErrorKind, kept_bytes: u64) -> LocalEvent {
 
 fn job_fails(world: &mut World, kind: EngineErrorKind) {
     let Some(job) = world.job.take() else {
-        return world.auditor.violations.push("nobody is at a request".into());
+        return world.auditor.violations.push("no request is running".into());
     };
     world.input(local(job.generation, LocalEvent::Failed { request: job.request, kind }));
 }
 
 fn server_fails(world: &mut World) {
     let Some(job) = world.job.take() else {
-        return world.auditor.violations.push("nobody is at a request".into());
+        return world.auditor.violations.push("no request is running".into());
     };
     let event = ServerEvent::Failed { is_request: false };
     world.input(Input::Server { generation: job.generation, event });
@@ -96,11 +96,11 @@ macro_rules! scenario {
 use scenario;
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [bring_up::all(), storage::all(), recovery::all(), requests::all(), policy::all()].concat()
+    [startup::all(), storage::all(), recovery::all(), requests::all(), policy::all()].concat()
 }
 
 #[test]
-fn every_scenario_goes_as_it_should() {
+fn every_scenario_produces_its_trace() {
     let mut reports = Vec::new();
     for scenario in scenarios() {
         let world = scenario.world(|_| {});
@@ -114,7 +114,7 @@ fn every_scenario_goes_as_it_should() {
 }
 
 #[test]
-fn weights_of_a_recovery_come_from_the_cache() {
+fn a_recovery_loads_weights_from_the_cache() {
     let scenario = scenarios().into_iter().find(|scenario| scenario.name == "lost-twice").unwrap();
     let world = scenario.world(|_| {});
     let fetches: Vec<u64> = world
@@ -125,14 +125,14 @@ fn weights_of_a_recovery_come_from_the_cache() {
             _ => None,
         })
         .collect();
-    assert_eq!(fetches, [1, 1, 1], "the first generation alone fetches");
+    assert_eq!(fetches, [1, 1, 1], "only the first generation fetches");
     let record = world.records()[0];
     assert_eq!((record.recoveries, record.success), (2, true));
     assert_eq!(record.cache_hit_rate, Some(1.0));
 }
 
 #[test]
-fn records_tell_what_was_ignored_and_how_long_recovery_took() {
+fn records_count_ignored_events_and_time_recoveries() {
     let mut world = World::new(config());
     start(&mut world);
     world.input(request(1));
@@ -152,7 +152,7 @@ fn records_tell_what_was_ignored_and_how_long_recovery_took() {
 }
 
 #[test]
-fn an_arm_is_drawn_before_anything_is_fetched_and_has_its_variant() {
+fn an_arm_is_assigned_before_fetching_and_gets_its_variant() {
     use crate::client::cohort::{Arm, Experiment};
     use crate::client::fixtures::variant;
     let mut config = config();
@@ -173,12 +173,12 @@ fn an_arm_is_drawn_before_anything_is_fetched_and_has_its_variant() {
 }
 
 #[test]
-fn what_is_stored_is_not_trusted_until_it_is_hashed() {
+fn stored_shards_are_not_loaded_before_they_are_hashed() {
     let variant = crate::client::fixtures::variant("model-q4", 1, 0.1);
     assert!(full(&variant).shards.values().all(|shard| !shard.is_verified));
     let mut world = World::new(config());
     world.store_all();
     (0..3).for_each(|_| world.silent_once(Ask::Verify));
     world.input(Input::Start);
-    assert_eq!(world.client.state(), State::Cache, "nothing is loaded before");
+    assert_eq!(world.client.state(), State::Cache, "nothing is loaded before verification");
 }

@@ -1,8 +1,8 @@
-//! What the user, the operator, the battery and the heat decide.
+//! Decisions by the user, the operator, the battery and the temperature.
 
 use super::super::world::{Ask, local, request};
 use super::{Scenario, progressive, scenario, start};
-use crate::client::machine::{Battery, Input, LocalEvent, Preference, Pressure};
+use crate::protocol::client::{Battery, Input, LocalEvent, Preference, Pressure};
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![

@@ -1,10 +1,10 @@
-//! A device that is lost, or hangs, in every phase, and the tier that is left for it.
+//! Devices that are lost or hang in every phase, and the fallbacks that follow.
 
 use super::super::auditor::right_token;
 use super::super::world::{Ask, end, local, request};
 use super::{Scenario, fails, job_fails, progressive, same, scenario, start};
-use crate::client::machine::{DeviceFailure, Input, LocalEvent, LossReason, Token};
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::{DeviceFailure, Input, LocalEvent, LossReason, Token};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn all() -> Vec<Scenario> {

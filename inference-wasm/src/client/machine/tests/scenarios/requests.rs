@@ -3,7 +3,7 @@
 use super::super::auditor::right_token;
 use super::super::world::{Ask, end, local, request};
 use super::{Scenario, job_fails, progressive, same, scenario, server_fails, start};
-use crate::client::machine::{Capabilities, End, Input, LocalEvent, Start};
+use crate::protocol::client::{Capabilities, End, Input, LocalEvent, Start};
 use crate::protocol::{EngineErrorKind, FinishReason};
 
 #[expect(clippy::too_many_lines, reason = "a table")]

@@ -1,4 +1,4 @@
-//! Weights: stored, evicted, corrupt, stale, not to be had, and asked about.
+//! Weights: stored, evicted, corrupt, stale, unavailable, and subject to consent.
 
 use super::super::world::{Ask, local, request};
 use super::{
@@ -7,8 +7,8 @@ use super::{
 };
 use crate::client::cache::StorageTrouble;
 use crate::client::fixtures::variant;
-use crate::client::machine::{Input, LocalEvent};
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::{Input, LocalEvent};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn all() -> Vec<Scenario> {

@@ -1,14 +1,14 @@
-//! What a user gets: one schema, whichever tier answered.
+//! Answers and errors: the same schema for every tier.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::machine::Reason;
-use super::registry::Versions;
+use super::model::Versions;
+use super::reason::Reason;
 use super::tier::Tier;
-use crate::protocol::FinishReason;
+use crate::protocol::result::FinishReason;
 
-/// An answer, of any tier, the server included.
+/// An answer of any tier, including the server.
 ///
 /// ```
 /// # use inference_wasm::client::output::Answer;
@@ -26,11 +26,11 @@ pub struct Answer {
     pub request: u64,
     /// The text, without stop tokens and stop strings.
     pub text: String,
-    /// Ids of the tokens as the user saw them, each in the vocabulary of the model that gave it.
+    /// Ids of the tokens in the order shown, each in the vocabulary of the model that generated it.
     pub tokens: Vec<u32>,
     /// Why it ended.
     pub finish_reason: FinishReason,
-    /// Tokens read and written.
+    /// Counts of tokens.
     pub usage: Usage,
     /// How long it took.
     pub timings: AnswerTimings,
@@ -38,52 +38,52 @@ pub struct Answer {
     pub tier: Tier,
     /// The model variant that finished it.
     pub variant: Option<String>,
-    /// Its versions; `None` where the server keeps them to itself.
+    /// Versions of that variant; `None` if the server does not report them.
     pub versions: Option<Versions>,
     /// The generation that finished it.
     pub generation: u64,
-    /// How often a device was lost, or hung, and replaced on the way.
+    /// Number of devices that were lost or hung, and replaced.
     pub recoveries: u32,
-    /// Every step away from the best tier, in order, with its reason.
+    /// Every fallback from the best tier, in order.
     pub trail: Vec<FallbackStep>,
 }
 
-/// Tokens read and written.
+/// Counts of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
-    /// Of the prompt.
+    /// Tokens of the prompt.
     pub prompt_tokens: u32,
-    /// Of the answer.
+    /// Tokens of the answer.
     pub completion_tokens: u32,
-    /// Both.
+    /// The sum of the two.
     pub total_tokens: u32,
 }
 
 impl Usage {
-    /// Both counts, and their sum.
+    /// The two counts and their sum.
     pub fn new(prompt_tokens: u32, completion_tokens: u32) -> Self {
         let total_tokens = prompt_tokens.saturating_add(completion_tokens);
         Self { prompt_tokens, completion_tokens, total_tokens }
     }
 }
 
-/// How long an answer took, from the request on, recoveries included.
+/// How long an answer took after the request, including recoveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerTimings {
-    /// Milliseconds to the first token that the user saw; `None` where there was none.
+    /// Milliseconds until the user saw the first token; `None` without tokens.
     pub first_token_ms: Option<u64>,
-    /// Milliseconds to the end.
+    /// Milliseconds until the end.
     pub total_ms: u64,
 }
 
-/// A step of the fallback chain that was taken.
+/// A fallback from one tier to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct FallbackStep {
     /// The tier that was left.
     pub from: Tier,
-    /// The tier that is tried next.
+    /// The tier that was tried next.
     pub to: Tier,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
@@ -91,17 +91,17 @@ pub struct FallbackStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("request {request}: {kind}")]
 pub struct ClientError {
-    /// The request.
+    /// Id of the request.
     pub request: u64,
-    /// What kind of error.
+    /// The kind of error.
     pub kind: ClientErrorKind,
-    /// Why the last tier was left, where that is what ended it.
+    /// Why the last tier was left, if that ended the request.
     pub reason: Option<Reason>,
     /// The tier that it ended on.
     pub tier: Option<Tier>,
-    /// Tokens that the user has seen already.
+    /// Tokens that the user has seen.
     pub tokens_emitted: u32,
-    /// Every step away from the best tier, in order, with its reason.
+    /// Every fallback from the best tier, in order.
     pub trail: Vec<FallbackStep>,
 }
 
@@ -110,40 +110,28 @@ pub struct ClientError {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
+#[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ClientErrorKind {
     /// Another request is being answered.
     Busy,
-    /// The request itself makes no sense to the engine or the server.
+    /// The engine or the server refuses the request itself.
     InvalidRequest,
     /// It does not fit into the context of any tier that may answer it.
     ContextOverflow,
-    /// A replay came to another token than the user has seen.
+    /// A replay generated a token that differs from the one that the user has seen.
     ReplayDiverged,
-    /// A token is missing in what a tier sent.
+    /// A tier skipped a token.
     TokenMissing,
     /// No tier is left that may answer it.
     NoTierLeft,
-    /// The time for it is over.
+    /// It reached its deadline.
     DeadlineExceeded,
 }
 
 impl ClientErrorKind {
-    /// The name as it stands in JSON and traces.
+    /// The name in JSON and traces.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Busy => "busy",
-            Self::InvalidRequest => "invalid-request",
-            Self::ContextOverflow => "context-overflow",
-            Self::ReplayDiverged => "replay-diverged",
-            Self::TokenMissing => "token-missing",
-            Self::NoTierLeft => "no-tier-left",
-            Self::DeadlineExceeded => "deadline-exceeded",
-        }
-    }
-}
-
-impl std::fmt::Display for ClientErrorKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
+        self.into()
     }
 }

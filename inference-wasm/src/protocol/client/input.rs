@@ -1,236 +1,225 @@
-//! Everything that can happen to the client.
+//! Inputs: the events that the client reacts to.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
-use crate::client::cache::{StorageTrouble, Stored};
-use crate::client::capability::{Battery, Capabilities};
-use crate::client::registry::Versions;
-use crate::client::router::{Complexity, Preference};
-use crate::protocol::{EngineErrorKind, FinishReason, GenerateRequest};
+use super::config::{Complexity, Preference};
+use super::device::{Battery, Capabilities};
+use super::model::{StorageTrouble, Stored, Versions};
+use super::reason::Reason;
+use crate::protocol::error::EngineErrorKind;
+use crate::protocol::request::GenerateRequest;
+use crate::protocol::result::FinishReason;
 
-/// Counts devices, and attempts at the server. Whatever is caused by one carries its number, and
-/// what comes late from an old one is recognised by it.
+/// Counts devices and attempts at the server. Events carry the generation that caused them, which
+/// identifies late events of an old one.
 pub type Generation = u64;
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "input", rename_all = "kebab-case")]
 pub enum Input {
-    /// The page is there.
+    /// The page has started.
     Start,
-    /// The page has nothing better to do.
+    /// The page is idle.
     Idle,
-    /// What the device can do.
+    /// The capabilities of the device are known.
     Detected {
-        /// That.
+        /// The capabilities.
         capabilities: Box<Capabilities>,
     },
-    /// Something that belongs to a local device.
+    /// An event of a local device.
     Local {
         /// The device.
         generation: Generation,
-        /// What.
+        /// The event.
         event: LocalEvent,
     },
-    /// Something that belongs to an attempt at the server.
+    /// An event of an attempt at the server.
     Server {
         /// The attempt.
         generation: Generation,
-        /// What.
+        /// The event.
         event: ServerEvent,
     },
-    /// The user's answer to the question about the download.
+    /// The user's answer about a download.
     Consent {
-        /// Yes.
+        /// The user agrees.
         given: bool,
     },
-    /// The user wants something.
+    /// A new request of the user.
     Request {
-        /// That.
+        /// Id of the request.
         request: Box<Request>,
     },
-    /// The user no longer wants it.
+    /// The user cancels a request.
     Cancel {
         /// Id of the request.
         request: u64,
     },
-    /// The user decides who decides.
+    /// The user has changed the preference.
     Preference {
-        /// That.
+        /// The new preference.
         preference: Preference,
     },
     /// The battery's state has changed.
     Battery {
-        /// To that.
+        /// The new state.
         battery: Battery,
     },
-    /// The device's temperature has changed.
+    /// The device's thermal pressure has changed.
     Thermal {
-        /// To that.
+        /// The new pressure.
         pressure: Pressure,
     },
-    /// Try the best tier again: the network is back, or the user says so.
+    /// Try the best tier again: the network is back, or the user asks for it.
     Retry,
-    /// Time has passed. Every input tells the time; this one tells nothing else.
+    /// Time has passed, and nothing else has happened.
     Tick,
 }
 
-/// What the user wants.
+/// A request of the user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
-    /// Chosen by the page, never twice.
+    /// Chosen by the page and never reused.
     pub id: u64,
-    /// What is to be generated.
+    /// The prompt and its options.
     pub generate: GenerateRequest,
-    /// Characters of its prompt.
+    /// Length of the prompt in characters.
     pub prompt_length: u32,
-    /// How hard it is.
+    /// Its complexity.
     #[serde(default)]
     pub complexity: Complexity,
-    /// What the model must be good for.
+    /// The capability that the model must have.
     #[serde(default)]
     pub capability: Option<String>,
-    /// The feature that asks.
+    /// The feature that makes the request.
     #[serde(default)]
     pub feature: Option<String>,
 }
 
-/// How hot the device is, by the names of the Compute Pressure API.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Default,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+/// Thermal pressure, by the names of the Compute Pressure API.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Pressure {
-    /// Nothing to note.
+    /// No pressure.
     #[default]
     Nominal,
-    /// Work can go on.
+    /// Work can continue.
     Fair,
     /// New requests go to the server.
     Serious,
-    /// The local engine is given up until it is fair again.
+    /// The local engine is off until the pressure is fair again.
     Critical,
 }
 
-/// What a local device, or the engine on it, reports.
+/// An event of a local device or of the engine on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum LocalEvent {
-    /// There is a device, or an instance of the module.
+    /// A device, or an instance of the module, was created.
     DeviceCreated,
-    /// There is none.
+    /// No device could be created.
     DeviceFailed {
-        /// Why.
+        /// The reason.
         failure: DeviceFailure,
     },
-    /// The first dispatch has come out.
+    /// The first dispatch has finished.
     Probed {
-        /// As it must.
+        /// Its result is correct.
         is_right: bool,
     },
-    /// What storage has of the variant.
+    /// Storage was inspected.
     Inspected {
-        /// That.
+        /// What is stored of the variant.
         stored: Stored,
     },
-    /// A stored shard has been hashed.
+    /// A stored shard was hashed.
     ShardVerified {
-        /// Its place in the manifest.
+        /// Its index in the manifest.
         shard: u32,
-        /// The hash is the manifest's.
+        /// The hash matches the manifest.
         is_intact: bool,
     },
-    /// Bytes of a shard have arrived: the download is slow, and does not stand still.
+    /// Bytes of a shard have arrived: the download may be slow, but has not stalled.
     ShardProgress {
-        /// Its place in the manifest.
+        /// Its index in the manifest.
         shard: u32,
-        /// Bytes of it that are there.
+        /// Bytes of it that have arrived.
         bytes: u64,
     },
-    /// A shard has been fetched whole, its hash is right, and it lies where it was to.
+    /// A shard was fetched, its hash matches, and it is stored.
     ShardStored {
-        /// Its place in the manifest.
+        /// Its index in the manifest.
         shard: u32,
     },
     /// A shard could not be fetched.
     ShardFailed {
-        /// Its place in the manifest.
+        /// Its index in the manifest.
         shard: u32,
-        /// Why.
+        /// The kind of error.
         kind: EngineErrorKind,
-        /// Bytes of it that are kept, and right as far as they go.
+        /// Bytes of its beginning that are stored.
         kept_bytes: u64,
     },
     /// A shard could not be stored.
     StoreFailed {
-        /// Its place in the manifest.
+        /// Its index in the manifest.
         shard: u32,
-        /// Why.
+        /// The browser's error.
         trouble: StorageTrouble,
     },
-    /// The model can run.
+    /// The model is loaded and can run.
     Loaded {
-        /// What was loaded.
+        /// Versions of the loaded model.
         versions: Versions,
     },
-    /// It can't.
+    /// The model could not be loaded.
     LoadFailed {
-        /// Why.
+        /// The kind of error.
         kind: EngineErrorKind,
     },
-    /// A token.
+    /// A token was generated.
     Token {
-        /// The request.
+        /// Id of the request.
         request: u64,
-        /// It.
+        /// The token.
         token: Token,
     },
-    /// The request has been answered, or has been stopped.
+    /// The request was answered or stopped.
     Finished {
-        /// The request.
+        /// Id of the request.
         request: u64,
-        /// How.
+        /// How it ended.
         end: End,
     },
     /// The request has failed.
     Failed {
-        /// The request.
+        /// Id of the request.
         request: u64,
-        /// Why.
+        /// The kind of error.
         kind: EngineErrorKind,
     },
-    /// The device is gone.
+    /// The device was lost.
     DeviceLost {
-        /// As the browser tells it.
+        /// The browser's reason.
         reason: LossReason,
     },
     /// The engine panicked, or its worker died.
     Crashed,
 }
 
-/// What the server reports.
+/// An event of an attempt at the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum ServerEvent {
-    /// A token.
+    /// A token was generated.
     Token {
-        /// It.
+        /// The token.
         token: Token,
     },
-    /// The rest of the answer, and its end.
+    /// The rest of the answer and its end.
     Answered {
         /// Tokens that were not streamed.
         tokens: Vec<Token>,
@@ -239,44 +228,44 @@ pub enum ServerEvent {
         /// The model that answered.
         variant: Option<String>,
     },
-    /// No answer.
+    /// The attempt failed.
     Failed {
-        /// The request itself is to blame: no other attempt will do better.
+        /// The request itself is invalid: another attempt would fail, too.
         is_request: bool,
     },
 }
 
-/// A token, and the text that it completed.
+/// A token and the text that it completes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
-    /// Its place among the generated ones, from 0.
+    /// Its index among the generated tokens, from 0.
     pub index: u32,
     /// Its id.
     pub id: u32,
-    /// The text that it completed; may be empty.
+    /// The text that it completes; may be empty.
     pub text: String,
 }
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct End {
-    /// Why.
+    /// The reason.
     pub finish_reason: FinishReason,
     /// Tokens of the prompt.
     pub prompt_tokens: u32,
-    /// Tokens of the answer, from the first one on.
+    /// Tokens of the whole answer.
     pub tokens: u32,
 }
 
-/// Why there is no device.
+/// Why no device could be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceFailure {
-    /// No adapter, or no context.
+    /// There is no adapter, or no context.
     AdapterNull,
-    /// The adapter gave no device.
+    /// The adapter refused to create a device.
     DeviceRejected,
-    /// It gave one that was lost already.
+    /// The device was lost on creation.
     BornLost,
 }
 
@@ -294,8 +283,8 @@ impl From<DeviceFailure> for Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossReason {
-    /// Its GPU process is gone, or its driver.
+    /// The GPU process or the driver failed.
     Unknown,
-    /// `destroy()` was called, and not by the client: it has no need to.
+    /// `destroy()` was called, though not by the client.
     Destroyed,
 }

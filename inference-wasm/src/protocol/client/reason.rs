@@ -1,18 +1,20 @@
-//! Why the client goes from one state to the next.
+//! The reasons of transitions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The reason of a transition, of a step of the fallback chain, or of an end.
+/// The reason for a transition, a fallback or the end of a request.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
+#[derive(strum::Display, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Reason {
     // Progress.
-    /// The page is there.
+    /// The page has started.
     Started,
-    /// The page has nothing better to do: a preload may begin.
+    /// The page is idle: a preload may begin.
     Idle,
     /// The device's capabilities are known.
     Detected,
@@ -20,126 +22,126 @@ pub enum Reason {
     Classified,
     /// A variant fits the tier.
     Chosen,
-    /// Time to let the GPU process come back is over.
+    /// The pause for the GPU process to restart is over.
     FreshDevice,
-    /// There is a device.
+    /// A device was created.
     DeviceReady,
-    /// Its first dispatch was right.
+    /// The device's first dispatch was correct.
     Probed,
-    /// The user is to be asked about a download.
+    /// A download needs consent.
     Metered,
     /// The user agrees to the download.
     ConsentGiven,
-    /// Every shard is there, its hash checked.
+    /// Every shard is available and its hash verified.
     Cached,
     /// The model can run.
     Loaded,
-    /// A request runs here.
+    /// A request runs on the device.
     Requested,
     /// A request that was interrupted runs again.
     Replayed,
-    /// The request has its answer.
+    /// The request is answered.
     Answered,
-    /// The user has cancelled.
+    /// The user cancelled.
     Cancelled,
     /// The request ended with an error of its own.
     RequestFailed,
-    /// The engine has stopped what was cancelled.
+    /// The engine has stopped a cancelled run.
     Stopped,
 
-    // Why a tier is left, or not entered.
+    // Why a tier is left or not entered.
     /// The browser lacks what the tier needs.
     Absent,
-    /// `requestAdapter()` gave none.
+    /// `requestAdapter()` returned none.
     AdapterNull,
-    /// The tier's adapter computes on the CPU, which the next tiers do better.
+    /// The tier's adapter computes on the CPU, which lower tiers do faster.
     SoftwareAdapter,
     /// `requestDevice()` failed.
     DeviceRejected,
-    /// The device was lost when it came.
+    /// The device was lost on creation.
     BornLost,
-    /// Its first dispatch came out wrong.
+    /// The device's first dispatch was wrong.
     ProbeFailed,
     /// The device was lost.
     DeviceLost,
-    /// It was lost more often than is recovered from.
+    /// Devices were lost more often than the limit.
     DeviceLostAgain,
-    /// It gave no sign of life until the deadline.
+    /// The engine did not respond before the deadline.
     Hung,
-    /// No memory for it.
+    /// Out of memory.
     OutOfMemory,
-    /// The GPU could not carry out a command.
+    /// A GPU command failed.
     GpuError,
     /// The engine panicked, or its worker died.
     RuntimeCrash,
     /// Loading took too long.
     LoadTimeout,
-    /// The engine does not take the model.
+    /// The engine rejects the model.
     LoadFailed,
-    /// Weights can't be fetched, or come wrong every time.
+    /// Weights cannot be fetched, or are corrupt on every attempt.
     WeightsUnavailable,
-    /// What was loaded is of other versions than the manifest's.
+    /// The loaded model's versions differ from the manifest's.
     VersionSkew,
     /// No variant fits the device on this tier.
     NoCompatibleVariant,
-    /// The tier has failed too often lately.
+    /// The tier failed too often recently.
     BreakerOpen,
 
     // Why storage is not used.
-    /// No room to store weights.
+    /// The storage quota is exhausted.
     QuotaExceeded,
     /// Storage refused for another reason.
     StorageRefused,
-    /// Storage never answered.
+    /// Storage did not respond.
     StorageTimeout,
-    /// A stored shard was not what its name says.
+    /// A stored shard's hash was wrong.
     ShardCorrupt,
-    /// Shards that were there have gone.
+    /// Stored shards were evicted.
     Evicted,
 
-    // Why the server is asked, or no longer.
-    /// The user wants it.
+    // Why the server is used, or no longer.
+    /// The user prefers it.
     UserPreference,
-    /// The operator has switched the browser off.
+    /// The operator disabled inference in the browser.
     BrowserInferenceDisabled,
-    /// The device computes nothing, or has too little memory.
+    /// The device has no usable tier, or too little memory.
     InsufficientDeviceCapabilities,
-    /// The request is for a larger model.
+    /// The request needs a larger model.
     RequestTooComplex,
-    /// No model of the registry is for it.
+    /// No model of the registry suits it.
     NoCompatibleBrowserModel,
-    /// It does not fit into the local model's context.
+    /// The request does not fit into the local model's context.
     ContextOverflow,
     /// The battery is low.
     LowBattery,
     /// The device is too hot.
     Thermal,
-    /// The local model is not there yet.
+    /// The local model is not loaded yet.
     NotReady,
-    /// The user does not want the download.
+    /// The user declined the download.
     ConsentDeclined,
-    /// The user was asked and did not say.
+    /// The user did not answer about the download.
     ConsentTimeout,
-    /// Capabilities never came.
+    /// Capabilities were not reported.
     DetectTimeout,
     /// The server failed.
     ServerFailed,
-    /// The server did not answer.
+    /// The server did not respond.
     ServerTimeout,
 
     // Why the best tier is tried again.
-    /// The user has changed their mind.
+    /// The user changed the preference.
     PreferenceChanged,
     /// The device has cooled down.
     CooledDown,
-    /// A breaker's time is over.
+    /// A breaker's cooldown is over.
     BreakerHalfOpen,
-    /// The page asked for it.
+    /// The page asked for a retry.
     Retried,
 }
 
 impl Reason {
-    /// The tier itself has failed, and its breaker counts that.
+    /// The tier itself failed; its breaker counts that.
     pub fn is_fault(self) -> bool {
         matches!(
             self,
@@ -159,7 +161,7 @@ impl Reason {
         )
     }
 
-    /// A step down the chain, to the next tier and no further.
+    /// A fallback to the next tier in the chain.
     pub fn is_fallback(self) -> bool {
         self.is_fault()
             || matches!(
@@ -172,7 +174,7 @@ impl Reason {
             )
     }
 
-    /// Somebody's decision, which may pass over tiers on the way to the server.
+    /// A decision, which may skip tiers on the way to the server.
     pub fn is_decision(self) -> bool {
         matches!(
             self,
@@ -191,7 +193,7 @@ impl Reason {
         )
     }
 
-    /// A way back up the chain.
+    /// A return to a better tier.
     pub fn is_upward(self) -> bool {
         matches!(
             self,
@@ -205,26 +207,12 @@ impl Reason {
     }
 }
 
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The name that it has in JSON is the only one.
-        let json = serde_json::to_value(self).map_err(|_| std::fmt::Error)?;
-        f.pad(json.as_str().ok_or(std::fmt::Error)?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_json() {
-        assert_eq!(Reason::DeviceLostAgain.to_string(), "device-lost-again");
-        assert_eq!(format!("{:<12}|", Reason::BornLost), "born-lost   |");
-    }
-
-    #[test]
-    fn no_reason_goes_both_ways() {
+    fn a_reason_has_one_direction_at_most() {
         for reason in [
             Reason::Hung,
             Reason::BreakerOpen,

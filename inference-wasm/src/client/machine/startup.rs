@@ -1,18 +1,20 @@
-//! Bringing the engine up: from a tier of the chain to a model that can run on it.
+//! The start of the engine: from a tier of the chain to a model that can run on it.
 //!
-//! A first visit, the next tier after a failure and a recovery all go the same way, so a fresh
-//! device is trusted no sooner than a first one, and shards that were evicted in the meantime are
-//! noticed and fetched. What happens when a step fails is decided in [`recovery`](super::recovery).
+//! A first visit, a fallback and a recovery take the same path. So a replacement device is verified
+//! like the first, and shards evicted in the meantime are fetched again.
+//! [`recovery`](super::recovery) decides what happens when a step fails.
 
-use super::{Client, Effect, Reason, Start, State};
-use crate::client::capability::Capabilities;
-use crate::client::registry::{ModelVariant, Need, Versions, choose};
-use crate::client::router::{Absence, Preference, absence};
-use crate::client::tier::{Tier, classify};
+use super::client::Client;
+use crate::client::registry::{Need, choose};
+use crate::client::router::{Absence, absence};
+use crate::client::tier::classify;
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::{
+    Capabilities, Effect, ModelVariant, Preference, Reason, Start, State, Tier, Versions,
+};
 
 impl Client {
-    /// Begins with the device, unless there is to be no engine.
+    /// Starts the engine, unless something forbids it.
     pub(super) fn begin(&mut self, reason: Reason) {
         if let Some(veto) = self.veto() {
             self.retire(veto);
@@ -32,7 +34,7 @@ impl Client {
         self.choose_variant();
     }
 
-    /// Tries the best tier again.
+    /// Starts again with the best tier.
     pub(super) fn restart(&mut self, reason: Reason) {
         if self.veto().is_some() {
             return;
@@ -49,28 +51,28 @@ impl Client {
         }
     }
 
-    /// Chooses for the tier that is tried; falls to the next one if there is nothing.
+    /// Chooses a variant for the tier; falls back if none fits.
     pub(super) fn choose_variant(&mut self) {
         let now_ms = self.now_ms;
-        // First, so that a breaker whose time is over is half-open whatever comes of it.
+        // First, so that a breaker after its cooldown is half-open whatever happens next.
         if !self.breakers.of(self.tier).try_begin(now_ms) {
-            return self.fall(Reason::BreakerOpen);
+            return self.fall_back(Reason::BreakerOpen);
         }
         let Some(device) = self.capabilities.as_deref() else {
             return self.retire(Reason::DetectTimeout);
         };
-        // What the operator offers comes before what the device has: it is the same everywhere.
+        // The operator's offer is checked before the device: it is the same everywhere.
         let backend = self.tier.backend();
         let offers = |variant: &ModelVariant| {
             backend.is_some_and(|backend| variant.backends.contains(&backend))
         };
         if !self.config.registry.iter().any(offers) {
-            return self.fall(Reason::NoCompatibleVariant);
+            return self.fall_back(Reason::NoCompatibleVariant);
         }
         match absence(self.tier, device) {
-            Some(Absence::Absent) => return self.fall(Reason::Absent),
-            Some(Absence::AdapterNull) => return self.fall(Reason::AdapterNull),
-            Some(Absence::SoftwareAdapter) => return self.fall(Reason::SoftwareAdapter),
+            Some(Absence::Absent) => return self.fall_back(Reason::Absent),
+            Some(Absence::AdapterNull) => return self.fall_back(Reason::AdapterNull),
+            Some(Absence::SoftwareAdapter) => return self.fall_back(Reason::SoftwareAdapter),
             None => {}
         }
         let need = Need {
@@ -84,7 +86,7 @@ impl Client {
         };
         let chosen = choose(&self.config.registry, &need).variant.cloned();
         match chosen {
-            None => self.fall(Reason::NoCompatibleVariant),
+            None => self.fall_back(Reason::NoCompatibleVariant),
             chosen => {
                 self.variant = chosen;
                 self.weights.restart();
@@ -93,7 +95,7 @@ impl Client {
         }
     }
 
-    /// Asks for a fresh device.
+    /// Requests a fresh device.
     pub(super) fn create_device(&mut self, reason: Reason) {
         let (tier, generation) = (self.tier, self.next_generation());
         self.device = generation;
@@ -114,29 +116,29 @@ impl Client {
         } else {
             self.effects.push(Effect::Discard { variant: self.variant_id() });
             self.exclude_variant();
-            self.fall(Reason::VersionSkew);
+            self.fall_back(Reason::VersionSkew);
         }
     }
 
     pub(super) fn load_failed(&mut self, kind: EngineErrorKind) {
         match kind {
             EngineErrorKind::DeviceLost => self.lose(Reason::DeviceLost),
-            EngineErrorKind::OutOfMemory => self.fall(Reason::OutOfMemory),
+            EngineErrorKind::OutOfMemory => self.fall_back(Reason::OutOfMemory),
             EngineErrorKind::BackendUnavailable => self.give_up(Reason::DeviceRejected),
-            EngineErrorKind::GpuError => self.fall(Reason::GpuError),
+            EngineErrorKind::GpuError => self.fall_back(Reason::GpuError),
             EngineErrorKind::ShardUnavailable
             | EngineErrorKind::ShardTruncated
             | EngineErrorKind::ShardCorrupt
                 if self.weights.reloads == 0 =>
             {
                 self.weights.reloads += 1;
-                self.look_into_storage(Reason::Evicted);
+                self.inspect_storage(Reason::Evicted);
             }
             EngineErrorKind::ShardUnavailable
             | EngineErrorKind::ShardTruncated
             | EngineErrorKind::ShardCorrupt => {
                 self.exclude_variant();
-                self.fall(Reason::WeightsUnavailable);
+                self.fall_back(Reason::WeightsUnavailable);
             }
             EngineErrorKind::InvalidModel
             | EngineErrorKind::UnsupportedModel
@@ -144,31 +146,18 @@ impl Client {
             | EngineErrorKind::ContextOverflow
             | EngineErrorKind::InvalidRequest => {
                 self.exclude_variant();
-                self.fall(Reason::LoadFailed);
+                self.fall_back(Reason::LoadFailed);
             }
         }
     }
 
-    /// The engine may still come without anybody doing anything, or is on its way.
-    pub(super) fn is_coming(&self) -> bool {
-        match self.state {
-            State::Detect
-            | State::Classify
-            | State::Choose
-            | State::Device
-            | State::Probe
-            | State::Cache
-            | State::Consent
-            | State::Load
-            | State::Recover
-            | State::Stop
-            | State::New => true,
-            State::Ready | State::Running | State::Server => false,
-        }
+    /// Whether the engine may become ready by itself.
+    pub(super) fn is_starting(&self) -> bool {
+        !matches!(self.state, State::Ready | State::Running | State::Server)
     }
 
-    /// The user waits for the engine rather than for the server.
-    pub(super) fn is_patient(&self) -> bool {
+    /// Whether requests wait for the engine and not for the server.
+    pub(super) fn waits_for_engine(&self) -> bool {
         self.preference == Preference::Always || self.config.start == Start::LocalOnly
     }
 

@@ -1,12 +1,12 @@
-//! Each seeded fault is noticed: by a scenario's report, by the auditor, or by a request that
-//! never ends. The same scenarios without a fault are clean, as other tests show.
+//! Every mutant is detected: by a scenario's report, by the auditor, or by a request that never
+//! ends. Other tests show that the same scenarios pass without a mutant.
 
 use super::super::ClientFault;
 use super::random::{Chaos, shaped};
 use super::scenarios::scenarios;
 
-/// Scenarios that notice a fault, and those whose auditor does.
-fn noticed(fault: ClientFault) -> (Vec<&'static str>, Vec<&'static str>) {
+/// The scenarios that detect a mutant, and those whose auditor does.
+fn detected(fault: ClientFault) -> (Vec<&'static str>, Vec<&'static str>) {
     let (mut all, mut audited) = (Vec::new(), Vec::new());
     for scenario in scenarios() {
         let right = scenario.world(|_| {}).report();
@@ -23,7 +23,7 @@ fn noticed(fault: ClientFault) -> (Vec<&'static str>, Vec<&'static str>) {
 }
 
 #[test]
-fn every_fault_is_noticed_by_a_scenario_that_is_about_it() {
+fn the_auditor_detects_every_mutant_in_a_scenario_about_it() {
     for (fault, scenario) in [
         (ClientFault::ZerosOnLoss, "lost-in-decode"),
         (ClientFault::SwallowedError, "server-is-down"),
@@ -38,19 +38,19 @@ fn every_fault_is_noticed_by_a_scenario_that_is_about_it() {
         (ClientFault::TemplateSkewIgnored, "stale-template"),
         (ClientFault::FallbackSkipsTier, "whole-chain"),
     ] {
-        let (_, audited) = noticed(fault);
-        assert!(audited.contains(&scenario), "{fault:?} is noticed in {audited:?}");
+        let (_, audited) = detected(fault);
+        assert!(audited.contains(&scenario), "{fault:?} is detected in {audited:?}");
     }
 }
 
 #[test]
-fn every_fault_is_noticed_in_random_sequences() {
+fn random_sequences_detect_every_mutant() {
     for fault in ClientFault::ALL {
-        let is_noticed = (0..400_u32).any(|seed| {
+        let is_detected = (0..400_u32).any(|seed| {
             let mut config = shaped(seed as u8);
             config.fault = Some(fault);
             let mut chaos = Chaos::new((seed >> 3) as u8, config);
-            // A generator of Lehmer's: the sequences are the same on every machine.
+            // A Lehmer generator: the sequences are the same on every machine.
             let mut state = u64::from(seed) * 2 + 1;
             for _ in 0..150 {
                 state = state * 48_271 % 0x7fff_ffff;
@@ -58,15 +58,15 @@ fn every_fault_is_noticed_in_random_sequences() {
             }
             !chaos.verdict().is_empty()
         });
-        assert!(is_noticed, "{fault:?}");
+        assert!(is_detected, "{fault:?}");
     }
 }
 
 #[test]
-fn a_fault_is_not_noticed_where_it_does_nothing() {
-    // Otherwise a test above would notice the flag and not the defect.
-    let (all, _) = noticed(ClientFault::TemplateSkewIgnored);
+fn a_mutant_is_not_detected_where_it_has_no_effect() {
+    // Otherwise the tests above might detect the setting and not the defect.
+    let (all, _) = detected(ClientFault::TemplateSkewIgnored);
     assert_eq!(all, ["stale-template"]);
-    let (all, _) = noticed(ClientFault::BreakerNeverOpens);
+    let (all, _) = detected(ClientFault::BreakerNeverOpens);
     assert_eq!(all, ["breaker", "server-is-down"]);
 }

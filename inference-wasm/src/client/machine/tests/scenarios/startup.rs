@@ -1,9 +1,9 @@
-//! From the page's start to a model that can run, and what stops a tier on the way.
+//! Starts of the engine: first visits, and failures of each step.
 
 use super::super::world::{Ask, World, request};
 use super::{Scenario, fails, load_fails, progressive, same, scenario, start, wrong};
-use crate::client::machine::{Capabilities, DeviceFailure, Input, Preference, State};
 use crate::protocol::EngineErrorKind;
+use crate::protocol::client::{Capabilities, DeviceFailure, Input, Preference, State};
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
@@ -89,7 +89,7 @@ pub(super) fn all() -> Vec<Scenario> {
     ]
 }
 
-/// Every tier fails its first dispatch, so many times.
+/// Lets every tier fail its first dispatch, `times` times.
 fn fail_everywhere(world: &mut World, times: u32) {
     for _ in 0..times {
         (0..3).for_each(|_| world.once(Ask::Probe, wrong()));

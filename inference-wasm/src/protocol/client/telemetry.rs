@@ -1,28 +1,27 @@
-//! What is reported about a request: numbers and names out of our own lists, never its content.
+//! Telemetry: numbers and names from our own lists, never the content of a request.
 //!
-//! There is no field that a prompt or an answer could get into: every string in a record comes
-//! from the registry or from an experiment, and everything else is a number or one of a closed
-//! set.
+//! No field can hold a prompt or an answer: every string in a record comes from the registry or an
+//! experiment; all other fields are numbers or members of closed sets.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::capability::Form;
-use super::machine::Reason;
+use super::device::Form;
 use super::output::{ClientErrorKind, FallbackStep};
+use super::reason::Reason;
 use super::tier::{DeviceTier, Tier};
-use crate::protocol::FinishReason;
+use crate::protocol::result::FinishReason;
 
-/// Raised whenever a field changes its meaning.
+/// Incremented whenever a field changes its meaning.
 pub const TELEMETRY_VERSION: u32 = 1;
 
-/// One record for each request that ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// The record of one finished request.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetryRecord {
     /// [`TELEMETRY_VERSION`].
     pub version: u32,
-    /// The model variant that answered, by its id in the registry.
+    /// Id of the model variant in the registry, if a local one answered.
     pub model_id: Option<String>,
     /// Tokens of the prompt.
     pub prompt_tokens: u32,
@@ -30,35 +29,35 @@ pub struct TelemetryRecord {
     pub completion_tokens: u32,
     /// Milliseconds from the request to its end.
     pub latency_ms: u64,
-    /// Milliseconds to the first token.
+    /// Milliseconds from the request to the first token.
     pub first_token_ms: Option<u64>,
     /// It ended with an answer.
     pub success: bool,
     /// Why the answer ended.
     pub finish_reason: Option<FinishReason>,
-    /// What kind of error it ended with.
+    /// The kind of error that it ended with.
     pub error: Option<ClientErrorKind>,
     /// The tier that it ended on.
     pub tier: Option<Tier>,
-    /// Steps of the fallback chain.
+    /// Fallbacks, in order.
     pub trail: Vec<FallbackStep>,
-    /// Devices that were replaced on the way.
+    /// Number of replaced devices.
     pub recoveries: u32,
-    /// Why the last of them was.
+    /// Why the last device was replaced.
     pub recovery_reason: Option<Reason>,
-    /// Milliseconds from the loss until the replay began, of the last of them.
+    /// Milliseconds of the last recovery, from the loss until the model could run again.
     pub recovery_ms: Option<u64>,
-    /// Events of old generations that were ignored since the last record.
+    /// Ignored events of old generations since the previous record.
     pub stale_events: u32,
-    /// The share of bytes that came from the cache when the variant was last loaded.
+    /// The fraction of bytes from the cache when the variant was last loaded.
     pub cache_hit_rate: Option<f64>,
-    /// Bytes of weights that came over the network for it.
+    /// Bytes of weights fetched over the network for the variant.
     pub fetched_bytes: u64,
-    /// The device's tier.
+    /// The tier of the device.
     pub device_tier: Option<DeviceTier>,
-    /// The device's form.
+    /// The form of the device.
     pub form: Option<Form>,
-    /// The experiment's arm that the visitor is in.
+    /// The visitor's arm of the experiment.
     pub cohort: Option<String>,
 }
 
@@ -67,13 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_has_the_fields_of_the_analytics_api_and_takes_no_others() {
+    fn a_record_accepts_only_the_fields_of_the_analytics_api() {
         let schema = serde_json::to_value(schemars::schema_for!(TelemetryRecord)).unwrap();
         let fields = schema["properties"].as_object().unwrap();
         for field in ["model_id", "prompt_tokens", "completion_tokens", "latency_ms", "success"] {
             assert!(fields.contains_key(field), "{field}");
         }
-        // Every string that is not one of a closed set is on this list, and has an owner.
+        // Every free string is on this list and has an owner.
         let free: Vec<&str> = fields
             .iter()
             .filter(|(_, schema)| {

@@ -1,94 +1,93 @@
-//! Everything that the client asks of the page.
+//! Effects: what the client asks the page to do.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Generation, Token};
-use super::trace::Transition;
-use crate::client::cache::Place;
-use crate::client::output::{Answer, ClientError};
-use crate::client::registry::ModelVariant;
-use crate::client::telemetry::TelemetryRecord;
-use crate::client::tier::Tier;
-use crate::protocol::GenerateRequest;
+use super::model::{ModelVariant, Place};
+use super::output::{Answer, ClientError};
+use super::state::Transition;
+use super::telemetry::TelemetryRecord;
+use super::tier::Tier;
+use crate::protocol::request::GenerateRequest;
 
-/// One thing to do. Effects are carried out in order; none of them is waited for, and what comes
-/// of them comes back as an [`Input`](super::Input).
+/// One effect. The page carries effects out in order and does not wait for any; their results
+/// come back as [`Input`](super::Input)s.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "effect", rename_all = "kebab-case")]
 pub enum Effect {
-    /// Find out what the device can do.
+    /// Detect what the device can do.
     Detect,
-    /// Get a fresh adapter and a device from it, or a fresh context or module instance. Nothing of
-    /// an older generation is reused: an instance whose device was lost may give no adapter.
+    /// Create a fresh adapter and device, or a fresh context or module instance. Nothing of an
+    /// older generation is reused: an instance whose device was lost may offer no adapter.
     CreateDevice {
-        /// For this tier.
+        /// The tier of the device.
         tier: Tier,
-        /// Its number.
+        /// Its generation.
         generation: Generation,
     },
-    /// Run the first dispatch on it, and hold it against what it must be.
+    /// Run the first dispatch on a device and verify its result.
     Probe {
         /// The tier.
         tier: Tier,
         /// The device.
         generation: Generation,
     },
-    /// Look through storage.
+    /// Inspect storage.
     InspectStorage {
-        /// For what.
+        /// The device that the weights are for.
         generation: Generation,
         /// Id of the variant.
         variant: String,
     },
-    /// Drop all that is stored of a variant: it is of other versions.
+    /// Delete the stored shards of a variant: they are of other versions.
     Discard {
         /// Id of the variant.
         variant: String,
     },
-    /// Ask the browser to keep what is stored. Its answer changes nothing.
+    /// Ask the browser to persist storage. Its answer is not used.
     PersistStorage,
     /// Hash a stored shard.
     VerifyShard {
-        /// For what.
+        /// The device that the weights are for.
         generation: Generation,
         /// Id of the variant.
         variant: String,
-        /// Its place in the manifest.
+        /// Its index in the manifest.
         shard: u32,
     },
-    /// Fetch a shard, hash it whole, and put it there.
+    /// Fetch a shard, verify the hash of the whole, and store it.
     FetchShard {
-        /// For what.
+        /// The device that the weights are for.
         generation: Generation,
         /// Id of the variant.
         variant: String,
-        /// Its place in the manifest.
+        /// Its index in the manifest.
         shard: u32,
-        /// The first byte to ask for; those before are there.
+        /// The first byte to request; earlier bytes are stored.
         from: u64,
-        /// Where it goes.
+        /// Where to store it.
         place: Place,
     },
-    /// Ask the user about a download.
+    /// Ask the user for consent to a download.
     AskConsent {
         /// Bytes to fetch.
         bytes: u64,
     },
-    /// Tell the user how far it is.
+    /// Show the progress of the download.
     Progress {
-        /// Bytes that are there.
+        /// Bytes that are available.
         bytes: u64,
-        /// Bytes in all.
+        /// Bytes in total.
         total_bytes: u64,
     },
-    /// Load the model on the device, from where its shards lie and never from the network.
+    /// Load the model on the device from stored shards, never from the network.
     Load {
         /// The tier.
         tier: Tier,
         /// The device.
         generation: Generation,
-        /// The model.
+        /// The model variant.
         variant: Box<ModelVariant>,
     },
     /// Run a request on the device.
@@ -97,19 +96,19 @@ pub enum Effect {
         generation: Generation,
         /// Id of the request.
         request: u64,
-        /// What to generate.
+        /// The prompt and its options.
         generate: GenerateRequest,
         /// Where to begin.
         begin: Begin,
     },
-    /// Stop a request; the device says when it has.
+    /// Stop a run. The device reports its end.
     StopRun {
         /// The device.
         generation: Generation,
         /// Id of the request.
         request: u64,
     },
-    /// End a device, its worker included, without waiting for it.
+    /// End a device and its worker, without waiting.
     Abandon {
         /// The device.
         generation: Generation,
@@ -120,7 +119,7 @@ pub enum Effect {
         generation: Generation,
         /// Id of the request.
         request: u64,
-        /// What to generate.
+        /// The prompt and its options.
         generate: GenerateRequest,
         /// Where to begin.
         begin: Begin,
@@ -134,33 +133,33 @@ pub enum Effect {
     EmitToken {
         /// Id of the request.
         request: u64,
-        /// It.
+        /// The token.
         token: Token,
     },
-    /// Give the user the answer: the end of a request.
+    /// Deliver the answer, which ends the request.
     Answer {
-        /// It.
+        /// The answer.
         answer: Box<Answer>,
     },
-    /// Tell the user that there is none: the end of a request, too.
+    /// Report an error, which ends the request.
     Fail {
-        /// Why.
+        /// The error.
         error: Box<ClientError>,
     },
-    /// Record a change of state.
+    /// Record a transition.
     Transition {
-        /// It.
+        /// The transition.
         transition: Transition,
     },
-    /// Send a record.
+    /// Send a telemetry record.
     Telemetry {
-        /// It.
+        /// The record.
         record: Box<TelemetryRecord>,
     },
-    /// Come back with [`Input::Tick`](super::Input::Tick) then, if nothing else happens before.
-    /// Replaces the deadline before; `None` is none.
+    /// Send [`Input::Tick`](super::Input::Tick) at that time if no other input comes first.
+    /// Replaces the previous deadline; `None` removes it.
     SetDeadline {
-        /// When.
+        /// The time in milliseconds.
         at_ms: Option<u64>,
     },
 }
@@ -169,19 +168,19 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "begin", rename_all = "kebab-case")]
 pub enum Begin {
-    /// With the prompt.
+    /// At the prompt.
     Fresh,
-    /// With the prompt, on the same tier and model as before: every token comes again, and is held
-    /// against what the user has seen.
+    /// At the prompt, on the same tier and model as before: every token is generated again and
+    /// compared with what the user has seen.
     Replay,
-    /// Behind what the user has seen: other arithmetic or another model might have said something
-    /// else, and can't take it back. Indexes go on from there.
+    /// After the tokens that the user has seen, because other arithmetic or another model might
+    /// have generated different ones. Indexes continue from there.
     Continue {
-        /// The variant that said it; its ids mean nothing to another one.
+        /// The variant that generated them; the ids are valid for it alone.
         variant: Option<String>,
         /// Ids of the tokens.
         ids: Vec<u32>,
-        /// Their text.
+        /// Text of the tokens.
         text: String,
     },
 }
