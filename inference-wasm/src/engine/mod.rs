@@ -7,11 +7,11 @@
 
 pub mod backend;
 pub mod canary;
-mod fault;
 pub mod host;
 mod lanes;
 mod memory;
 pub mod model;
+mod mutant;
 pub mod ops_suite;
 pub mod quant;
 pub mod runner;

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::backend::{Backend, CHUNK_ROWS, Candidate, Counters, ModelBytes};
 use super::canary;
-use super::fault::Faults;
 use super::model::{Gguf, HyperParameters, TensorInfo, Weights};
+use super::mutant::Faults;
 use super::tokenizer::Tokenizer;
 use super::transformer::Transformer;
 use crate::protocol::{CacheType, Canary, EngineError, EngineErrorKind};

@@ -1,8 +1,8 @@
 //! `append` and `attention`: a cache is filled as prefill and decoding fill it, and then read.
 
 use super::bounds::{Arithmetic, TANH_ULPS, TINY, ULP};
+use super::guard::{self, Seen};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
 use super::{Labels, Op};
 use crate::engine::backend::{Backend, CHUNK_ROWS, Heads};
 use crate::protocol::{CacheType, EngineError};
@@ -188,9 +188,9 @@ impl Op for Attention {
             first = end;
         }
         let queries = backend.constant(self.columns(), &operands.x)?;
-        let mut out = stage::poisoned(backend, self.rows, self.columns())?;
+        let mut out = guard::poisoned(backend, self.rows, self.columns())?;
         backend.attention(&queries, &cache, self.heads(), &mut out);
-        stage::seen(backend, &out, (self.rows, self.columns())).await.map(Some)
+        guard::seen(backend, &out, (self.rows, self.columns())).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, _: &[f32], arithmetic: Arithmetic) -> Vec<f64> {

@@ -1,8 +1,8 @@
 //! The ops that take each value by itself: gates, sums, scales and caps. All in place.
 
 use super::bounds::{Arithmetic, TANH_ULPS, TINY, ULP};
+use super::guard::{self, Seen};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
 use super::{Labels, Op};
 use crate::engine::backend::{Activation, Backend};
 use crate::engine::quant::Format;
@@ -87,7 +87,7 @@ impl Op for Elementwise {
         operands: &Operands,
         backend: &mut B,
     ) -> Result<Option<Seen>, EngineError> {
-        let mut x = stage::guarded(backend, self.columns, &operands.x)?;
+        let mut x = guard::guarded(backend, self.columns, &operands.x)?;
         match self.function {
             Function::Gated(activation) => {
                 let up = backend.constant(self.columns, &operands.y)?;
@@ -98,13 +98,13 @@ impl Op for Elementwise {
                 backend.add(&mut x, &y);
             }
             Function::AddBias(_) => {
-                let bias = stage::weight(backend, operands.weight.as_ref())?;
+                let bias = guard::weight(backend, operands.weight.as_ref())?;
                 backend.add_bias(&mut x, &bias);
             }
             Function::Scale(factor) => backend.scale(&mut x, factor),
             Function::SoftCap(cap) => backend.soft_cap(&mut x, cap),
         }
-        stage::seen(backend, &x, (self.rows, self.columns)).await.map(Some)
+        guard::seen(backend, &x, (self.rows, self.columns)).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {

@@ -11,27 +11,27 @@
 
 mod attention;
 mod bounds;
+mod compare;
 mod elementwise;
-mod hold;
+mod guard;
 mod inputs;
 mod norms;
 mod products;
 mod rope;
 mod selection;
-mod stage;
 mod table;
 mod tally;
 
 use attention::Attention;
 use bounds::Arithmetic;
+use compare::Distance;
 use elementwise::Elementwise;
-use hold::Distance;
+use guard::Seen;
 use inputs::{Operands, Source};
 use norms::Norm;
 use products::{Embed, Matmul};
 use rope::Rope;
 use selection::{Best, Read, Rows};
-use stage::Seen;
 
 pub use table::cases;
 pub use tally::Tally;
@@ -173,7 +173,7 @@ impl Case {
         let arithmetic = Arithmetic::of(backend);
         let allowed = on_op!(&self.any, op => op.allowed(&operands, &expected, arithmetic));
         let columns = on_op!(&self.any, op => op.columns());
-        match hold::hold(&expected, &allowed, &found, columns) {
+        match compare::hold(&expected, &allowed, &found, columns) {
             Ok(distance) => Ok(Ok(Right::Held { distance, is_guarded: !found.beyond.is_empty() })),
             Err(what) => wrong(&what),
         }

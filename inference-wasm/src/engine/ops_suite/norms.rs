@@ -1,8 +1,8 @@
 //! RMS norm, of rows and of heads.
 
 use super::bounds::{Arithmetic, TINY, ULP};
+use super::guard::{self, Seen};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
 use super::{Labels, Op};
 use crate::engine::backend::Backend;
 use crate::engine::quant::Format;
@@ -53,19 +53,19 @@ impl Op for Norm {
         operands: &Operands,
         backend: &mut B,
     ) -> Result<Option<Seen>, EngineError> {
-        let scale = stage::weight(backend, operands.weight.as_ref())?;
+        let scale = guard::weight(backend, operands.weight.as_ref())?;
         let columns = self.columns();
         let out = if self.heads.is_some() {
-            let mut x = stage::guarded(backend, columns, &operands.x)?;
+            let mut x = guard::guarded(backend, columns, &operands.x)?;
             backend.rms_norm_heads(&mut x, &scale, EPSILON);
             x
         } else {
             let x = backend.constant(columns, &operands.x)?;
-            let mut out = stage::poisoned(backend, self.rows, columns)?;
+            let mut out = guard::poisoned(backend, self.rows, columns)?;
             backend.rms_norm(&x, &scale, EPSILON, &mut out);
             out
         };
-        stage::seen(backend, &out, (self.rows, columns)).await.map(Some)
+        guard::seen(backend, &out, (self.rows, columns)).await.map(Some)
     }
 
     fn allowed(&self, _: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {

@@ -1,8 +1,8 @@
 //! The ops on matrices of weights: `embed` and `matmul`.
 
 use super::bounds::{Arithmetic, TINY, ULP};
+use super::guard::{self, Seen};
 use super::inputs::{Operands, Source, Values, dense};
-use super::stage::{self, Seen};
 use super::{Labels, Op};
 use crate::engine::backend::Backend;
 use crate::engine::quant::Format;
@@ -44,10 +44,10 @@ impl Op for Embed {
         operands: &Operands,
         backend: &mut B,
     ) -> Result<Option<Seen>, EngineError> {
-        let table = stage::weight(backend, operands.weight.as_ref())?;
-        let mut out = stage::poisoned(backend, self.rows, self.columns)?;
+        let table = guard::weight(backend, operands.weight.as_ref())?;
+        let mut out = guard::poisoned(backend, self.rows, self.columns)?;
         backend.embed(&table, &operands.ids, &mut out);
-        stage::seen(backend, &out, (self.rows, self.columns)).await.map(Some)
+        guard::seen(backend, &out, (self.rows, self.columns)).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, _expected: &[f32], _: Arithmetic) -> Vec<f64> {
@@ -94,11 +94,11 @@ impl Op for Matmul {
         operands: &Operands,
         backend: &mut B,
     ) -> Result<Option<Seen>, EngineError> {
-        let matrix = stage::weight(backend, operands.weight.as_ref())?;
+        let matrix = guard::weight(backend, operands.weight.as_ref())?;
         let x = backend.constant(self.columns, &operands.x)?;
-        let mut out = stage::poisoned(backend, self.rows, self.outputs)?;
+        let mut out = guard::poisoned(backend, self.rows, self.outputs)?;
         backend.matmul(&matrix, &x, &mut out);
-        stage::seen(backend, &out, (self.rows, self.outputs)).await.map(Some)
+        guard::seen(backend, &out, (self.rows, self.outputs)).await.map(Some)
     }
 
     /// A product's magnitude is that of all parts of the weight, since a backend may sum those with

@@ -1,8 +1,8 @@
 //! The rotary embedding, in both orders of pairs, of whole heads and of a part of them.
 
 use super::bounds::{Arithmetic, TINY, ULP};
+use super::guard::{self, Seen};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
 use super::{Labels, Op};
 use crate::engine::backend::{Backend, Rotary, RotaryPairs};
 use crate::protocol::EngineError;
@@ -59,10 +59,10 @@ impl Op for Rope {
         backend: &mut B,
     ) -> Result<Option<Seen>, EngineError> {
         let angles = backend.constant(self.rotated, &operands.y)?;
-        let mut x = stage::guarded(backend, self.columns(), &operands.x)?;
+        let mut x = guard::guarded(backend, self.columns(), &operands.x)?;
         let rotary = Rotary { head_size: self.size, pairs: self.pairs };
         backend.rope(&mut x, &angles, rotary, self.first);
-        stage::seen(backend, &x, (self.rows, self.columns())).await.map(Some)
+        guard::seen(backend, &x, (self.rows, self.columns())).await.map(Some)
     }
 
     /// Only what is turned may be off at all.

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::bounds::Arithmetic;
+use super::guard::{self, Seen};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
 use super::{Labels, Op};
 use crate::engine::backend::{Backend, Candidate};
 use crate::protocol::EngineError;
@@ -41,9 +41,9 @@ impl Op for Rows {
         backend: &mut B,
     ) -> Result<Option<Seen>, EngineError> {
         let x = backend.constant(self.columns, &operands.x)?;
-        let mut out = stage::poisoned(backend, self.rows.len(), self.columns)?;
+        let mut out = guard::poisoned(backend, self.rows.len(), self.columns)?;
         backend.rows(&x, self.rows.clone(), &mut out);
-        stage::seen(backend, &out, (self.rows.len(), self.columns)).await.map(Some)
+        guard::seen(backend, &out, (self.rows.len(), self.columns)).await.map(Some)
     }
 
     fn known(&self, operands: &Operands) -> Option<Vec<f32>> {

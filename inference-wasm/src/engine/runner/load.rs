@@ -8,9 +8,9 @@ use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu, Reference};
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 use crate::engine::backend::{Webgpu, WebgpuOptions};
-use crate::engine::fault::Faults;
 use crate::engine::host::Host;
 use crate::engine::memory;
+use crate::engine::mutant::Faults;
 use crate::engine::session::{LoadOptions, Session, invalid};
 use crate::protocol::{
     BackendName, EngineError, EngineErrorKind, LoadRequest, Loaded, ModelManifest, PageEventKind,

@@ -14,10 +14,10 @@ use super::backend::Webgl;
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 use super::backend::Webgpu;
 use super::backend::{Backend, Counters, Cpu, Loss, Reference};
-use super::fault::Faults;
 use super::host::Host;
 use super::lanes;
 use super::memory;
+use super::mutant::Faults;
 use super::session::{Session, invalid};
 use crate::protocol::{
     Action, BackendName, Canary, Command, EngineError, EngineErrorKind, ExecutionReport, Finished,

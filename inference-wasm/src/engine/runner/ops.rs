@@ -7,8 +7,8 @@ use crate::engine::backend::{Backend, Cpu};
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 use crate::engine::backend::{Webgpu, WebgpuOptions};
 use crate::engine::canary;
-use crate::engine::fault::Faults;
 use crate::engine::host::Host;
+use crate::engine::mutant::Faults;
 use crate::engine::ops_suite::{self, Case};
 use crate::engine::session::invalid;
 use crate::protocol::{BackendName, EngineError, OpsReport, OpsRequest, PageEventKind, Phase};

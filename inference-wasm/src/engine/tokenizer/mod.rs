@@ -12,18 +12,18 @@ mod chat_template;
 mod nesting;
 mod pre_tokenizer;
 mod sentence_piece;
-mod shown;
 mod special;
-mod stop;
 mod text_stream;
+mod token_bytes;
+mod token_types;
 mod vocabulary;
 
 use self::byte_pair::BytePair;
 use self::chat_template::ChatTemplate;
 use self::sentence_piece::SentencePiece;
-use self::shown::Shown;
 use self::special::{Fragment, Specials};
 pub use self::text_stream::TextStream;
+use self::token_bytes::Shown;
 use self::vocabulary::TokenType;
 pub use self::vocabulary::Vocabulary;
 use crate::engine::model::Metadata;
@@ -105,7 +105,7 @@ impl Tokenizer {
             user_defined: specials(&[TokenType::UserDefined])?,
             with_control: specials(&[TokenType::UserDefined, TokenType::Control])?,
             shown: Shown::new(vocabulary),
-            stop: stop::stop_ids(vocabulary, eos),
+            stop: token_types::stop_ids(vocabulary, eos),
             bos,
             eos,
             add_bos,

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::stop;
+use super::token_types;
 use crate::engine::model::{Metadata, ModelError};
 use crate::protocol::{EngineError, EngineErrorKind};
 
@@ -173,7 +173,7 @@ impl Vocabulary {
 
     /// The type of an id that [`check`](Self::check) has seen.
     pub(super) fn token_type(&self, id: usize) -> TokenType {
-        let by_text = self.tokens.get(id).and_then(|text| stop::type_by_text(self, text));
+        let by_text = self.tokens.get(id).and_then(|text| token_types::type_by_text(self, text));
         match (by_text, self.types.get(id)) {
             (Some(by_text), _) => by_text,
             (None, kind) => Self::type_by_number(kind),

@@ -7,13 +7,13 @@
 pub(crate) mod activation;
 mod attention;
 mod cache;
-#[cfg(feature = "threads")]
-mod crew;
-mod gate;
+mod gated;
 pub(crate) mod product;
-mod team;
 mod tensor;
+mod thread_pool;
 mod weight;
+#[cfg(feature = "threads")]
+mod workers;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -21,9 +21,9 @@ use std::sync::{Mutex, PoisonError};
 
 use attention::Piece;
 use cache::Cache;
-use gate::let_through;
-use team::Team;
+use gated::let_through;
 use tensor::Tensor;
+use thread_pool::Team;
 use weight::Weight;
 
 use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};

@@ -14,7 +14,7 @@ use web_sys::{
 };
 
 use super::layout::Rectangle;
-use super::pulse::Pulse;
+use super::liveness::Pulse;
 use super::shader::{Shader, VERTEX};
 use crate::client::machine::LossReason;
 use crate::engine::backend::Loss;

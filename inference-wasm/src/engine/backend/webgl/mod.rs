@@ -18,9 +18,9 @@ mod context;
 mod device;
 mod layout;
 #[cfg(target_arch = "wasm32")]
-mod ops;
+mod liveness;
 #[cfg(target_arch = "wasm32")]
-mod pulse;
+mod ops;
 #[cfg(target_arch = "wasm32")]
 mod read;
 #[cfg(target_arch = "wasm32")]

@@ -13,7 +13,7 @@ use wgpu::{
 };
 
 use super::packing::{GROUP, Packing};
-use crate::engine::fault::Faults;
+use crate::engine::mutant::Faults;
 use crate::engine::quant::Format;
 
 /// Invocations of a workgroup of matrix products.
@@ -220,12 +220,14 @@ fn product(way: Way, is_whole: bool) -> String {
         include_str!("shaders/x_tail.wgsl")
     };
     let body = match way {
-        Way::Alone => include_str!("shaders/matmul_alone.wgsl").to_owned(),
-        Way::Together { .. } => include_str!("shaders/matmul_together.wgsl").to_owned(),
+        Way::Alone => include_str!("shaders/matmul_per_output.wgsl").to_owned(),
+        Way::Together { .. } => include_str!("shaders/matmul_split.wgsl").to_owned(),
         Way::Rows { threads: 1, rows } => {
-            for_each_row(include_str!("shaders/matmul_rows_alone.wgsl"), rows)
+            for_each_row(include_str!("shaders/matmul_rows_per_output.wgsl"), rows)
         }
-        Way::Rows { rows, .. } => for_each_row(include_str!("shaders/matmul_rows.wgsl"), rows),
+        Way::Rows { rows, .. } => {
+            for_each_row(include_str!("shaders/matmul_rows_split.wgsl"), rows)
+        }
     };
     let (threads, rows) = (way.threads(), way.rows());
     format!(

@@ -24,8 +24,8 @@ use work::Work;
 use super::{
     Activation, Adapter, Backend, Candidate, Counters, Heads, Loss, ModelBytes, Rotary, RotaryPairs,
 };
-use crate::engine::fault::Faults;
 use crate::engine::model::TensorInfo;
+use crate::engine::mutant::Faults;
 use crate::protocol::{BackendName, CacheType, EngineError, EngineErrorKind, GpuTime, SeededFault};
 
 /// Most ids that one dispatch of the embedding takes: they lie among its parameters.

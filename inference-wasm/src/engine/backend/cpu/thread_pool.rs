@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, TryLockError};
 
 #[cfg(feature = "threads")]
-use super::crew::Crew;
+use super::workers::Crew;
 use crate::protocol::{EngineError, EngineErrorKind};
 
 /// Most threads of a team: one bit each in the count of who worked.

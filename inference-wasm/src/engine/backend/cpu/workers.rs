@@ -4,7 +4,7 @@
 //! two hundred kernels of a tenth of a millisecond; a thread pool that sleeps in between spends more
 //! on waking than the second thread gains. A worker of a crew looks for work for a moment before it
 //! sleeps, so that within a token it is always awake. What the work is, and who does which part of
-//! it, is for the [`team`](super::team).
+//! it, is for the [`thread_pool`](super::thread_pool).
 
 #![expect(unsafe_code, reason = "a closure on the caller's stack is lent to other threads")]
 

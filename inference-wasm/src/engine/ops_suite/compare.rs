@@ -4,7 +4,7 @@
 //! beyond its bound decides, and the first and the count of them are told. Pure: numbers in, a
 //! distance or a sentence out.
 
-use super::stage::{POISON, Seen};
+use super::guard::{POISON, Seen};
 
 /// How near a case came to its bounds: the value that came nearest.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
