@@ -8,8 +8,9 @@ use std::ops::Range;
 use futures::FutureExt;
 use futures::executor::block_on;
 use inference_wasm::engine::backend::{
-    Activation, Backend, Counters, Cpu, Heads, ModelBytes, Reference, Rotary,
+    Backend, Counters, Cpu, Heads, ModelBytes, Reference, Rotary,
 };
+use inference_wasm::engine::model::Activation;
 use inference_wasm::engine::model::TensorInfo;
 use inference_wasm::engine::ops_suite::{self, Tally};
 use inference_wasm::protocol::{BackendName, CacheType, EngineError};
@@ -124,8 +125,8 @@ impl Backend for Defective {
         self.reference.rms_norm(&x.tensor, &scale.0, epsilon, &mut out.tensor);
     }
 
-    fn rms_norm_heads(&mut self, x: &mut Roomy, scale: &Self::Weight, epsilon: f32) {
-        self.reference.rms_norm_heads(&mut x.tensor, &scale.0, epsilon);
+    fn rms_norm_in_place(&mut self, x: &mut Roomy, scale: &Self::Weight, epsilon: f32) {
+        self.reference.rms_norm_in_place(&mut x.tensor, &scale.0, epsilon);
     }
 
     fn matmul(&mut self, matrix: &Self::Weight, x: &Roomy, out: &mut Roomy) {

@@ -7,10 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use inference_wasm::engine::backend::{
-    Backend, Cpu, Heads, ModelBytes, Reference, Rotary, RotaryPairs, Webgl,
-};
+use inference_wasm::engine::backend::{Backend, Cpu, Heads, ModelBytes, Reference, Rotary, Webgl};
 use inference_wasm::engine::canary;
+use inference_wasm::engine::model::RotaryPairs;
 use inference_wasm::engine::model::{Gguf, TensorInfo};
 use inference_wasm::engine::quant::FORMATS;
 use inference_wasm::engine::sampler::Sampler;

@@ -10,18 +10,19 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use inference_wasm::engine::backend::{
-    Activation, Backend, Candidate, Heads, Reference, Rotary, RotaryPairs, Webgpu, WebgpuOptions,
+    Backend, Candidate, Heads, Reference, Rotary, Webgpu, WebgpuOptions,
 };
 use inference_wasm::engine::canary;
 use inference_wasm::engine::model::TensorInfo;
+use inference_wasm::engine::model::{Activation, RotaryPairs};
 use inference_wasm::engine::quant::{FORMATS, Format};
 use inference_wasm::engine::session::{LoadOptions, Session};
 use inference_wasm::protocol::{BackendName, CacheType, EngineErrorKind};
 
 /// A row of x in one workgroup's lanes, or several invocations to an output.
 const WAYS: [WebgpuOptions; 2] = [
-    WebgpuOptions { least_limits: false, binding_bytes: None, together: Some(false), fault: None },
-    WebgpuOptions { least_limits: true, binding_bytes: None, together: Some(true), fault: None },
+    WebgpuOptions { least_limits: false, binding_bytes: None, split: Some(false), fault: None },
+    WebgpuOptions { least_limits: true, binding_bytes: None, split: Some(true), fault: None },
 ];
 
 fn backend(options: WebgpuOptions) -> Webgpu {
@@ -268,7 +269,7 @@ fn ops_are_those_of_the_reference() {
         let mut out = backend.tensor(8, columns).unwrap();
         backend.rms_norm(&x, &norm, 1e-5, &mut out);
         seen.push(read(backend, &out));
-        backend.rms_norm_heads(&mut out, &head, 1e-6);
+        backend.rms_norm_in_place(&mut out, &head, 1e-6);
         seen.push(read(backend, &out));
         backend.add_bias(&mut out, &norm);
         backend.add(&mut out, &x);

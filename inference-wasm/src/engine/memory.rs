@@ -1,4 +1,6 @@
-//! How much memory this instance of the engine has taken from its surroundings.
+//! Memory: allocations that may fail, and how much this instance of the engine has taken.
+
+use crate::protocol::{EngineError, EngineErrorKind};
 
 /// Bytes of the module's linear memory, which grows and never shrinks; `None` natively, where
 /// memory is shared with everything else in the process.
@@ -13,4 +15,22 @@ pub(crate) fn linear_bytes() -> Option<u64> {
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn linear_bytes() -> Option<u64> {
     None
+}
+
+/// Room for `count` zeros, or an error that says what for.
+pub(crate) fn zeros<T: bytemuck::Zeroable + Clone>(
+    count: Option<usize>,
+    what: &str,
+) -> Result<Vec<T>, EngineError> {
+    let mut values = Vec::new();
+    let count = count.unwrap_or(usize::MAX);
+    if values.try_reserve_exact(count).is_err() {
+        return Err(EngineError {
+            kind: EngineErrorKind::OutOfMemory,
+            message: format!("no memory for {what}: {count} numbers of {} bytes", size_of::<T>()),
+            hint: Some("ask for a smaller context with `context_tokens`".into()),
+        });
+    }
+    values.resize(count, T::zeroed());
+    Ok(values)
 }

@@ -1,21 +1,21 @@
-//! Seeded faults: known defects that a test build carries, to show that a run catches them.
+//! Seeded mutants: known defects that a test build carries, to show that a run catches them.
 //!
 //! Everything about them is here; the engine has one line at each hook. A build without the
 //! feature `seeded-faults` refuses the request and has nothing in the hooks.
 
 use super::model::{TensorInfo, Weights};
-use crate::protocol::{EngineError, ExecutionReport, SeededFault};
+use crate::protocol::{BackendName, EngineError, ExecutionReport, SeededFault};
 
-/// The faults of a loaded model: at most one.
+/// The mutants of a loaded model: at most one.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Faults {
+pub(crate) struct Mutants {
     #[cfg(feature = "seeded-faults")]
     fault: Option<SeededFault>,
 }
 
 #[cfg(not(feature = "seeded-faults"))]
 #[expect(clippy::unused_self, reason = "hooks of the build that has them")]
-impl Faults {
+impl Mutants {
     /// Refuses every fault.
     pub(crate) fn new(fault: Option<SeededFault>) -> Result<Self, EngineError> {
         match fault {
@@ -37,7 +37,12 @@ impl Faults {
 
     pub(crate) fn on_first_token(self) {}
 
-    pub(crate) fn on_report(self, _report: &mut ExecutionReport) {}
+    pub(crate) fn on_report(
+        self,
+        _report: &mut ExecutionReport,
+        _canary_of: fn(BackendName) -> Option<u32>,
+    ) {
+    }
 
     #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
     pub(crate) fn on_shader(self, source: String) -> String {
@@ -46,9 +51,9 @@ impl Faults {
 }
 
 #[cfg(feature = "seeded-faults")]
-impl Faults {
+impl Mutants {
     /// Takes a fault on.
-    #[expect(clippy::unnecessary_wraps, reason = "the build without faults refuses")]
+    #[expect(clippy::unnecessary_wraps, reason = "the build without mutants refuses")]
     pub(crate) fn new(fault: Option<SeededFault>) -> Result<Self, EngineError> {
         Ok(Self { fault })
     }
@@ -90,8 +95,12 @@ impl Faults {
     }
 
     /// Claims the backend that was asked for with the evidence of another one.
-    pub(crate) fn on_report(self, report: &mut ExecutionReport) {
-        use crate::protocol::BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
+    pub(crate) fn on_report(
+        self,
+        report: &mut ExecutionReport,
+        canary_of: fn(BackendName) -> Option<u32>,
+    ) {
+        use BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
         if self.fault != Some(SeededFault::LyingBackend) {
             return;
         }
@@ -102,12 +111,12 @@ impl Faults {
             Cpu | Wasm => (0, Reference),
         };
         report.kernel_calls = kernel_calls;
-        report.canary.bits = super::canary::expected(other).unwrap_or(0);
+        report.canary.bits = canary_of(other).unwrap_or(0);
     }
 }
 
 #[cfg(all(feature = "seeded-faults", any(target_arch = "wasm32", feature = "native-gpu")))]
-impl Faults {
+impl Mutants {
     /// Spoils the WGSL of kernels before it is compiled. Text that is not there stays as it is, so
     /// that a fault spoils the kernels that it is about.
     pub(crate) fn on_shader(self, source: String) -> String {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::backend::{Backend, CHUNK_ROWS, Candidate, Counters, ModelBytes};
 use super::canary;
 use super::model::{Gguf, HyperParameters, TensorInfo, Weights};
-use super::mutant::Faults;
+use super::mutant::Mutants;
 use super::tokenizer::Tokenizer;
 use super::transformer::Transformer;
 use crate::protocol::{CacheType, Canary, EngineError, EngineErrorKind};
@@ -56,7 +56,7 @@ pub struct LoadOptions {
     pub positions: Option<u32>,
     /// What the key-value cache holds.
     pub cache_type: CacheType,
-    pub(crate) faults: Faults,
+    pub(crate) mutants: Mutants,
 }
 
 /// A model on a backend.
@@ -65,7 +65,7 @@ pub struct Session<B: Backend> {
     transformer: Transformer<B>,
     /// Shared with the text streams of running generations.
     tokenizer: Rc<Tokenizer>,
-    faults: Faults,
+    mutants: Mutants,
     architecture: String,
     parameters: u64,
     /// Positions that the cache holds.
@@ -85,7 +85,7 @@ impl<B: Backend> Session<B> {
         mut file: Vec<u8>,
         options: LoadOptions,
     ) -> Result<Self, EngineError> {
-        let LoadOptions { positions, cache_type, faults } = options;
+        let LoadOptions { positions, cache_type, mutants } = options;
         let Prepared { architecture, hyper, weights, tokenizer, parameters } =
             Prepared::read(&file)?;
         let positions = positions.map_or(hyper.context, |positions| positions as usize);
@@ -95,7 +95,7 @@ impl<B: Backend> Session<B> {
                 hyper.context
             )));
         }
-        faults.on_weights(&mut file, &weights);
+        mutants.on_weights(&mut file, &weights);
         let file = ModelBytes::new(file);
         let transformer =
             Transformer::load(&mut backend, &file, hyper, &weights, positions, cache_type)?;
@@ -103,7 +103,7 @@ impl<B: Backend> Session<B> {
             backend,
             transformer,
             tokenizer: Rc::new(tokenizer),
-            faults,
+            mutants,
             architecture,
             parameters,
             positions,
@@ -174,8 +174,8 @@ impl<B: Backend> Session<B> {
         self.parameters
     }
 
-    pub(crate) fn faults(&self) -> Faults {
-        self.faults
+    pub(crate) fn mutants(&self) -> Mutants {
+        self.mutants
     }
 
     /// Forgets the conversation.
@@ -250,7 +250,7 @@ impl<B: Backend> Session<B> {
         }
         let start = into.len();
         self.transformer.logits(&mut self.backend, rows, into).await?;
-        self.faults.on_logits(&mut into[start..]);
+        self.mutants.on_logits(&mut into[start..]);
         Ok(())
     }
 

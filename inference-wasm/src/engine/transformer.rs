@@ -22,8 +22,8 @@ pub struct Transformer<B: Backend> {
     weights: Weights<B::Weight>,
     /// One for each layer.
     caches: Vec<B::Cache>,
-    /// `[positions × rotated]` each: cosines and sines of the rotary embeddings. The second, if
-    /// there is one, is that of layers with a window.
+    /// `[positions × rotated]` each: cosines and sines, by the index that
+    /// [`HyperParameters::rope_of`] gives.
     angles: Vec<B::Tensor>,
     scratch: Scratch<B::Tensor>,
 }
@@ -46,8 +46,10 @@ struct Scratch<T> {
     gate: T,
     /// `[rows × ffn_width]`.
     up: T,
-    /// `[≤ LOGITS_ROWS × width]`: the rows that logits are wanted of.
-    last: T,
+    /// `[≤ LOGITS_ROWS × width]`: the rows that logits are wanted for.
+    chosen: T,
+    /// `[≤ LOGITS_ROWS × width]`: the same, normalised.
+    normed: T,
     /// `[≤ LOGITS_ROWS × vocabulary]`.
     logits: T,
 }
@@ -68,9 +70,8 @@ impl<B: Backend> Transformer<B> {
         let caches = (0..hyper.layers)
             .map(|_| backend.cache(positions, kv_width, cache_type))
             .collect::<Result<_, _>>()?;
-        let angles = [Some(&hyper.rope), hyper.local_rope.as_ref()]
-            .into_iter()
-            .flatten()
+        let angles = hyper
+            .ropes()
             .map(|rope| backend.constant(rope.rotated, &rope.angles(positions, &factors)?))
             .collect::<Result<_, _>>()?;
         let scratch = Scratch {
@@ -82,7 +83,8 @@ impl<B: Backend> Transformer<B> {
             attended: backend.tensor(CHUNK_ROWS, hyper.query_width())?,
             gate: backend.tensor(CHUNK_ROWS, hyper.ffn_width)?,
             up: backend.tensor(CHUNK_ROWS, hyper.ffn_width)?,
-            last: backend.tensor(LOGITS_ROWS, hyper.width)?,
+            chosen: backend.tensor(LOGITS_ROWS, hyper.width)?,
+            normed: backend.tensor(LOGITS_ROWS, hyper.width)?,
             logits: backend.tensor(LOGITS_ROWS, hyper.vocabulary)?,
         };
         Ok(Self { hyper, weights, caches, angles, scratch })
@@ -132,17 +134,15 @@ impl<B: Backend> Transformer<B> {
                 }
             }
             if let Some(norm) = &layer.query_norm {
-                backend.rms_norm_heads(query, norm, epsilon);
+                backend.rms_norm_in_place(query, norm, epsilon);
             }
             if let Some(norm) = &layer.key_norm {
-                backend.rms_norm_heads(key, norm, epsilon);
+                backend.rms_norm_in_place(key, norm, epsilon);
             }
 
             // Positions enter as rotations of queries and keys.
-            let window = hyper.window(index);
-            if hyper.is_rotated(index) {
-                let is_local = window.is_some() && self.angles.len() > 1;
-                let angles = &self.angles[usize::from(is_local)];
+            if let Some(rope) = hyper.rope_of(index) {
+                let angles = &self.angles[rope];
                 backend.rope(query, angles, rotary, first);
                 backend.rope(key, angles, rotary, first);
             }
@@ -150,11 +150,11 @@ impl<B: Backend> Transformer<B> {
             // Each token attends to itself and to those before it, all or the last ones.
             // attended: [rows × heads·size]
             backend.append(cache, key, value, first);
-            backend.attention(query, cache, Heads { window, ..heads }, attended);
+            let heads = Heads { window: hyper.window(index), ..heads };
+            backend.attention(query, cache, heads, attended);
             backend.matmul(&layer.attention_output, attended, branch);
             if let Some(norm) = &layer.attention_post_norm {
-                // A row is one head as wide as the stream.
-                backend.rms_norm_heads(branch, norm, epsilon);
+                backend.rms_norm_in_place(branch, norm, epsilon);
             }
             backend.add(x, branch);
 
@@ -164,7 +164,7 @@ impl<B: Backend> Transformer<B> {
             backend.matmul_gated(matrices, branch, hyper.activation, [gate, up]);
             backend.matmul(&layer.down, gate, branch);
             if let Some(norm) = &layer.ffn_post_norm {
-                backend.rms_norm_heads(branch, norm, epsilon);
+                backend.rms_norm_in_place(branch, norm, epsilon);
             }
             backend.add(x, branch);
         }
@@ -199,11 +199,11 @@ impl<B: Backend> Transformer<B> {
 
     /// Turns up to [`LOGITS_ROWS`] rows of the residual stream into logits, left in the scratch.
     fn head(&mut self, backend: &mut B, rows: Range<usize>) {
-        let Scratch { x, branch, last, logits, .. } = &mut self.scratch;
+        let Scratch { x, chosen, normed, logits, .. } = &mut self.scratch;
         let output = self.weights.output.as_ref().unwrap_or(&self.weights.token_embedding);
-        backend.rows(x, rows, branch);
-        backend.rms_norm(branch, &self.weights.output_norm, self.hyper.rms_epsilon, last);
-        backend.matmul(output, last, logits);
+        backend.rows(x, rows, chosen);
+        backend.rms_norm(chosen, &self.weights.output_norm, self.hyper.rms_epsilon, normed);
+        backend.matmul(output, normed, logits);
         if let Some(cap) = self.hyper.logit_cap {
             backend.soft_cap(logits, cap);
         }

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CapabilityReport, ClientInspection, ClientRun, ClientStarted, ExecutionReport, OpsReport,
+    CapabilityReport, ClientInspection, ClientRun, ClientStarted, ExecutionReport, LossReason,
+    OpsReport,
 };
-use crate::client::machine::{Effect, LossReason};
+use crate::client::machine::Effect;
 
 /// One thing that happened in a page.
 ///

@@ -13,6 +13,7 @@ mod client;
 mod command;
 mod event;
 mod execution;
+mod loss;
 mod ops;
 
 pub use capability::{
@@ -28,6 +29,7 @@ pub use event::{
     PageEvent, PageEventKind, Phase, Scored, Timings,
 };
 pub use execution::{BackendName, BundleName, Canary, ExecutionReport, SimdLevel};
+pub use loss::LossReason;
 pub use ops::{OpFailure, OpTally, OpWorst, OpsReport, OpsRequest};
 
 /// Raised whenever a message changes its shape or its meaning.

@@ -8,7 +8,7 @@ use crate::client::cache::{StorageTrouble, Stored};
 use crate::client::capability::{Battery, Capabilities};
 use crate::client::registry::Versions;
 use crate::client::router::{Complexity, Preference};
-use crate::protocol::{EngineErrorKind, FinishReason, GenerateRequest};
+use crate::protocol::{EngineErrorKind, FinishReason, GenerateRequest, LossReason};
 
 /// Counts devices, and attempts at the server. Whatever is caused by one carries its number, and
 /// what comes late from an old one is recognised by it.
@@ -288,14 +288,4 @@ impl From<DeviceFailure> for Reason {
             DeviceFailure::BornLost => Self::BornLost,
         }
     }
-}
-
-/// `GPUDeviceLostInfo.reason`; a lost WebGL context is `unknown`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossReason {
-    /// Its GPU process is gone, or its driver.
-    Unknown,
-    /// `destroy()` was called, and not by the client: it has no need to.
-    Destroyed,
 }

@@ -44,14 +44,14 @@ mod weights;
 
 use std::collections::BTreeSet;
 
+pub use crate::protocol::LossReason;
 pub use config::{Config, Deadlines, Enrolment, RecoveryLimits, Start};
 pub use effect::{Begin, Effect};
 pub use fault::ClientFault;
 use fault::Faults;
 use flight::Flight;
 pub use input::{
-    DeviceFailure, End, Generation, Input, LocalEvent, LossReason, Pressure, Request, ServerEvent,
-    Token,
+    DeviceFailure, End, Generation, Input, LocalEvent, Pressure, Request, ServerEvent, Token,
 };
 pub use reason::Reason;
 use recovery::Recovery;

@@ -5,8 +5,10 @@
 
 use std::ops::Range;
 
-use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
+use super::{Backend, Counters, Heads, ModelBytes, Rotary};
+use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
+use crate::engine::model::{Activation, RotaryPairs};
 use crate::protocol::{BackendName, CacheType, EngineError};
 
 /// The oracle.
@@ -109,7 +111,7 @@ impl Backend for Reference {
         }
     }
 
-    fn rms_norm_heads(&mut self, x: &mut Matrix, scale: &Matrix, epsilon: f32) {
+    fn rms_norm_in_place(&mut self, x: &mut Matrix, scale: &Matrix, epsilon: f32) {
         for head in x.values.chunks_exact_mut(scale.values.len()) {
             let mean = dot(head, head) / head.len() as f32;
             let root = (mean + epsilon).sqrt();

@@ -8,7 +8,8 @@
 //! the converter reorders the rows of queries and keys of some architectures so that rotary pairs
 //! are neighbours, and stores norms of the Gemma family with their 1 added.
 
-use crate::engine::backend::{Activation, RotaryPairs};
+use super::activation::Activation;
+use super::rope::RotaryPairs;
 
 /// One row of the table.
 #[derive(Debug, PartialEq)]

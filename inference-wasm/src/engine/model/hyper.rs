@@ -3,11 +3,11 @@
 //!
 //! Which keys may be there at all is for [`keys`](super::keys).
 
+use super::activation::Activation;
 use super::architecture::{Architecture, Caps, FactorTensors, Windows};
 use super::keys::Keys;
-use super::rope::{Factors, Rope, Scaling};
+use super::rope::{Factors, Rope, RotaryPairs, Scaling};
 use super::{Gguf, ModelError};
-use crate::engine::backend::{Activation, RotaryPairs};
 
 /// The numbers that a transformer is built from.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,9 +88,19 @@ impl HyperParameters {
         self.window.filter(|_| is_local)
     }
 
-    /// Whether a layer knows positions.
-    pub fn is_rotated(&self, layer: usize) -> bool {
-        self.unrotated_every.is_none_or(|every| !(layer + 1).is_multiple_of(every))
+    /// The rotary embeddings: that of all layers or of the global ones, then that of local layers
+    /// where it differs.
+    pub fn ropes(&self) -> impl Iterator<Item = &Rope> {
+        std::iter::once(&self.rope).chain(&self.local_rope)
+    }
+
+    /// The index in [`ropes`](Self::ropes) of a layer's rotary embedding; `None` for a layer
+    /// without positions.
+    pub fn rope_of(&self, layer: usize) -> Option<usize> {
+        let is_rotated =
+            self.unrotated_every.is_none_or(|every| !(layer + 1).is_multiple_of(every));
+        let is_local = self.local_rope.is_some() && self.window(layer).is_some();
+        is_rotated.then_some(usize::from(is_local))
     }
 
     /// Reads the keys of `general.architecture` and checks that they go together.

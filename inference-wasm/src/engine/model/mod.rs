@@ -4,6 +4,7 @@
 //! computes. Turning weights into numbers is the business of [`quant`](super::quant), running
 //! them that of [`transformer`](super::transformer).
 
+mod activation;
 mod architecture;
 mod cursor;
 mod error;
@@ -15,12 +16,13 @@ mod metadata;
 mod rope;
 mod weights;
 
+pub use activation::Activation;
 pub use architecture::{ARCHITECTURES, Architecture};
 pub use error::{ModelError, Reason};
 pub use gguf::{Gguf, TensorInfo};
 pub use hyper::HyperParameters;
 pub use metadata::{FromValue, Metadata};
-pub use rope::{Factors, Rope, Scaling};
+pub use rope::{Factors, Rope, RotaryPairs, Scaling};
 pub use weights::{LayerWeights, RopeFactors, Weights};
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::engine::backend::zeros;
+use crate::engine::memory::zeros;
 use crate::protocol::EngineError;
 
 /// A rotary embedding.
@@ -44,6 +44,15 @@ pub enum Scaling {
         /// Those that turn less often than this are scaled in full.
         beta_slow: f64,
     },
+}
+
+/// How the pairs of a rotary embedding lie in the part of the head that is turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotaryPairs {
+    /// Pair `i` is `(x[2i], x[2i + 1])`.
+    Interleaved,
+    /// Pair `i` is `(x[i], x[i + rotated / 2])`: GPT-NeoX's order.
+    Halves,
 }
 
 /// Which tensor the frequencies are divided by, pair by pair.

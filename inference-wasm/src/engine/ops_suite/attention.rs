@@ -1,9 +1,9 @@
 //! `append` and `attention`: a cache is filled as prefill and decoding fill it, and then read.
 
 use super::bounds::{Arithmetic, TANH_ULPS, TINY, ULP};
-use super::guard::{self, Seen};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::{Labels, Op};
+use super::op::{Labels, Op};
 use crate::engine::backend::{Backend, CHUNK_ROWS, Heads};
 use crate::protocol::{CacheType, EngineError};
 
@@ -171,11 +171,11 @@ impl Op for Attention {
         Operands { x, y, z, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let (positions, width) = (self.positions() + STALE, self.width());
         let mut cache = backend.cache(positions, width, self.cache)?;
         let mut first = 0;
@@ -190,7 +190,7 @@ impl Op for Attention {
         let queries = backend.constant(self.columns(), &operands.x)?;
         let mut out = guard::poisoned(backend, self.rows, self.columns())?;
         backend.attention(&queries, &cache, self.heads(), &mut out);
-        guard::seen(backend, &out, (self.rows, self.columns())).await.map(Some)
+        guard::read_back(backend, &out, (self.rows, self.columns())).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, _: &[f32], arithmetic: Arithmetic) -> Vec<f64> {

@@ -1,10 +1,11 @@
 //! The ops that take each value by itself: gates, sums, scales and caps. All in place.
 
 use super::bounds::{Arithmetic, TANH_ULPS, TINY, ULP};
-use super::guard::{self, Seen};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::{Labels, Op};
-use crate::engine::backend::{Activation, Backend};
+use super::op::{Labels, Op};
+use crate::engine::backend::Backend;
+use crate::engine::model::Activation;
 use crate::engine::quant::Format;
 use crate::protocol::EngineError;
 
@@ -82,11 +83,11 @@ impl Op for Elementwise {
         operands
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let mut x = guard::guarded(backend, self.columns, &operands.x)?;
         match self.function {
             Function::Gated(activation) => {
@@ -104,7 +105,7 @@ impl Op for Elementwise {
             Function::Scale(factor) => backend.scale(&mut x, factor),
             Function::SoftCap(cap) => backend.soft_cap(&mut x, cap),
         }
-        guard::seen(backend, &x, (self.rows, self.columns)).await.map(Some)
+        guard::read_back(backend, &x, (self.rows, self.columns)).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {

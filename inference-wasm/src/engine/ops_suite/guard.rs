@@ -12,7 +12,7 @@ pub(super) const POISON: f32 = -7.625e18;
 
 /// What an op left.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Output {
     /// The values, row after row.
     pub(super) values: Vec<f32>,
     /// What is behind them, up to [`GUARD_ROWS`] rows; empty where the backend has no room there.
@@ -51,14 +51,14 @@ pub(super) fn weight<B: Backend>(
 }
 
 /// What a tensor holds: `rows` rows of `columns`, and what is behind them.
-pub(super) async fn seen<B: Backend>(
+pub(super) async fn read_back<B: Backend>(
     backend: &mut B,
     tensor: &B::Tensor,
     (rows, columns): (usize, usize),
-) -> Result<Seen, EngineError> {
+) -> Result<Output, EngineError> {
     let mut values = Vec::new();
     backend.read_room(tensor, &mut values).await?;
     let mut beyond = values.split_off(values.len().min(rows * columns));
     beyond.truncate(GUARD_ROWS * columns);
-    Ok(Seen { values, beyond })
+    Ok(Output { values, beyond })
 }

@@ -1,9 +1,9 @@
 //! RMS norm, of rows and of heads.
 
 use super::bounds::{Arithmetic, TINY, ULP};
-use super::guard::{self, Seen};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::{Labels, Op};
+use super::op::{Labels, Op};
 use crate::engine::backend::Backend;
 use crate::engine::quant::Format;
 use crate::protocol::EngineError;
@@ -48,16 +48,16 @@ impl Op for Norm {
         Operands { x, weight: Some(weight), ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let scale = guard::weight(backend, operands.weight.as_ref())?;
         let columns = self.columns();
         let out = if self.heads.is_some() {
             let mut x = guard::guarded(backend, columns, &operands.x)?;
-            backend.rms_norm_heads(&mut x, &scale, EPSILON);
+            backend.rms_norm_in_place(&mut x, &scale, EPSILON);
             x
         } else {
             let x = backend.constant(columns, &operands.x)?;
@@ -65,7 +65,7 @@ impl Op for Norm {
             backend.rms_norm(&x, &scale, EPSILON, &mut out);
             out
         };
-        guard::seen(backend, &out, (self.rows, columns)).await.map(Some)
+        guard::read_back(backend, &out, (self.rows, columns)).await.map(Some)
     }
 
     fn allowed(&self, _: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {

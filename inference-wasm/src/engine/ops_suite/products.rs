@@ -1,9 +1,9 @@
 //! The ops on matrices of weights: `embed` and `matmul`.
 
 use super::bounds::{Arithmetic, TINY, ULP};
-use super::guard::{self, Seen};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values, dense};
-use super::{Labels, Op};
+use super::op::{Labels, Op};
 use crate::engine::backend::Backend;
 use crate::engine::quant::Format;
 use crate::protocol::EngineError;
@@ -39,15 +39,15 @@ impl Op for Embed {
         Operands { weight: Some(weight), ids, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let table = guard::weight(backend, operands.weight.as_ref())?;
         let mut out = guard::poisoned(backend, self.rows, self.columns)?;
         backend.embed(&table, &operands.ids, &mut out);
-        guard::seen(backend, &out, (self.rows, self.columns)).await.map(Some)
+        guard::read_back(backend, &out, (self.rows, self.columns)).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, _expected: &[f32], _: Arithmetic) -> Vec<f64> {
@@ -89,16 +89,16 @@ impl Op for Matmul {
         Operands { x, weight: Some(weight), ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let matrix = guard::weight(backend, operands.weight.as_ref())?;
         let x = backend.constant(self.columns, &operands.x)?;
         let mut out = guard::poisoned(backend, self.rows, self.outputs)?;
         backend.matmul(&matrix, &x, &mut out);
-        guard::seen(backend, &out, (self.rows, self.outputs)).await.map(Some)
+        guard::read_back(backend, &out, (self.rows, self.outputs)).await.map(Some)
     }
 
     /// A product's magnitude is that of all parts of the weight, since a backend may sum those with

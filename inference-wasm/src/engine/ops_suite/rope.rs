@@ -1,10 +1,11 @@
 //! The rotary embedding, in both orders of pairs, of whole heads and of a part of them.
 
 use super::bounds::{Arithmetic, TINY, ULP};
-use super::guard::{self, Seen};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::{Labels, Op};
-use crate::engine::backend::{Backend, Rotary, RotaryPairs};
+use super::op::{Labels, Op};
+use crate::engine::backend::{Backend, Rotary};
+use crate::engine::model::RotaryPairs;
 use crate::protocol::EngineError;
 
 /// `rope`.
@@ -53,16 +54,16 @@ impl Op for Rope {
         Operands { x, y, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let angles = backend.constant(self.rotated, &operands.y)?;
         let mut x = guard::guarded(backend, self.columns(), &operands.x)?;
         let rotary = Rotary { head_size: self.size, pairs: self.pairs };
         backend.rope(&mut x, &angles, rotary, self.first);
-        guard::seen(backend, &x, (self.rows, self.columns())).await.map(Some)
+        guard::read_back(backend, &x, (self.rows, self.columns())).await.map(Some)
     }
 
     /// Only what is turned may be off at all.

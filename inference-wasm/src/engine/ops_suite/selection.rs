@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use super::bounds::Arithmetic;
-use super::guard::{self, Seen};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::{Labels, Op};
+use super::op::{Labels, Op};
 use crate::engine::backend::{Backend, Candidate};
 use crate::protocol::EngineError;
 
@@ -35,18 +35,18 @@ impl Op for Rows {
         Operands { x, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let x = backend.constant(self.columns, &operands.x)?;
         let mut out = guard::poisoned(backend, self.rows.len(), self.columns)?;
         backend.rows(&x, self.rows.clone(), &mut out);
-        guard::seen(backend, &out, (self.rows.len(), self.columns)).await.map(Some)
+        guard::read_back(backend, &out, (self.rows.len(), self.columns)).await.map(Some)
     }
 
-    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+    fn exact(&self, operands: &Operands) -> Option<Vec<f32>> {
         let Range { start, end } = self.rows;
         Some(operands.x[start * self.columns..end * self.columns].to_vec())
     }
@@ -83,11 +83,11 @@ impl Op for Read {
         Operands { x, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let x = backend.constant(self.columns, &operands.x)?;
         // Appends: what is there already stays.
         let mut values = vec![1.5];
@@ -97,10 +97,10 @@ impl Op for Read {
         if first.to_bits() != 1.5_f32.to_bits() {
             values.clear();
         }
-        Ok(Some(Seen { values, beyond: Vec::new() }))
+        Ok(Some(Output { values, beyond: Vec::new() }))
     }
 
-    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+    fn exact(&self, operands: &Operands) -> Option<Vec<f32>> {
         Some(operands.x.clone())
     }
 
@@ -163,17 +163,17 @@ impl Op for Best {
         Operands { x, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let x = backend.constant(self.columns, &operands.x)?;
         let best = backend.best(&x, self.count).await?;
-        Ok(best.map(|best| Seen { values: floats(&best), beyond: Vec::new() }))
+        Ok(best.map(|best| Output { values: floats(&best), beyond: Vec::new() }))
     }
 
-    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+    fn exact(&self, operands: &Operands) -> Option<Vec<f32>> {
         let all = (0..).zip(&operands.x).map(|(id, &logit)| Candidate { id, logit });
         let mut all: Vec<_> = all.collect();
         all.sort_by(Candidate::order);

@@ -4,15 +4,15 @@
 //! 128, 256), sums over more than one workgroup's width, and a whole chunk. They are small, since
 //! software adapters run all of them.
 
-use super::Case;
 use super::attention::Attention;
+use super::case::Case;
 use super::elementwise::{Elementwise, Function};
 use super::inputs::Values::{self, Ends, Large, Ordinary, Zeros};
 use super::norms::Norm;
 use super::products::{Embed, Matmul};
 use super::rope::Rope;
 use super::selection::{Best, Logits, Read, Rows};
-use crate::engine::backend::{Activation, RotaryPairs};
+use crate::engine::model::{Activation, RotaryPairs};
 use crate::engine::quant::{FORMATS, Format};
 use crate::protocol::CacheType;
 

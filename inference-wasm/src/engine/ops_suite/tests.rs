@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 
 use futures::executor::block_on;
 
+use super::bounds::Arithmetic;
+use super::inputs::Source;
+use super::op::Op;
 use super::*;
-use crate::engine::backend::Cpu;
+use crate::engine::backend::{Cpu, Reference};
 use crate::engine::quant::FORMATS;
 
 #[test]
@@ -48,18 +51,17 @@ fn every_op_and_every_format_is_in_the_table() {
 #[test]
 fn what_is_expected_and_allowed_are_numbers() {
     for case in cases() {
-        let operands = on_op!(&case.any, op => op.operands(&mut Source::of(&case.name)));
+        let operands = case.any.operands(&mut Source::of(case.name()));
         let mut reference = Reference::default();
-        let seen =
-            block_on(async { on_op!(&case.any, op => op.play(&operands, &mut reference).await) });
+        let seen = block_on(case.any.run(&operands, &mut reference));
         let Some(seen) = seen.unwrap() else { continue };
         for name in [crate::protocol::BackendName::Cpu, crate::protocol::BackendName::Webgl] {
             let arithmetic = Arithmetic::of(name);
-            let allowed = on_op!(&case.any, op => op.allowed(&operands, &seen.values, arithmetic));
-            assert_eq!(allowed.len(), seen.values.len(), "{}", case.name);
-            assert!(allowed.iter().all(|bound| bound.is_finite()), "{}", case.name);
+            let allowed = case.any.allowed(&operands, &seen.values, arithmetic);
+            assert_eq!(allowed.len(), seen.values.len(), "{}", case.name());
+            assert!(allowed.iter().all(|bound| bound.is_finite()), "{}", case.name());
         }
-        assert!(seen.values.iter().all(|value| value.is_finite()), "{}", case.name);
+        assert!(seen.values.iter().all(|value| value.is_finite()), "{}", case.name());
     }
 }
 
@@ -73,8 +75,8 @@ fn the_reference_is_no_distance_from_itself() {
 #[test]
 fn filters_are_parts_or_patterns_of_names() {
     let cases = cases();
-    let case = cases.iter().find(|case| case.name.starts_with("matmul/Q8_0/rows=5")).unwrap();
-    assert_eq!(case.name, "matmul/Q8_0/rows=5,columns=96,outputs=33");
+    let case = cases.iter().find(|case| case.name().starts_with("matmul/Q8_0/rows=5")).unwrap();
+    assert_eq!(case.name(), "matmul/Q8_0/rows=5,columns=96,outputs=33");
     for filter in ["", "Q8_0", "matmul/Q8_0", "*", "matmul/*/rows=5*outputs=33", "*33", "m*"] {
         assert!(case.matches(filter), "{filter}");
     }

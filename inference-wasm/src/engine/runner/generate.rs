@@ -1,6 +1,6 @@
 //! The command `generate`: what happens between a prompt and the end of its answer.
 
-use super::Job;
+use super::job::Job;
 use crate::engine::backend::Backend;
 use crate::engine::host::Host;
 use crate::engine::sampler::Sampler;
@@ -117,7 +117,7 @@ impl Output<'_> {
                     decode_start = Some(now);
                     gpu_start = session.backend().gpu_time();
                     dispatches = session.work_done().gpu_dispatches;
-                    session.faults().on_first_token();
+                    session.mutants().on_first_token();
                 }
                 Some(decode_start) => {
                     timings.decode_ms = now - decode_start;

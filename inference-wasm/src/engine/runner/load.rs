@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Job, Model};
+use super::job::Job;
+use super::model::Model;
 #[cfg(target_arch = "wasm32")]
 use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu, Reference};
@@ -10,7 +11,7 @@ use crate::engine::backend::{Backend, Cpu, Reference};
 use crate::engine::backend::{Webgpu, WebgpuOptions};
 use crate::engine::host::Host;
 use crate::engine::memory;
-use crate::engine::mutant::Faults;
+use crate::engine::mutant::Mutants;
 use crate::engine::session::{LoadOptions, Session, invalid};
 use crate::protocol::{
     BackendName, EngineError, EngineErrorKind, LoadRequest, Loaded, ModelManifest, PageEventKind,
@@ -24,7 +25,7 @@ pub(super) async fn load<H: Host>(
 ) -> Result<(Model, Loaded), EngineError> {
     let start = job.host.now_ms();
     check_backend(request.backend)?;
-    let faults = Faults::new(request.fault)?;
+    let mutants = Mutants::new(request.fault)?;
     check_manifest(&request.model)?;
     check_size(&request.model, isize::MAX as u64)?;
 
@@ -35,7 +36,7 @@ pub(super) async fn load<H: Host>(
     job.enter(Phase::Prepare);
     let file_bytes = file.len() as u64;
     let options =
-        LoadOptions { positions: request.context_tokens, cache_type: request.cache_type, faults };
+        LoadOptions { positions: request.context_tokens, cache_type: request.cache_type, mutants };
     let (model, mut loaded) = prepare(job, request, file, options).await?;
     loaded.fetch_ms = fetched - start;
     loaded.file_bytes = file_bytes;
@@ -100,7 +101,7 @@ async fn warm<H: Host, B: Backend>(
 ) -> Result<Loaded, EngineError> {
     let start = job.host.now_ms();
     if let Err(error) = session.warm_up().await {
-        return Err(super::blame(job.host, session.backend(), error).await);
+        return Err(super::job::blame(job.host, session.backend(), error).await);
     }
     Ok(Loaded { warm_up_ms: job.host.now_ms() - start, ..describe(session) })
 }

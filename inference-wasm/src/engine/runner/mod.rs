@@ -5,27 +5,18 @@
 //! replaces a backend by another: one that is not there is an error.
 
 mod generate;
+mod job;
 mod load;
+mod model;
 mod ops;
 mod score;
 
-#[cfg(target_arch = "wasm32")]
-use super::backend::Webgl;
-#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
-use super::backend::Webgpu;
-use super::backend::{Backend, Counters, Cpu, Loss, Reference};
+use self::job::{Job, blame};
+use self::model::{Model, on_session};
+use super::backend::{Backend, Loss};
 use super::host::Host;
-use super::lanes;
-use super::memory;
-use super::mutant::Faults;
-use super::session::{Session, invalid};
-use crate::protocol::{
-    Action, BackendName, Canary, Command, EngineError, EngineErrorKind, ExecutionReport, Finished,
-    PageEventKind, Phase,
-};
-
-/// How long after a failure a browser may take to tell that the device was lost.
-const LOSS_WITHIN_MS: f64 = 500.0;
+use super::session::invalid;
+use crate::protocol::{Action, BackendName, Command, EngineError, Finished, PageEventKind, Phase};
 
 /// Carries out commands on a host, and keeps the loaded model between them.
 pub struct Runner<H: Host> {
@@ -37,46 +28,6 @@ pub struct Runner<H: Host> {
 struct Loaded {
     requested: BackendName,
     model: Model,
-}
-
-/// A loaded model, by the backend that runs it.
-enum Model {
-    Reference(Box<Session<Reference>>),
-    Cpu(Box<Session<Cpu>>),
-    #[cfg(target_arch = "wasm32")]
-    Webgl(Box<Session<Webgl>>),
-    #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
-    Webgpu(Box<Session<Webgpu>>),
-}
-
-/// Runs an expression with the session of whichever backend is loaded.
-macro_rules! on_session {
-    ($model:expr, $session:ident => $run:expr) => {
-        match $model {
-            Model::Reference($session) => $run,
-            Model::Cpu($session) => $run,
-            #[cfg(target_arch = "wasm32")]
-            Model::Webgl($session) => $run,
-            #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
-            Model::Webgpu($session) => $run,
-        }
-    };
-}
-
-/// Why something failed on a backend: on a device that is gone everything does, each in its own way,
-/// and a browser tells of the loss a moment later.
-async fn blame<H: Host, B: Backend>(host: &mut H, backend: &B, error: EngineError) -> EngineError {
-    let is_of_device =
-        matches!(error.kind, EngineErrorKind::BackendUnavailable | EngineErrorKind::GpuError);
-    let since_ms = host.now_ms();
-    while is_of_device && backend.adapter().is_some() && host.now_ms() < since_ms + LOSS_WITHIN_MS {
-        if let Some(loss) = backend.loss() {
-            return loss.error();
-        }
-        // Lets the browser tell.
-        host.is_cancelled().await;
-    }
-    error
 }
 
 impl<H: Host> Runner<H> {
@@ -173,63 +124,6 @@ impl<H: Host> Runner<H> {
         };
         let requested = *requested;
         Ok((Job { host: &mut self.host, id, requested }, model))
-    }
-}
-
-/// A command at work on a model: who asked, and for which backend.
-struct Job<'h, H: Host> {
-    host: &'h mut H,
-    id: u32,
-    requested: BackendName,
-}
-
-impl<H: Host> Job<'_, H> {
-    fn send(&mut self, kind: PageEventKind) {
-        self.host.send(Some(self.id), kind);
-    }
-
-    fn enter(&mut self, phase: Phase) {
-        self.send(PageEventKind::Phase { phase });
-    }
-
-    /// What is true of the backend object that ran; of the request, only what was asked for.
-    async fn report<B: Backend>(
-        &self,
-        session: &mut Session<B>,
-    ) -> Result<ExecutionReport, EngineError> {
-        let (counters, faults) = (session.work_done(), session.faults());
-        let canary = session.canary().await?;
-        Ok(self.execution(session.backend(), counters, canary, faults))
-    }
-
-    /// The same of a backend without a session.
-    fn execution<B: Backend>(
-        &self,
-        backend: &B,
-        counters: Counters,
-        canary: Canary,
-        faults: Faults,
-    ) -> ExecutionReport {
-        let adapter = backend.adapter();
-        let mut report = ExecutionReport {
-            requested: self.requested,
-            actual: backend.name(),
-            target: std::env::consts::ARCH.to_string(),
-            bundle: self.host.bundle().to_string(),
-            bundle_reason: self.host.bundle_reason().to_string(),
-            simd: lanes::LEVEL,
-            on_main_thread: self.host.is_main_thread(),
-            effective_threads: backend.threads(),
-            memory_bytes: memory::linear_bytes(),
-            kernel_calls: counters.kernel_calls,
-            gpu_dispatches: counters.gpu_dispatches,
-            adapter: adapter.map(|adapter| adapter.name.clone()),
-            adapter_is_software: adapter.map(|adapter| adapter.is_software),
-            limits_sha256: adapter.map(|adapter| adapter.limits_sha256.clone()),
-            canary,
-        };
-        faults.on_report(&mut report);
-        report
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command `ops`: every op of a backend against the reference, on a backend made for it.
 
-use super::{Job, load};
+use super::job::Job;
+use super::load;
 #[cfg(target_arch = "wasm32")]
 use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu};
@@ -8,7 +9,7 @@ use crate::engine::backend::{Backend, Cpu};
 use crate::engine::backend::{Webgpu, WebgpuOptions};
 use crate::engine::canary;
 use crate::engine::host::Host;
-use crate::engine::mutant::Faults;
+use crate::engine::mutant::Mutants;
 use crate::engine::ops_suite::{self, Case};
 use crate::engine::session::invalid;
 use crate::protocol::{BackendName, EngineError, OpsReport, OpsRequest, PageEventKind, Phase};
@@ -26,22 +27,22 @@ pub(super) async fn ops<H: Host>(
     request: &OpsRequest,
 ) -> Result<OpsReport, EngineError> {
     load::check_backend(request.backend)?;
-    let faults = Faults::new(request.fault)?;
+    let mutants = Mutants::new(request.fault)?;
     let cases = chosen(request.filter.as_deref())?;
     match request.backend {
         BackendName::Cpu | BackendName::Wasm => {
             let backend = Cpu::new(job.host.threads() as usize)?;
-            hold(job, backend, &cases, faults).await
+            hold(job, backend, &cases, mutants).await
         }
         BackendName::Reference => Err(invalid(
             "backend `reference` can't be held: it is what others are held against".into(),
         )),
         #[cfg(target_arch = "wasm32")]
-        BackendName::Webgl => hold(job, Webgl::new()?, &cases, faults).await,
+        BackendName::Webgl => hold(job, Webgl::new()?, &cases, mutants).await,
         #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
         BackendName::Webgpu => {
             let options = WebgpuOptions { fault: request.fault, ..WebgpuOptions::default() };
-            hold(job, Webgpu::with(options).await?, &cases, faults).await
+            hold(job, Webgpu::with(options).await?, &cases, mutants).await
         }
         // Refused above.
         #[cfg(not(any(target_arch = "wasm32", feature = "native-gpu")))]
@@ -72,7 +73,7 @@ async fn hold<H: Host, B: Backend>(
     job: &mut Job<'_, H>,
     mut backend: B,
     cases: &[Case],
-    faults: Faults,
+    mutants: Mutants,
 ) -> Result<OpsReport, EngineError> {
     job.enter(Phase::Ops);
     let start = job.host.now_ms();
@@ -103,6 +104,6 @@ async fn hold<H: Host, B: Backend>(
         worst: tally.worst,
         failures: tally.failures,
         elapsed_ms,
-        execution: job.execution(&backend, counters, canary, faults),
+        execution: job.execution(&backend, counters, canary, mutants),
     })
 }

@@ -1,6 +1,6 @@
 //! The command `score`: logits of a sequence that is given, not generated.
 
-use super::Job;
+use super::job::Job;
 use crate::engine::backend::Backend;
 use crate::engine::host::Host;
 use crate::engine::session::{Session, invalid};

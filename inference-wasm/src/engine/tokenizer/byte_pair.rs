@@ -8,9 +8,11 @@ use std::collections::HashSet;
 use tokenizers::Model;
 use tokenizers::models::bpe::{BPE, Vocab};
 
+use super::byte_level;
 use super::pre_tokenizer::{Cutter, LINES, PreTokenizer};
-use super::vocabulary::{TokenType, Vocabulary};
-use super::{SPACE, byte_level, invalid};
+use super::spelling::SPACE;
+use super::token_types::TokenType;
+use super::vocabulary::{Vocabulary, invalid};
 use crate::protocol::EngineError;
 
 /// The merges of one vocabulary.

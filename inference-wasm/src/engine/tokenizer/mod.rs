@@ -13,6 +13,7 @@ mod nesting;
 mod pre_tokenizer;
 mod sentence_piece;
 mod special;
+mod spelling;
 mod text_stream;
 mod token_bytes;
 mod token_types;
@@ -23,14 +24,11 @@ use self::chat_template::ChatTemplate;
 use self::sentence_piece::SentencePiece;
 use self::special::{Fragment, Specials};
 pub use self::text_stream::TextStream;
-use self::token_bytes::Shown;
-use self::vocabulary::TokenType;
+use self::token_bytes::TokenBytes;
+use self::token_types::TokenType;
 pub use self::vocabulary::Vocabulary;
 use crate::engine::model::Metadata;
 use crate::protocol::{EngineError, EngineErrorKind, Message, Prompt, Role};
-
-/// How a vocabulary that is not byte-level writes a space: U+2581.
-const SPACE: &str = "▁";
 
 /// A tokenizer that is ready for use.
 pub struct Tokenizer {
@@ -39,7 +37,7 @@ pub struct Tokenizer {
     user_defined: Specials,
     /// Those and the control tokens.
     with_control: Specials,
-    shown: Shown,
+    bytes: TokenBytes,
     /// Ids that end an answer, in order.
     stop: Vec<u32>,
     bos: Option<u32>,
@@ -104,7 +102,7 @@ impl Tokenizer {
         Ok(Self {
             user_defined: specials(&[TokenType::UserDefined])?,
             with_control: specials(&[TokenType::UserDefined, TokenType::Control])?,
-            shown: Shown::new(vocabulary),
+            bytes: TokenBytes::new(vocabulary),
             stop: token_types::stop_ids(vocabulary, eos),
             bos,
             eos,
@@ -117,7 +115,7 @@ impl Tokenizer {
 
     /// Number of tokens.
     pub fn vocabulary(&self) -> usize {
-        self.shown.count()
+        self.bytes.count()
     }
 
     /// Whether this id ends an answer.
@@ -217,7 +215,7 @@ impl Tokenizer {
 
     /// The bytes that an id shows; none for control tokens and ids that do not exist.
     fn token_bytes(&self, id: u32) -> &[u8] {
-        self.shown.get(id)
+        self.bytes.get(id)
     }
 
     fn checked(&self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
@@ -248,15 +246,6 @@ impl Tokenizer {
         }
         ids
     }
-}
-
-/// How a vocabulary that is not byte-level writes a byte for which it has no other token.
-fn byte_token(byte: u8) -> String {
-    format!("<0x{byte:02X}>")
-}
-
-fn invalid(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::InvalidModel, message, hint: None }
 }
 
 fn invalid_request(message: String) -> EngineError {

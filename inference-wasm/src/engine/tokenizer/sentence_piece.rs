@@ -8,8 +8,8 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::vocabulary::Vocabulary;
-use super::{SPACE, byte_token, invalid};
+use super::spelling::{SPACE, byte_token};
+use super::vocabulary::{Vocabulary, invalid};
 use crate::protocol::EngineError;
 
 /// The scores of one vocabulary.

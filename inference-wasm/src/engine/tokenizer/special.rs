@@ -5,8 +5,8 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::invalid;
-use super::vocabulary::{TokenType, Vocabulary};
+use super::token_types::TokenType;
+use super::vocabulary::{Vocabulary, invalid};
 use crate::protocol::EngineError;
 
 /// Part of a text.

@@ -2,6 +2,7 @@
 //! vocabularies are checked against other implementations in `tests/tokenizer.rs`.
 
 use super::byte_level::alphabet;
+use super::spelling::byte_token;
 use super::*;
 
 const BOS: u32 = 256;

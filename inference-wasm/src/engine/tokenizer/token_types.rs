@@ -3,7 +3,20 @@
 //! Files often name only one of several ends of an answer, and mark some as ordinary text. The
 //! lists are `llama.cpp`'s (`src/llama-vocab.cpp`).
 
-use super::vocabulary::{TokenType, Vocabulary};
+use super::vocabulary::Vocabulary;
+
+/// What a token is, by the numbers of `tokenizer.ggml.token_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenType {
+    /// 1 and 5 (unused): ordinary text.
+    Normal,
+    /// 2 and 3: steers the model, and is never shown.
+    Control,
+    /// 4: added text that is never cut.
+    UserDefined,
+    /// 6: one byte, written `<0x0A>`.
+    Byte,
+}
 
 /// Tokens that end an answer wherever they come up.
 const ENDS: &[&str] = &[
@@ -77,8 +90,28 @@ const INFILL: &[&str] = &[
 /// Tokens that steer an answer from the inside, and are shown.
 const SHOWN: &[&str] = &["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
 
+impl Vocabulary {
+    /// The type of an id that [`check`](Self::check) has seen.
+    pub(super) fn token_type(&self, id: usize) -> TokenType {
+        let by_text = self.tokens.get(id).and_then(|text| type_by_text(self, text));
+        match (by_text, self.types.get(id)) {
+            (Some(by_text), _) => by_text,
+            (None, kind) => type_by_number(kind),
+        }
+    }
+}
+
+fn type_by_number(kind: Option<&i32>) -> TokenType {
+    match kind {
+        Some(2 | 3) => TokenType::Control,
+        Some(4) => TokenType::UserDefined,
+        Some(6) => TokenType::Byte,
+        _ => TokenType::Normal,
+    }
+}
+
 /// The type of a token whose text says more than the type that the file gives.
-pub(super) fn type_by_text(vocabulary: &Vocabulary, text: &str) -> Option<TokenType> {
+fn type_by_text(vocabulary: &Vocabulary, text: &str) -> Option<TokenType> {
     if ENDS.contains(&text) && ends_inside(vocabulary, text) {
         return Some(if text == "</s>" { TokenType::Normal } else { TokenType::UserDefined });
     }

@@ -4,7 +4,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::token_types;
 use crate::engine::model::{Metadata, ModelError};
 use crate::protocol::{EngineError, EngineErrorKind};
 
@@ -77,19 +76,6 @@ const UNFOLLOWED: [&str; 3] = [
     "tokenizer.ggml.normalizer.lowercase",
     "tokenizer.ggml.normalizer.strip_accents",
 ];
-
-/// What a token is, by the numbers of `tokenizer.ggml.token_type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenType {
-    /// 1 and 5 (unused): ordinary text.
-    Normal,
-    /// 2 and 3: steers the model, and is never shown.
-    Control,
-    /// 4: added text that is never cut.
-    UserDefined,
-    /// 6: one byte, written `<0x0A>`.
-    Byte,
-}
 
 impl Vocabulary {
     /// Takes the keys out of a model file. Fails only where a key has a value of another type;
@@ -169,24 +155,6 @@ impl Vocabulary {
                 pair(at, merge, &tokens)
             })
             .collect()
-    }
-
-    /// The type of an id that [`check`](Self::check) has seen.
-    pub(super) fn token_type(&self, id: usize) -> TokenType {
-        let by_text = self.tokens.get(id).and_then(|text| token_types::type_by_text(self, text));
-        match (by_text, self.types.get(id)) {
-            (Some(by_text), _) => by_text,
-            (None, kind) => Self::type_by_number(kind),
-        }
-    }
-
-    fn type_by_number(kind: Option<&i32>) -> TokenType {
-        match kind {
-            Some(2 | 3) => TokenType::Control,
-            Some(4) => TokenType::UserDefined,
-            Some(6) => TokenType::Byte,
-            _ => TokenType::Normal,
-        }
     }
 
     fn check_model(&self) -> Result<(), EngineError> {
@@ -271,12 +239,13 @@ fn wrong_merge(at: usize, merge: &str, why: &str) -> EngineError {
     invalid(format!("merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"))
 }
 
-fn invalid(message: String) -> EngineError {
+pub(super) fn invalid(message: String) -> EngineError {
     EngineError { kind: EngineErrorKind::InvalidModel, message, hint: None }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::token_types::TokenType;
     use super::*;
 
     fn small() -> Vocabulary {

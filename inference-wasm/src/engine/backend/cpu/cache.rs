@@ -4,8 +4,8 @@
 //! lie position by position. Either as `f32` or in half precision, which halves the memory and is
 //! widened again when it is read.
 
-use crate::engine::backend::zeros;
 use crate::engine::lanes::F32x4;
+use crate::engine::memory::zeros;
 use crate::protocol::{CacheType, EngineError};
 
 /// Positions that attention looks at together; room is made for a multiple of them.

@@ -2,8 +2,8 @@
 
 #![expect(clippy::inline_always, reason = "the function of a gate is a line of its loop")]
 
-use crate::engine::backend::Activation;
 use crate::engine::lanes::{F32x4, padded};
+use crate::engine::model::Activation;
 
 /// `gates ← activation(gates) · ups`.
 pub(super) fn let_through(gates: &mut [f32], ups: &[f32], activation: Activation) {

@@ -4,11 +4,11 @@
 //! each row, and matrix products run on integers. Formats of plain floats are multiplied by plain
 //! floats. Products are cut into ranges of outputs, which a [`Team`] shares.
 
-pub(crate) mod activation;
+mod activation;
 mod attention;
 mod cache;
 mod gated;
-pub(crate) mod product;
+mod product;
 mod tensor;
 mod thread_pool;
 mod weight;
@@ -22,13 +22,16 @@ use std::sync::{Mutex, PoisonError};
 use attention::Piece;
 use cache::Cache;
 use gated::let_through;
+use product::{Kernel, WIDTH};
 use tensor::Tensor;
 use thread_pool::Team;
 use weight::Weight;
 
-use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
+use super::{Backend, Counters, Heads, ModelBytes, Rotary};
 use crate::engine::lanes::{F32x4, dot, padded};
+use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
+use crate::engine::model::{Activation, RotaryPairs};
 use crate::protocol::{BackendName, CacheType, EngineError};
 
 /// The kernels' backend.
@@ -65,14 +68,14 @@ impl Cpu {
         }
         // As many parts for each thread, or one would wait for the other's last.
         let each = (products * outputs / self.team.threads() / PART_PRODUCTS).clamp(1, 8);
-        outputs.div_ceil(each * self.team.threads()).next_multiple_of(product::WIDTH)
+        outputs.div_ceil(each * self.team.threads()).next_multiple_of(WIDTH)
     }
 }
 
 /// Outputs of a part of a product of one row: one part for each thread. With smaller ones, each would
 /// wait for memory at its start, for nothing is fetched ahead by then.
 fn part_of_row(threads: usize, outputs: usize) -> usize {
-    outputs.div_ceil(threads).next_multiple_of(product::WIDTH)
+    outputs.div_ceil(threads).next_multiple_of(WIDTH)
 }
 
 impl Backend for Cpu {
@@ -98,6 +101,7 @@ impl Backend for Cpu {
             file: ModelBytes::clone(file),
             bytes: tensor.bytes.clone(),
             format: tensor.format,
+            kernel: Kernel::of(tensor.format)?,
             rows: tensor.rows(),
             columns: tensor.columns(),
         })
@@ -153,7 +157,7 @@ impl Backend for Cpu {
         }
     }
 
-    fn rms_norm_heads(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
+    fn rms_norm_in_place(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
         let factors = scale.floats(&mut self.factors);
         for head in x.write().chunks_exact_mut(factors.len()) {
             let inverse = 1.0 / (dot(head, head) / head.len() as f32 + epsilon).sqrt();

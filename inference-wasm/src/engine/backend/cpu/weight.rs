@@ -6,9 +6,9 @@
 use std::ops::Range;
 
 use super::activation::{self, Activations};
-use super::product::{BlockJob, FloatJob};
+use super::product::{BlockJob, FloatJob, Kernel};
 use crate::engine::backend::ModelBytes;
-use crate::engine::quant::{Format, Kernel};
+use crate::engine::quant::Format;
 
 /// Weights as the file stores them.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct Weight {
     pub(super) file: ModelBytes,
     pub(super) bytes: Range<usize>,
     pub(super) format: &'static Format,
+    pub(super) kernel: Kernel,
     pub(super) rows: usize,
     pub(super) columns: usize,
 }
@@ -38,7 +39,7 @@ impl Weight {
 
     /// Whether it is multiplied by the integers of activations.
     pub(super) fn is_of_blocks(&self) -> bool {
-        matches!(self.format.kernel, Kernel::Blocks(_))
+        matches!(self.kernel, Kernel::Blocks(_))
     }
 
     /// Multiplies some rows of the matrix, from `first` on, with all rows of `x`:
@@ -53,7 +54,7 @@ impl Weight {
     ) {
         let (columns, outputs) = (self.columns, out.len() / rows);
         let weights = &self.bytes()[first * self.row_bytes()..][..outputs * self.row_bytes()];
-        match self.format.kernel {
+        match self.kernel {
             Kernel::Blocks(multiply) => {
                 let row_groups = columns / activation::BLOCK;
                 multiply(BlockJob { weights, x: integers, row_groups, out, outputs });

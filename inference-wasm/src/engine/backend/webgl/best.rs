@@ -1,8 +1,8 @@
 //! The most likely tokens: the greatest of each slice of a row is found where the row is, and the
 //! few of them are read.
 
-use super::device::Number;
-use super::ops::Webgl;
+use super::passes::Webgl;
+use super::program::Number;
 use super::shader::Shader;
 use super::tensor::Tensor;
 use crate::engine::backend::Candidate;

@@ -14,9 +14,11 @@ use web_sys::{
     Document, Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl,
 };
 
-use super::device::{Device, Pass, Texels, unexpected};
+use super::device::{Device, Pass};
+use super::errors::unexpected;
 use super::layout::Rectangle;
 use super::shader::Shader;
+use super::texture::Texels;
 use crate::engine::backend::Adapter;
 use crate::protocol::EngineError;
 

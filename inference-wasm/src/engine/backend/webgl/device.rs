@@ -7,21 +7,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use js_sys::Float32Array;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{
-    Performance, WebGl2RenderingContext as Gl, WebGlFramebuffer, WebGlProgram, WebGlShader,
-    WebGlTexture, WebGlUniformLocation, WebglLoseContext,
-};
+use web_sys::{Performance, WebGl2RenderingContext as Gl, WebglLoseContext};
 
+use super::errors::{error_of, lost, unexpected};
 use super::layout::Rectangle;
-use super::liveness::Pulse;
-use super::shader::{Shader, VERTEX};
-use crate::client::machine::LossReason;
+use super::program::{Number, Program, UNITS};
+use super::shader::Shader;
+use super::texture::{Target, Texels, Texture};
 use crate::engine::backend::Loss;
-use crate::protocol::{EngineError, EngineErrorKind};
-
-/// Texture units that are kept track of; no shader reads more textures.
-const UNITS: usize = 4;
+use crate::engine::memory::zeros;
+use crate::protocol::{EngineError, LossReason};
 
 /// A context with what has been made in it.
 pub(super) struct Device {
@@ -31,8 +28,6 @@ pub(super) struct Device {
     /// What the browser said when it took the context away.
     lost: Rc<RefCell<Option<String>>>,
     programs: Vec<(Shader, Program)>,
-    /// Made when something is first read.
-    pub(super) pulse: Option<Pulse>,
     bound: Bound,
     /// The last number that was given to a texture or a framebuffer.
     last_id: u32,
@@ -64,81 +59,6 @@ struct Bound {
     textures: [u32; UNITS],
 }
 
-/// A texture; deleted with its last owner.
-#[derive(Debug)]
-pub(super) struct Texture {
-    gl: Gl,
-    id: u32,
-    handle: WebGlTexture,
-}
-
-impl Drop for Texture {
-    fn drop(&mut self) {
-        self.gl.delete_texture(Some(&self.handle));
-    }
-}
-
-/// Textures that are drawn to; deleted with its last owner.
-#[derive(Debug)]
-pub(super) struct Target {
-    gl: Gl,
-    id: u32,
-    handle: WebGlFramebuffer,
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        self.gl.delete_framebuffer(Some(&self.handle));
-    }
-}
-
-/// What texels are made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Texels {
-    /// Four `f32`.
-    F32,
-    /// Four half-precision numbers.
-    F16,
-    /// Four 32-bit words.
-    Words,
-    /// So many 16-bit numbers: 1, 2 or 4.
-    Halves(usize),
-}
-
-impl Texels {
-    fn internal(self) -> u32 {
-        match self {
-            Self::F32 => Gl::RGBA32F,
-            Self::F16 => Gl::RGBA16F,
-            Self::Words => Gl::RGBA32UI,
-            Self::Halves(1) => Gl::R16UI,
-            Self::Halves(2) => Gl::RG16UI,
-            Self::Halves(_) => Gl::RGBA16UI,
-        }
-    }
-
-    /// Format and type of what is uploaded.
-    fn upload(self) -> (u32, u32) {
-        match self {
-            Self::F32 => (Gl::RGBA, Gl::FLOAT),
-            Self::F16 => (Gl::RGBA, Gl::HALF_FLOAT),
-            Self::Words => (Gl::RGBA_INTEGER, Gl::UNSIGNED_INT),
-            Self::Halves(1) => (Gl::RED_INTEGER, Gl::UNSIGNED_SHORT),
-            Self::Halves(2) => (Gl::RG_INTEGER, Gl::UNSIGNED_SHORT),
-            Self::Halves(_) => (Gl::RGBA_INTEGER, Gl::UNSIGNED_SHORT),
-        }
-    }
-}
-
-/// The value of a uniform.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Number<'n> {
-    Int(i32),
-    Shape([i32; 3]),
-    Float(f32),
-    Ints(&'n [i32]),
-}
-
 /// One draw.
 pub(super) struct Pass<'p> {
     pub(super) shader: Shader,
@@ -149,19 +69,6 @@ pub(super) struct Pass<'p> {
     pub(super) textures: &'p [(&'static str, &'p Texture)],
     /// Its other uniforms; those that it does not use may be named.
     pub(super) numbers: &'p [(&'static str, Number<'p>)],
-}
-
-struct Program {
-    handle: WebGlProgram,
-    uniforms: Vec<Uniform>,
-}
-
-struct Uniform {
-    name: String,
-    location: WebGlUniformLocation,
-    /// The texture unit of a sampler.
-    unit: Option<usize>,
-    last: Option<Number<'static>>,
 }
 
 impl Device {
@@ -176,7 +83,6 @@ impl Device {
             most_texels: most.unwrap_or(0.0) as usize,
             lost,
             programs: Vec::new(),
-            pulse: None,
             bound: Bound::default(),
             last_id: 0,
             error: None,
@@ -346,6 +252,51 @@ impl Device {
         self.bound.framebuffer = 0;
     }
 
+    /// Waits for all queued work, by reading a texel of the last target that was drawn to.
+    pub(super) fn wait(&mut self) {
+        // None can be read where nothing was drawn: there is nothing to wait for then.
+        let _ = self.texel();
+    }
+
+    /// Waits for all that is queued and appends a rectangle to `into`: line after line, four floats
+    /// a texel. Blocks the thread.
+    pub(super) fn read_now(
+        &mut self,
+        target: &Target,
+        rectangle: Rectangle,
+        into: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        self.bind_target(target);
+        let Rectangle { x, y, width, height } = rectangle;
+        let count = 4 * width as usize * height as usize;
+        let pixels = Float32Array::new_with_length(count as u32);
+        // The one format and type that a float target can be read as everywhere.
+        let read = self.gl.read_pixels_with_opt_array_buffer_view(
+            x,
+            y,
+            width,
+            height,
+            Gl::RGBA,
+            Gl::FLOAT,
+            Some(&pixels),
+        );
+        if let Err(error) = read {
+            self.fail(unexpected(&format!("a target could not be read: {error:?}")));
+        }
+        let start = into.len();
+        into.extend(zeros::<f32>(Some(count), "what is read back")?);
+        pixels.copy_to(&mut into[start..]);
+        Ok(())
+    }
+
+    /// The first number of the first texel of the target that is bound; zero where none can be read.
+    pub(super) fn texel(&self) -> f32 {
+        let pixel = Float32Array::new_with_length(4);
+        let (format, of, into) = (Gl::RGBA, Gl::FLOAT, Some(&*pixel));
+        let read = self.gl.read_pixels_with_opt_array_buffer_view(0, 0, 1, 1, format, of, into);
+        read.map_or(0.0, |()| pixel.get_index(0))
+    }
+
     pub(super) fn bind_target(&mut self, target: &Target) {
         if self.bound.framebuffer != target.id {
             self.gl.bind_framebuffer(Gl::FRAMEBUFFER, Some(&target.handle));
@@ -383,35 +334,15 @@ impl Device {
     }
 
     fn link(&mut self, shader: Shader) -> Result<Program, EngineError> {
-        let gl = self.gl.clone();
-        let handle = gl.create_program().ok_or_else(|| self.gone("a program"))?;
-        let compile = |kind, text: &str| -> Option<WebGlShader> {
-            let part = gl.create_shader(kind)?;
-            gl.shader_source(&part, text);
-            gl.compile_shader(&part);
-            gl.attach_shader(&handle, &part);
-            Some(part)
-        };
-        let vertex = compile(Gl::VERTEX_SHADER, VERTEX);
-        let fragment = compile(Gl::FRAGMENT_SHADER, &shader.text());
-        gl.link_program(&handle);
-        let is_linked = gl.get_program_parameter(&handle, Gl::LINK_STATUS).is_truthy();
-        let logs = || {
-            let parts = [&vertex, &fragment].map(|part| {
-                part.as_ref().and_then(|part| gl.get_shader_info_log(part)).unwrap_or_default()
-            });
-            let link = gl.get_program_info_log(&handle).unwrap_or_default();
-            [parts.concat(), link].concat().trim().to_owned()
-        };
-        if !is_linked {
-            let log = logs();
-            // A context that is gone fails everything, without a log.
-            self.check()?;
-            return Err(unexpected(&format!("shader `{shader:?}` can't be used: {log}")));
+        let handle = self.gl.create_program().ok_or_else(|| self.gone("a program"))?;
+        match Program::link(&self.gl, handle, &shader.text()) {
+            Ok(program) => Ok(program),
+            Err(log) => {
+                // A lost context fails everything, without a log.
+                self.check()?;
+                Err(unexpected(&format!("shader `{shader:?}` can't be used: {log}")))
+            }
         }
-        gl.use_program(Some(&handle));
-        let uniforms = uniforms_of(&gl, &handle);
-        Ok(Program { handle, uniforms })
     }
 
     /// Why the context is gone, if it is. Asks for nothing that would wait for the GPU.
@@ -432,79 +363,5 @@ impl Device {
     fn gone(&self, what: &str) -> EngineError {
         let reason = self.lost.borrow().clone().unwrap_or_default();
         lost(format!("the WebGL2 context makes no more of {what}: {reason}"))
-    }
-}
-
-/// The error of a context that is gone, whether the browser has told so or not.
-pub(super) fn lost(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::DeviceLost, message, hint: None }
-}
-
-impl Uniform {
-    fn set(&mut self, gl: &Gl, value: Number<'_>) {
-        let location = Some(&self.location);
-        let kept = match value {
-            Number::Int(value) => Number::Int(value),
-            Number::Shape(value) => Number::Shape(value),
-            Number::Float(value) => Number::Float(value),
-            Number::Ints(values) => return gl.uniform1iv_with_i32_array(location, values),
-        };
-        if self.last == Some(kept) {
-            return;
-        }
-        match kept {
-            Number::Int(value) => gl.uniform1i(location, value),
-            Number::Shape([shift, lines, bands]) => gl.uniform3i(location, shift, lines, bands),
-            Number::Float(value) => gl.uniform1f(location, value),
-            Number::Ints(_) => {}
-        }
-        self.last = Some(kept);
-    }
-}
-
-/// The uniforms that a program, which is in use, has; its samplers get a unit each.
-fn uniforms_of(gl: &Gl, program: &WebGlProgram) -> Vec<Uniform> {
-    let count = gl.get_program_parameter(program, Gl::ACTIVE_UNIFORMS).as_f64().unwrap_or(0.0);
-    let mut units = 0..UNITS;
-    let mut uniforms = Vec::new();
-    for index in 0..count as u32 {
-        let Some(info) = gl.get_active_uniform(program, index) else { continue };
-        // An array is known by its first element.
-        let name = info.name().trim_end_matches("[0]").to_owned();
-        let Some(location) = gl.get_uniform_location(program, &name) else { continue };
-        let is_sampler = [Gl::SAMPLER_2D, Gl::UNSIGNED_INT_SAMPLER_2D].contains(&info.type_());
-        let unit = if is_sampler { units.next() } else { None };
-        if let Some(unit) = unit {
-            gl.uniform1i(Some(&location), unit as i32);
-        }
-        uniforms.push(Uniform { name, location, unit, last: None });
-    }
-    uniforms
-}
-
-fn error_of(code: u32) -> EngineError {
-    let name = match code {
-        Gl::OUT_OF_MEMORY => {
-            return EngineError {
-                kind: EngineErrorKind::OutOfMemory,
-                message: "WebGL2 has no memory left for textures".into(),
-                hint: Some("use a smaller model or a smaller context".into()),
-            };
-        }
-        Gl::INVALID_ENUM => "INVALID_ENUM",
-        Gl::INVALID_VALUE => "INVALID_VALUE",
-        Gl::INVALID_OPERATION => "INVALID_OPERATION",
-        Gl::INVALID_FRAMEBUFFER_OPERATION => "INVALID_FRAMEBUFFER_OPERATION",
-        _ => return unexpected(&format!("WebGL2 reports error {code:#06x}")),
-    };
-    unexpected(&format!("WebGL2 reports {name}"))
-}
-
-/// Something that no working WebGL2 does: this one can't be used.
-pub(super) fn unexpected(message: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::BackendUnavailable,
-        message: format!("backend `webgl`: {message}"),
-        hint: None,
     }
 }

@@ -16,18 +16,28 @@ mod best;
 mod context;
 #[cfg(target_arch = "wasm32")]
 mod device;
+#[cfg(target_arch = "wasm32")]
+mod errors;
 mod layout;
 #[cfg(target_arch = "wasm32")]
 mod liveness;
 #[cfg(target_arch = "wasm32")]
 mod ops;
 #[cfg(target_arch = "wasm32")]
+mod passes;
+#[cfg(target_arch = "wasm32")]
+mod program;
+#[cfg(target_arch = "wasm32")]
 mod read;
+#[cfg(target_arch = "wasm32")]
+mod scores;
 #[cfg(target_arch = "wasm32")]
 mod shader;
 #[cfg(target_arch = "wasm32")]
 mod tensor;
+#[cfg(target_arch = "wasm32")]
+mod texture;
 mod weights;
 
 #[cfg(target_arch = "wasm32")]
-pub use ops::Webgl;
+pub use passes::Webgl;

@@ -6,54 +6,9 @@
 //! place of 15 in Firefox, and reading through a buffer took no less. The engine lets messages in
 //! between tokens.
 
-use js_sys::Float32Array;
-use web_sys::WebGl2RenderingContext as Gl;
-
-use super::device::{Device, Target, unexpected};
-use super::layout::Rectangle;
-use super::ops::Webgl;
+use super::passes::Webgl;
 use super::tensor::Tensor;
-use crate::engine::backend::zeros;
 use crate::protocol::EngineError;
-
-impl Device {
-    /// Waits for all that is queued, by reading a texel of whatever was drawn to last.
-    fn wait(&mut self) {
-        // None can be read where nothing was drawn: there is nothing to wait for then.
-        let _ = self.texel();
-    }
-
-    /// Waits for all that is queued and appends a rectangle to `into`: line after line, four floats
-    /// a texel. Blocks the thread.
-    pub(super) fn read_now(
-        &mut self,
-        target: &Target,
-        rectangle: Rectangle,
-        into: &mut Vec<f32>,
-    ) -> Result<(), EngineError> {
-        self.bind_target(target);
-        let Rectangle { x, y, width, height } = rectangle;
-        let count = 4 * width as usize * height as usize;
-        let pixels = Float32Array::new_with_length(count as u32);
-        // The one format and type that a float target can be read as everywhere.
-        let read = self.gl.read_pixels_with_opt_array_buffer_view(
-            x,
-            y,
-            width,
-            height,
-            Gl::RGBA,
-            Gl::FLOAT,
-            Some(&pixels),
-        );
-        if let Err(error) = read {
-            self.fail(unexpected(&format!("a target could not be read: {error:?}")));
-        }
-        let start = into.len();
-        into.extend(zeros::<f32>(Some(count), "what is read back")?);
-        pixels.copy_to(&mut into[start..]);
-        Ok(())
-    }
-}
 
 impl Webgl {
     /// Waits until the GPU is through with all that is queued, or the context is gone.
@@ -85,6 +40,6 @@ impl Webgl {
             self.time.compute_ms += read - start;
             self.time.readback_ms += self.device.now() - read;
         }
-        self.device.beat()
+        self.liveness.check(&mut self.device)
     }
 }

@@ -1,7 +1,8 @@
 //! The shaders, put together from named pieces of text: `shaders/*.glsl`.
 
 use super::weights::Packing;
-use crate::engine::backend::{Activation, CHUNK_ROWS};
+use crate::engine::backend::CHUNK_ROWS;
+use crate::engine::model::Activation;
 
 /// The one vertex shader.
 pub(super) const VERTEX: &str = include_str!("shaders/vertex.glsl");

@@ -3,10 +3,12 @@
 
 use js_sys::{Float32Array, Uint8Array, Uint16Array, Uint32Array};
 
-use super::device::{Device, Target, Texels, Texture, unexpected};
+use super::device::Device;
+use super::errors::unexpected;
 use super::layout::{Rectangle, Shape};
+use super::texture::{Target, Texels, Texture};
 use super::weights::{Packed, Packing};
-use crate::engine::backend::zeros;
+use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
 use crate::protocol::{CacheType, EngineError, EngineErrorKind};
 

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wgpu::{DeviceLostReason, Error};
 
-use crate::client::machine::LossReason;
 use crate::engine::backend::Loss;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::{EngineError, EngineErrorKind, LossReason};
 
 /// The first error of a device; shared with the device's own callbacks.
 #[derive(Debug, Clone, Default)]

@@ -5,9 +5,10 @@
 
 use super::buffers::{Buffer, Buffers, most_bytes};
 use super::gpu::Gpu;
-use super::kernels::{Kernel, Way};
+use super::kernel::{Kernel, MatmulStrategy};
 use super::packing::{GROUP, Packing};
-use crate::engine::backend::{ModelBytes, zeros};
+use crate::engine::backend::ModelBytes;
+use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
 use crate::engine::quant::Format;
 use crate::protocol::{EngineError, EngineErrorKind};
@@ -84,9 +85,9 @@ impl Weight {
     }
 
     /// The kernel of a product with it.
-    pub(super) fn product(&self, way: Way) -> Kernel {
+    pub(super) fn product(&self, strategy: MatmulStrategy) -> Kernel {
         let is_whole = self.columns.is_multiple_of(GROUP);
-        Kernel::Matmul { format: self.format.id, way, is_whole }
+        Kernel::Matmul { format: self.format.id, strategy, is_whole }
     }
 }
 

@@ -130,8 +130,12 @@ fn layers_see_windows_by_the_pattern() {
     assert_eq!(gemma2[..4], [Some(4096), all, Some(4096), all]);
 
     let smollm3 = hyper(&Writer::named("smollm3"));
-    let rotated: Vec<bool> = (0..5).map(|layer| smollm3.is_rotated(layer)).collect();
-    assert_eq!(rotated, [true, true, true, false, true]);
+    let ropes: Vec<_> = (0..5).map(|layer| smollm3.rope_of(layer)).collect();
+    assert_eq!(ropes, [Some(0), Some(0), Some(0), None, Some(0)]);
+
+    let gemma3 = hyper(&listed);
+    let ropes: Vec<_> = (0..7).map(|layer| gemma3.rope_of(layer)).collect();
+    assert_eq!(ropes, [1, 0, 0, 1, 0, 0, 1].map(Some));
 }
 
 #[test]

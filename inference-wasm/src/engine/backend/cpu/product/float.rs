@@ -3,8 +3,29 @@
 //! `TILE` rows of activations by one row of weights while there are that many rows; the others one
 //! at a time, by as many rows of weights. Four accumulators either way.
 
-use super::{FloatJob, Floats};
 use crate::engine::lanes::{F32x4, padded};
+
+/// A format of plain floats, `BYTES` for four of them.
+pub(crate) trait Floats<const BYTES: usize> {
+    /// Bytes of one.
+    const ONE: usize = BYTES / 4;
+    /// Four weights.
+    fn unpack(four: &[u8; BYTES]) -> F32x4;
+}
+
+/// What a format of floats is multiplied by.
+pub(crate) struct FloatJob<'a> {
+    /// Stored rows, one after another: `[outputs × columns]`.
+    pub(crate) weights: &'a [u8],
+    /// Activations: `[rows × columns]`.
+    pub(crate) x: &'a [f32],
+    /// Floats in a row, of weights and of activations.
+    pub(crate) columns: usize,
+    /// Where the results go, row after row.
+    pub(crate) out: &'a mut [f32],
+    /// Floats in a row of `out`.
+    pub(crate) outputs: usize,
+}
 
 /// Rows, or outputs, of a tile.
 const TILE: usize = 4;

@@ -5,7 +5,8 @@
 //! successive weights of each of four rows, and is multiplied by the same pair of activations in
 //! all lanes, so that no sum across lanes is ever needed.
 
-use super::{Activations, BlockJob, Blocks, DEPTH, NARROW, Scales, term};
+use super::blocks::{BlockJob, Blocks, DEPTH, NARROW, Scales, term};
+use crate::engine::backend::cpu::activation::Activations;
 use crate::engine::lanes::{F32x4, I16x8, I32x4, load_eight, store_eight};
 
 /// Vectors of four rows of weights in a panel.

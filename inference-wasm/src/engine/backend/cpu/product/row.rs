@@ -5,8 +5,8 @@
 //! The four are a quarter of the matrix apart: neighbours would be four streams in one page of
 //! memory, which processors don't fetch ahead, and decoding took twice as long.
 
-use super::super::activation::Bytes;
-use super::{Activations, BlockJob, Blocks, NARROW, term};
+use super::blocks::{BlockJob, Blocks, NARROW, term};
+use crate::engine::backend::cpu::activation::{Activations, Bytes};
 use crate::engine::lanes::{F32x4, I8x16, I16x8, I32x4, MULTIPLIES_BYTES};
 
 /// Multiplies weights of format `F` by the one row of a job.

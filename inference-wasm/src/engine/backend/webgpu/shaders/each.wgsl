@@ -1,5 +1,5 @@
-// An op on each element by itself, or with the one at its place in another tensor: an invocation
-// an element. What it does is composed in as `VALUE`.
+// An op on each element of `x`, alone or with the element at the same place of `y`: one invocation
+// per element. The function `value` and the bindings are declared after this piece.
 
 struct Params {
     count: u32, // of elements
@@ -30,5 +30,5 @@ fn main(
     if i >= params.count {
         return;
     }
-    x[i] = VALUE;
+    x[i] = value(i);
 }

@@ -35,6 +35,6 @@ fn main(
     }
     let root = sqrt(sum / f32(params.columns) + params.epsilon);
     for (var i = thread; i < params.columns; i += 64u) {
-        result[start + i] = source[start + i] / root * factors[i];
+        put(start + i, source[start + i] / root * factors[i]);
     }
 }

@@ -1,0 +1,38 @@
+//! The engine's errors for what goes wrong in WebGL2.
+
+use web_sys::WebGl2RenderingContext as Gl;
+
+use crate::protocol::{EngineError, EngineErrorKind};
+
+/// The error of a context that is gone, whether the browser has told so or not.
+pub(super) fn lost(message: String) -> EngineError {
+    EngineError { kind: EngineErrorKind::DeviceLost, message, hint: None }
+}
+
+/// The error of a code that `getError` returned.
+pub(super) fn error_of(code: u32) -> EngineError {
+    let name = match code {
+        Gl::OUT_OF_MEMORY => {
+            return EngineError {
+                kind: EngineErrorKind::OutOfMemory,
+                message: "WebGL2 has no memory left for textures".into(),
+                hint: Some("use a smaller model or a smaller context".into()),
+            };
+        }
+        Gl::INVALID_ENUM => "INVALID_ENUM",
+        Gl::INVALID_VALUE => "INVALID_VALUE",
+        Gl::INVALID_OPERATION => "INVALID_OPERATION",
+        Gl::INVALID_FRAMEBUFFER_OPERATION => "INVALID_FRAMEBUFFER_OPERATION",
+        _ => return unexpected(&format!("WebGL2 reports error {code:#06x}")),
+    };
+    unexpected(&format!("WebGL2 reports {name}"))
+}
+
+/// Something that no working WebGL2 does: this one can't be used.
+pub(super) fn unexpected(message: &str) -> EngineError {
+    EngineError {
+        kind: EngineErrorKind::BackendUnavailable,
+        message: format!("backend `webgl`: {message}"),
+        hint: None,
+    }
+}

@@ -1,0 +1,112 @@
+//! The kernels: what each is specialised to, and the buffers that it binds.
+
+/// Invocations of a workgroup of matrix products.
+pub(super) const WIDTH: u32 = 64;
+/// Invocations of every other workgroup, as its WGSL says.
+pub(super) const THREADS: u32 = 64;
+/// Values that a workgroup of [`Kernel::Best`] looks at, as its WGSL says.
+pub(super) const SLICE: u32 = 1024;
+
+/// A kernel, and what it is specialised to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kernel {
+    /// Rows of a table.
+    Embed {
+        /// The number of the table's format.
+        format: u32,
+    },
+    /// A matrix product.
+    Matmul {
+        /// The number of the matrix's format.
+        format: u32,
+        /// Who does what.
+        strategy: MatmulStrategy,
+        /// Rows are whole groups of 32.
+        is_whole: bool,
+    },
+    /// RMS norm from one tensor to another.
+    Norm,
+    /// RMS norm of heads, where they are.
+    NormInPlace,
+    /// Rotary positions.
+    Rope,
+    /// Keys and values into the cache.
+    Append {
+        /// The cache holds halves.
+        is_half: bool,
+    },
+    /// Attention.
+    Attention {
+        /// The cache holds halves.
+        is_half: bool,
+        /// Floats of a head that an invocation sums.
+        dims: u32,
+    },
+    /// An op on each element.
+    Each(Element),
+    /// The greatest values.
+    Best,
+}
+
+/// How the work of a matrix product is shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum MatmulStrategy {
+    /// An invocation an output and a row of x: no barriers, which a CPU pays dearly for.
+    PerOutput,
+    /// So many invocations an output, for a row of x.
+    Split { threads: u32 },
+    /// So many invocations an output, for up to so many rows of x.
+    Rows { threads: u32, rows: u32 },
+}
+
+impl MatmulStrategy {
+    /// Invocations that share an output.
+    pub(super) fn threads(self) -> u32 {
+        match self {
+            Self::PerOutput => 1,
+            Self::Split { threads } | Self::Rows { threads, .. } => threads,
+        }
+    }
+
+    /// Rows of x that a workgroup takes.
+    pub(super) fn rows(self) -> u32 {
+        match self {
+            Self::PerOutput | Self::Split { .. } => 1,
+            Self::Rows { rows, .. } => rows,
+        }
+    }
+}
+
+/// An op on each element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Element {
+    Add,
+    AddBias,
+    Silu,
+    GeluTanh,
+    Scale,
+    SoftCap,
+    Rows,
+}
+
+impl Element {
+    /// Whether there is a second tensor, `y`.
+    pub(super) fn has_other(self) -> bool {
+        !matches!(self, Self::Scale | Self::SoftCap)
+    }
+}
+
+impl Kernel {
+    /// Buffers that it reads, and that it writes, bound in this order behind the parameters.
+    pub(super) fn bindings(self) -> [u32; 2] {
+        match self {
+            Self::Matmul { .. } | Self::Norm => [2, 1],
+            Self::Append { .. } => [2, 2],
+            Self::Attention { .. } => [3, 1],
+            Self::Each(element) if !element.has_other() => [0, 1],
+            Self::Each(_) | Self::Embed { .. } | Self::NormInPlace | Self::Rope | Self::Best => {
+                [1, 1]
+            }
+        }
+    }
+}
