@@ -2,22 +2,22 @@
 
 use crate::protocol::{EngineError, EngineErrorKind};
 
-/// Bytes of the module's linear memory, which grows and never shrinks; `None` natively, where
-/// memory is shared with everything else in the process.
+/// Bytes of the module's linear memory, which never shrinks; `None` natively, where memory is
+/// shared with the rest of the process.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn linear_bytes() -> Option<u64> {
     const PAGE_BYTES: u64 = 65_536;
     Some(core::arch::wasm32::memory_size(0) as u64 * PAGE_BYTES)
 }
 
-/// Bytes of the module's linear memory, which grows and never shrinks; `None` natively, where
-/// memory is shared with everything else in the process.
+/// Bytes of the module's linear memory, which never shrinks; `None` natively, where memory is
+/// shared with the rest of the process.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn linear_bytes() -> Option<u64> {
     None
 }
 
-/// Room for `count` zeros, or an error that says what for.
+/// Allocates `count` zeros. Fails with `out-of-memory`, naming `what`.
 pub(crate) fn zeros<T: bytemuck::Zeroable + Clone>(
     count: Option<usize>,
     what: &str,

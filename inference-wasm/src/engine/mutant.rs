@@ -1,7 +1,7 @@
-//! Seeded mutants: known defects that a test build carries, to show that a run catches them.
+//! Mutants: known defects that a test build carries, to show that a run catches them.
 //!
-//! Everything about them is here; the engine has one line at each hook. A build without the
-//! feature `seeded-faults` refuses the request and has nothing in the hooks.
+//! All their code is here; the engine has one line for each hook. A build without the feature
+//! `seeded-faults` refuses requests for them, and its hooks do nothing.
 
 use super::model::{TensorInfo, Weights};
 use crate::protocol::{BackendName, EngineError, ExecutionReport, SeededFault};
@@ -14,9 +14,9 @@ pub(crate) struct Mutants {
 }
 
 #[cfg(not(feature = "seeded-faults"))]
-#[expect(clippy::unused_self, reason = "hooks of the build that has them")]
+#[expect(clippy::unused_self, reason = "the build with mutants needs it")]
 impl Mutants {
-    /// Refuses every fault.
+    /// Refuses every mutant.
     pub(crate) fn new(fault: Option<SeededFault>) -> Result<Self, EngineError> {
         match fault {
             None => Ok(Self::default()),
@@ -52,20 +52,20 @@ impl Mutants {
 
 #[cfg(feature = "seeded-faults")]
 impl Mutants {
-    /// Takes a fault on.
+    /// Accepts a mutant.
     #[expect(clippy::unnecessary_wraps, reason = "the build without mutants refuses")]
     pub(crate) fn new(fault: Option<SeededFault>) -> Result<Self, EngineError> {
         Ok(Self { fault })
     }
 
-    /// Spoils the weights in the file before a backend takes them.
+    /// Corrupts the weights in the file before a backend takes them.
     pub(crate) fn on_weights(self, file: &mut [u8], weights: &Weights<TensorInfo>) {
         match self.fault {
             Some(SeededFault::WrongNibbleOrder) => {
                 weights.each(&mut |tensor| swap_nibbles(file, tensor));
             }
             Some(SeededFault::ZeroedLayer) => {
-                // In every format that there is, all-zero bytes are all-zero weights.
+                // In every format, all-zero bytes are all-zero weights.
                 if let Some(layer) = weights.layers.get(weights.layers.len() / 2) {
                     file[layer.down.bytes.clone()].fill(0);
                 }
@@ -74,7 +74,7 @@ impl Mutants {
         }
     }
 
-    /// Halves the logits: the greatest stays the greatest, and the distribution is another.
+    /// Halves the logits: the greatest stays the greatest, but the distribution changes.
     pub(crate) fn on_logits(self, logits: &mut [f32]) {
         if self.fault == Some(SeededFault::RightTextWrongLogits) {
             for logit in logits {
@@ -94,7 +94,7 @@ impl Mutants {
         }
     }
 
-    /// Claims the backend that was asked for with the evidence of another one.
+    /// Claims the requested backend with the evidence of another one.
     pub(crate) fn on_report(
         self,
         report: &mut ExecutionReport,
@@ -105,7 +105,7 @@ impl Mutants {
             return;
         }
         let (kernel_calls, other) = match report.actual {
-            // As an engine does that has fallen back: it holds a GPU, and the CPU computes.
+            // Like an engine that has fallen back: it holds a GPU, but the CPU computes.
             Webgpu | Webgl => (std::mem::take(&mut report.gpu_dispatches), Wasm),
             Reference => (0, Cpu),
             Cpu | Wasm => (0, Reference),
@@ -117,16 +117,16 @@ impl Mutants {
 
 #[cfg(all(feature = "seeded-faults", any(target_arch = "wasm32", feature = "native-gpu")))]
 impl Mutants {
-    /// Spoils the WGSL of kernels before it is compiled. Text that is not there stays as it is, so
-    /// that a fault spoils the kernels that it is about.
+    /// Corrupts the WGSL of kernels before it is compiled. A kernel without the replaced text stays
+    /// as it is.
     pub(crate) fn on_shader(self, source: String) -> String {
         match self.fault {
             Some(SeededFault::OffByOneTail) => {
                 source.replace("group < params.groups", "group < (params.groups & 0xfffffffeu)")
             }
-            // RMS norm alone: each few threads that run together see sums of their own and of
-            // those before them, and zeros of the others. So it is on software adapters, where one
-            // runs to its end before the next begins; on hardware it is a race.
+            // Only RMS norm: each few threads that run together see sums of their own and of those
+            // before them, and zeros of the others. That holds on software adapters, where one
+            // group runs to its end before the next begins; on hardware it is a race.
             Some(SeededFault::MissingBarrier) if source.contains("squares") => {
                 source.replace("workgroupBarrier();", "")
             }
@@ -140,7 +140,7 @@ impl Mutants {
     }
 }
 
-/// Swaps the nibbles of a tensor's packed weights; leaves other formats and the scales alone.
+/// Swaps the nibbles of a tensor's packed weights; leaves scales and other formats alone.
 #[cfg(feature = "seeded-faults")]
 fn swap_nibbles(file: &mut [u8], tensor: &TensorInfo) {
     let header_bytes = match tensor.format.name {

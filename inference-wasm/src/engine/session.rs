@@ -1,7 +1,7 @@
 //! A loaded model and the conversation in its cache.
 //!
-//! Decides which tokens have to be fed and which are in the cache already. What to do with the
-//! logits, when to stop, and what to tell the host is for [`runner`](super::runner).
+//! Decides which tokens to feed and which are in the cache already. What to do with the logits,
+//! when to stop and what to send to the host is up to [`runner`](super::runner).
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -14,13 +14,13 @@ use super::tokenizer::Tokenizer;
 use super::transformer::Transformer;
 use crate::protocol::{CacheType, Canary, EngineError, EngineErrorKind};
 
-/// What a model file says, read and checked; not yet on a backend.
+/// A model file, read and checked; not yet on a backend.
 pub(crate) struct Prepared {
     pub(crate) architecture: String,
     pub(crate) hyper: HyperParameters,
     pub(crate) weights: Weights<TensorInfo>,
     pub(crate) tokenizer: Tokenizer,
-    /// Number of weights in the file.
+    /// The number of weights in the file.
     pub(crate) parameters: u64,
 }
 
@@ -49,12 +49,12 @@ impl Prepared {
     }
 }
 
-/// How a model is loaded.
+/// Options for loading a model.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LoadOptions {
-    /// Positions that the key-value cache holds; the model's whole context when absent.
+    /// Positions that the key-value cache holds; by default, the model's whole context.
     pub positions: Option<u32>,
-    /// What the key-value cache holds.
+    /// The number type of the key-value cache.
     pub cache_type: CacheType,
     pub(crate) mutants: Mutants,
 }
@@ -72,9 +72,9 @@ pub struct Session<B: Backend> {
     positions: usize,
     /// The tokens whose keys and values are in the cache, from position 0.
     cached: Vec<u32>,
-    /// Rows of the last chunk that was fed.
+    /// Rows in the last chunk.
     fed_rows: usize,
-    /// What the backend had done when the model was ready.
+    /// The backend's counters when the model was ready.
     before: Counters,
 }
 
@@ -113,12 +113,12 @@ impl<B: Backend> Session<B> {
         })
     }
 
-    /// Ends the loading on a backend that puts work off: feeds one token, waits, and fails with
-    /// whatever went wrong since the backend was made. What that took is no work on a prompt, and
-    /// is not counted as such.
+    /// Completes loading on a backend that defers work: feeds one token, waits, and fails with the
+    /// first error since the backend was made. This work is not counted in
+    /// [`work_done`](Self::work_done).
     #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
     pub(crate) async fn warm_up(&mut self) -> Result<(), EngineError> {
-        // A prompt's kernels first: drivers compile what they run, not what they were given.
+        // A prompt's kernels first: drivers compile a kernel when it first runs.
         if self.positions > 1 {
             self.feed(&[0, 0]);
             self.clear();
@@ -131,12 +131,12 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// The backend that runs it.
+    /// The backend that runs the model.
     pub fn backend(&self) -> &B {
         &self.backend
     }
 
-    /// What the backend has done on prompts since the model was ready, and what it holds.
+    /// The backend's work since the model was ready, and what it holds.
     pub(crate) fn work_done(&self) -> Counters {
         let now = self.backend.counters();
         Counters {
@@ -151,7 +151,7 @@ impl<B: Backend> Session<B> {
         &self.tokenizer
     }
 
-    /// The numbers that the model is built from.
+    /// The model's hyper-parameters.
     pub fn hyper(&self) -> &HyperParameters {
         self.transformer.hyper()
     }
@@ -178,18 +178,18 @@ impl<B: Backend> Session<B> {
         self.mutants
     }
 
-    /// Forgets the conversation.
+    /// Empties the cache.
     pub fn clear(&mut self) {
         self.cached.clear();
         self.fed_rows = 0;
     }
 
-    /// Gets ready to continue `prompt` by up to `max_tokens`, and says how many of its tokens
-    /// are in the cache and need not be fed: the longest common beginning, less the last token,
-    /// since someone has to make the logits.
+    /// Prepares to continue `prompt` by up to `max_tokens`, and returns how many of its tokens are
+    /// in the cache already: the longest common prefix, without the prompt's last token, which must
+    /// be fed for its logits.
     ///
-    /// Fails with `context-overflow` if it could not all fit, and with `invalid-request` on an
-    /// empty prompt or an id that the model does not have.
+    /// Fails with `context-overflow` if prompt and answer would not fit, and with `invalid-request`
+    /// on an empty prompt or an id outside the vocabulary.
     pub fn begin(&mut self, prompt: &[u32], max_tokens: u32) -> Result<usize, EngineError> {
         let Some((_, all_but_last)) = prompt.split_last() else {
             return Err(invalid("the prompt has no tokens, expected 1 or more".into()));
@@ -219,7 +219,7 @@ impl<B: Backend> Session<B> {
         Ok(common)
     }
 
-    /// Feeds the first tokens of `ids`, up to a chunk, behind those in the cache, and says how
+    /// Feeds the first tokens of `ids`, up to a chunk, after those in the cache, and returns how
     /// many. [`begin`](Self::begin) has checked that they fit.
     pub fn feed(&mut self, ids: &[u32]) -> usize {
         let chunk = &ids[..ids.len().min(CHUNK_ROWS)];
@@ -229,12 +229,12 @@ impl<B: Backend> Session<B> {
         chunk.len()
     }
 
-    /// Waits for all that was fed, and fails with whatever went wrong.
+    /// Waits until everything fed is computed, and fails with the first error.
     pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
         self.backend.settle().await
     }
 
-    /// Appends the logits after some rows of the last chunk to `into`.
+    /// Appends the logits of some rows of the last chunk to `into`.
     pub async fn logits(
         &mut self,
         rows: Range<usize>,
@@ -254,14 +254,14 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Appends the logits after the last token that was fed to `into`.
+    /// Appends the logits that follow the last token fed to `into`.
     pub async fn last_logits(&mut self, into: &mut Vec<f32>) -> Result<(), EngineError> {
         let last = self.fed_rows.saturating_sub(1);
         self.logits(last..self.fed_rows, into).await
     }
 
-    /// The most likely tokens after the last one that was fed, if the backend finds them by
-    /// itself.
+    /// The tokens most likely to follow the last one fed; `None` if the backend does not search for
+    /// them.
     pub(crate) async fn best(
         &mut self,
         count: usize,
@@ -270,13 +270,13 @@ impl<B: Backend> Session<B> {
         self.transformer.best(&mut self.backend, last, count).await
     }
 
-    /// The canary op on this session's own backend.
+    /// Runs the canary op on this session's backend.
     pub async fn canary(&mut self) -> Result<Canary, EngineError> {
         canary::run(&mut self.backend).await
     }
 }
 
-/// An error for a command that makes no sense.
+/// The error for an invalid command.
 pub(crate) fn invalid(message: String) -> EngineError {
     EngineError { kind: EngineErrorKind::InvalidRequest, message, hint: None }
 }

@@ -1,11 +1,11 @@
 //! The forward pass of a decoder, in the order of the papers.
 //!
-//! Attention after Vaswani et al. 2017 with grouped queries (Ainslie et al. 2023), rotary
-//! positions (Su et al. 2021), RMS norm (Zhang & Sennrich 2019) and gated feed-forward (Shazeer
-//! 2020), put together as in `LLaMA` (Touvron et al. 2023). What later families added is done where
-//! a weight or a hyper-parameter is there that asks for it: biases, norms of heads, norms behind
-//! the blocks, windows, caps. Knows no architectures by name, no formats and no arithmetic: every
-//! line is an op of a [`Backend`]. Which tokens to feed is decided by [`session`](super::session).
+//! Attention after Vaswani et al. 2017 with grouped queries (Ainslie et al. 2023), rotary positions
+//! (Su et al. 2021), RMS norm (Zhang & Sennrich 2019) and gated feed-forward (Shazeer 2020),
+//! combined as in `LLaMA` (Touvron et al. 2023). Additions of later families (biases, norms of
+//! heads, norms after the blocks, windows, caps) apply where the model has the weight or the
+//! hyper-parameter for them. No architecture is known by name here, and no format: every line is an
+//! op of a [`Backend`]. [`session`](super::session) decides which tokens to feed.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ use super::backend::{Backend, CHUNK_ROWS, Candidate, Heads, ModelBytes, Rotary};
 use super::model::{HyperParameters, TensorInfo, Weights};
 use crate::protocol::{CacheType, EngineError};
 
-/// Rows that are turned into logits at a time; bounds the memory of a large vocabulary.
+/// Rows turned into logits at a time; bounds the memory that a large vocabulary takes.
 const LOGITS_ROWS: usize = 8;
 
-/// A model on a backend, with the keys and values of the tokens it was fed.
+/// A model on a backend, with the keys and values of the tokens fed so far.
 pub struct Transformer<B: Backend> {
     hyper: HyperParameters,
     weights: Weights<B::Weight>,
@@ -28,11 +28,11 @@ pub struct Transformer<B: Backend> {
     scratch: Scratch<B::Tensor>,
 }
 
-/// The activations of the tokens at work, `rows ≤` [`CHUNK_ROWS`]; kept between calls.
+/// The activations of the current tokens, `rows ≤` [`CHUNK_ROWS`]; kept between calls.
 struct Scratch<T> {
     /// `[rows × width]`: the residual stream.
     x: T,
-    /// `[rows × width]`: what a norm or a projection adds to it.
+    /// `[rows × width]`: the normalised stream, then what a block adds to the stream.
     branch: T,
     /// `[rows × heads · head_size]`.
     query: T,
@@ -40,7 +40,7 @@ struct Scratch<T> {
     key: T,
     /// `[rows × kv_heads · head_size]`.
     value: T,
-    /// `[rows × heads · head_size]`: what the heads found.
+    /// `[rows × heads · head_size]`: the output of the heads.
     attended: T,
     /// `[rows × ffn_width]`.
     gate: T,
@@ -55,7 +55,7 @@ struct Scratch<T> {
 }
 
 impl<B: Backend> Transformer<B> {
-    /// Puts the weights on the backend, with room for `positions` tokens.
+    /// Loads the weights onto the backend, with a cache for `positions` tokens.
     pub fn load(
         backend: &mut B,
         file: &ModelBytes,
@@ -90,15 +90,16 @@ impl<B: Backend> Transformer<B> {
         Ok(Self { hyper, weights, caches, angles, scratch })
     }
 
-    /// The numbers that it is built from.
+    /// The model's hyper-parameters.
     pub fn hyper(&self) -> &HyperParameters {
         &self.hyper
     }
 
-    /// Feeds up to [`CHUNK_ROWS`] tokens at positions `first` and up, one row each.
+    /// Feeds up to [`CHUNK_ROWS`] tokens at positions `first` and up, one row for each.
     ///
-    /// Keys and values of all positions before `first` must be in the cache; those of the tokens
-    /// are written to it. Leaves the residual stream for [`logits`](Self::logits).
+    /// Keys and values of all positions before `first` must be in the cache; this call appends
+    /// those of the new tokens. The residual stream stays in the scratch for
+    /// [`logits`](Self::logits).
     pub fn forward(&mut self, backend: &mut B, ids: &[u32], first: usize) {
         let Scratch { x, branch, query, key, value, attended, gate, up, .. } = &mut self.scratch;
         let hyper = &self.hyper;
@@ -114,7 +115,7 @@ impl<B: Backend> Transformer<B> {
         };
         let rotary = Rotary { head_size: hyper.head_size, pairs: hyper.pairs };
 
-        // Each token's vector starts the residual stream. x: [rows × width]
+        // Each token's vector starts its residual stream. x: [rows × width]
         backend.embed(&self.weights.token_embedding, ids, x);
         if let Some(factor) = hyper.embedding_scale {
             backend.scale(x, factor);
@@ -147,8 +148,7 @@ impl<B: Backend> Transformer<B> {
                 backend.rope(key, angles, rotary, first);
             }
 
-            // Each token attends to itself and to those before it, all or the last ones.
-            // attended: [rows × heads·size]
+            // Each token attends to itself and to the tokens before it, or to the last of them.
             backend.append(cache, key, value, first);
             let heads = Heads { window: hyper.window(index), ..heads };
             backend.attention(query, cache, heads, attended);
@@ -170,8 +170,8 @@ impl<B: Backend> Transformer<B> {
         }
     }
 
-    /// Appends the logits of some rows of the last [`forward`](Self::forward) to `into`:
-    /// `[rows × vocabulary]`.
+    /// Appends the logits of some rows of the last [`forward`](Self::forward) to `into`: `[rows ×
+    /// vocabulary]`.
     pub async fn logits(
         &mut self,
         backend: &mut B,
@@ -185,8 +185,8 @@ impl<B: Backend> Transformer<B> {
         Ok(())
     }
 
-    /// The tokens that are most likely after one row of the last [`forward`](Self::forward), if the
-    /// backend finds them by itself.
+    /// The tokens most likely to follow one row of the last [`forward`](Self::forward); `None` if
+    /// the backend does not search for them.
     pub async fn best(
         &mut self,
         backend: &mut B,
@@ -197,7 +197,8 @@ impl<B: Backend> Transformer<B> {
         backend.best(&self.scratch.logits, count).await
     }
 
-    /// Turns up to [`LOGITS_ROWS`] rows of the residual stream into logits, left in the scratch.
+    /// Turns up to [`LOGITS_ROWS`] rows of the residual stream into logits, which stay in the
+    /// scratch.
     fn head(&mut self, backend: &mut B, rows: Range<usize>) {
         let Scratch { x, chosen, normed, logits, .. } = &mut self.scratch;
         let output = self.weights.output.as_ref().unwrap_or(&self.weights.token_embedding);

@@ -1,4 +1,4 @@
-//! What the forward pass asks of a backend: handles, ops, and the descriptions that ops take.
+//! The contract of a backend: handles, ops, and the descriptions that ops take.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,52 +10,52 @@ use crate::protocol::{BackendName, CacheType, EngineError, GpuTime};
 /// The bytes of a model file, shared by all who read weights from it in place.
 pub type ModelBytes = Arc<Vec<u8>>;
 
-/// Most rows that a tensor of activations ever has: the tokens of a prefill chunk.
+/// The most rows of an activation tensor: the tokens of a prefill chunk.
 pub const CHUNK_ROWS: usize = 32;
 
-/// A thing that computes a forward pass.
+/// Computes a forward pass.
 ///
-/// Tensors are `[rows × columns]` of `f32`, a row for each token. An op that writes a tensor
+/// Tensors are `[rows × columns]` of `f32`, with a row for each token. An op that writes a tensor
 /// gives it the rows of its input, whatever it held before.
 #[expect(async_fn_in_trait, reason = "an engine runs on one thread; only this crate implements it")]
 pub trait Backend {
-    /// A matrix or a vector of weights, in whatever form the backend keeps it.
+    /// A matrix or a vector of weights, in the backend's own form.
     type Weight;
     /// Activations.
     type Tensor;
     /// Keys and values of one layer, by position.
     type Cache;
 
-    /// The name of this very object, for the execution report.
+    /// The name of this object, for the execution report.
     fn name(&self) -> BackendName;
 
-    /// Threads that its kernels run on, the calling one included.
+    /// Threads that its kernels run on, including the calling one.
     fn threads(&self) -> u32 {
         1
     }
 
-    /// What it has done since it was made, and what it holds.
+    /// Its work since it was made, and what it holds.
     fn counters(&self) -> Counters;
 
-    /// What it computes on, if that is a GPU, or something that the browser offers as one.
+    /// The GPU it computes on, or the software that the browser offers as one; `None` on a CPU.
     fn adapter(&self) -> Option<&Adapter> {
         None
     }
 
-    /// Where its time went since it was made; `None` on a CPU.
+    /// Its time since it was made, by kind; `None` on a CPU.
     fn gpu_time(&self) -> Option<GpuTime> {
         None
     }
 
-    /// Why its device is gone, once it is; needs no command to find out.
+    /// Why its device was lost, if it was; needs no command to find out.
     fn loss(&self) -> Option<Loss> {
         None
     }
 
-    /// Waits for all that is queued, and fails with whatever went wrong since the last time: no
-    /// memory, a command that was not valid, a device that is gone.
+    /// Waits for all queued work, and fails with the first error since the last wait: out of
+    /// memory, an invalid command, a lost device.
     ///
-    /// Ends the loading of a model, since a GPU tells late.
+    /// Called at the end of loading, since a GPU reports errors late.
     async fn settle(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
@@ -112,7 +112,7 @@ pub trait Backend {
         }
     }
 
-    /// `gates ← activation(gate · x) · (up · x)`; what `ups` has then is the backend's business.
+    /// `gates ← activation(gate · x) · (up · x)`; the content of `ups` afterwards is unspecified.
     fn matmul_gated(
         &mut self,
         matrices: [&Self::Weight; 2],
@@ -127,11 +127,11 @@ pub trait Backend {
     /// `x[r] ← x[r] + bias`.
     fn add_bias(&mut self, x: &mut Self::Tensor, bias: &Self::Weight);
 
-    /// Turns each pair of each head by the angle of its position.
+    /// Rotates each pair of each head by the angle of its position.
     ///
-    /// `angles` is `[positions × rotated]`: cosine and sine of pair `i` at columns `2i` and
-    /// `2i + 1`. `rotated` may be less than the head; what follows in the head stays as it is.
-    /// Row `r` of `x` is at position `first + r`.
+    /// `angles` is `[positions × rotated]`: cosine and sine of pair `i` at columns `2i` and `2i +
+    /// 1`. `rotated` may be less than the head size; the rest of the head does not change. Row `r`
+    /// of `x` is at position `first + r`.
     fn rope(&mut self, x: &mut Self::Tensor, angles: &Self::Tensor, rotary: Rotary, first: usize);
 
     /// Writes the rows of `keys` and `values` at positions `first` and up.
@@ -144,8 +144,8 @@ pub trait Backend {
     );
 
     /// For each row and head: softmax over `scale · query · key` of the positions that the row
-    /// sees, and the sum of the values by those weights. A row sees the positions up to its own,
-    /// or the last ones of them that fit its window.
+    /// sees, and the sum of the values by those weights. A row sees the positions up to its own, or
+    /// the last of them that fit its window.
     fn attention(
         &mut self,
         queries: &Self::Tensor,
@@ -169,17 +169,17 @@ pub trait Backend {
     /// `out ← x[rows]`.
     fn rows(&mut self, x: &Self::Tensor, rows: Range<usize>, out: &mut Self::Tensor);
 
-    /// Waits for all that is queued and appends the tensor's values to `into`, row after row.
+    /// Waits for all queued work and appends the tensor's values to `into`, row after row.
     ///
-    /// Fails with whatever went wrong since the last time: a number that comes out of a queue
-    /// with an error in it is none.
+    /// Fails with the first error since the last wait: a number from a queue with an error in it is
+    /// invalid.
     async fn read(&mut self, x: &Self::Tensor, into: &mut Vec<f32>) -> Result<(), EngineError>;
 
-    /// The `count` greatest values of a tensor of one row, as [`Candidate`]s in their order; all
-    /// if the row has fewer. Fails as [`read`](Self::read) does.
+    /// The `count` greatest values of a tensor of one row, as [`Candidate`]s in their order; all of
+    /// them if the row has fewer. Fails as [`read`](Self::read) does.
     ///
-    /// For backends where reading a whole row costs more than finding its greatest. `None`: this
-    /// one leaves it to whoever reads the row.
+    /// For backends on which reading a whole row costs more than searching it. `None`: the caller
+    /// has to read the row.
     async fn best(
         &mut self,
         _x: &Self::Tensor,
@@ -188,9 +188,8 @@ pub trait Backend {
         Ok(None)
     }
 
-    /// Appends every float that a tensor has room for to `into`, its rows first and then what is
-    /// beyond them: what a test needs to see that an op wrote nothing there. Just the rows where
-    /// nothing is beyond them.
+    /// Appends every float that a tensor has room for to `into`: its rows, then the room after
+    /// them, in which a test sees stray writes. A backend without such room appends just the rows.
     async fn read_room(
         &mut self,
         x: &Self::Tensor,
@@ -200,7 +199,7 @@ pub trait Backend {
     }
 }
 
-/// How attention's heads lie in a row, and where the rows are.
+/// The layout of attention's heads in a row, and the positions of the rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads {
     /// Query heads.
@@ -211,9 +210,9 @@ pub struct Heads {
     pub size: usize,
     /// Position of the first row.
     pub first: usize,
-    /// What a dot product of query and key is multiplied by.
+    /// The factor of a dot product of query and key.
     pub scale: f32,
-    /// Positions that a row sees, its own included; `None`: all up to its own.
+    /// Positions that a row sees, including its own; `None` for all up to its own.
     pub window: Option<usize>,
     /// Scores go through `cap · tanh(score / cap)` before softmax.
     pub soft_cap: Option<f32>,
@@ -228,11 +227,11 @@ impl Heads {
     }
 }
 
-/// Which floats of a head are turned together.
+/// Which floats of a head are rotated together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotary {
     /// Floats of a head.
     pub head_size: usize,
-    /// How pairs lie in it.
+    /// The layout of pairs in a head.
     pub pairs: RotaryPairs,
 }

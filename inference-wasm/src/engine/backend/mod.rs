@@ -1,7 +1,8 @@
-//! What a transformer needs from the thing that computes, and the things that compute.
+//! Backends: what a transformer asks of one, and the implementations.
 //!
-//! A [`Backend`] owns its tensors; the forward pass only passes handles around, so that weights
-//! and activations can live on a GPU. Work is queued in order and a result is seen only through
+//! A [`Backend`] owns its tensors; the forward pass only passes handles around, so that weights and
+//! activations can live on a GPU. Work is queued in order, and results are visible only through
+//! [`Backend::read`], which is `async` because a browser can't block on a GPU.
 //! [`Backend::read`], which is `async` because a browser can't wait for a GPU.
 //!
 //! A backend never hands work to another one.

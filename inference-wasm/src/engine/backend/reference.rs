@@ -1,7 +1,8 @@
-//! Backend `reference`: the plain scalar oracle that other backends are held against.
+//! Backend `reference`: the plain scalar oracle that other backends are compared with.
 //!
-//! Every op is the formula as a loop, sums run from first to last in one `f32`, and weights are
-//! turned into `f32` when they are loaded. Never optimised, and shares no code with the kernels.
+//! Every op is its formula as a loop, sums run from first to last in one `f32`, and weights are
+//! converted to `f32` when they are loaded. It is never optimised, and shares no code with the
+//! kernels.
 
 use std::ops::Range;
 
@@ -237,7 +238,8 @@ impl Backend for Reference {
     }
 }
 
-/// Weights that sum to 1. The greatest score is taken off first, so that `exp` can't overflow.
+/// Turns scores into weights that sum to 1. The greatest score is subtracted first, so that `exp`
+/// can't overflow.
 fn softmax(scores: &mut [f32]) {
     let greatest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;

@@ -1,13 +1,13 @@
-//! What a backend reports: the work it has done, its adapter, the loss of its device, candidates.
+//! What a backend reports: its work, its adapter, a lost device, candidates.
 
 use std::cmp::Ordering;
 
 use crate::protocol::{EngineError, EngineErrorKind, LossReason};
 
-/// What a backend has done since it was made, and what it holds.
+/// The work of a backend since it was made, and what it holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Matrix kernels called on the CPU.
+    /// Calls of matrix kernels on the CPU.
     pub kernel_calls: u64,
     /// Dispatches or draws on the GPU.
     pub gpu_dispatches: u64,
@@ -17,29 +17,29 @@ pub struct Counters {
     pub cache_bytes: u64,
 }
 
-/// What a GPU backend computes on.
+/// The adapter of a GPU backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adapter {
-    /// What the browser or the driver calls it; empty where it keeps that to itself.
+    /// Its name according to the browser or the driver; empty if that is withheld.
     pub name: String,
-    /// It says that it computes on the CPU (SwiftShader, llvmpipe, lavapipe), or the browser says
-    /// so. `false` also where neither tells.
+    /// Whether it computes on the CPU (SwiftShader, llvmpipe, lavapipe), according to its name or
+    /// the browser. `false` if neither says.
     pub is_software: bool,
-    /// SHA-256, in hex, of its features and limits, as `name=value` lines in order.
+    /// SHA-256, in hex, of its features and limits, as sorted `name=value` lines.
     pub limits_sha256: String,
 }
 
-/// A device that is gone.
+/// A lost device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
-    /// As the browser tells it.
+    /// The browser's reason.
     pub reason: LossReason,
-    /// For people.
+    /// The browser's message, for people.
     pub message: String,
 }
 
 impl Loss {
-    /// What a command fails with that needs the device.
+    /// The error of a command that needs the device.
     pub fn error(&self) -> EngineError {
         EngineError {
             kind: EngineErrorKind::DeviceLost,
@@ -49,7 +49,7 @@ impl Loss {
     }
 }
 
-/// A token that may come next.
+/// A candidate for the next token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     /// Its id.
@@ -59,8 +59,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The order of candidates: what is no number first, so that nobody misses it, then the
-    /// greatest logit, and the lowest id among equals.
+    /// The order of candidates: NaN first, so that it is not missed, then by falling logit, and by
+    /// rising id among equals.
     pub fn order(&self, other: &Self) -> Ordering {
         let by_logit = match (self.logit.is_nan(), other.logit.is_nan()) {
             (false, false) => other.logit.partial_cmp(&self.logit).unwrap_or(Ordering::Equal),

@@ -1,10 +1,11 @@
 //! Half precision to single, without a branch.
 
-/// A little-endian half-precision number. Without a branch: scales are read for every block.
+/// Converts a little-endian half-precision number. Without a branch, since scales are read for
+/// every block.
 ///
-/// Exponent and mantissa move to their places in an `f32`; the product with 2^112 corrects the
-/// exponent's bias and is exact, subnormals included. Infinity and NaN, whose exponent is all
-/// ones, get all ones again.
+/// Exponent and mantissa move to their places in an `f32`; multiplying by 2^112 corrects the
+/// exponent's bias exactly, subnormals included. Infinity and NaN, whose exponent is all ones, get
+/// all ones again.
 #[inline(always)]
 pub(crate) fn half_to_f32(bytes: [u8; 2]) -> f32 {
     let half = u32::from(u16::from_le_bytes(bytes));

@@ -2,7 +2,7 @@
 
 use crate::protocol::SimdLevel;
 
-/// What this build has.
+/// The vector instructions of this build.
 pub(crate) const LEVEL: SimdLevel = if cfg!(target_feature = "relaxed-simd") {
     SimdLevel::RelaxedSimd
 } else if cfg!(target_feature = "simd128") {

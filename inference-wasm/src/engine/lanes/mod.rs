@@ -1,24 +1,22 @@
-//! Eight `i16`, four `i32`, four `f32` at a time: all that the CPU kernels need of a processor.
+//! Eight `i16`, four `i32`, four `f32` at a time: every processor feature that the CPU kernels use.
 //!
-//! Two implementations of one contract, chosen when the crate is compiled: WebAssembly's SIMD128,
-//! and portable Rust for everything else. Both give the same bits, since integers are exact and
-//! every `f32` operation is a single IEEE one with its place in the order fixed here: no fused
-//! multiply-add, no reordering.
+//! One contract, two implementations, chosen at compile time: WebAssembly's SIMD128, and portable
+//! Rust for everything else. Both give the same bits: integers are exact, and every `f32` operation
+//! is a single IEEE operation in an order fixed here, without fused multiply-add and without
+//! reordering.
 //!
-//! SIMD128 comes with relaxed instructions or without. Of those one is used, a dot product of bytes,
-//! and only on numbers for which the standard leaves it no freedom: see [`I8x16::dot_seven_bits`].
+//! SIMD128 comes with or without relaxed instructions. One of those is used, a dot product of
+//! bytes, and only on numbers for which the standard allows a single result: see
+//! [`I8x16::dot_seven_bits`].
 //!
 //! Order of a horizontal sum: `(l0 + l1) + (l2 + l3)`.
 
-#![expect(
-    clippy::inline_always,
-    reason = "a lane operation that is not inlined costs more than it does"
-)]
+#![expect(clippy::inline_always, reason = "a call would cost more than the operation")]
 
 mod function;
 mod half;
 mod level;
-// Portable lanes are compiled in tests of a SIMD build, too, to hold one against the other.
+// Tests of a SIMD build also compile the portable lanes, to compare both.
 #[cfg(any(test, not(target_feature = "simd128")))]
 mod portable;
 #[cfg(target_feature = "simd128")]

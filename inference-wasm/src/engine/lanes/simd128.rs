@@ -1,5 +1,5 @@
-//! Lanes as WebAssembly's 128-bit vectors. The only unsafe code of the engine: loads and stores,
-//! each from a reference to an array of exactly 16 (or 8) bytes.
+//! Lanes as WebAssembly's 128-bit vectors. The unsafe code is only loads and stores, each from a
+//! reference to an array of exactly 16 (or 8) bytes.
 
 #![expect(unsafe_code, reason = "vector loads and stores take raw pointers")]
 
@@ -32,7 +32,7 @@ fn halves(bytes: &[u8; 16]) -> [&[u8; 8]; 2] {
 #[inline(always)]
 fn load<T>(from: &T) -> v128 {
     const { assert!(size_of::<T>() == 16) };
-    // SAFETY: `from` is valid for 16 bytes by the assertion, and `v128_load` asks no alignment.
+    // SAFETY: `from` is valid for 16 bytes by the assertion, and `v128_load` requires no alignment.
     unsafe { wasm::v128_load(std::ptr::from_ref(from).cast()) }
 }
 
@@ -44,14 +44,14 @@ impl I16x8 {
         Self(load(values))
     }
 
-    /// Two integers, four times over.
+    /// Two integers, repeated four times.
     #[inline(always)]
     pub(crate) fn splat_pair(pair: &[i16; 2]) -> Self {
-        // SAFETY: `pair` is valid for 4 bytes, and `v128_load32_splat` asks no alignment.
+        // SAFETY: `pair` is valid for 4 bytes, and `v128_load32_splat` requires no alignment.
         Self(unsafe { wasm::v128_load32_splat(pair.as_ptr().cast()) })
     }
 
-    /// Eight numbers that fit 16 bits.
+    /// Eight numbers, saturated to 16 bits.
     #[inline(always)]
     pub(crate) fn narrowed(low: I32x4, high: I32x4) -> Self {
         Self(wasm::i16x8_narrow_i32x4(low.0, high.0))
@@ -59,11 +59,11 @@ impl I16x8 {
 
     #[inline(always)]
     pub(crate) fn store(self, to: &mut [i16; 8]) {
-        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` asks no alignment.
+        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` requires no alignment.
         unsafe { wasm::v128_store(to.as_mut_ptr().cast(), self.0) }
     }
 
-    /// The same integer eight times.
+    /// One integer in all lanes.
     #[inline(always)]
     pub(crate) fn splat(value: i16) -> Self {
         Self(wasm::i16x8_splat(value))
@@ -73,7 +73,7 @@ impl I16x8 {
     #[inline(always)]
     pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
         let half = |bytes: &[u8; 8]| {
-            // SAFETY: `bytes` is valid for 8 bytes, and the load asks no alignment.
+            // SAFETY: `bytes` is valid for 8 bytes, and the load requires no alignment.
             Self(unsafe { wasm::i16x8_load_extend_i8x8(bytes.as_ptr().cast()) })
         };
         let [low, high] = halves(bytes);
@@ -84,7 +84,7 @@ impl I16x8 {
     #[inline(always)]
     pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 4] {
         let half = |bytes: &[u8; 8]| {
-            // SAFETY: `bytes` is valid for 8 bytes, and the load asks no alignment.
+            // SAFETY: `bytes` is valid for 8 bytes, and the load requires no alignment.
             unsafe { wasm::i16x8_load_extend_u8x8(bytes.as_ptr().cast()) }
         };
         let [a, b] = halves(bytes).map(half);
@@ -120,9 +120,9 @@ impl I16x8 {
         I32x4(wasm::i32x4_dot_i16x8(self.0, other.0))
     }
 
-    /// The bits of 16 bytes from `shift` on that `mask` keeps, in order. `mask` has at most
-    /// `8 - shift` bits, the lowest: what a shift of pairs of bytes moves from one into the other
-    /// lies above it, and processors have no shift of single bytes.
+    /// `byte >> shift & mask` for 16 bytes, in order. `mask` has at most `8 - shift` bits, the
+    /// lowest: bits that a 16-bit shift moves from one byte into the other are above it, and
+    /// processors have no shift of single bytes.
     #[inline(always)]
     pub(crate) fn from_fields(bytes: &[u8; 16], shift: u32, mask: u8) -> [Self; 2] {
         let fields = wasm::v128_and(wasm::u16x8_shr(load(bytes), shift), wasm::u8x16_splat(mask));
@@ -137,7 +137,7 @@ impl I16x8 {
         Self(wasm::v128_and(wasm::i16x8_eq(set, each), wasm::i16x8_splat(value)))
     }
 
-    /// What `table` has for the low nibbles of 16 bytes in order, then for the high ones.
+    /// The entries of `table` for the low nibbles of 16 bytes in order, then for the high ones.
     #[inline(always)]
     pub(crate) fn from_table(bytes: &[u8; 16], table: &[i8; 16]) -> [Self; 4] {
         let (bytes, table) = (load(bytes), load(table));
@@ -177,25 +177,26 @@ impl I8x16 {
         [Self(low), Self(wasm::u8x16_shr(bytes, 4))]
     }
 
-    /// Two vectors of numbers that fit `i8`, one after the other.
+    /// Two vectors, saturated to `i8`, one after the other.
     #[inline(always)]
     pub(crate) fn narrowed(low: I16x8, high: I16x8) -> Self {
         Self(wasm::i8x16_narrow_i16x8(low.0, high.0))
     }
 
-    /// `sum` and the products with numbers from 0 to 127: in lane `j` those of bytes `4j` to
-    /// `4j + 3`.
+    /// `sum` plus products with numbers from 0 to 127: lane `j` adds those of bytes `4j` to `4j +
+    /// 3`.
     ///
-    /// Exact: the standard leaves open what a set top bit of the second operand means, and whether
-    /// sums of two products are clamped to 16 bits, which two of at most 128 · 127 never need.
+    /// Exact: the standard leaves open the meaning of a set top bit in the second operand, which
+    /// never occurs, and whether sums of two products saturate to 16 bits, which two of at most 128
+    /// · 127 never need.
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
     pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
         I32x4(wasm::i32x4_relaxed_dot_i8x16_i7x16_add(self.0, seven.0, sum.0))
     }
 
-    /// `sum` and the products with numbers from 0 to 127: in lane `j` those of bytes `4j` to
-    /// `4j + 3`.
+    /// `sum` plus products with numbers from 0 to 127: lane `j` adds those of bytes `4j` to `4j +
+    /// 3`.
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
     pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
@@ -212,7 +213,7 @@ impl I8x16 {
 impl I32x4 {
     pub(crate) const ZERO: Self = Self(wasm::i32x4(0, 0, 0, 0));
 
-    /// The sum of all lanes of each.
+    /// The sum of each vector's lanes.
     #[inline(always)]
     pub(crate) fn totals([a, b, c, d]: [Self; 4]) -> Self {
         let halves = |a: v128, b: v128| {
@@ -234,19 +235,19 @@ impl I32x4 {
         Self(wasm::i32x4_splat(value))
     }
 
-    /// Bits moved up, zeros after them.
+    /// Shifts left, filling with zeros.
     #[inline(always)]
     pub(crate) fn shl(self, bits: u32) -> Self {
         Self(wasm::i32x4_shl(self.0, bits))
     }
 
-    /// Bits moved down, the sign after them.
+    /// Shifts right, filling with the sign.
     #[inline(always)]
     pub(crate) fn shr(self, bits: u32) -> Self {
         Self(wasm::i32x4_shr(self.0, bits))
     }
 
-    /// The floats whose bits these are.
+    /// Reinterprets the bits as floats.
     #[inline(always)]
     pub(crate) fn as_f32(self) -> F32x4 {
         F32x4(self.0)
@@ -280,28 +281,28 @@ impl F32x4 {
 
     #[inline(always)]
     pub(crate) fn store(self, to: &mut [f32; 4]) {
-        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` asks no alignment.
+        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` requires no alignment.
         unsafe { wasm::v128_store(to.as_mut_ptr().cast(), self.0) }
     }
 
-    /// One value from memory, four times over.
+    /// One value from memory, in all lanes.
     #[inline(always)]
     pub(crate) fn load_splat(value: &f32) -> Self {
-        // SAFETY: `value` is valid for 4 bytes, and `v128_load32_splat` asks no alignment.
+        // SAFETY: `value` is valid for 4 bytes, and `v128_load32_splat` requires no alignment.
         Self(unsafe { wasm::v128_load32_splat(std::ptr::from_ref(value).cast()) })
     }
 
     /// Four little-endian half-precision numbers.
     #[inline(always)]
     pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
-        // SAFETY: `bytes` is valid for 8 bytes, and the load asks no alignment.
+        // SAFETY: `bytes` is valid for 8 bytes, and the load requires no alignment.
         Self::from_wide_f16(unsafe { wasm::i32x4_load_extend_i16x4(bytes.as_ptr().cast()) })
     }
 
-    /// A half-precision number of each of four places.
+    /// One half-precision number from each of four places.
     #[inline(always)]
     pub(crate) fn from_f16s([a, b, c, d]: [&[u8; 2]; 4]) -> Self {
-        // SAFETY: each is valid for 2 bytes, and loads ask no alignment.
+        // SAFETY: each is valid for 2 bytes, and loads require no alignment.
         let halves = unsafe {
             let halves = wasm::v128_load16_lane::<0>(wasm::i32x4_splat(0), a.as_ptr().cast());
             let halves = wasm::v128_load16_lane::<1>(halves, b.as_ptr().cast());
@@ -311,10 +312,10 @@ impl F32x4 {
         Self::from_wide_f16(wasm::i32x4_extend_low_i16x8(halves))
     }
 
-    /// Two half-precision numbers of each of four places: all the first, and all the second.
+    /// Two half-precision numbers from each of four places: all the first, and all the second.
     #[inline(always)]
     pub(crate) fn from_f16_pairs([a, b, c, d]: [&[u8; 4]; 4]) -> [Self; 2] {
-        // SAFETY: each is valid for 4 bytes, and loads ask no alignment.
+        // SAFETY: each is valid for 4 bytes, and loads require no alignment.
         let pairs = unsafe {
             let pairs = wasm::v128_load32_zero(a.as_ptr().cast());
             let pairs = wasm::v128_load32_lane::<1>(pairs, b.as_ptr().cast());
@@ -364,19 +365,19 @@ impl F32x4 {
         Self(wasm::f32x4_abs(self.0))
     }
 
-    /// `then` where `self < other`, `or` elsewhere and where either is no number.
+    /// `then` where `self < other`; `or` elsewhere, and where either is NaN.
     #[inline(always)]
     pub(crate) fn if_less(self, other: Self, then: Self, or: Self) -> Self {
         Self(wasm::v128_bitselect(then.0, or.0, wasm::f32x4_lt(self.0, other.0)))
     }
 
-    /// The bits, as integers.
+    /// Reinterprets the bits as integers.
     #[inline(always)]
     pub(crate) fn bits(self) -> I32x4 {
         I32x4(self.0)
     }
 
-    /// The greatest lane, if all are numbers.
+    /// The greatest lane, if none is NaN.
     #[inline(always)]
     pub(crate) fn greatest(self) -> f32 {
         let a = wasm::f32x4_extract_lane::<0>(self.0);
@@ -397,10 +398,10 @@ impl F32x4 {
         (a + b) + (c + d)
     }
 
-    /// Four little-endian numbers of the upper half of an `f32`.
+    /// Four little-endian `bf16` numbers.
     #[inline(always)]
     pub(crate) fn from_bf16(bytes: &[u8; 8]) -> Self {
-        // SAFETY: `bytes` is valid for 8 bytes, and `v128_load64_zero` asks no alignment.
+        // SAFETY: `bytes` is valid for 8 bytes, and `v128_load64_zero` requires no alignment.
         let halves = unsafe { wasm::v128_load64_zero(bytes.as_ptr().cast()) };
         Self(wasm::u32x4_shl(wasm::u32x4_extend_low_u16x8(halves), 16))
     }

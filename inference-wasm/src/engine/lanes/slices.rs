@@ -2,8 +2,7 @@
 
 use super::F32x4;
 
-/// Dot product in four lanes; the rest of a length that is no multiple of four is padded with
-/// zeros.
+/// A dot product in four lanes; a length that is not a multiple of four is padded with zeros.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a_lanes, a_rest) = a.as_chunks::<4>();
     let (b_lanes, b_rest) = b.as_chunks::<4>();
@@ -17,7 +16,7 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sum.sum()
 }
 
-/// Up to four values with zeros after them.
+/// Up to four values, padded with zeros.
 pub(crate) fn padded(rest: &[f32]) -> [f32; 4] {
     let mut lanes = [0.0; 4];
     for (lane, value) in lanes.iter_mut().zip(rest) {
@@ -26,8 +25,8 @@ pub(crate) fn padded(rest: &[f32]) -> [f32; 4] {
     lanes
 }
 
-/// Up to eight values with zeros after them. To copy a number of them that is not known before is a
-/// call, which takes longer than the copy.
+/// Up to eight values, padded with zeros. Copying a number of values unknown at compile time is a
+/// call that takes longer than the copy.
 #[inline(always)]
 pub(crate) fn load_eight(values: &[f32]) -> [F32x4; 2] {
     let mut padded = [0.0; 8];
@@ -39,7 +38,7 @@ pub(crate) fn load_eight(values: &[f32]) -> [F32x4; 2] {
     [F32x4::load(&fours[0]), F32x4::load(&fours[1])]
 }
 
-/// The first of eight values, as many as `out` has room for.
+/// Stores the first of eight values, as many as `out` has room for.
 #[inline(always)]
 pub(crate) fn store_eight(values: [F32x4; 2], out: &mut [f32]) {
     let put = |eight: &mut [f32; 8]| {

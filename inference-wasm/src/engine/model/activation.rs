@@ -1,6 +1,6 @@
 //! Activation functions of the feed-forward.
 
-/// The function that a feed-forward's gate goes through.
+/// The activation function of a feed-forward's gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `x / (1 + e⁻ˣ)`.
@@ -10,7 +10,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Its value, by the formula.
+    /// Evaluates the formula.
     pub fn of(self, x: f32) -> f32 {
         match self {
             Self::Silu => x / (1.0 + (-x).exp()),

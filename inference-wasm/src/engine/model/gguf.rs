@@ -1,8 +1,8 @@
 //! Opens a GGUF v3 file: header, metadata, and the table of tensors with their byte ranges.
 //!
-//! Zero-copy: nothing of the file is copied but names and offsets. A [`Gguf`] that exists is
-//! consistent: every tensor lies inside the file, on its alignment, apart from the others, with
-//! as many bytes as its shape and type say. What the tensors mean is for
+//! Zero-copy: only names and offsets are copied. An existing [`Gguf`] is consistent: every tensor
+//! is inside the file, aligned, apart from the others, and has as many bytes as its shape and type
+//! need. [`Weights`](super::Weights) interprets the tensors.
 //! [`Weights`](super::Weights) to find out.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
@@ -16,11 +16,12 @@ use crate::engine::quant::Format;
 
 const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
-/// Where `general.alignment` does not say otherwise, in bytes.
+/// The alignment in bytes, if `general.alignment` is absent.
 const DEFAULT_ALIGNMENT: u32 = 32;
-/// ggml knows no tensor with more.
+/// ggml's limit.
 const MOST_DIMENSIONS: u32 = 4;
-/// The least that a tensor's entry takes: length of the name, dimensions, one of them, type, offset.
+/// The smallest entry of a tensor: length of the name, number of dimensions, one dimension, type,
+/// offset.
 const LEAST_TENSOR_BYTES: usize = 8 + 4 + 8 + 4 + 8;
 
 /// An open GGUF file.
@@ -32,18 +33,19 @@ pub struct Gguf<'a> {
     pub tensors: BTreeMap<&'a str, TensorInfo>,
 }
 
-/// Where a tensor lies and what it is made of.
+/// A tensor's place in the file, its shape and its format.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorInfo {
     /// Its name in the file.
     pub name: String,
-    /// Number of weights along each dimension, the fastest first: `[columns, rows]` of a matrix.
+    /// The number of weights along each dimension, the fastest first: `[columns, rows]` for a
+    /// matrix.
     pub dimensions: Vec<usize>,
-    /// How its weights are stored.
+    /// The format of its weights.
     pub format: &'static Format,
-    /// Its bytes, as a range of the whole file.
+    /// Its bytes, as a range of the file.
     pub bytes: Range<usize>,
-    /// Where its entry in the table of tensors begins, in bytes.
+    /// The offset of its entry in the table of tensors, in bytes.
     pub entry_offset: u64,
 }
 
@@ -122,7 +124,7 @@ fn check_version(cursor: &mut Cursor<'_>) -> Result<(), ModelError> {
 fn alignment(metadata: &Metadata<'_>) -> Result<u64, ModelError> {
     const KEY: &str = "general.alignment";
     let alignment: u32 = metadata.get_or(KEY, DEFAULT_ALIGNMENT)?;
-    // The format asks for a multiple of 8; every known writer also keeps to powers of two.
+    // The format requires a multiple of 8; every known writer also uses powers of two.
     if alignment.is_power_of_two() && alignment >= 8 {
         return Ok(alignment.into());
     }
@@ -208,7 +210,7 @@ impl<'a> Entry<'a> {
             weights = product;
             dimensions.push(size);
         }
-        // All products of dimensions fit `usize` from here on, on a 32-bit target too.
+        // From here on all products of dimensions fit `usize`, on 32-bit targets too.
         if usize::try_from(weights).is_err() {
             return Err(too_large(what, offset, &dimensions));
         }

@@ -1,8 +1,8 @@
-//! A model file: its metadata, its hyper-parameters, and where its weights lie.
+//! A model file: its metadata, its hyper-parameters, and the places of its weights.
 //!
-//! Everything here borrows from the bytes of the file and checks before it believes; nothing
-//! computes. Turning weights into numbers is the business of [`quant`](super::quant), running
-//! them that of [`transformer`](super::transformer).
+//! Everything here borrows from the bytes of the file and checks them before use; nothing computes.
+//! [`quant`](super::quant) turns stored weights into numbers, and
+//! [`transformer`](super::transformer) runs them.
 
 mod activation;
 mod architecture;

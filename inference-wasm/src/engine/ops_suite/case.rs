@@ -92,7 +92,7 @@ impl Case {
         &self.name
     }
 
-    /// Whether the name has `filter` in it or, if that has a `*`, is like it as a whole.
+    /// Whether the name contains `filter` or, if that has a `*`, matches it as a whole.
     pub fn matches(&self, filter: &str) -> bool {
         let Some((start, rest)) = filter.split_once('*') else {
             return self.name.contains(filter);

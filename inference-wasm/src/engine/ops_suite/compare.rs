@@ -1,21 +1,21 @@
-//! Holds what a backend left against what the reference says, within bounds.
+//! Compares a backend's output with the reference's, within bounds.
 //!
-//! What is no number comes first: a NaN compares with nothing. Then the value that is furthest
-//! beyond its bound decides, and the first and the count of them are told. Pure: numbers in, a
-//! distance or a sentence out.
+//! Values that are not finite come first, since NaN compares with nothing. Then the value that is
+//! furthest beyond its bound decides, and the first such value and their count are reported. Pure:
+//! numbers in, a distance or a mismatch out.
 
 use super::guard::{Output, POISON};
 
 /// How near a case came to its bounds: the value that came nearest.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Distance {
-    /// How far it was off.
+    /// Its error.
     pub(super) error: f64,
-    /// How far it may be off.
+    /// Its bound.
     pub(super) allowed: f64,
-    /// The one by the other.
+    /// The error divided by the bound.
     pub(super) ratio: f64,
-    /// `Σ (found − expected)² / Σ expected²`; 0 where nothing is off.
+    /// `Σ (found − expected)² / Σ expected²`; 0 if nothing is off.
     pub(super) nmse: f64,
 }
 

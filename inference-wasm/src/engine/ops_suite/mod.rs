@@ -1,13 +1,14 @@
-//! The op suite: every op, weight type and shape of a table, on a backend against the scalar
+//! The op suite: every op, weight type and shape of a table, on a backend and on the scalar
 //! reference.
 //!
-//! Both get the same seeded inputs in one process, in a page too. Outputs are poisoned before, and
-//! what is behind them is looked at afterwards; a value may be off by a bound that counts
-//! roundings ([`bounds`]), never by what was once measured. How a report reaches anybody is the
+//! Both get the same seeded inputs in one process, in a page too. Outputs are poisoned beforehand,
+//! and the room after them is checked afterwards. A value may be off by a bound that counts
+//! roundings ([`bounds`]), never by a measured distance. The [runner](super::runner) delivers the
+//! report.
 //! [runner](super::runner)'s business.
 //!
-//! To add a case, add a line to the [`table`]; to add an op, a type that is an [`Op`] beside those
-//! of its family, and its bound to the list in [`bounds`].
+//! To add a case, add a line to the [`table`]. To add an op, implement [`Op`](op::Op) for a type
+//! beside those of its family, name it in [`case`], and add its bound to the list in [`bounds`].
 
 mod attention;
 mod bounds;

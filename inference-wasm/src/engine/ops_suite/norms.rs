@@ -8,18 +8,18 @@ use crate::engine::backend::Backend;
 use crate::engine::quant::Format;
 use crate::protocol::EngineError;
 
-/// What models have.
+/// A usual value.
 const EPSILON: f32 = 1e-5;
 
-/// `rms_norm`, or `rms_norm_heads` where there are heads.
+/// `rms_norm`, or, where there are heads, `rms_norm_in_place`, which reports call `rms_norm_heads`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Norm {
-    /// Of the scale.
+    /// The format of the scale.
     pub(super) format: &'static Format,
     pub(super) rows: usize,
-    /// Heads that are normed each by itself, in place.
+    /// The number of heads, each normalised in place; `None` for whole rows.
     pub(super) heads: Option<usize>,
-    /// Floats that are normed together.
+    /// Floats that are normalised together.
     pub(super) size: usize,
     pub(super) values: Values,
 }

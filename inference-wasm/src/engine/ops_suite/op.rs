@@ -6,11 +6,11 @@ use super::inputs::{Operands, Source};
 use crate::engine::backend::Backend;
 use crate::protocol::EngineError;
 
-/// What the parts of a case's name are.
+/// The parts of a case's name.
 pub(super) struct Labels {
     /// The op, as [`Backend`] calls it.
     pub(super) op: &'static str,
-    /// How its weights, or the numbers of its cache, are stored; `F32` where it has neither.
+    /// The format of its weights, or of the numbers of its cache; `F32` if it has neither.
     pub(super) weights: &'static str,
     /// The rest: `rows=5,columns=96,outputs=33`.
     pub(super) shape: String,
@@ -21,10 +21,10 @@ pub(super) trait Op {
     /// Its name.
     fn labels(&self) -> Labels;
 
-    /// Floats in a row of what it leaves.
+    /// Floats in a row of its output.
     fn columns(&self) -> usize;
 
-    /// What it is given.
+    /// Its operands.
     fn operands(&self, source: &mut Source) -> Operands;
 
     /// Runs it; `None` if the backend leaves the op to others.
@@ -34,11 +34,11 @@ pub(super) trait Op {
         backend: &mut B,
     ) -> Result<Option<Output>, EngineError>;
 
-    /// What is right, where that is known without a backend.
+    /// The exact result, if it is known without a backend.
     fn exact(&self, _: &Operands) -> Option<Vec<f32>> {
         None
     }
 
-    /// How far each value may be off from what is `expected`.
+    /// The distance that each value may have from `expected`.
     fn allowed(&self, operands: &Operands, expected: &[f32], arithmetic: Arithmetic) -> Vec<f64>;
 }

@@ -13,7 +13,7 @@ use crate::protocol::EngineError;
 pub(super) struct Embed {
     pub(super) format: &'static Format,
     pub(super) rows: usize,
-    /// Of the table.
+    /// Rows of the table.
     pub(super) tokens: usize,
     pub(super) columns: usize,
     pub(super) values: Values,
@@ -34,7 +34,7 @@ impl Op for Embed {
     fn operands(&self, source: &mut Source) -> Operands {
         let weight = source.weight(self.format, (self.tokens, self.columns), self.values);
         let mut ids: Vec<u32> = (0..self.rows).map(|_| source.below(self.tokens) as u32).collect();
-        // The last row of the table, which is where a tail would be.
+        // The last row of the table, where a tail would be.
         ids[self.rows - 1] = self.tokens as u32 - 1;
         Operands { weight: Some(weight), ids, ..Operands::default() }
     }
@@ -78,7 +78,7 @@ impl Op for Matmul {
         Labels { op: "matmul", weights: format.name, shape }
     }
 
-    #[expect(clippy::misnamed_getters, reason = "those of what comes out")]
+    #[expect(clippy::misnamed_getters, reason = "the columns of the output")]
     fn columns(&self) -> usize {
         self.outputs
     }
@@ -102,8 +102,8 @@ impl Op for Matmul {
     }
 
     /// A product's magnitude is that of all parts of the weight, since a backend may sum those with
-    /// the scale and the least values apart. Where activations are integers, each product may be
-    /// off by half a step of its 32.
+    /// the scale and the least values separately. With integer activations, each product may be off
+    /// by half a step of its group of 32.
     fn allowed(&self, operands: &Operands, _: &[f32], arithmetic: Arithmetic) -> Vec<f64> {
         let Some(weight) = &operands.weight else { return Vec::new() };
         let (weights, parts) = dense(weight);

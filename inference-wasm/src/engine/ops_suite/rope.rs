@@ -1,4 +1,4 @@
-//! The rotary embedding, in both orders of pairs, of whole heads and of a part of them.
+//! The rotary embedding, in both layouts of pairs, of whole heads and of a part of them.
 
 use super::bounds::{Arithmetic, TINY, ULP};
 use super::guard::{self, Output};
@@ -15,7 +15,7 @@ pub(super) struct Rope {
     pub(super) heads: usize,
     /// Floats of a head.
     pub(super) size: usize,
-    /// Floats of it that are turned.
+    /// Rotated floats of a head.
     pub(super) rotated: usize,
     pub(super) pairs: RotaryPairs,
     /// Position of the first row.
@@ -66,7 +66,7 @@ impl Op for Rope {
         guard::read_back(backend, &x, (self.rows, self.columns())).await.map(Some)
     }
 
-    /// Only what is turned may be off at all.
+    /// Only rotated floats may be off at all.
     fn allowed(&self, operands: &Operands, _: &[f32], _: Arithmetic) -> Vec<f64> {
         let half = self.rotated / 2;
         let mut allowed = Vec::with_capacity(operands.x.len());

@@ -5,8 +5,8 @@ use super::compare::Distance;
 use crate::engine::backend::Backend;
 use crate::protocol::{EngineError, OpFailure, OpTally, OpWorst};
 
-/// Holds cases one after the other on a backend. Before each, `pause` is told how many are
-/// through; it may let others run, and ends the suite by an error.
+/// Runs cases one after the other on a backend. Before each, `pause` receives the number of
+/// finished cases; it may yield, and ends the suite by returning an error.
 pub async fn run<B: Backend>(
     backend: &mut B,
     cases: &[Case],
@@ -21,12 +21,12 @@ pub async fn run<B: Backend>(
     Ok(tally)
 }
 
-/// What cases came to, so far.
+/// The results of cases, counted.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// By op and weight type, in the order in which they came.
+    /// By op and weight type, in order of appearance.
     pub tallies: Vec<OpTally>,
-    /// The case of each op that came nearest to its bound, of those that passed.
+    /// Of each op, the passed case that came nearest to its bound.
     pub worst: Vec<OpWorst>,
     /// Every case that failed.
     pub failures: Vec<OpFailure>,

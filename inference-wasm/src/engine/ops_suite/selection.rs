@@ -1,5 +1,5 @@
-//! The ops that compute nothing: `rows`, `read` and `best`. What is right is known without a
-//! backend, to the last bit.
+//! The ops that compute nothing: `rows`, `read` and `best`. Their results are known exactly without
+//! a backend.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::protocol::EngineError;
 /// `out ← x[rows]`.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
-    /// Of `x`.
+    /// Rows of `x`.
     pub(super) all: usize,
     pub(super) rows: Range<usize>,
     pub(super) columns: usize,
@@ -56,7 +56,7 @@ impl Op for Rows {
     }
 }
 
-/// Values out as they came in.
+/// Reads values back unchanged.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Read {
     pub(super) rows: usize,
@@ -73,7 +73,7 @@ impl Op for Read {
         self.columns
     }
 
-    /// Of all sizes that are normal numbers.
+    /// Normal numbers of all sizes.
     fn operands(&self, source: &mut Source) -> Operands {
         let ends = [0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, -f32::MIN_POSITIVE, 65_505.0];
         let mut x = source.rows(self.rows, self.columns, Values::Large);
@@ -89,11 +89,11 @@ impl Op for Read {
         backend: &mut B,
     ) -> Result<Option<Output>, EngineError> {
         let x = backend.constant(self.columns, &operands.x)?;
-        // Appends: what is there already stays.
+        // `read` appends: earlier values stay.
         let mut values = vec![1.5];
         backend.read(&x, &mut values).await?;
         let first = values.remove(0);
-        // A changed first value makes the number of floats a wrong one.
+        // If the first value changed, fail by returning no floats.
         if first.to_bits() != 1.5_f32.to_bits() {
             values.clear();
         }
@@ -109,16 +109,16 @@ impl Op for Read {
     }
 }
 
-/// What the row of a `best` looks like.
+/// The row that `best` searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Logits {
     /// All different, or nearly so.
     Random,
-    /// Of seven values, so that most are tied: the lowest ids win.
+    /// Seven different values, so that most are tied: the lowest ids win.
     Tied,
     /// All the same.
     Equal,
-    /// Random, with two that are no numbers, which come first.
+    /// Random, with two NaN, which come first.
     NoNumbers,
 }
 

@@ -1,5 +1,4 @@
-//! The table itself: that it is whole, that its reference is sane, and that filters mean what they
-//! say.
+//! The table itself: it is complete, its reference is sane, and filters work as documented.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +12,7 @@ use crate::engine::backend::{Cpu, Reference};
 use crate::engine::quant::FORMATS;
 
 #[test]
-fn every_case_has_a_name_of_its_own() {
+fn every_case_has_a_unique_name() {
     let cases = cases();
     let names: BTreeSet<_> = cases.iter().map(Case::name).collect();
     assert_eq!(names.len(), cases.len());
@@ -47,9 +46,9 @@ fn every_op_and_every_format_is_in_the_table() {
     }
 }
 
-/// A bound that is no number, or a reference that overflows, would let anything pass.
+/// A NaN bound, or a reference that overflows, would let anything pass.
 #[test]
-fn what_is_expected_and_allowed_are_numbers() {
+fn expected_values_and_bounds_are_finite() {
     for case in cases() {
         let operands = case.any.operands(&mut Source::of(case.name()));
         let mut reference = Reference::default();
@@ -66,7 +65,7 @@ fn what_is_expected_and_allowed_are_numbers() {
 }
 
 #[test]
-fn the_reference_is_no_distance_from_itself() {
+fn the_reference_has_no_distance_from_itself() {
     let tally = block_on(run(&mut Reference::default(), &cases(), &mut async |_| Ok(()))).unwrap();
     assert!(tally.failures.is_empty(), "{:?}", tally.failures);
     assert!(tally.worst.iter().all(|worst| worst.ratio == 0.0), "{:?}", tally.worst);

@@ -1,4 +1,4 @@
-//! What there is to know of a weight type: its number, its sizes, and how its blocks become floats.
+//! A weight type: its number, its sizes, and how its blocks become floats.
 
 /// How one type of weights is stored, as GGUF numbers and ggml lays them out.
 pub struct Format {

@@ -1,4 +1,4 @@
-//! `IQ4_NL`: blocks of 32 weights of 4 bits, one scale; a nibble names an entry of a table whose
+//! `IQ4_NL`: blocks of 32 weights of 4 bits, one scale; a nibble is an index into a table whose
 //! steps grow away from zero.
 //!
 //! ```text

@@ -6,11 +6,11 @@
 /// Weights in a superblock: `QK_K` in ggml's `ggml-common.h`.
 pub(crate) const WEIGHTS: usize = 256;
 
-/// 32 bytes, as the vectors that hold them.
+/// 32 bytes, as two vectors.
 pub(crate) type Bytes32 = [[u8; 16]; 2];
 
-/// Scale and least value of a group, 6 bits each, out of the 12 bytes in which `Q4_K` and `Q5_K`
-/// have eight of both:
+/// Scale and least value of a group, 6 bits each, from the 12 bytes in which `Q4_K` and `Q5_K`
+/// store eight of both:
 ///
 /// ```text
 /// byte 0..4    bits 0 to 5: scale of group j;     bits 6 and 7: bits 4 and 5 of that of j + 4

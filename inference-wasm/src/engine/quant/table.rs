@@ -2,7 +2,7 @@
 
 use super::format::Format;
 
-/// Every format that this engine reads, in the order of their numbers.
+/// Every format that this engine reads, by rising number.
 pub static FORMATS: [&Format; 14] = [
     &super::f32::FORMAT,
     &super::f16::FORMAT,
@@ -26,12 +26,12 @@ impl Format {
         FORMATS.iter().find(|format| format.id == id).copied()
     }
 
-    /// Every name, for messages.
+    /// All names, for messages.
     pub fn names() -> String {
         FORMATS.map(|format| format.name).join(", ")
     }
 
-    /// A type's number with ggml's name, where it is a known one that this engine does not read.
+    /// A type's number, with ggml's name if it is a known type that this engine does not read.
     pub fn describe(id: u32) -> String {
         let name = match id {
             9 => "Q8_1",
@@ -67,7 +67,7 @@ mod tests {
 
     #[derive(serde::Deserialize)]
     struct Vector {
-        /// What the block is: quantized numbers, or bytes of one kind or another.
+        /// Where the block comes from: quantized numbers, or made-up bytes.
         case: String,
         /// Stored blocks, in hex.
         bytes: String,
@@ -75,9 +75,9 @@ mod tests {
         weights: String,
     }
 
-    /// `quant.json` is made by `fixtures/reference/weight_types.py`: blocks that ggml's quantizers
-    /// make of random numbers, and blocks at the ends of the range, with what the Python package
-    /// `gguf` 0.19 and ggml's C code agree that they hold.
+    /// `quant.json` comes from `fixtures/reference/weight_types.py`: blocks that ggml's quantizers
+    /// make of random numbers, and blocks at the ends of the range, with the weights that the
+    /// Python package `gguf` 0.19 and ggml's C code agree on.
     #[test]
     fn weights_are_those_of_the_gguf_package() {
         let vectors = include_str!("../../../tests/vectors/quant.json");
@@ -104,7 +104,7 @@ mod tests {
         assert!(FORMATS.is_sorted_by_key(|format| format.id));
         for format in FORMATS {
             assert_eq!(Format::of(format.id), Some(format));
-            assert_eq!(Format::describe(format.id), format.id.to_string(), "known, and unread");
+            assert_eq!(Format::describe(format.id), format.id.to_string(), "known as unread");
         }
     }
 

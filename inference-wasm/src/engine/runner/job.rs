@@ -11,10 +11,10 @@ use crate::protocol::{
     BackendName, Canary, EngineError, EngineErrorKind, ExecutionReport, PageEventKind, Phase,
 };
 
-/// How long after a failure a browser may take to tell that the device was lost.
+/// Milliseconds after a failure within which a browser reports that the device was lost.
 const LOSS_WITHIN_MS: f64 = 500.0;
 
-/// A command at work on a model: who asked, and for which backend.
+/// A running command: its id, its host, and the backend it was requested for.
 pub(super) struct Job<'h, H: Host> {
     pub(super) host: &'h mut H,
     pub(super) id: u32,
@@ -30,7 +30,8 @@ impl<H: Host> Job<'_, H> {
         self.send(PageEventKind::Phase { phase });
     }
 
-    /// What is true of the backend object that ran; of the request, only what was asked for.
+    /// The execution report of a session: the backend object describes itself; only `requested`
+    /// comes from the request.
     pub(super) async fn report<B: Backend>(
         &self,
         session: &mut Session<B>,
@@ -40,7 +41,7 @@ impl<H: Host> Job<'_, H> {
         Ok(self.execution(session.backend(), counters, canary, mutants))
     }
 
-    /// The same of a backend without a session.
+    /// The execution report of a backend without a session.
     pub(super) fn execution<B: Backend>(
         &self,
         backend: &B,
@@ -71,9 +72,9 @@ impl<H: Host> Job<'_, H> {
     }
 }
 
-/// Why something failed on a backend: on a device that is gone everything does, each in its own way,
-/// and a browser tells of the loss a moment later.
-pub(super) async fn blame<H: Host, B: Backend>(
+/// Replaces an error by the loss of the device, if it was lost: on a lost device every command
+/// fails, each in its own way, and a browser reports the loss a moment later.
+pub(super) async fn or_loss<H: Host, B: Backend>(
     host: &mut H,
     backend: &B,
     error: EngineError,
@@ -85,7 +86,7 @@ pub(super) async fn blame<H: Host, B: Backend>(
         if let Some(loss) = backend.loss() {
             return loss.error();
         }
-        // Lets the browser tell.
+        // Gives the browser a chance to report.
         host.is_cancelled().await;
     }
     error

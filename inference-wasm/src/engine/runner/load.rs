@@ -18,7 +18,7 @@ use crate::protocol::{
     Phase, Shard,
 };
 
-/// Loads a model on the backend that was asked for, or says why not.
+/// Loads a model on the requested backend, or fails with the reason.
 pub(super) async fn load<H: Host>(
     job: &mut Job<'_, H>,
     request: &LoadRequest,
@@ -44,7 +44,7 @@ pub(super) async fn load<H: Host>(
     Ok((model, loaded))
 }
 
-/// Puts a model on the backend that was asked for.
+/// Puts a model on the requested backend.
 #[cfg_attr(
     not(any(target_arch = "wasm32", feature = "native-gpu")),
     expect(clippy::unused_async, reason = "only a GPU is waited for")
@@ -57,7 +57,7 @@ async fn prepare<H: Host>(
 ) -> Result<(Model, Loaded), EngineError> {
     let one_thread = || match request.threads {
         Some(threads @ 2..) => Err(invalid(format!(
-            "{threads} threads were asked for, expected 1: backend `{}` has one",
+            "{threads} threads were requested, expected 1: backend `{}` has one",
             request.backend
         ))),
         Some(_) | None => Ok(()),
@@ -93,7 +93,7 @@ async fn prepare<H: Host>(
     }
 }
 
-/// Ends the loading of a model on a GPU.
+/// Completes the loading of a model on a GPU.
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 async fn warm<H: Host, B: Backend>(
     job: &mut Job<'_, H>,
@@ -101,7 +101,7 @@ async fn warm<H: Host, B: Backend>(
 ) -> Result<Loaded, EngineError> {
     let start = job.host.now_ms();
     if let Err(error) = session.warm_up().await {
-        return Err(super::job::blame(job.host, session.backend(), error).await);
+        return Err(super::job::or_loss(job.host, session.backend(), error).await);
     }
     Ok(Loaded { warm_up_ms: job.host.now_ms() - start, ..describe(session) })
 }
@@ -134,10 +134,10 @@ pub(super) fn check_backend(backend: BackendName) -> Result<(), EngineError> {
     })
 }
 
-/// Refuses a file that can't lie in memory in one piece, before a byte of it is fetched.
+/// Refuses a file that can't be held in one piece of memory, before a byte of it is fetched.
 ///
-/// `most` is the greatest allocation that Rust makes, `isize::MAX` bytes: 2 GiB less one in
-/// WebAssembly's 32 bits, whatever the 4 GiB of its memory leave.
+/// `most` is the largest allocation that Rust makes, `isize::MAX` bytes: one byte less than 2 GiB
+/// in 32-bit WebAssembly, although its memory has 4 GiB.
 fn check_size(model: &ModelManifest, most: u64) -> Result<(), EngineError> {
     if model.bytes <= most {
         return Ok(());
@@ -145,7 +145,7 @@ fn check_size(model: &ModelManifest, most: u64) -> Result<(), EngineError> {
     Err(EngineError {
         kind: EngineErrorKind::OutOfMemory,
         message: format!(
-            "`{}` has {} bytes, expected {most} at most: a file lies in memory in one piece",
+            "`{}` has {} bytes, expected {most} at most: a file is held in one piece of memory",
             model.name, model.bytes
         ),
         hint: Some("use a smaller quantization; this engine is not built for memory64".into()),
@@ -165,7 +165,7 @@ fn check_manifest(model: &ModelManifest) -> Result<(), EngineError> {
     )))
 }
 
-/// Fetches all shards into one buffer and checks each, and the whole.
+/// Fetches all shards into one buffer; checks each of them and the whole.
 async fn fetch<H: Host>(
     job: &mut Job<'_, H>,
     model: &ModelManifest,
@@ -217,7 +217,7 @@ fn corrupt(what: &str, expected: &str, found: &str) -> EngineError {
     EngineError {
         kind: EngineErrorKind::ShardCorrupt,
         message: format!("{what}: expected SHA-256 {expected}, found {found}"),
-        hint: Some("what the server sends is not the file of the manifest".into()),
+        hint: Some("the server does not send the file that the manifest describes".into()),
     }
 }
 
@@ -225,7 +225,7 @@ pub(super) fn hex_sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Sends progress in steps of a percent, and at the end.
+/// Sends progress after each percent, and at the end.
 struct Progress {
     id: u32,
     bytes: u64,
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_no_allocation_holds_is_refused_with_the_numbers() {
+    fn a_file_larger_than_any_allocation_is_refused_with_its_size() {
         let bytes = 2_393_231_072;
         let (name, sha256) = ("phi".to_owned(), String::new());
         let model = ModelManifest { name, bytes, sha256, shards: Vec::new() };

@@ -1,6 +1,8 @@
 //! Carries out the host's commands, one at a time.
 //!
-//! Every command ends in exactly one `Finished` or `Failed`. All effects go through the
+//! Every command ends in exactly one `Finished` or `Failed`. All side effects go through the
+//! [`Host`]; what a command does is in `load`, `generate`, `score` and `ops`. The runner never
+//! replaces a backend by another: one that is unavailable is an error.
 //! [`Host`]; what a command does is in `load`, `generate`, `score` and `ops`. The runner never
 //! replaces a backend by another: one that is not there is an error.
 
@@ -11,7 +13,7 @@ mod model;
 mod ops;
 mod score;
 
-use self::job::{Job, blame};
+use self::job::{Job, or_loss};
 use self::model::{Model, on_session};
 use super::backend::{Backend, Loss};
 use super::host::Host;
@@ -24,7 +26,7 @@ pub struct Runner<H: Host> {
     loaded: Option<Loaded>,
 }
 
-/// What `load` left.
+/// The model that `load` left.
 struct Loaded {
     requested: BackendName,
     model: Model,
@@ -41,7 +43,7 @@ impl<H: Host> Runner<H> {
         &self.host
     }
 
-    /// The host, to be changed between commands.
+    /// The host, for changes between commands.
     pub fn host_mut(&mut self) -> &mut H {
         &mut self.host
     }
@@ -52,7 +54,7 @@ impl<H: Host> Runner<H> {
         on_session!(&loaded.model, session => session.backend().loss())
     }
 
-    /// Carries out one command: its events, and then `Finished` or `Failed`.
+    /// Carries out one command: sends its events, then `Finished` or `Failed`.
     pub async fn run(&mut self, command: Command) {
         let id = command.id;
         let last = match self.carry_out(id, command.action).await {
@@ -61,7 +63,7 @@ impl<H: Host> Runner<H> {
                 let loaded = self.loaded.as_ref().map(|loaded| &loaded.model);
                 let error = match loaded {
                     Some(model) => {
-                        on_session!(model, s => blame(&mut self.host, s.backend(), error).await)
+                        on_session!(model, s => or_loss(&mut self.host, s.backend(), error).await)
                     }
                     None => error,
                 };
@@ -78,7 +80,7 @@ impl<H: Host> Runner<H> {
                 Ok(Finished::Probe(Box::new(self.host.probe().await?)))
             }
             Action::Load(request) => {
-                // Before anything is fetched: there is no room for two.
+                // Before anything is fetched: memory does not hold two.
                 self.loaded = None;
                 let requested = request.backend;
                 let mut job = Job { host: &mut self.host, id, requested };
@@ -108,7 +110,7 @@ impl<H: Host> Runner<H> {
                 Ok(Finished::Release)
             }
             Action::Client(_) => Err(invalid(
-                "this page runs an engine and no hybrid client, expected `client.html`".into(),
+                "this page runs an engine and not the hybrid client; expected `client.html`".into(),
             )),
         }
     }
@@ -120,15 +122,15 @@ impl<H: Host> Runner<H> {
     /// A job on the loaded model, and the model.
     fn job(&mut self, id: u32) -> Result<(Job<'_, H>, &mut Model), EngineError> {
         let Some(Loaded { requested, model }) = &mut self.loaded else {
-            return Err(nothing_loaded());
+            return Err(no_model());
         };
         let requested = *requested;
         Ok((Job { host: &mut self.host, id, requested }, model))
     }
 }
 
-fn nothing_loaded() -> EngineError {
-    invalid("no model is loaded, expected a `load` that finished before".into())
+fn no_model() -> EngineError {
+    invalid("no model is loaded, expected a finished `load` first".into())
 }
 
 #[cfg(test)]

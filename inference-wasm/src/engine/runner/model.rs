@@ -17,7 +17,7 @@ pub(super) enum Model {
     Webgpu(Box<Session<Webgpu>>),
 }
 
-/// Runs an expression with the session of whichever backend is loaded.
+/// Evaluates an expression with the session of the loaded backend.
 macro_rules! on_session {
     ($model:expr, $session:ident => $run:expr) => {
         match $model {

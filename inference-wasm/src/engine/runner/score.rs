@@ -1,4 +1,4 @@
-//! The command `score`: logits of a sequence that is given, not generated.
+//! The command `score`: the logits of a given sequence.
 
 use super::job::Job;
 use crate::engine::backend::Backend;
@@ -6,7 +6,7 @@ use crate::engine::host::Host;
 use crate::engine::session::{Session, invalid};
 use crate::protocol::{EngineError, LogitsRef, Phase, ScoreRequest, Scored, Timings};
 
-/// Feeds the ids from position 0 and sends the logits after each from `from` on.
+/// Feeds the ids from position 0 and sends the logits that follow each id from `from` on.
 pub(super) async fn score<H: Host, B: Backend>(
     job: &mut Job<'_, H>,
     session: &mut Session<B>,

@@ -1,12 +1,12 @@
-//! A model's chat template: Jinja as Hugging Face's `apply_chat_template` runs it.
+//! A model's chat template: Jinja as in Hugging Face's `apply_chat_template`.
 //!
-//! The environment is that one's: `trim_blocks`, `lstrip_blocks`, loop controls, Python's string
+//! The environment is the same: `trim_blocks`, `lstrip_blocks`, loop controls, Python's string
 //! methods, `raise_exception`, a `tojson` that leaves text readable, no tools and no documents.
-//! `strftime_now` is left undefined on purpose: templates test for it and fall back to a fixed
-//! date, and a prompt that changes with the day could not be compared between tiers. A template
-//! that insists on the date is refused.
+//! `strftime_now` is undefined on purpose: templates test for it and fall back to a fixed date, and
+//! a prompt that changes with the day can't be compared between tiers. A template that insists on
+//! the date is refused.
 //!
-//! A template is somebody else's program: its steps, its depth and its text have limits.
+//! A template is an untrusted program: its steps, its depth and its output are limited.
 
 use std::sync::Arc;
 
@@ -20,12 +20,12 @@ use super::nesting;
 use crate::protocol::{EngineError, EngineErrorKind, Message, Role};
 
 const NAME: &str = "chat_template";
-/// Instructions that one rendering may take.
+/// The most instructions of one rendering.
 const MOST_STEPS: u64 = 5_000_000;
-/// Bytes that a prompt may have.
+/// The most bytes of a prompt.
 const MOST_BYTES: usize = 16 << 20;
 
-/// A template that parsed.
+/// A parsed template.
 #[derive(Debug)]
 pub(super) struct ChatTemplate {
     environment: Environment<'static>,
@@ -34,7 +34,7 @@ pub(super) struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Parses the source. `bos` and `eos` are the texts of those tokens, empty if there is none.
+    /// Parses the source. `bos` and `eos` are the texts of those tokens, empty if there are none.
     pub(super) fn new(source: &str, bos: &str, eos: &str) -> Result<Self, EngineError> {
         if let Some(what) = nesting::too_deep(source) {
             return Err(refused(&format!("can't be parsed: it has {what}")));
@@ -53,7 +53,7 @@ impl ChatTemplate {
         Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned() })
     }
 
-    /// The conversation as text. `add_generation_prompt` opens the model's next turn.
+    /// Renders a conversation. `add_generation_prompt` opens the model's next turn.
     pub(super) fn render(
         &self,
         messages: &[Message],
@@ -77,7 +77,7 @@ impl ChatTemplate {
     }
 }
 
-/// A text that can't grow beyond [`MOST_BYTES`].
+/// A buffer limited to [`MOST_BYTES`].
 struct Bounded(Vec<u8>);
 
 impl std::io::Write for Bounded {
@@ -96,8 +96,8 @@ impl std::io::Write for Bounded {
     }
 }
 
-/// Hugging Face's `{% generation %}` marks what training looks at and writes nothing; the closest
-/// that any Jinja has is a condition that always holds.
+/// Hugging Face's `{% generation %}` marks text for training and writes nothing; the closest that
+/// standard Jinja has is a condition that always holds.
 fn without_generation_tags(source: &str) -> String {
     let tag = Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").expect("it compiles");
     let replaced = tag.replace_all(source, |found: &regex::Captures<'_>| {
@@ -107,7 +107,7 @@ fn without_generation_tags(source: &str) -> String {
     replaced.into_owned()
 }
 
-/// A message as templates see it, its keys in the order in which Hugging Face's have them.
+/// A message as templates see it, with its keys in Hugging Face's order.
 impl Object for Message {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
@@ -130,7 +130,7 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// Lines that hold nothing but a block leave nothing behind.
+/// A line with nothing but a block leaves no output.
 fn syntax() -> Result<SyntaxConfig, EngineError> {
     SyntaxConfig::builder()
         .trim_blocks(true)
@@ -139,12 +139,12 @@ fn syntax() -> Result<SyntaxConfig, EngineError> {
         .map_err(|error| failed("has no syntax", &error))
 }
 
-/// What a template calls when it refuses a conversation.
+/// Called by a template to refuse a conversation.
 fn raise_exception(message: String) -> Result<Value, minijinja::Error> {
     Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
 }
 
-/// In Python `none` is not iterable; here it would be, as nothing.
+/// In Python `none` is not iterable; here it would be, as an empty sequence.
 fn is_iterable(value: &Value) -> bool {
     !value.is_none() && value.try_iter().is_ok()
 }
@@ -197,7 +197,7 @@ fn refused(why: &str) -> EngineError {
 fn failed(what: &str, error: &minijinja::Error) -> EngineError {
     let place = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
     let detail = match error.kind() {
-        // What our own writer said.
+        // The message of our own writer.
         ErrorKind::WriteFailure => std::error::Error::source(error).map(ToString::to_string),
         _ => error.detail().map(str::to_owned),
     };
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_leave_no_lines_behind() {
+    fn blocks_leave_no_empty_lines() {
         let source = "{{ bos_token }}\n{% for m in messages %}\n    {% if m.role == 'user' %}\n\
                       U: {{ m['content'] }}\n    {% endif %}\n{% endfor %}\n\
                       {% if add_generation_prompt %}A:{% endif %}";
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_date_is_not_to_be_had() {
+    fn the_date_is_unavailable() {
         let source = "{% if strftime_now is defined %}now{% else %}fixed{% endif %}";
         assert_eq!(render(source, &[]).unwrap(), "fixed");
     }

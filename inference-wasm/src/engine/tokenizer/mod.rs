@@ -1,10 +1,10 @@
-//! Text to ids and back, as the model was trained.
+//! Text to ids and back, as in the model's training.
 //!
-//! Owns the rules around the merges: which tokens are special, what begins and ends a sequence,
-//! how a conversation becomes text. Everything is built from the model file's own vocabulary and
-//! never from a second file that could disagree with it. Where `llama.cpp` and a model's own
-//! tokenizer differ, `llama.cpp` is followed: a GGUF is made for it. Weights and generation are
-//! not known here.
+//! Owns the rules around the merges: which tokens are special, what begins and ends a sequence, how
+//! a conversation becomes text. Everything comes from the model file's own vocabulary and never
+//! from a second file that could disagree with it. Where `llama.cpp` and a model's own tokenizer
+//! differ, this follows `llama.cpp`, since a GGUF is made for it. Weights and generation are not
+//! known here.
 
 mod byte_level;
 mod byte_pair;
@@ -33,12 +33,12 @@ use crate::protocol::{EngineError, EngineErrorKind, Message, Prompt, Role};
 /// A tokenizer that is ready for use.
 pub struct Tokenizer {
     algorithm: Algorithm,
-    /// Added tokens that are found in any text.
+    /// Added tokens, recognised in any text.
     user_defined: Specials,
-    /// Those and the control tokens.
+    /// Added tokens and control tokens.
     with_control: Specials,
     bytes: TokenBytes,
-    /// Ids that end an answer, in order.
+    /// Ids that end an answer, sorted.
     stop: Vec<u32>,
     bos: Option<u32>,
     eos: Option<u32>,
@@ -62,19 +62,20 @@ impl std::fmt::Debug for Tokenizer {
 }
 
 impl Tokenizer {
-    /// Builds a tokenizer from a model file; errors as of
+    /// Builds a tokenizer from a model file; fails as [`from_vocabulary`](Self::from_vocabulary)
+    /// does.
     /// [`from_vocabulary`](Self::from_vocabulary).
     pub fn from_gguf(metadata: &Metadata<'_>) -> Result<Self, EngineError> {
         Self::from_vocabulary(&Vocabulary::read(metadata)?)
     }
 
-    /// Builds a tokenizer from what a model file says.
+    /// Builds a tokenizer from a vocabulary.
     ///
-    /// Fails with `unsupported-model` for an algorithm that is not known, `invalid-model` for a
-    /// vocabulary that contradicts itself, and `chat-template` for a template that does not parse.
+    /// Fails with `unsupported-model` for an unknown algorithm, `invalid-model` for a vocabulary
+    /// that contradicts itself, and `chat-template` for a template that does not parse.
     pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         vocabulary.check()?;
-        // What each algorithm takes for granted where the file says nothing is `llama.cpp`'s.
+        // The defaults of each algorithm are `llama.cpp`'s.
         let (algorithm, default_bos, default_eos, add_bos) = match vocabulary.model.as_str() {
             "llama" => {
                 let algorithm = Algorithm::SentencePiece(SentencePiece::new(vocabulary)?);
@@ -113,7 +114,7 @@ impl Tokenizer {
         })
     }
 
-    /// Number of tokens.
+    /// The number of tokens.
     pub fn vocabulary(&self) -> usize {
         self.bytes.count()
     }
@@ -128,17 +129,17 @@ impl Tokenizer {
         self.add_bos
     }
 
-    /// Whether the model brings a chat template.
+    /// Whether the model has a chat template.
     pub fn has_chat_template(&self) -> bool {
         self.chat_template.is_some()
     }
 
-    /// The ids of a text, with nothing put before or after it but the space that SentencePiece
-    /// wants at the beginning and behind special tokens.
+    /// Encodes a text. Adds nothing before or after it except the space that SentencePiece requires
+    /// at the start and after special tokens.
     ///
-    /// With `special`, control tokens that are written out in the text are those tokens; without,
-    /// they are ordinary text. A byte that has no token in the vocabulary is left out, as every
-    /// implementation of byte-level BPE does.
+    /// With `special`, control tokens written out in the text become those tokens; without it they
+    /// are ordinary text. A byte without a token in the vocabulary is left out, as in every
+    /// implementation of byte-level BPE.
     pub fn encode(&self, text: &str, special: bool) -> Vec<u32> {
         let added = if special { &self.with_control } else { &self.user_defined };
         let (mut ids, mut begins) = (Vec::new(), true);
@@ -155,10 +156,10 @@ impl Tokenizer {
         ids
     }
 
-    /// The text of ids as it would be shown: without control tokens, U+FFFD for broken UTF-8, and
-    /// without the space that [`encode`](Self::encode) puts at the beginning.
+    /// Decodes ids to text: without control tokens, with U+FFFD for broken UTF-8, and without the
+    /// space that [`encode`](Self::encode) adds at the start.
     ///
-    /// A [`TextStream`] keeps that space: what a model writes goes on from its prompt.
+    /// A [`TextStream`] keeps that space, since a model's output continues its prompt.
     pub fn decode(&self, ids: &[u32]) -> String {
         let bytes: Vec<u8> =
             ids.iter().flat_map(|id| self.token_bytes(*id).iter().copied()).collect();
@@ -169,10 +170,10 @@ impl Tokenizer {
         String::from_utf8_lossy(added.unwrap_or(&bytes)).into_owned()
     }
 
-    /// A conversation as the text that the model was trained on. `add_generation_prompt` opens
-    /// the model's turn.
+    /// Renders a conversation with the chat template. `add_generation_prompt` opens the model's
+    /// turn.
     ///
-    /// Fails with `chat-template` where the model has none, or it refuses the conversation.
+    /// Fails with `chat-template` if the model has none, or if it refuses the conversation.
     pub fn render_chat(
         &self,
         messages: &[Message],
@@ -188,15 +189,15 @@ impl Tokenizer {
         template.render(messages, add_generation_prompt)
     }
 
-    /// What the model gets to see of a prompt.
+    /// Encodes a prompt as the model's input.
     ///
-    /// Text and conversations go through the chat template, special tokens are recognised, and a
-    /// beginning-of-sequence token that the model wants stands there exactly once, whether the
-    /// template writes it or not. An end-of-sequence token that the model wants goes to raw text
-    /// only: behind an opened turn it would end it.
+    /// Text and conversations go through the chat template, and special tokens are recognised. If
+    /// the model requires a beginning-of-sequence token, it is there exactly once, whether the
+    /// template writes it or not. An end-of-sequence token that the model requires is added to raw
+    /// text only: after an opened turn it would end that turn.
     ///
-    /// Fails with `chat-template`, or with `invalid-request` for an id that is not in the
-    /// vocabulary and for a prompt without any token.
+    /// Fails with `chat-template`, or with `invalid-request` for an id outside the vocabulary and
+    /// for a prompt without tokens.
     pub fn prompt_ids(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
         let ids = match prompt {
             Prompt::Ids(ids) => self.checked(ids)?,
@@ -213,7 +214,7 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The bytes that an id shows; none for control tokens and ids that do not exist.
+    /// The bytes of an id; none for control tokens and unknown ids.
     fn token_bytes(&self, id: u32) -> &[u8] {
         self.bytes.get(id)
     }

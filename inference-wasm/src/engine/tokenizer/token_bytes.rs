@@ -1,15 +1,15 @@
-//! The bytes that each id shows.
+//! The bytes of each id.
 
 use super::byte_level;
 use super::spelling::{SPACE, byte_of_token};
 use super::token_types::TokenType;
 use super::vocabulary::Vocabulary;
 
-/// The bytes of all ids, one after the other: a vocabulary has a quarter of a million.
+/// The bytes of all ids in one buffer: a vocabulary may have a quarter of a million.
 #[derive(Debug)]
 pub(super) struct TokenBytes {
     bytes: Vec<u8>,
-    /// Where each id's end.
+    /// The end of each id's bytes.
     ends: Vec<usize>,
 }
 
@@ -34,12 +34,12 @@ impl TokenBytes {
         Self { bytes, ends }
     }
 
-    /// Number of ids.
+    /// The number of ids.
     pub(super) fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// The bytes of an id; none for control tokens and ids that do not exist.
+    /// The bytes of an id; none for control tokens and unknown ids.
     pub(super) fn get(&self, id: u32) -> &[u8] {
         let id = id as usize;
         let start = id.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_type_shows_its_own() {
+    fn each_type_has_its_bytes() {
         let tokens = ["<s>", "<0x0A>", "▁the", "▁<x>", "<0xZZ>", "é"];
         let mut vocabulary = Vocabulary {
             model: "llama".into(),

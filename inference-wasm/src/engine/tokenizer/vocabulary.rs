@@ -1,32 +1,32 @@
-//! A vocabulary as the model file brings it: tokens, their types, merges and the ids with a
-//! meaning. Checked here, before the tokenizer is built from it; what it does to text is decided
-//! in [`Tokenizer`](super::Tokenizer).
+//! A vocabulary as stored in the model file: tokens, their types, merges and named ids. Checked
+//! here, before the tokenizer is built from it; [`Tokenizer`](super::Tokenizer) decides what it
+//! does to text.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::engine::model::{Metadata, ModelError};
 use crate::protocol::{EngineError, EngineErrorKind};
 
-/// What `tokenizer.*` in a GGUF says, unchecked.
+/// The keys `tokenizer.*` of a GGUF, unchecked.
 ///
-/// The keys are those of the [GGUF specification]; each field names its own.
+/// Each field names its key in the [GGUF specification].
 ///
 /// [GGUF specification]: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vocabulary {
-    /// `general.name`: which model it is.
+    /// `general.name`: the name of the model.
     pub name: String,
     /// `tokenizer.ggml.model`: the algorithm.
     pub model: String,
-    /// `tokenizer.ggml.pre`: how text is cut before the merges.
+    /// `tokenizer.ggml.pre`: how text is split before the merges.
     pub pre: String,
     /// `tokenizer.ggml.tokens`: the text of each id, in the alphabet of the algorithm.
     pub tokens: Vec<String>,
-    /// `tokenizer.ggml.token_type`: one for each id; empty when absent, then all are normal.
+    /// `tokenizer.ggml.token_type`: one for each id; if empty, all are normal.
     pub types: Vec<i32>,
-    /// `tokenizer.ggml.scores`: how much each id is wanted; only `llama` has them.
+    /// `tokenizer.ggml.scores`: the preference for each id; only `llama` has them.
     pub scores: Vec<f32>,
-    /// `tokenizer.ggml.merges`: `left right`, the first the most wanted.
+    /// `tokenizer.ggml.merges`: `left right`, by falling preference.
     pub merges: Vec<String>,
     /// `tokenizer.ggml.bos_token_id`: the beginning of a sequence.
     pub bos: Option<u32>,
@@ -44,56 +44,55 @@ pub struct Vocabulary {
     pub fim_rep: Option<u32>,
     /// `tokenizer.ggml.fim_sep_token_id`.
     pub fim_sep: Option<u32>,
-    /// `tokenizer.ggml.add_bos_token`: whether every sequence begins with `bos`; absent, the
+    /// `tokenizer.ggml.add_bos_token`: whether every sequence begins with `bos`; if absent, the
     /// algorithm decides.
     pub add_bos: Option<bool>,
-    /// `tokenizer.ggml.add_eos_token`: whether every sequence ends with `eos`; absent means no.
+    /// `tokenizer.ggml.add_eos_token`: whether every sequence ends with `eos`; if absent, no.
     pub add_eos: Option<bool>,
-    /// `tokenizer.ggml.add_space_prefix`: whether `llama` puts a space before text; absent means
-    /// yes.
+    /// `tokenizer.ggml.add_space_prefix`: whether `llama` adds a space before text; if absent, yes.
     pub add_space_prefix: Option<bool>,
-    /// Keys with a value that would change the ids and is not followed.
-    pub unfollowed: Vec<String>,
+    /// Keys whose value would change the ids and is not supported.
+    pub unsupported_keys: Vec<String>,
     /// `tokenizer.chat_template`: Jinja source.
     pub chat_template: Option<String>,
 }
 
-/// The algorithms, in the order of messages.
+/// The supported algorithms, in the order of messages.
 const MODELS: [&str; 3] = ["gpt2", "llama", "gemma4"];
 
-/// Why a value of `tokenizer.ggml.model` that others know is not among them.
-const UNSUPPORTED: [(&str, &str); 5] = [
-    ("bert", "WordPiece is for models that embed text and generate none"),
-    ("t5", "SentencePiece unigram is for models with an encoder, which are not run"),
-    ("rwkv", "RWKV is not run"),
-    ("plamo2", "PLaMo-2 is not run"),
+/// Why known values of `tokenizer.ggml.model` are not supported.
+const UNSUPPORTED_MODELS: [(&str, &str); 5] = [
+    ("bert", "WordPiece is for models that embed text and do not generate it"),
+    ("t5", "SentencePiece unigram is for models with an encoder, which are not supported"),
+    ("rwkv", "RWKV is not supported"),
+    ("plamo2", "PLaMo-2 is not supported"),
     ("none", "the file has no vocabulary"),
 ];
 
-/// Keys that change the ids where they are set, and that no algorithm of [`MODELS`] has.
-const UNFOLLOWED: [&str; 3] = [
+/// Keys that change the ids if set, and that no algorithm of [`MODELS`] supports.
+const UNSUPPORTED_KEYS: [&str; 3] = [
     "tokenizer.ggml.remove_extra_whitespaces",
     "tokenizer.ggml.normalizer.lowercase",
     "tokenizer.ggml.normalizer.strip_accents",
 ];
 
 impl Vocabulary {
-    /// Takes the keys out of a model file. Fails only where a key has a value of another type;
-    /// everything else is left to [`check`](Self::check).
+    /// Reads the keys from a model file. Fails only if a key has another type;
+    /// [`check`](Self::check) does the rest.
     pub fn read(metadata: &Metadata<'_>) -> Result<Self, ModelError> {
         let strings = |key: &str| -> Result<Vec<String>, ModelError> {
             let values = metadata.get::<Vec<&str>>(key)?.unwrap_or_default();
             Ok(values.into_iter().map(str::to_owned).collect())
         };
         let id = |name: &str| metadata.get::<u32>(&format!("tokenizer.ggml.{name}_token_id"));
-        let mut unfollowed = Vec::new();
-        for key in UNFOLLOWED {
+        let mut unsupported_keys = Vec::new();
+        for key in UNSUPPORTED_KEYS {
             if metadata.get_or(key, false)? {
-                unfollowed.push(format!("{key} = true"));
+                unsupported_keys.push(format!("{key} = true"));
             }
         }
         let charsmap = "tokenizer.ggml.precompiled_charsmap";
-        unfollowed.extend(metadata.contains(charsmap).then(|| charsmap.to_owned()));
+        unsupported_keys.extend(metadata.contains(charsmap).then(|| charsmap.to_owned()));
         Ok(Self {
             name: metadata.get_or::<&str>("general.name", "")?.to_owned(),
             model: metadata.require::<&str>("tokenizer.ggml.model")?.to_owned(),
@@ -113,19 +112,18 @@ impl Vocabulary {
             add_bos: metadata.get("tokenizer.ggml.add_bos_token")?,
             add_eos: metadata.get("tokenizer.ggml.add_eos_token")?,
             add_space_prefix: metadata.get("tokenizer.ggml.add_space_prefix")?,
-            unfollowed,
+            unsupported_keys,
             chat_template: metadata.get::<&str>("tokenizer.chat_template")?.map(str::to_owned),
         })
     }
 
-    /// Checks everything that building and using a tokenizer relies on, but what only one
-    /// algorithm has.
+    /// Checks everything that a tokenizer relies on, except what only one algorithm has.
     pub(super) fn check(&self) -> Result<(), EngineError> {
         self.check_model()?;
-        if let Some(key) = self.unfollowed.first() {
+        if let Some(key) = self.unsupported_keys.first() {
             return Err(EngineError {
                 kind: EngineErrorKind::UnsupportedModel,
-                message: format!("`{key}` is not followed with `{}`", self.model),
+                message: format!("`{key}` is not supported with `{}`", self.model),
                 hint: Some("the ids would be wrong; convert the model again".into()),
             });
         }
@@ -140,8 +138,8 @@ impl Vocabulary {
         Ok(())
     }
 
-    /// The pairs of the merges, and their number of each token. Both sides and what they make
-    /// must be tokens, and no pair may stand there twice.
+    /// The pairs of the merges. Both sides and the result must be tokens, and each pair must be
+    /// unique.
     pub(super) fn pairs(&self) -> Result<Vec<(String, String)>, EngineError> {
         let tokens: HashSet<&str> = self.tokens.iter().map(String::as_str).collect();
         let mut seen = HashSet::with_capacity(self.merges.len());
@@ -150,7 +148,7 @@ impl Vocabulary {
             .enumerate()
             .map(|(at, merge)| {
                 if !seen.insert(merge.as_str()) {
-                    return Err(wrong_merge(at, merge, "it is there twice"));
+                    return Err(wrong_merge(at, merge, "it is a duplicate"));
                 }
                 pair(at, merge, &tokens)
             })
@@ -162,7 +160,7 @@ impl Vocabulary {
         if MODELS.contains(&model) {
             return Ok(());
         }
-        let known = UNSUPPORTED.iter().find(|(name, _)| *name == model);
+        let known = UNSUPPORTED_MODELS.iter().find(|(name, _)| *name == model);
         let message = known.map_or_else(
             || format!("unknown `tokenizer.ggml.model`: `{model}`"),
             |(_, why)| format!("`tokenizer.ggml.model` is `{model}`: {why}"),
@@ -174,7 +172,7 @@ impl Vocabulary {
         })
     }
 
-    /// Every token is there, is some text, and is there once.
+    /// Tokens must exist, be unique and not be empty.
     fn check_tokens(&self) -> Result<(), EngineError> {
         if self.tokens.is_empty() {
             return Err(invalid("`tokenizer.ggml.tokens` is missing or empty".into()));
@@ -261,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_one_passes() {
+    fn a_valid_one_passes() {
         small().check().unwrap();
         assert_eq!(small().pairs().unwrap(), [("a".to_owned(), "b".to_owned())]);
         assert_eq!(small().token_type(0), TokenType::Control);
@@ -275,10 +273,13 @@ mod tests {
             (|v| v.model = "x".into(), "unknown `tokenizer.ggml.model`: `x`"),
             (
                 |v| v.model = "bert".into(),
-                "`tokenizer.ggml.model` is `bert`: WordPiece is for models that embed text and \
-                 generate none",
+                "`tokenizer.ggml.model` is `bert`: WordPiece is for models that embed text and do \
+                 not generate it",
             ),
-            (|v| v.unfollowed.push("some.key".into()), "`some.key` is not followed with `gpt2`"),
+            (
+                |v| v.unsupported_keys.push("some.key".into()),
+                "`some.key` is not supported with `gpt2`",
+            ),
             (|v| v.tokens[1].clear(), "token 1 of `tokenizer.ggml.tokens` is empty"),
             (
                 |v| v.fim_sep = Some(9),
@@ -286,7 +287,7 @@ mod tests {
             ),
             (
                 |v| v.merges.push("a b".into()),
-                "merge 1 of `tokenizer.ggml.merges`, `a b`: it is there twice",
+                "merge 1 of `tokenizer.ggml.merges`, `a b`: it is a duplicate",
             ),
             (|v| v.tokens.clear(), "`tokenizer.ggml.tokens` is missing or empty"),
             (|v| v.tokens[2] = "a".into(), "`tokenizer.ggml.tokens` has `a` twice, as 1 and as 2"),

@@ -1,7 +1,7 @@
-//! Weights where they are: in the bytes of the file.
+//! Weights, in place in the bytes of the file.
 //!
-//! Owns how a stored matrix or vector is read, and how parts of a matrix are multiplied. Which parts
-//! there are, and who takes which, is for the backend.
+//! Owns reading a stored matrix or vector, and multiplying parts of a matrix. The backend decides
+//! on the parts and their threads.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ impl Weight {
         self.columns / self.format.block_weights * self.format.block_bytes
     }
 
-    /// A vector as floats.
+    /// Reads a vector as floats.
     pub(super) fn floats<'a>(&self, into: &'a mut Vec<f32>) -> &'a [f32] {
         into.resize(self.columns, 0.0);
         (self.format.dequantize)(self.bytes(), into);
@@ -38,12 +38,12 @@ impl Weight {
     }
 
     /// Whether it is multiplied by the integers of activations.
-    pub(super) fn is_of_blocks(&self) -> bool {
+    pub(super) fn is_in_blocks(&self) -> bool {
         matches!(self.kernel, Kernel::Blocks(_))
     }
 
-    /// Multiplies some rows of the matrix, from `first` on, with all rows of `x`:
-    /// `[rows × outputs]`, as many outputs as `out` has room for.
+    /// Multiplies rows of the matrix, from `first` on, with all rows of `x`: `[rows × outputs]`, as
+    /// many outputs as `out` has room for.
     pub(super) fn multiply(
         &self,
         first: usize,

@@ -1,4 +1,4 @@
-//! Attention: a pass for the scores, and one for their softmax and the sum of the values.
+//! Attention: one pass for the scores, and one for their softmax and the sum of the values.
 
 use super::device::Pass;
 use super::layout::Shape;
@@ -40,7 +40,7 @@ impl Webgl {
         scores: &Scores,
         out: &Tensor,
     ) {
-        // Only as many columns as there are positions, in the scratch that has room for more.
+        // Only as many columns as positions; the scratch has room for more.
         let positions = heads.first + row_first + rows;
         let score_shape = scores.tensor.shape.with_columns(positions);
         let window = heads.window.unwrap_or(positions).min(positions);

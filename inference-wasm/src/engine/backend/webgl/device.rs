@@ -1,6 +1,8 @@
-//! The WebGL2 context, and drawing with it: programs, bindings, errors.
+//! The WebGL2 context: drawing, reading, errors.
 //!
-//! Knows no op and no tensor. What went wrong first is kept, nothing is drawn after it, and
+//! Knows no ops and no tensors. The first error is kept, nothing is drawn after it, and
+//! [`Device::check`] returns it. State is set only where it changes, since each call crosses from
+//! WebAssembly to JavaScript, and usually to another process.
 //! [`Device::check`] tells it. State is set only where it differs from what was set before, since
 //! each call crosses from WebAssembly to JavaScript, and mostly to another process.
 
@@ -20,28 +22,28 @@ use crate::engine::backend::Loss;
 use crate::engine::memory::zeros;
 use crate::protocol::{EngineError, LossReason};
 
-/// A context with what has been made in it.
+/// A context and the objects made in it.
 pub(super) struct Device {
     pub(super) gl: Gl,
     /// `MAX_TEXTURE_SIZE`, in texels.
     pub(super) most_texels: usize,
-    /// What the browser said when it took the context away.
+    /// The browser's message when it took the context away.
     lost: Rc<RefCell<Option<String>>>,
     programs: Vec<(Shader, Program)>,
     bound: Bound,
-    /// The last number that was given to a texture or a framebuffer.
+    /// The last id given to a texture or a framebuffer.
     last_id: u32,
     error: Option<EngineError>,
     clock: Option<Performance>,
-    /// When the first draw was made since the last wait.
+    /// When the first draw since the last wait was made.
     encoding_since: Option<f64>,
-    /// Draws since it was made.
+    /// Draws since the device was made.
     pub(super) draws: u64,
 }
 
 impl Drop for Device {
-    /// Gives the context back at once: its memory would else wait for the garbage collector, and a
-    /// browser takes the oldest of too many contexts away.
+    /// Frees the context at once: otherwise its memory would wait for the garbage collector, and a
+    /// browser takes away the oldest of too many contexts.
     fn drop(&mut self) {
         if let Ok(Some(extension)) = self.gl.get_extension("WEBGL_lose_context") {
             extension.unchecked_into::<WebglLoseContext>().lose_context();
@@ -49,7 +51,7 @@ impl Drop for Device {
     }
 }
 
-/// What is set in the context.
+/// The current state of the context.
 #[derive(Default)]
 struct Bound {
     program: Option<usize>,
@@ -63,16 +65,16 @@ struct Bound {
 pub(super) struct Pass<'p> {
     pub(super) shader: Shader,
     pub(super) target: &'p Target,
-    /// What is drawn of the target.
+    /// The part of the target to draw.
     pub(super) rectangle: Rectangle,
     /// Samplers of the shader, by name.
     pub(super) textures: &'p [(&'static str, &'p Texture)],
-    /// Its other uniforms; those that it does not use may be named.
+    /// Its other uniforms; those that the shader does not use are ignored.
     pub(super) numbers: &'p [(&'static str, Number<'p>)],
 }
 
 impl Device {
-    /// Takes a context over. `lost` is where its owner writes why it is gone.
+    /// Takes over a context. Its owner writes into `lost` why it was lost.
     pub(super) fn new(gl: Gl, lost: Rc<RefCell<Option<String>>>) -> Self {
         let most = gl.get_parameter(Gl::MAX_TEXTURE_SIZE).ok().and_then(|most| most.as_f64());
         gl.disable(Gl::DITHER);
@@ -115,13 +117,13 @@ impl Device {
         self.error.get_or_insert(error);
     }
 
-    /// Whether something went wrong, as far as is known.
+    /// Whether an error is known.
     pub(super) fn has_failed(&self) -> bool {
         self.error.is_some()
     }
 
-    /// Asks the context for errors, and tells what went wrong first since the device was made. It
-    /// stays wrong: what was computed since is not to be used.
+    /// Asks the context for errors, and fails with the first error since the device was made. An
+    /// error is permanent: what was computed after it must not be used.
     pub(super) fn check(&mut self) -> Result<(), EngineError> {
         let found = self.gl.get_error();
         if found == Gl::CONTEXT_LOST_WEBGL {
@@ -136,7 +138,7 @@ impl Device {
         self.error.clone().map_or(Ok(()), Err)
     }
 
-    /// A texture of so many texels across and down.
+    /// A texture of `width` × `height` texels.
     pub(super) fn texture(
         &mut self,
         texels: Texels,
@@ -147,14 +149,14 @@ impl Device {
         self.bind(0, &texture);
         let (width, height) = (width as i32, height as i32);
         self.gl.tex_storage_2d(Gl::TEXTURE_2D, 1, texels.internal(), width, height);
-        // Anything else needs filtering, which these texels have not.
+        // Other modes need filtering, which these texels don't support.
         for name in [Gl::TEXTURE_MIN_FILTER, Gl::TEXTURE_MAG_FILTER] {
             self.gl.tex_parameteri(Gl::TEXTURE_2D, name, Gl::NEAREST as i32);
         }
         Ok(texture)
     }
 
-    /// Writes a rectangle of a texture. `values` is a typed array of what the texels are made of.
+    /// Writes a rectangle of a texture. `values` is a typed array that matches `texels`.
     pub(super) fn upload(
         &mut self,
         texture: &Texture,
@@ -202,7 +204,7 @@ impl Device {
         Err(unexpected(&format!("a framebuffer of float textures is not complete: {status:#06x}")))
     }
 
-    /// Draws, unless something went wrong before.
+    /// Draws, unless there was an error before.
     pub(super) fn draw(&mut self, pass: &Pass<'_>) {
         if self.has_failed() {
             return;
@@ -241,25 +243,25 @@ impl Device {
         self.draws += 1;
     }
 
-    /// Copies a texture as a whole, from one target to another of the same size.
+    /// Copies a whole texture from one target to another of the same size.
     pub(super) fn copy(&mut self, from: &Target, to: &Target, (width, height): (usize, usize)) {
         let (width, height) = (width as i32, height as i32);
         self.gl.bind_framebuffer(Gl::READ_FRAMEBUFFER, Some(&from.handle));
         self.gl.bind_framebuffer(Gl::DRAW_FRAMEBUFFER, Some(&to.handle));
         let (mask, filter) = (Gl::COLOR_BUFFER_BIT, Gl::NEAREST);
         self.gl.blit_framebuffer(0, 0, width, height, 0, 0, width, height, mask, filter);
-        // Neither is bound for both.
+        // Neither target is bound for both reading and drawing.
         self.bound.framebuffer = 0;
     }
 
     /// Waits for all queued work, by reading a texel of the last target that was drawn to.
     pub(super) fn wait(&mut self) {
-        // None can be read where nothing was drawn: there is nothing to wait for then.
+        // Nothing can be read if nothing was drawn; then there is nothing to wait for.
         let _ = self.texel();
     }
 
-    /// Waits for all that is queued and appends a rectangle to `into`: line after line, four floats
-    /// a texel. Blocks the thread.
+    /// Waits for all queued work and appends a rectangle to `into`: line after line, four floats
+    /// per texel. Blocks the thread.
     pub(super) fn read_now(
         &mut self,
         target: &Target,
@@ -270,7 +272,7 @@ impl Device {
         let Rectangle { x, y, width, height } = rectangle;
         let count = 4 * width as usize * height as usize;
         let pixels = Float32Array::new_with_length(count as u32);
-        // The one format and type that a float target can be read as everywhere.
+        // The one format and type in which every browser reads a float target.
         let read = self.gl.read_pixels_with_opt_array_buffer_view(
             x,
             y,
@@ -289,7 +291,7 @@ impl Device {
         Ok(())
     }
 
-    /// The first number of the first texel of the target that is bound; zero where none can be read.
+    /// The first number of the first texel of the bound target; zero if it can't be read.
     pub(super) fn texel(&self) -> f32 {
         let pixel = Float32Array::new_with_length(4);
         let (format, of, into) = (Gl::RGBA, Gl::FLOAT, Some(&*pixel));
@@ -306,7 +308,7 @@ impl Device {
 
     fn bind(&mut self, unit: usize, texture: &Texture) {
         if self.bound.textures[unit] == texture.id {
-            // What follows an upload binds to the active unit.
+            // An upload goes to the active unit.
             self.activate(unit);
             return;
         }
@@ -322,7 +324,7 @@ impl Device {
         }
     }
 
-    /// The place of a shader's program, which is made if this is the first time.
+    /// The index of a shader's program, which is linked on first use.
     fn program(&mut self, shader: Shader) -> Result<usize, EngineError> {
         if let Some(index) = self.programs.iter().position(|(made, _)| *made == shader) {
             return Ok(index);
@@ -345,9 +347,9 @@ impl Device {
         }
     }
 
-    /// Why the context is gone, if it is. Asks for nothing that would wait for the GPU.
+    /// Why the context is lost, if it is. Does not wait for the GPU.
     pub(super) fn loss(&self) -> Option<Loss> {
-        // A browser may give a context back, without anything that was in it.
+        // A browser may restore a context, but without its contents.
         let is_lost = self.lost.borrow().is_some() || self.gl.is_context_lost();
         is_lost.then(|| self.taken_away())
     }
@@ -355,13 +357,13 @@ impl Device {
     fn taken_away(&self) -> Loss {
         let message = self.lost.borrow().clone().unwrap_or_default();
         let why = if message.is_empty() { "no reason given" } else { message.as_str() };
-        let message = format!("the browser has taken the WebGL2 context away: {why}");
+        let message = format!("the browser has taken away the WebGL2 context: {why}");
         Loss { reason: LossReason::Unknown, message }
     }
 
     /// The error of an object that could not be made.
     fn gone(&self, what: &str) -> EngineError {
         let reason = self.lost.borrow().clone().unwrap_or_default();
-        lost(format!("the WebGL2 context makes no more of {what}: {reason}"))
+        lost(format!("the WebGL2 context can't make {what}: {reason}"))
     }
 }

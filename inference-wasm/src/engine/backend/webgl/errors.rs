@@ -4,7 +4,7 @@ use web_sys::WebGl2RenderingContext as Gl;
 
 use crate::protocol::{EngineError, EngineErrorKind};
 
-/// The error of a context that is gone, whether the browser has told so or not.
+/// The error of a lost context, whether or not the browser has reported the loss.
 pub(super) fn lost(message: String) -> EngineError {
     EngineError { kind: EngineErrorKind::DeviceLost, message, hint: None }
 }
@@ -28,7 +28,7 @@ pub(super) fn error_of(code: u32) -> EngineError {
     unexpected(&format!("WebGL2 reports {name}"))
 }
 
-/// Something that no working WebGL2 does: this one can't be used.
+/// The error of a WebGL2 that can't be used.
 pub(super) fn unexpected(message: &str) -> EngineError {
     EngineError {
         kind: EngineErrorKind::BackendUnavailable,

@@ -1,10 +1,10 @@
-//! Whether a GPU was there when something was read from it.
+//! Whether the GPU was alive when something was read from it.
 //!
-//! When Chromium's GPU process dies, `readPixels` neither fails nor writes, `getError` has nothing to
-//! tell, and `isContextLost` is false until the browser tells of the loss, in a later turn of the
-//! event loop: in six crashes of six a reading came back as all zeros, from a context that seemed well.
-//! So a number is written to a texel and read back after each reading. Commands are carried out in
-//! order: where the number comes back, so did all that was asked for before it.
+//! When Chromium's GPU process dies, `readPixels` neither fails nor writes, `getError` reports
+//! nothing, and `isContextLost` is false until the browser reports the loss, in a later turn of the
+//! event loop: in six crashes of six a reading came back as all zeros, from a context that seemed
+//! healthy. So after each reading a number is written to a texel and read back. Commands are
+//! carried out in order: if the number comes back, so did everything requested before it.
 
 use web_sys::WebGl2RenderingContext as Gl;
 

@@ -15,10 +15,10 @@ use crate::engine::backend::{
 use crate::engine::model::{Activation, RotaryPairs, TensorInfo};
 use crate::protocol::{BackendName, CacheType, EngineError, GpuTime};
 
-/// What [`Textures`] and [`Numbers`] are cut from.
+/// The textures and numbers of a weight.
 type OfWeight<'w> = (Vec<(&'static str, &'w Texture)>, Vec<(&'static str, Number<'w>)>);
 
-/// The textures of a weight and what a shader has to know of it.
+/// The textures of a weight and the numbers that a shader needs for it.
 fn of_weight(weight: &Weight) -> OfWeight<'_> {
     let mut textures = vec![("body", &weight.body.texture)];
     let mut numbers = vec![
@@ -103,7 +103,7 @@ impl Backend for Webgl {
     }
 
     fn rms_norm(&mut self, x: &Tensor, scale: &Weight, epsilon: f32, out: &mut Tensor) {
-        let Some(factors) = &scale.vector else { return self.no_vector(scale) };
+        let Some(factors) = &scale.vector else { return self.not_a_vector(scale) };
         let textures = [("x", &x.front.texture), ("scale", &factors.front.texture)];
         let numbers = [
             ("x_shape", Number::Shape(x.shape.uniform())),
@@ -115,7 +115,7 @@ impl Backend for Webgl {
     }
 
     fn rms_norm_in_place(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
-        let Some(factors) = &scale.vector else { return self.no_vector(scale) };
+        let Some(factors) = &scale.vector else { return self.not_a_vector(scale) };
         let numbers = [
             ("scale_shape", Number::Shape(factors.shape.uniform())),
             ("columns", Number::Int(x.shape.columns as i32)),
@@ -142,7 +142,7 @@ impl Backend for Webgl {
     fn add_bias(&mut self, x: &mut Tensor, bias: &Weight) {
         match &bias.vector {
             Some(values) => self.map(Map::Add, x, values, 0),
-            None => self.no_vector(bias),
+            None => self.not_a_vector(bias),
         }
     }
 

@@ -13,32 +13,32 @@ use super::texture::Texture;
 use crate::engine::backend::Adapter;
 use crate::protocol::{EngineError, GpuTime};
 
-/// A WebGL2 context that computes.
+/// The backend: a WebGL2 context and its scratch tensors.
 pub struct Webgl {
     pub(super) device: Device,
     pub(super) adapter: Adapter,
-    /// Attention's scratch, as large as it has been needed.
+    /// Attention's scratch, as large as needed so far.
     pub(super) scores: Option<Scores>,
-    /// What the search for the best tokens leaves.
+    /// The results of the search for the best tokens.
     pub(super) found: Option<Tensor>,
     pub(super) weight_bytes: u64,
     pub(super) cache_bytes: u64,
     /// Checks that the GPU is alive after each read.
     pub(super) liveness: Liveness,
     pub(super) time: GpuTime,
-    /// Hears of the loss of the context.
+    /// Listens for the loss of the context.
     _listener: Listener,
 }
 
-/// Textures and numbers of a pass, beside its target.
+/// The textures and numbers of a pass.
 pub(super) type Textures<'p> = &'p [(&'static str, &'p Texture)];
 pub(super) type Numbers<'p> = &'p [(&'static str, Number<'p>)];
 
 impl Webgl {
-    /// Gets a context, and checks that it computes right.
+    /// Opens a context, and checks that it computes correctly.
     ///
     /// # Errors
-    /// `backend-unavailable`, with what is missing.
+    /// `backend-unavailable`, naming what is missing.
     pub fn new() -> Result<Self, EngineError> {
         let (device, listener, adapter) = context::open()?;
         Ok(Self {
@@ -54,7 +54,7 @@ impl Webgl {
         })
     }
 
-    /// Draws some rows of a tensor of this shape.
+    /// Draws the first rows of a tensor.
     fn draw_rows(
         device: &mut Device,
         shader: Shader,
@@ -74,7 +74,7 @@ impl Webgl {
         }
     }
 
-    /// Draws `out`, as many rows as given.
+    /// Draws `rows` rows of `out`.
     pub(super) fn write(
         &mut self,
         shader: Shader,
@@ -89,7 +89,7 @@ impl Webgl {
         out.rows = rows;
     }
 
-    /// Draws what becomes of `x`, which the shader reads as `x`.
+    /// Draws the new value of `x`, whose old value the shader reads as `x`.
     pub(super) fn change(
         &mut self,
         shader: Shader,
@@ -108,7 +108,7 @@ impl Webgl {
         x.swap();
     }
 
-    /// `x ← map(x, y)`, with one row of `y` for all rows of `x` where `y_step` is 0.
+    /// `x ← map(x, y)`, with one row of `y` for all rows of `x` if `y_step` is 0.
     pub(super) fn map(&mut self, map: Map, x: &mut Tensor, y: &Tensor, y_step: i32) {
         let numbers =
             [("y_shape", Number::Shape(y.shape.uniform())), ("y_step", Number::Int(y_step))];
@@ -120,8 +120,8 @@ impl Webgl {
         self.change(Shader::Map(map), x, &[], &numbers);
     }
 
-    /// Keeps the error of a weight that is no vector.
-    pub(super) fn no_vector(&mut self, weight: &Weight) {
+    /// Keeps the error of a weight that is not a vector.
+    pub(super) fn not_a_vector(&mut self, weight: &Weight) {
         let message = format!("a weight of {} rows, expected 1", weight.rows);
         self.device.fail(unexpected(&message));
     }

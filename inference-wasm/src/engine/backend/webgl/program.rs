@@ -84,14 +84,14 @@ impl Uniform {
     }
 }
 
-/// The uniforms that a program, which is in use, has; its samplers get a unit each.
+/// The uniforms of the current program; its samplers get a unit each.
 fn uniforms_of(gl: &Gl, program: &WebGlProgram) -> Vec<Uniform> {
     let count = gl.get_program_parameter(program, Gl::ACTIVE_UNIFORMS).as_f64().unwrap_or(0.0);
     let mut units = 0..UNITS;
     let mut uniforms = Vec::new();
     for index in 0..count as u32 {
         let Some(info) = gl.get_active_uniform(program, index) else { continue };
-        // An array is known by its first element.
+        // An array is listed under its first element.
         let name = info.name().trim_end_matches("[0]").to_owned();
         let Some(location) = gl.get_uniform_location(program, &name) else { continue };
         let is_sampler = [Gl::SAMPLER_2D, Gl::UNSIGNED_INT_SAMPLER_2D].contains(&info.type_());

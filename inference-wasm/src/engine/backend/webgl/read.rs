@@ -1,17 +1,17 @@
-//! Reading back: from a target to floats in memory, and where the time goes.
+//! Reading back: from a target to floats in memory, and how the time is accounted.
 //!
-//! `readPixels` waits for what is queued, and blocks the thread for as long. A fence that is looked
-//! at in turns of the event loop would not, but the browser spends the processor on looking that a
-//! software adapter computes on: a token of scribe-low took 80 ms in place of 22 in Chromium, 26 in
-//! place of 15 in Firefox, and reading through a buffer took no less. The engine lets messages in
-//! between tokens.
+//! `readPixels` waits for queued work, and blocks the thread meanwhile. Polling a fence in turns of
+//! the event loop would not, but then the browser spends the processor on polling that a software
+//! adapter computes on: a token of scribe-low took 80 ms in place of 22 in Chromium, 26 in place of
+//! 15 in Firefox, and reading through a buffer was no faster. The engine yields to messages between
+//! tokens.
 
 use super::passes::Webgl;
 use super::tensor::Tensor;
 use crate::protocol::EngineError;
 
 impl Webgl {
-    /// Waits until the GPU is through with all that is queued, or the context is gone.
+    /// Waits until the GPU has finished all queued work, or the context is lost.
     pub(super) fn wait(&mut self) -> Result<(), EngineError> {
         self.time.encode_ms += self.device.end_encoding();
         let start = self.device.now();
@@ -20,7 +20,7 @@ impl Webgl {
         self.device.check()
     }
 
-    /// Appends the first rows of a tensor to `into`, whether they have been written or not.
+    /// Appends the first rows of a tensor to `into`, whether or not they have been written.
     pub(super) fn read_rows(
         &mut self,
         x: &Tensor,

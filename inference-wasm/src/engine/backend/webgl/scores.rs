@@ -5,16 +5,16 @@ use super::tensor::Tensor;
 use crate::engine::backend::CHUNK_ROWS;
 use crate::protocol::EngineError;
 
-/// Most floats of scores that are kept, 64 MiB: a long prompt is attended to in fewer rows at a
+/// The most floats of scores that are kept, 64 MiB: a long prompt is attended to in fewer rows at a
 /// time.
 const MOST_SCORES: usize = 1 << 24;
 
 /// Scratch for scores.
 pub(super) struct Scores {
     pub(super) tensor: Tensor,
-    /// Rows of queries that it has room for, each with all heads.
+    /// Rows of queries that fit, each with all heads.
     pub(super) rows: usize,
-    /// What it was made for: heads, and positions of the cache.
+    /// The heads and the positions of the cache that it was made for.
     pub(super) made_for: (usize, usize),
 }
 

@@ -1,4 +1,5 @@
-//! Tensors, caches and weights as textures: making them and filling them. What lies where is for
+//! Tensors, caches and weights as textures: making and filling them. [`layout`](super::layout) and
+//! [`weights`](super::weights) define the layouts.
 //! [`layout`](super::layout) and [`weights`](super::weights).
 
 use js_sys::{Float32Array, Uint8Array, Uint16Array, Uint32Array};
@@ -12,7 +13,7 @@ use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
 use crate::protocol::{CacheType, EngineError, EngineErrorKind};
 
-/// Bytes that are put together for one upload: no second copy of the weights is ever whole.
+/// Bytes of one upload: a second complete copy of the weights never exists.
 const UPLOAD_BYTES: usize = 1 << 20;
 
 /// A texture that can be drawn to.
@@ -37,7 +38,7 @@ pub struct Tensor {
     /// Rows that have been written.
     pub(super) rows: usize,
     pub(super) front: Surface,
-    /// Where an op writes that reads the same tensor; made when one first does.
+    /// The texture that an op writes if it reads the same tensor; made on first use.
     pub(super) back: Option<Surface>,
 }
 
@@ -73,8 +74,8 @@ impl Tensor {
         Ok(tensor)
     }
 
-    /// Makes sure that there is a back. It begins as a copy, so that rows which no op has written
-    /// look the same from both sides.
+    /// Ensures that there is a back. It starts as a copy, so that rows which no op has written look
+    /// the same in both.
     pub(super) fn with_back(&mut self, device: &mut Device) -> Result<(), EngineError> {
         if self.back.is_none() {
             let back = Surface::new(device, self.shape.size())?;
@@ -84,7 +85,7 @@ impl Tensor {
         Ok(())
     }
 
-    /// What was drawn to the back is the tensor now.
+    /// Makes the back the front.
     pub(super) fn swap(&mut self) {
         if let Some(back) = &mut self.back {
             std::mem::swap(back, &mut self.front);
@@ -99,7 +100,7 @@ pub struct Cache {
     pub(super) is_half: bool,
     pub(super) keys: Texture,
     pub(super) values: Texture,
-    /// Both.
+    /// Draws to both.
     pub(super) target: Target,
     pub(super) bytes: u64,
 }
@@ -136,7 +137,7 @@ pub struct Weight {
     pub(super) body: Blocks,
     /// `None` for formats whose blocks are whole texels.
     pub(super) heads: Option<Blocks>,
-    /// What norms and biases take: a few kilobytes, read by every fragment of an op.
+    /// The operand of norms and biases: a few kilobytes, read by every fragment of an op.
     pub(super) vector: Option<Tensor>,
     pub(super) bytes: u64,
 }
@@ -160,7 +161,7 @@ impl Weight {
         let per = packing.body_texels();
         let (body, mut bytes) =
             blocks(device, Texels::Words, packed.body_texels(), tensor, &|texels, into| {
-                // Lines may begin within a block.
+                // A line may begin within a block.
                 let (first, last) = (texels.start / per, texels.end.div_ceil(per));
                 packed.write_bodies(first..last.min(packed.blocks), into);
                 into.drain(..(texels.start - first * per) * 16);
@@ -194,8 +195,8 @@ fn vector(device: &mut Device, file: &[u8], tensor: &TensorInfo) -> Result<Tenso
     Tensor::filled(device, tensor.columns(), &values)
 }
 
-/// A texture of `count` texels, and its bytes. `write` appends the bytes of a range of them, as many
-/// as asked for.
+/// A texture of `count` texels, and its size in bytes. `write` appends exactly the bytes of a range
+/// of them.
 fn blocks(
     device: &mut Device,
     texels: Texels,
@@ -243,7 +244,7 @@ fn blocks(
             Texels::Halves(_) => {
                 device.upload(&texture, texels, rectangle, &Uint16Array::new(&buffer));
             }
-            Texels::F32 | Texels::F16 => return Err(unexpected("blocks are of integers")),
+            Texels::F32 | Texels::F16 => return Err(unexpected("blocks consist of integers")),
         }
     }
     Ok((Blocks { texture, shift }, (width * height * texel_bytes) as u64))

@@ -30,7 +30,7 @@ impl Drop for Target {
     }
 }
 
-/// What texels are made of.
+/// The numbers in a texel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Texels {
     /// Four `f32`.
@@ -39,7 +39,7 @@ pub(super) enum Texels {
     F16,
     /// Four 32-bit words.
     Words,
-    /// So many 16-bit numbers: 1, 2 or 4.
+    /// 1, 2 or 4 numbers of 16 bits.
     Halves(usize),
 }
 
@@ -55,7 +55,7 @@ impl Texels {
         }
     }
 
-    /// Format and type of what is uploaded.
+    /// Format and type of uploaded data.
     pub(super) fn upload(self) -> (u32, u32) {
         match self {
             Self::F32 => (Gl::RGBA, Gl::FLOAT),

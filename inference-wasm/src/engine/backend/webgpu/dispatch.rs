@@ -12,34 +12,34 @@ use crate::engine::backend::Counters;
 use crate::engine::mutant::Mutants;
 use crate::protocol::{EngineError, EngineErrorKind, SeededFault};
 
-/// Workgroups along a dimension that every adapter has.
+/// Workgroups along a dimension that every adapter supports.
 pub(super) const MOST_WORKGROUPS: u32 = 65_535;
 
-/// The compute shaders' backend.
+/// The backend of compute shaders.
 #[derive(Debug)]
 pub struct Webgpu {
-    // Work goes first: its error scopes are the device's.
+    // Dropped first: its error scopes belong to the device.
     pub(super) work: Work,
     pub(super) kernels: Kernels,
     pub(super) buffers: Buffers,
-    /// What [`Backend::best`] finds.
+    /// The results of [`Backend::best`](crate::engine::backend::Backend::best).
     pub(super) found: Buffer,
     pub(super) gpu: Gpu,
     pub(super) counters: Counters,
     split: bool,
 }
 
-/// What a test may want otherwise than it is.
+/// Options for tests.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WebgpuOptions {
-    /// No more of the adapter's limits than WebGPU promises everywhere.
+    /// Use only the limits that WebGPU guarantees everywhere.
     pub least_limits: bool,
-    /// Most bytes of a binding, where that is to be less than the limit.
+    /// The most bytes of a binding, if less than the limit.
     pub binding_bytes: Option<u64>,
     /// Whether several invocations share an output of a matrix product; by default, the kind of
     /// adapter decides.
     pub split: Option<bool>,
-    /// A known defect; a build without them refuses it.
+    /// A mutant; a build without them refuses it.
     pub fault: Option<SeededFault>,
 }
 
@@ -50,7 +50,7 @@ impl Webgpu {
         Self::with(WebgpuOptions::default()).await
     }
 
-    /// The same with something changed for a test.
+    /// The same, with options for a test.
     pub async fn with(options: WebgpuOptions) -> Result<Self, EngineError> {
         let mutants = Mutants::new(options.fault)?;
         let gpu = Gpu::open(|limits| {
@@ -65,18 +65,18 @@ impl Webgpu {
         let work = Work::new(&gpu);
         let mut buffers = Buffers::default();
         let found = buffers.make(&gpu, 512, "the greatest values")?;
-        // On a CPU an invocation is a lane of a vector, and a barrier costs more than it brings.
+        // On a CPU an invocation is a lane of a vector, and a barrier costs more than it gains.
         let split = options.split.unwrap_or(!gpu.adapter.is_software);
         let (kernels, counters) = (Kernels::new(mutants), Counters::default());
         Ok(Self { work, kernels, buffers, found, gpu, counters, split })
     }
 
-    /// Destroys the device, as a driver that crashes would.
+    /// Destroys the device, as a crashing driver would.
     pub fn destroy_device(&self) {
         self.gpu.device.destroy();
     }
 
-    /// Records `workgroups` of a kernel, times `layers`.
+    /// Records a dispatch of `workgroups` × `layers` workgroups.
     pub(super) fn dispatch(
         &mut self,
         kernel: Kernel,
@@ -95,14 +95,14 @@ impl Webgpu {
         self.work.record(&self.gpu, pipeline, buffers, parameters, grid);
     }
 
-    /// Gives a tensor so many rows; notes an error if it has no room for them.
+    /// Sets a tensor's number of rows; records an error if it has no room for them.
     pub(super) fn resize(&self, out: &mut Tensor, rows: usize) {
         if rows > out.room {
             self.gpu.errors.put(EngineError {
                 kind: EngineErrorKind::GpuError,
                 message: format!(
                     "backend `webgpu`: {rows} rows for a tensor of {} columns, expected at most \
-                     {}, which it has room for",
+                     {}, for which it has room",
                     out.columns, out.room
                 ),
                 hint: None,
@@ -128,7 +128,7 @@ impl Webgpu {
         }
     }
 
-    /// How a product is shared out for so many rows of x.
+    /// The strategy of a product with `rows` rows of x.
     pub(super) fn strategy(&self, groups: usize, rows: usize) -> MatmulStrategy {
         if !self.split {
             return match rows {
@@ -136,7 +136,7 @@ impl Webgpu {
                 _ => MatmulStrategy::Rows { threads: 1, rows: 4 },
             };
         }
-        // As many as have something to do, in powers of two.
+        // As many invocations as have work, as a power of two.
         let most = if rows == 1 { 32 } else { 8 };
         let threads = (groups.max(1) as u32).min(most);
         let threads = 1 << threads.ilog2();
@@ -146,7 +146,7 @@ impl Webgpu {
         }
     }
 
-    /// Makes the pipelines that products with a matrix will need.
+    /// Makes the pipelines for products with a matrix.
     pub(super) fn prepare(&mut self, matrix: &Weight) {
         let groups = matrix.columns.div_ceil(GROUP);
         for rows in [1, 2] {
@@ -156,7 +156,7 @@ impl Webgpu {
         }
     }
 
-    /// The values of a buffer, `count` of them.
+    /// Reads `count` values of a buffer.
     pub(super) async fn floats(
         &mut self,
         buffer: &Buffer,
@@ -168,7 +168,7 @@ impl Webgpu {
             return Ok(());
         }
         self.work.read(&self.gpu, buffer, count as u64 * 4, &mut bytes).await?;
-        self.work.forget(&self.buffers.bury());
+        self.work.forget(&self.buffers.destroy_dropped());
         into.extend(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
         Ok(())
     }

@@ -2,12 +2,12 @@
 
 /// Invocations of a workgroup of matrix products.
 pub(super) const WIDTH: u32 = 64;
-/// Invocations of every other workgroup, as its WGSL says.
+/// Invocations of every other workgroup; matches the WGSL.
 pub(super) const THREADS: u32 = 64;
-/// Values that a workgroup of [`Kernel::Best`] looks at, as its WGSL says.
+/// Values that a workgroup of [`Kernel::Best`] searches; matches the WGSL.
 pub(super) const SLICE: u32 = 1024;
 
-/// A kernel, and what it is specialised to.
+/// A kernel and its specialisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
     /// Rows of a table.
@@ -19,18 +19,18 @@ pub(super) enum Kernel {
     Matmul {
         /// The number of the matrix's format.
         format: u32,
-        /// Who does what.
+        /// How the work is divided.
         strategy: MatmulStrategy,
         /// Rows are whole groups of 32.
         is_whole: bool,
     },
     /// RMS norm from one tensor to another.
     Norm,
-    /// RMS norm of heads, where they are.
+    /// RMS norm in place.
     NormInPlace,
     /// Rotary positions.
     Rope,
-    /// Keys and values into the cache.
+    /// Writes keys and values into the cache.
     Append {
         /// The cache holds halves.
         is_half: bool,
@@ -48,14 +48,14 @@ pub(super) enum Kernel {
     Best,
 }
 
-/// How the work of a matrix product is shared out.
+/// How the work of a matrix product is divided among invocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum MatmulStrategy {
-    /// An invocation an output and a row of x: no barriers, which a CPU pays dearly for.
+    /// One invocation per output and row of x: no barriers, which are expensive on a CPU.
     PerOutput,
-    /// So many invocations an output, for a row of x.
+    /// `threads` invocations per output, for one row of x.
     Split { threads: u32 },
-    /// So many invocations an output, for up to so many rows of x.
+    /// `threads` invocations per output, for up to `rows` rows of x.
     Rows { threads: u32, rows: u32 },
 }
 
@@ -68,7 +68,7 @@ impl MatmulStrategy {
         }
     }
 
-    /// Rows of x that a workgroup takes.
+    /// Rows of x per workgroup.
     pub(super) fn rows(self) -> u32 {
         match self {
             Self::PerOutput | Self::Split { .. } => 1,
@@ -97,7 +97,7 @@ impl Element {
 }
 
 impl Kernel {
-    /// Buffers that it reads, and that it writes, bound in this order behind the parameters.
+    /// The number of buffers that it reads and writes, bound in this order after the parameters.
     pub(super) fn bindings(self) -> [u32; 2] {
         match self {
             Self::Matmul { .. } | Self::Norm => [2, 1],

@@ -1,7 +1,6 @@
-//! Kernels: which there are, of which pieces of WGSL each is put together, and their pipelines.
+//! Pipelines: made once, when something that needs one is loaded, or at warm-up.
+//! [`work`](super::work) runs them.
 //!
-//! A pipeline is made once, when something that needs it is loaded or at the warm-up. What a kernel
-//! is run on is for [`work`](super::work).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,12 +19,12 @@ use crate::engine::mutant::Mutants;
 #[derive(Debug)]
 pub(super) struct Pipeline {
     pub(super) raw: ComputePipeline,
-    /// Which of the layouts its bind groups have.
+    /// The layout of its bind groups.
     pub(super) bindings: [u32; 2],
     pub(super) layout: BindGroupLayout,
 }
 
-/// The pipelines that have been made.
+/// The pipelines made so far.
 #[derive(Debug)]
 pub(super) struct Kernels {
     mutants: Mutants,
@@ -34,7 +33,7 @@ pub(super) struct Kernels {
 }
 
 impl Kernels {
-    /// None yet. All will have `faults`.
+    /// No pipelines yet. All will have `mutants`.
     pub(super) fn new(mutants: Mutants) -> Self {
         Self { mutants, made: HashMap::new(), layouts: HashMap::new() }
     }
@@ -66,7 +65,7 @@ impl Kernels {
     }
 }
 
-/// The layout of kernels with so many buffers to read and to write.
+/// The layout of kernels with this many buffers to read and to write.
 fn layouts(device: &wgpu::Device, [reads, writes]: [u32; 2]) -> (BindGroupLayout, PipelineLayout) {
     let entry = |binding, ty, has_dynamic_offset| BindGroupLayoutEntry {
         binding,

@@ -1,8 +1,10 @@
-//! Backend `webgpu`: compute shaders, in a page by the browser's WebGPU and natively by a driver.
+//! Backend `webgpu`: compute shaders, in a page through the browser's WebGPU and natively through a
+//! driver.
 //!
-//! Weights stay the bits of the file and are unpacked where they are multiplied; sums are `f32`.
-//! Ops only record what is to be done, see [`work`]; which kernels there are is in [`kernels`], how
-//! weights lie in [`packing`]. Never computes anything on the CPU.
+//! Weights keep the bits of the file and are unpacked where they are multiplied; sums are `f32`.
+//! [`ops`] only record dispatches, which [`work`] submits; [`kernel`] lists the kernels, [`wgsl`]
+//! composes their source, and [`packing`] defines the layout of weights. Nothing is computed on the
+//! CPU.
 
 mod buffers;
 mod dispatch;

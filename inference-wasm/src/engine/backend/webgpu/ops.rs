@@ -13,9 +13,9 @@ use crate::engine::backend::{
 use crate::engine::model::{Activation, RotaryPairs, TensorInfo};
 use crate::protocol::{BackendName, CacheType, EngineError, GpuTime};
 
-/// Most ids that one dispatch of the embedding takes: they lie among its parameters.
+/// The most ids of one dispatch of the embedding: they are among its parameters.
 const EMBED_IDS: usize = 32;
-/// Most values that [`Backend::best`] looks for; with more, reading the row is as good.
+/// The most values that [`Backend::best`] searches for; beyond that, reading the row is as fast.
 const MOST_BEST: usize = 64;
 
 impl Backend for Webgpu {
@@ -44,10 +44,10 @@ impl Backend for Webgpu {
     }
 
     async fn settle(&mut self) -> Result<(), EngineError> {
-        // The answer is of no interest; that it came is.
+        // Only the arrival of the answer matters.
         let mut bytes = Vec::new();
         self.work.read(&self.gpu, &self.found, 4, &mut bytes).await?;
-        self.work.forget(&self.buffers.bury());
+        self.work.forget(&self.buffers.destroy_dropped());
         Ok(())
     }
 
@@ -248,7 +248,7 @@ impl Backend for Webgpu {
         self.work.record(&self.gpu, pipeline, &[&x.buffer, &self.found], &parameters, grid);
         let mut found = Vec::new();
         self.work.read(&self.gpu, &self.found, bytes, &mut found).await?;
-        self.work.forget(&self.buffers.bury());
+        self.work.forget(&self.buffers.destroy_dropped());
         let words = |bytes: &[u8; 8]| {
             let [a, b, c, d, logit @ ..] = *bytes;
             Candidate { id: u32::from_le_bytes([a, b, c, d]), logit: f32::from_le_bytes(logit) }

@@ -2,11 +2,11 @@
 
 use super::buffers::Buffer;
 
-/// `[rows × columns]` in row order, with room for more.
+/// `[rows × columns]` in row order, with room for more rows.
 #[derive(Debug)]
 pub struct Tensor {
     pub(super) buffer: Buffer,
-    /// Rows that there is room for.
+    /// Rows of capacity.
     pub(super) room: usize,
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -17,7 +17,7 @@ pub struct Tensor {
 pub struct Cache {
     pub(super) keys: Buffer,
     pub(super) values: Buffer,
-    /// Words hold two halves each.
+    /// Each word holds two halves.
     pub(super) is_half: bool,
     pub(super) row_words: usize,
 }

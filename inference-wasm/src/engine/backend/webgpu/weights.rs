@@ -1,7 +1,7 @@
 //! Weights on the device.
 //!
-//! A matrix that is larger than a binding can be lies in several buffers, whole rows in each. What
-//! is uploaded goes over in pieces, so that there never is a second copy of a matrix.
+//! A matrix larger than the largest binding is stored in several buffers, with whole rows in each.
+//! Uploads go in pieces, so that a second copy of a matrix never exists.
 
 use super::buffers::{Buffer, Buffers, most_bytes};
 use super::gpu::Gpu;
@@ -13,7 +13,7 @@ use crate::engine::model::TensorInfo;
 use crate::engine::quant::Format;
 use crate::protocol::{EngineError, EngineErrorKind};
 
-/// Bytes that are packed and handed over at a time, about.
+/// The approximate number of bytes packed and uploaded at a time.
 const PIECE: usize = 4 << 20;
 
 /// A matrix or a vector of weights.
@@ -25,8 +25,7 @@ pub struct Weight {
     pub(super) row_words: usize,
     /// At least one.
     pub(super) parts: Vec<Part>,
-    /// A single row as floats, where it is stored otherwise: what is added or multiplied element
-    /// by element.
+    /// A single row as floats, if stored in another format: an operand of element-wise ops.
     floats: Option<Buffer>,
 }
 
@@ -39,7 +38,7 @@ pub(super) struct Part {
 }
 
 impl Weight {
-    /// Uploads a weight from the file; returns it and its bytes on the device.
+    /// Uploads a weight from the file; returns it and its size on the device in bytes.
     pub(super) fn upload(
         gpu: &Gpu,
         buffers: &mut Buffers,
@@ -84,14 +83,14 @@ impl Weight {
         self.floats.as_ref().unwrap_or(&self.parts[0].buffer)
     }
 
-    /// The kernel of a product with it.
+    /// The kernel of a product with this matrix.
     pub(super) fn product(&self, strategy: MatmulStrategy) -> Kernel {
         let is_whole = self.columns.is_multiple_of(GROUP);
         Kernel::Matmul { format: self.format.id, strategy, is_whole }
     }
 }
 
-/// Packs rows and hands them over, some at a time.
+/// Packs and uploads rows, some at a time.
 fn write(gpu: &Gpu, buffer: &Buffer, packing: Packing, stored: &[u8], row_bytes: usize) {
     let rows_at_once = (PIECE / row_bytes.max(1)).max(1);
     let mut packed = Vec::new();

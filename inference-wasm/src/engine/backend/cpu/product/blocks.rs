@@ -1,38 +1,38 @@
-//! What a format of blocks offers to the loops, and what it is multiplied by.
+//! What a format of blocks offers to the loops, and the loops' operands.
 
 use crate::engine::backend::cpu::activation::Activations;
 use crate::engine::lanes::{F32x4, I8x16, I16x8};
 
-/// A format of blocks of `BYTES` bytes whose weights are integers with a scale, in groups of 32:
+/// A format with blocks of `BYTES` bytes whose weights are integers with a scale, in groups of 32:
 /// weight `i` of a group is `scale · q[i] + least[i / 16]`.
 ///
-/// [`unpack`](Self::unpack) says all there is to say. The rest is for speed: what it leaves to be
-/// computed where it is not needed.
+/// [`unpack`](Self::unpack) defines the format. The rest is for speed: it avoids computing what is
+/// not needed.
 pub(crate) trait Blocks<const BYTES: usize> {
     /// Groups of 32 weights in a block: a divisor of [`DEPTH`].
     const GROUPS: usize = 1;
 
-    /// The greatest magnitude of an integer, 4096 at most. Up to [`NARROW`], products of all 32
-    /// fit one sum; above, the first and the last 16 are summed apart.
+    /// The greatest magnitude of an integer, at most 4096. Up to [`NARROW`], products of all 32 fit
+    /// one sum; above it, the first and the last 16 are summed separately.
     const GREATEST: i16 = 4096;
 
-    /// Which least values there are.
+    /// Which least values the format has.
     const LEAST: Least = Least::Halves;
 
-    /// What is added to each integer to make a number from 0 to 127, in formats where that can be
-    /// done: those are multiplied as bytes where that is fast.
+    /// The offset that makes each integer a number from 0 to 127, in formats where one exists:
+    /// those are multiplied as bytes where that is fast.
     const SEVEN_BITS: Option<i16> = None;
 
     /// Unpacks a group of a block.
     fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked;
 
-    /// The integers alone.
+    /// Only the integers.
     #[inline(always)]
     fn integers(block: &[u8; BYTES], group: usize) -> [I16x8; 4] {
         Self::unpack(block, group).q
     }
 
-    /// The integers as numbers from 0 to 127, in formats that say they have them.
+    /// The integers as numbers from 0 to 127, in formats with that offset.
     #[inline(always)]
     fn seven_bits(block: &[u8; BYTES], group: usize) -> [I8x16; 2] {
         let offset = Self::SEVEN_BITS.unwrap_or_default();
@@ -55,7 +55,7 @@ pub(crate) trait Blocks<const BYTES: usize> {
 /// The least values of a format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Least {
-    /// It has none.
+    /// None.
     None,
     /// One for all 32 weights of a group.
     Whole,
@@ -70,13 +70,12 @@ pub(super) const NARROW: i16 = 2048;
 /// A group of weights, ready to be multiplied.
 #[derive(Clone, Copy)]
 pub(crate) struct Unpacked {
-    /// The 32 integers in order, of magnitude 4096 at most: 16 products with activations of 16
-    /// bits then stay below 2³¹. A format with a scale for every 16 weights multiplies them by
-    /// it here.
+    /// The 32 integers in order, of magnitude 4096 at most: 16 products with activations of 16 bits
+    /// then stay below 2³¹. A format with a scale for every 16 weights multiplies them by it here.
     pub(crate) q: [I16x8; 4],
-    /// What they are multiplied by.
+    /// Their factor.
     pub(crate) scale: f32,
-    /// What is added to each of the first 16 and of the last; 0 in formats without.
+    /// Added to each of the first 16 and of the last; 0 in formats without least values.
     pub(crate) least: [f32; 2],
 }
 
@@ -84,20 +83,20 @@ pub(crate) struct Unpacked {
 #[derive(Clone, Copy)]
 pub(crate) struct Scales {
     pub(crate) scale: F32x4,
-    /// Not read in formats without; of a format with one for the whole group, the first.
+    /// Unused in formats without; if there is one for the whole group, it is the first.
     pub(crate) least: [F32x4; 2],
 }
 
-/// What a format of blocks is multiplied by: `[rows × columns]` in blocks, to
-/// `[rows × outputs]`.
+/// The operands of a product with a format of blocks: `[rows × columns]` in blocks, to `[rows ×
+/// outputs]`.
 pub(crate) struct BlockJob<'a> {
     /// Stored rows, one after another: `[outputs × columns]`.
     pub(crate) weights: &'a [u8],
     /// Activations.
     pub(crate) x: &'a [Activations],
-    /// Groups of 32 in a row, of weights and of activations.
+    /// Groups of 32 in a row of weights, and of activations.
     pub(crate) row_groups: usize,
-    /// Where the results go, row after row.
+    /// The results, row after row.
     pub(crate) out: &'a mut [f32],
     /// Floats in a row of `out`.
     pub(crate) outputs: usize,
@@ -106,7 +105,7 @@ pub(crate) struct BlockJob<'a> {
 /// Groups that a panel holds.
 pub(super) const DEPTH: usize = 16;
 
-/// What a group adds to the sums of four outputs, given its sum of products.
+/// The term that a group adds to the sums of four outputs, given its sums of products.
 #[inline(always)]
 pub(super) fn term<F: Blocks<BYTES>, const BYTES: usize>(
     products: F32x4,

@@ -1,27 +1,27 @@
 //! Products of plain floats.
 //!
-//! `TILE` rows of activations by one row of weights while there are that many rows; the others one
-//! at a time, by as many rows of weights. Four accumulators either way.
+//! `TILE` rows of activations by one row of weights, while there are that many rows; the rest one
+//! at a time, by `TILE` rows of weights. Four accumulators either way.
 
 use crate::engine::lanes::{F32x4, padded};
 
 /// A format of plain floats, `BYTES` for four of them.
 pub(crate) trait Floats<const BYTES: usize> {
-    /// Bytes of one.
+    /// Bytes of one weight.
     const ONE: usize = BYTES / 4;
-    /// Four weights.
+    /// Unpacks four weights.
     fn unpack(four: &[u8; BYTES]) -> F32x4;
 }
 
-/// What a format of floats is multiplied by.
+/// The operands of a product with a format of floats.
 pub(crate) struct FloatJob<'a> {
     /// Stored rows, one after another: `[outputs × columns]`.
     pub(crate) weights: &'a [u8],
     /// Activations: `[rows × columns]`.
     pub(crate) x: &'a [f32],
-    /// Floats in a row, of weights and of activations.
+    /// Floats in a row of weights, and of activations.
     pub(crate) columns: usize,
-    /// Where the results go, row after row.
+    /// The results, row after row.
     pub(crate) out: &'a mut [f32],
     /// Floats in a row of `out`.
     pub(crate) outputs: usize,
@@ -59,7 +59,7 @@ struct Tiles<X, W> {
 }
 
 impl<'a, A: ?Sized + 'a, B: ?Sized + 'a, X: Fn(usize) -> &'a A, W: Fn(usize) -> &'a B> Tiles<X, W> {
-    /// Fills `out`, `[rows × outputs]`, with what tiles of the three sizes come to.
+    /// Fills `out`, `[rows × outputs]`, with tiles of the three sizes.
     #[inline(always)]
     fn multiply(
         &self,

@@ -82,8 +82,7 @@ mod tests {
         assert_eq!(Kernel::of(&unknown).unwrap_err().kind, EngineErrorKind::UnsupportedModel);
     }
 
-    /// As bytes and as 16-bit integers, over blocks of every byte there is and activations up to
-    /// the greatest.
+    /// As bytes and as 16-bit integers, over random blocks and activations up to the greatest.
     fn multiplies_bytes_exactly<F: Blocks<BYTES>, const BYTES: usize>() {
         let mut state = 0x2545_f491_u32;
         let mut next = || {
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn products_of_bytes_are_those_of_integers() {
+    fn products_of_bytes_equal_those_of_integers() {
         multiplies_bytes_exactly::<Q40, _>();
         multiplies_bytes_exactly::<Q41, _>();
         multiplies_bytes_exactly::<Q50, _>();

@@ -1,4 +1,5 @@
-// RMS norm: a workgroup a row, whose threads add their squares up.
+// RMS norm: one workgroup per row or head, whose threads sum the squares together. The functions
+// and bindings for the output are declared after this piece.
 
 struct Params {
     rows: u32,
