@@ -23,7 +23,7 @@ impl Mutants {
             Some(fault) => Err(EngineError {
                 kind: crate::protocol::EngineErrorKind::InvalidRequest,
                 message: format!(
-                    "fault `{}` was asked for, but this build carries no seeded faults",
+                    "seeded fault `{}` was requested, but this build carries no seeded faults",
                     fault.as_str()
                 ),
                 hint: Some("build the bundle with the feature `seeded-faults`".into()),

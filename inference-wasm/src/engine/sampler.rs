@@ -19,7 +19,7 @@ enum Rule {
 }
 
 /// The most candidates for which a search is cheaper than reading the whole row.
-const MOST_CANDIDATES: usize = 64;
+const MAX_CANDIDATES: usize = 64;
 
 /// The parameters of a seeded draw, checked.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ impl Sampler {
         match &self.rule {
             Rule::Greedy => Some(1),
             Rule::Seeded { filters, .. } => {
-                (1..=MOST_CANDIDATES).contains(&filters.top_k).then_some(filters.top_k)
+                (1..=MAX_CANDIDATES).contains(&filters.top_k).then_some(filters.top_k)
             }
         }
     }

@@ -3,7 +3,6 @@
 //! A [`Backend`] owns its tensors; the forward pass only passes handles around, so that weights and
 //! activations can live on a GPU. Work is queued in order, and results are visible only through
 //! [`Backend::read`], which is `async` because a browser can't block on a GPU.
-//! [`Backend::read`], which is `async` because a browser can't wait for a GPU.
 //!
 //! A backend never hands work to another one.
 

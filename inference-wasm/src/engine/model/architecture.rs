@@ -41,7 +41,7 @@ pub struct Architecture {
     /// Which factors a file may have for the frequencies of the rotary embedding.
     pub factors: FactorTensors,
     /// The size of the family, by its number of layers, that scales queries by width / heads; no
-    /// key tells. All others scale by the head size.
+    /// key says so. All others scale by the head size.
     pub scaled_by_width: Option<usize>,
 }
 

@@ -66,12 +66,12 @@ impl<'a> Cursor<'a> {
         self.array(what).map(u64::from_le_bytes)
     }
 
-    /// A count of items of at least `least_bytes` each. Fails if the rest of the file can't hold
+    /// A count of items of at least `min_bytes` each. Fails if the rest of the file can't hold
     /// them, so that no caller allocates by a made-up number.
-    pub(crate) fn count(&mut self, least_bytes: usize, what: &str) -> Result<usize, ModelError> {
+    pub(crate) fn count(&mut self, min_bytes: usize, what: &str) -> Result<usize, ModelError> {
         let offset = self.offset();
         let count = self.u64(what)?;
-        let most = self.remaining() / least_bytes;
+        let most = self.remaining() / min_bytes;
         match usize::try_from(count) {
             Ok(count) if count <= most => Ok(count),
             _ => Err(ModelError::broken(

@@ -3,7 +3,6 @@
 //! Zero-copy: only names and offsets are copied. An existing [`Gguf`] is consistent: every tensor
 //! is inside the file, aligned, apart from the others, and has as many bytes as its shape and type
 //! need. [`Weights`](super::Weights) interprets the tensors.
-//! [`Weights`](super::Weights) to find out.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
@@ -19,10 +18,10 @@ const VERSION: u32 = 3;
 /// The alignment in bytes, if `general.alignment` is absent.
 const DEFAULT_ALIGNMENT: u32 = 32;
 /// ggml's limit.
-const MOST_DIMENSIONS: u32 = 4;
+const MAX_DIMENSIONS: u32 = 4;
 /// The smallest entry of a tensor: length of the name, number of dimensions, one dimension, type,
 /// offset.
-const LEAST_TENSOR_BYTES: usize = 8 + 4 + 8 + 4 + 8;
+const MIN_TENSOR_BYTES: usize = 8 + 4 + 8 + 4 + 8;
 
 /// An open GGUF file.
 #[derive(Debug)]
@@ -72,7 +71,7 @@ impl<'a> Gguf<'a> {
         let mut cursor = Cursor::new(file);
         check_magic(&mut cursor)?;
         check_version(&mut cursor)?;
-        let tensor_count = cursor.count(LEAST_TENSOR_BYTES, "the number of tensors")?;
+        let tensor_count = cursor.count(MIN_TENSOR_BYTES, "the number of tensors")?;
         let key_count = Metadata::read_count(&mut cursor)?;
         let metadata = Metadata::read(&mut cursor, key_count)?;
         let alignment = alignment(&metadata)?;
@@ -190,8 +189,8 @@ impl<'a> Entry<'a> {
     fn read_dimensions(cursor: &mut Cursor<'a>, what: &str) -> Result<Vec<usize>, ModelError> {
         let offset = cursor.offset();
         let count = cursor.u32(what)?;
-        if !(1..=MOST_DIMENSIONS).contains(&count) {
-            let expected = format!("1 to {MOST_DIMENSIONS} dimensions");
+        if !(1..=MAX_DIMENSIONS).contains(&count) {
+            let expected = format!("1 to {MAX_DIMENSIONS} dimensions");
             return Err(ModelError::broken(what, offset, expected, count.to_string()));
         }
         let mut dimensions = Vec::new();

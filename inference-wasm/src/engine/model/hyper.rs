@@ -1,6 +1,5 @@
 //! The hyper-parameters of a model: its keys, completed by its row in the table of
 //! [architectures](super::architecture), and checked.
-//! [architectures](super::architecture), and checked.
 //!
 //! [`keys`](super::keys) decides which keys a file may have.
 
@@ -44,7 +43,6 @@ pub struct HyperParameters {
     /// The layout of rotary pairs in a head.
     pub pairs: RotaryPairs,
     /// The rotary embedding of global layers, and of local ones too if
-    /// [`local_rope`](Self::local_rope) is `None`.
     /// [`local_rope`](Self::local_rope) is `None`.
     pub rope: Rope,
     /// The rotary embedding of local layers, if it differs.

@@ -22,7 +22,7 @@ use super::ModelError;
 use super::cursor::Cursor;
 
 /// The smallest entry: length of the key, type, one byte of value.
-const LEAST_ENTRY_BYTES: usize = 8 + 4 + 1;
+const MIN_ENTRY_BYTES: usize = 8 + 4 + 1;
 
 /// The key-value pairs of a file. See the [module](self) for an overview of its methods.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ impl<'a> Metadata<'a> {
 
     /// Reads the number of entries, for which the rest of the file must have room.
     pub(crate) fn read_count(cursor: &mut Cursor<'a>) -> Result<usize, ModelError> {
-        cursor.count(LEAST_ENTRY_BYTES, "the number of metadata keys")
+        cursor.count(MIN_ENTRY_BYTES, "the number of metadata keys")
     }
 
     /// The value of a key; `None` if it is absent, an error if it has another type.
@@ -229,10 +229,10 @@ fn value<'a>(cursor: &mut Cursor<'a>, kind: u32, what: &str) -> Result<Value<'a>
     }
     let offset = cursor.offset();
     let element = cursor.u32(what)?;
-    let Some(least_bytes) = least_bytes(element) else {
+    let Some(min_bytes) = min_bytes(element) else {
         return Err(unknown_type(what, offset, element));
     };
-    let count = cursor.count(least_bytes, &format!("the length of the array of {what}"))?;
+    let count = cursor.count(min_bytes, &format!("the length of the array of {what}"))?;
     let start = cursor.offset();
     for _ in 0..count {
         scalar(cursor, element, what)?;
@@ -241,7 +241,7 @@ fn value<'a>(cursor: &mut Cursor<'a>, kind: u32, what: &str) -> Result<Value<'a>
 }
 
 /// The smallest element of an array, in bytes; `None` for a type that can't be an element.
-fn least_bytes(kind: u32) -> Option<usize> {
+fn min_bytes(kind: u32) -> Option<usize> {
     match kind {
         0 | 1 | 7 => Some(1),
         2 | 3 => Some(2),

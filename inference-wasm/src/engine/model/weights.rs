@@ -3,7 +3,6 @@
 //! Generic over the weight: its place in the file as read here, a backend's own handle once it is
 //! loaded. Shapes are `[rows × columns]`; each row of a matrix gives one output. A model's row in
 //! the table of [architectures](super::architecture) decides which optional weights it has.
-//! [architectures](super::architecture).
 
 use super::architecture::Architecture;
 use super::finder::Finder;

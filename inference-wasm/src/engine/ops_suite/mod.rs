@@ -5,7 +5,6 @@
 //! and the room after them is checked afterwards. A value may be off by a bound that counts
 //! roundings ([`bounds`]), never by a measured distance. The [runner](super::runner) delivers the
 //! report.
-//! [runner](super::runner)'s business.
 //!
 //! To add a case, add a line to the [`table`]. To add an op, implement [`Op`](op::Op) for a type
 //! beside those of its family, name it in [`case`], and add its bound to the list in [`bounds`].

@@ -8,7 +8,7 @@ use crate::protocol::EngineError;
 
 /// The parts of a case's name.
 pub(super) struct Labels {
-    /// The op, as [`Backend`] calls it.
+    /// The op's name in reports.
     pub(super) op: &'static str,
     /// The format of its weights, or of the numbers of its cache; `F32` if it has neither.
     pub(super) weights: &'static str,

@@ -3,8 +3,6 @@
 //! Every command ends in exactly one `Finished` or `Failed`. All side effects go through the
 //! [`Host`]; what a command does is in `load`, `generate`, `score` and `ops`. The runner never
 //! replaces a backend by another: one that is unavailable is an error.
-//! [`Host`]; what a command does is in `load`, `generate`, `score` and `ops`. The runner never
-//! replaces a backend by another: one that is not there is an error.
 
 mod generate;
 mod job;

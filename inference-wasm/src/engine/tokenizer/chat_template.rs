@@ -21,9 +21,9 @@ use crate::protocol::{EngineError, EngineErrorKind, Message, Role};
 
 const NAME: &str = "chat_template";
 /// The most instructions of one rendering.
-const MOST_STEPS: u64 = 5_000_000;
+const MAX_STEPS: u64 = 5_000_000;
 /// The most bytes of a prompt.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// A parsed template.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl ChatTemplate {
         }
         let mut environment = Environment::new();
         environment.set_syntax(syntax()?);
-        environment.set_fuel(Some(MOST_STEPS));
+        environment.set_fuel(Some(MAX_STEPS));
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
@@ -77,15 +77,13 @@ impl ChatTemplate {
     }
 }
 
-/// A buffer limited to [`MOST_BYTES`].
+/// A buffer limited to [`MAX_BYTES`].
 struct Bounded(Vec<u8>);
 
 impl std::io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > MOST_BYTES {
-            return Err(std::io::Error::other(format!(
-                "its text has more than {MOST_BYTES} bytes"
-            )));
+        if self.0.len() + bytes.len() > MAX_BYTES {
+            return Err(std::io::Error::other(format!("its text has more than {MAX_BYTES} bytes")));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())

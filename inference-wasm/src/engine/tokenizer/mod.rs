@@ -64,7 +64,6 @@ impl std::fmt::Debug for Tokenizer {
 impl Tokenizer {
     /// Builds a tokenizer from a model file; fails as [`from_vocabulary`](Self::from_vocabulary)
     /// does.
-    /// [`from_vocabulary`](Self::from_vocabulary).
     pub fn from_gguf(metadata: &Metadata<'_>) -> Result<Self, EngineError> {
         Self::from_vocabulary(&Vocabulary::read(metadata)?)
     }

@@ -6,24 +6,24 @@
 //! it.
 
 /// The most operators and brackets of one tag. Real templates have some dozens.
-const MOST_OPERATORS: usize = 500;
+const MAX_OPERATORS: usize = 500;
 /// The most `elif` of a template.
-const MOST_BRANCHES: usize = 200;
+const MAX_BRANCHES: usize = 200;
 
 /// What is too deep in a source, if anything.
 pub(super) fn too_deep(source: &str) -> Option<String> {
     let branches = source.matches("elif").count();
-    if branches > MOST_BRANCHES {
-        return Some(format!("{branches} `elif`, expected {MOST_BRANCHES} at most"));
+    if branches > MAX_BRANCHES {
+        return Some(format!("{branches} `elif`, expected {MAX_BRANCHES} at most"));
     }
     let mut rest = source;
     while let Some(at) = ["{{", "{%"].iter().filter_map(|open| rest.find(open)).min() {
         let (operators, bytes) = tag(&rest[at..]);
-        if operators > MOST_OPERATORS {
+        if operators > MAX_OPERATORS {
             let line = source[..source.len() - rest.len() + at].matches('\n').count() + 1;
             return Some(format!(
                 "{operators} operators and brackets in the tag of line {line}, \
-                 expected {MOST_OPERATORS} at most"
+                 expected {MAX_OPERATORS} at most"
             ));
         }
         rest = &rest[at + bytes..];

@@ -8,7 +8,6 @@ use crate::protocol::{EngineError, EngineErrorKind};
 
 /// The text of one generation. Feed it each id, show the text it returns, and end with
 /// [`finish`](Self::finish).
-/// [`finish`](Self::finish).
 #[derive(Debug)]
 pub struct TextStream<'t> {
     tokenizer: &'t Tokenizer,

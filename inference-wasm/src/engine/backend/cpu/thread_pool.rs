@@ -112,7 +112,6 @@ impl ThreadPool {
 
     /// Calls `work` for each piece, with a number below [`threads`](Self::threads) that no two
     /// threads share at a time.
-    /// [`threads`](Self::threads), and no two threads have the same at a time.
     pub(crate) fn for_each<T: Send>(
         &self,
         pieces: impl Iterator<Item = T> + Send,

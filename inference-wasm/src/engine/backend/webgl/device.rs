@@ -3,8 +3,6 @@
 //! Knows no ops and no tensors. The first error is kept, nothing is drawn after it, and
 //! [`Device::check`] returns it. State is set only where it changes, since each call crosses from
 //! WebAssembly to JavaScript, and usually to another process.
-//! [`Device::check`] tells it. State is set only where it differs from what was set before, since
-//! each call crosses from WebAssembly to JavaScript, and mostly to another process.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,7 +24,7 @@ use crate::protocol::{EngineError, LossReason};
 pub(super) struct Device {
     pub(super) gl: Gl,
     /// `MAX_TEXTURE_SIZE`, in texels.
-    pub(super) most_texels: usize,
+    pub(super) max_texels: usize,
     /// The browser's message when it took the context away.
     lost: Rc<RefCell<Option<String>>>,
     programs: Vec<(Shader, Program)>,
@@ -82,7 +80,7 @@ impl Device {
         gl.pixel_storei(Gl::UNPACK_ALIGNMENT, 1);
         Self {
             gl,
-            most_texels: most.unwrap_or(0.0) as usize,
+            max_texels: most.unwrap_or(0.0) as usize,
             lost,
             programs: Vec::new(),
             bound: Bound::default(),

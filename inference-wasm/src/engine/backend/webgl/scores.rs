@@ -7,7 +7,7 @@ use crate::protocol::EngineError;
 
 /// The most floats of scores that are kept, 64 MiB: a long prompt is attended to in fewer rows at a
 /// time.
-const MOST_SCORES: usize = 1 << 24;
+const MAX_SCORES: usize = 1 << 24;
 
 /// Scratch for scores.
 pub(super) struct Scores {
@@ -24,7 +24,7 @@ impl Scores {
         heads: usize,
         positions: usize,
     ) -> Result<Self, EngineError> {
-        let rows = (MOST_SCORES / (heads * positions).max(1)).clamp(1, CHUNK_ROWS);
+        let rows = (MAX_SCORES / (heads * positions).max(1)).clamp(1, CHUNK_ROWS);
         let tensor = Tensor::new(device, rows * heads, positions)?;
         Ok(Self { tensor, rows, made_for: (heads, positions) })
     }

@@ -1,6 +1,5 @@
 //! Tensors, caches and weights as textures: making and filling them. [`layout`](super::layout) and
 //! [`weights`](super::weights) define the layouts.
-//! [`layout`](super::layout) and [`weights`](super::weights).
 
 use js_sys::{Float32Array, Uint8Array, Uint16Array, Uint32Array};
 
@@ -48,7 +47,7 @@ impl Tensor {
         rows: usize,
         columns: usize,
     ) -> Result<Self, EngineError> {
-        let shape = Shape::new(rows, columns, device.most_texels)?;
+        let shape = Shape::new(rows, columns, device.max_texels)?;
         let front = Surface::new(device, shape.size())?;
         Ok(Self { shape, rows: 0, front, back: None })
     }
@@ -112,7 +111,7 @@ impl Cache {
         width: usize,
         cache_type: CacheType,
     ) -> Result<Self, EngineError> {
-        let shape = Shape::new(positions, width, device.most_texels)?;
+        let shape = Shape::new(positions, width, device.max_texels)?;
         let (texels, texel_bytes, is_half) = match cache_type {
             CacheType::F32 => (Texels::F32, 16, false),
             CacheType::F16 => (Texels::F16, 8, true),
@@ -204,7 +203,7 @@ fn blocks(
     tensor: &TensorInfo,
     write: &dyn Fn(std::ops::Range<usize>, &mut Vec<u8>),
 ) -> Result<(Blocks, u64), EngineError> {
-    let most = device.most_texels;
+    let most = device.max_texels;
     let widest = most.max(1).ilog2();
     // About as wide as high.
     let shift = (count.max(1).next_power_of_two().ilog2().div_ceil(2)).min(widest);

@@ -39,7 +39,7 @@ impl Buffers {
         bytes: u64,
         what: &str,
     ) -> Result<Buffer, EngineError> {
-        let most = most_bytes(gpu);
+        let most = max_bytes(gpu);
         let size = bytes.next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         if size > most {
             return Err(EngineError {
@@ -81,7 +81,7 @@ impl Drop for Buffer {
 }
 
 /// The most bytes of one buffer that a kernel can access.
-pub(super) fn most_bytes(gpu: &Gpu) -> u64 {
+pub(super) fn max_bytes(gpu: &Gpu) -> u64 {
     gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size) / ALIGNMENT
         * ALIGNMENT
 }

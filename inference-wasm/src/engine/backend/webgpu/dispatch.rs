@@ -13,7 +13,7 @@ use crate::engine::mutant::Mutants;
 use crate::protocol::{EngineError, EngineErrorKind, SeededFault};
 
 /// Workgroups along a dimension that every adapter supports.
-pub(super) const MOST_WORKGROUPS: u32 = 65_535;
+pub(super) const MAX_WORKGROUPS: u32 = 65_535;
 
 /// The backend of compute shaders.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Webgpu {
             return;
         }
         let workgroups = workgroups as u32;
-        let x = workgroups.min(MOST_WORKGROUPS);
+        let x = workgroups.min(MAX_WORKGROUPS);
         let grid = [x, workgroups.div_ceil(x), layers as u32];
         let pipeline = self.kernels.get(&self.gpu.device, kernel);
         self.work.record(&self.gpu, pipeline, buffers, parameters, grid);

@@ -1,6 +1,5 @@
 //! Pipelines: made once, when something that needs one is loaded, or at warm-up.
 //! [`work`](super::work) runs them.
-//!
 
 use std::collections::HashMap;
 use std::rc::Rc;

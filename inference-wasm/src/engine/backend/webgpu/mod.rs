@@ -2,7 +2,7 @@
 //! driver.
 //!
 //! Weights keep the bits of the file and are unpacked where they are multiplied; sums are `f32`.
-//! [`ops`] only record dispatches, which [`work`] submits; [`kernel`] lists the kernels, [`wgsl`]
+//! The [`ops`] only record dispatches, which [`work`] submits; [`kernel`] lists the kernels, [`wgsl`]
 //! composes their source, and [`packing`] defines the layout of weights. Nothing is computed on the
 //! CPU.
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::dispatch::{MOST_WORKGROUPS, Webgpu};
+use super::dispatch::{MAX_WORKGROUPS, Webgpu};
 use super::kernel::{Element, Kernel, SLICE, THREADS, WIDTH};
 use super::packing::GROUP;
 use super::tensor::{Cache, Tensor};
@@ -16,7 +16,7 @@ use crate::protocol::{BackendName, CacheType, EngineError, GpuTime};
 /// The most ids of one dispatch of the embedding: they are among its parameters.
 const EMBED_IDS: usize = 32;
 /// The most values that [`Backend::best`] searches for; beyond that, reading the row is as fast.
-const MOST_BEST: usize = 64;
+const MAX_BEST: usize = 64;
 
 impl Backend for Webgpu {
     type Weight = Weight;
@@ -234,7 +234,7 @@ impl Backend for Webgpu {
         x: &Tensor,
         count: usize,
     ) -> Result<Option<Vec<Candidate>>, EngineError> {
-        if count > MOST_BEST || x.rows == 0 {
+        if count > MAX_BEST || x.rows == 0 {
             return Ok(None);
         }
         let slices = x.columns.div_ceil(SLICE as usize);
@@ -244,7 +244,7 @@ impl Backend for Webgpu {
         }
         let pipeline = self.kernels.get(&self.gpu.device, Kernel::Best);
         let parameters = [x.columns as u32, count as u32];
-        let grid = [(slices as u32).min(MOST_WORKGROUPS), 1, 1];
+        let grid = [(slices as u32).min(MAX_WORKGROUPS), 1, 1];
         self.work.record(&self.gpu, pipeline, &[&x.buffer, &self.found], &parameters, grid);
         let mut found = Vec::new();
         self.work.read(&self.gpu, &self.found, bytes, &mut found).await?;

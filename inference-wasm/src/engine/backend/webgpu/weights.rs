@@ -3,7 +3,7 @@
 //! A matrix larger than the largest binding is stored in several buffers, with whole rows in each.
 //! Uploads go in pieces, so that a second copy of a matrix never exists.
 
-use super::buffers::{Buffer, Buffers, most_bytes};
+use super::buffers::{Buffer, Buffers, max_bytes};
 use super::gpu::Gpu;
 use super::kernel::{Kernel, MatmulStrategy};
 use super::packing::{GROUP, Packing};
@@ -48,7 +48,7 @@ impl Weight {
         let packing = Packing::of(tensor.format);
         let (rows, columns) = (tensor.rows(), tensor.columns());
         let row_words = packing.row_words(columns);
-        let part_rows = (most_bytes(gpu) / (row_words as u64 * 4).max(1)) as usize;
+        let part_rows = (max_bytes(gpu) / (row_words as u64 * 4).max(1)) as usize;
         if part_rows == 0 {
             return Err(too_wide(gpu, tensor, row_words));
         }
@@ -113,7 +113,7 @@ fn too_wide(gpu: &Gpu, tensor: &TensorInfo, row_words: usize) -> EngineError {
              once",
             tensor.name,
             row_words * 4,
-            most_bytes(gpu)
+            max_bytes(gpu)
         ),
         hint: None,
     }

@@ -34,7 +34,7 @@ const SLOTS: usize = 1024;
 /// The most bytes of a dispatch's parameters.
 pub(super) const SLOT_BYTES: usize = 256;
 /// The most buffers of a dispatch, besides its parameters.
-const MOST_BUFFERS: usize = 4;
+const MAX_BUFFERS: usize = 4;
 
 /// Milliseconds between polls for an answer; browsers don't repeat shorter timers.
 #[cfg(target_arch = "wasm32")]
@@ -51,7 +51,7 @@ struct Dispatch {
 }
 
 /// The contents of a bind group: a layout, and the ids of the buffers.
-type GroupKey = ([u32; 2], [u64; MOST_BUFFERS]);
+type GroupKey = ([u32; 2], [u64; MAX_BUFFERS]);
 
 /// Recorded work, and the objects kept for recording more.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Work {
 
     /// The bind group of some buffers, made when first needed.
     fn group(&mut self, gpu: &Gpu, pipeline: &Pipeline, buffers: &[&Buffer]) -> BindGroup {
-        let mut ids = [0; MOST_BUFFERS];
+        let mut ids = [0; MAX_BUFFERS];
         for (id, buffer) in ids.iter_mut().zip(buffers) {
             *id = buffer.id;
         }
