@@ -15,7 +15,7 @@ use half::f16;
 use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 18;
+pub(crate) const BYTES: usize = 18;
 
 pub(crate) const TABLE: [i8; 16] =
     [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];

@@ -13,7 +13,7 @@ use half::f16;
 use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 18;
+pub(crate) const BYTES: usize = 18;
 
 pub(crate) static FORMAT: Format =
     Format { id: 2, name: "Q4_0", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };

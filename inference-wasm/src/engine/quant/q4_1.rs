@@ -14,7 +14,7 @@ use half::f16;
 use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 20;
+pub(crate) const BYTES: usize = 20;
 
 pub(crate) static FORMAT: Format =
     Format { id: 3, name: "Q4_1", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };

@@ -16,7 +16,7 @@ use half::f16;
 use super::format::Format;
 use super::superblock::{Bytes32, WEIGHTS, scale_and_least};
 
-const BYTES: usize = size_of::<Block>();
+pub(crate) const BYTES: usize = size_of::<Block>();
 
 #[derive(Clone, Copy, bytemuck::AnyBitPattern)]
 #[repr(C)]

@@ -14,7 +14,7 @@ use half::f16;
 use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 22;
+pub(crate) const BYTES: usize = 22;
 
 pub(crate) static FORMAT: Format =
     Format { id: 6, name: "Q5_0", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };

@@ -15,7 +15,7 @@ use half::f16;
 use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 24;
+pub(crate) const BYTES: usize = 24;
 
 pub(crate) static FORMAT: Format =
     Format { id: 7, name: "Q5_1", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };

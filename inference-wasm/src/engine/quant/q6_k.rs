@@ -17,7 +17,7 @@ use half::f16;
 use super::format::Format;
 use super::superblock::{Bytes32, WEIGHTS};
 
-const BYTES: usize = size_of::<Block>();
+pub(crate) const BYTES: usize = size_of::<Block>();
 
 #[derive(Clone, Copy, bytemuck::AnyBitPattern)]
 #[repr(C)]

@@ -12,7 +12,7 @@ use half::f16;
 use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 34;
+pub(crate) const BYTES: usize = 34;
 
 pub(crate) static FORMAT: Format =
     Format { id: 8, name: "Q8_0", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };

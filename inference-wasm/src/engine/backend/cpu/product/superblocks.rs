@@ -14,12 +14,12 @@ const GROUPS: usize = WEIGHTS / 32;
 /// `Q2_K`.
 pub(super) struct Q2K;
 
-impl Blocks<{ size_of::<q2_k::Block>() }> for Q2K {
+impl Blocks<{ q2_k::BYTES }> for Q2K {
     const GROUPS: usize = GROUPS;
     const GREATEST: i16 = 45;
 
     #[inline(always)]
-    fn unpack(block: &[u8; size_of::<q2_k::Block>()], group: usize) -> Unpacked {
+    fn unpack(block: &[u8; q2_k::BYTES], group: usize) -> Unpacked {
         let block: &q2_k::Block = bytemuck::cast_ref(block);
         let parts = [block.parts[2 * group], block.parts[2 * group + 1]];
         let q = fields(&block.q[group / 4], group % 4 * 2, 3);
@@ -35,13 +35,13 @@ impl Blocks<{ size_of::<q2_k::Block>() }> for Q2K {
 /// `Q3_K`.
 pub(super) struct Q3K;
 
-impl Blocks<{ size_of::<q3_k::Block>() }> for Q3K {
+impl Blocks<{ q3_k::BYTES }> for Q3K {
     const GROUPS: usize = GROUPS;
     const GREATEST: i16 = 128;
     const LEAST: Least = Least::None;
 
     #[inline(always)]
-    fn unpack(block: &[u8; size_of::<q3_k::Block>()], group: usize) -> Unpacked {
+    fn unpack(block: &[u8; q3_k::BYTES], group: usize) -> Unpacked {
         let block: &q3_k::Block = bytemuck::cast_ref(block);
         let low = fields(&block.low[group / 4], group % 4 * 2, 3);
         let high = fields(&block.high, group, 1);
@@ -54,14 +54,14 @@ impl Blocks<{ size_of::<q3_k::Block>() }> for Q3K {
 /// `Q4_K`.
 pub(super) struct Q4K;
 
-impl Blocks<{ size_of::<q4_k::Block>() }> for Q4K {
+impl Blocks<{ q4_k::BYTES }> for Q4K {
     const GROUPS: usize = GROUPS;
     const GREATEST: i16 = 15;
     const LEAST: Least = Least::Whole;
     const SEVEN_BITS: Option<i16> = Some(0);
 
     #[inline(always)]
-    fn unpack(block: &[u8; size_of::<q4_k::Block>()], group: usize) -> Unpacked {
+    fn unpack(block: &[u8; q4_k::BYTES], group: usize) -> Unpacked {
         let block: &q4_k::Block = bytemuck::cast_ref(block);
         let [s, m] = scale_and_least(&block.parts, group).map(f32::from);
         Unpacked {
@@ -75,14 +75,14 @@ impl Blocks<{ size_of::<q4_k::Block>() }> for Q4K {
 /// `Q5_K`.
 pub(super) struct Q5K;
 
-impl Blocks<{ size_of::<q5_k::Block>() }> for Q5K {
+impl Blocks<{ q5_k::BYTES }> for Q5K {
     const GROUPS: usize = GROUPS;
     const GREATEST: i16 = 31;
     const LEAST: Least = Least::Whole;
     const SEVEN_BITS: Option<i16> = Some(0);
 
     #[inline(always)]
-    fn unpack(block: &[u8; size_of::<q5_k::Block>()], group: usize) -> Unpacked {
+    fn unpack(block: &[u8; q5_k::BYTES], group: usize) -> Unpacked {
         let block: &q5_k::Block = bytemuck::cast_ref(block);
         let [s, m] = scale_and_least(&block.parts, group).map(f32::from);
         let low = fields(&block.pairs[group / 2], group % 2 * 4, 15);
@@ -98,13 +98,13 @@ impl Blocks<{ size_of::<q5_k::Block>() }> for Q5K {
 /// `Q6_K`.
 pub(super) struct Q6K;
 
-impl Blocks<{ size_of::<q6_k::Block>() }> for Q6K {
+impl Blocks<{ q6_k::BYTES }> for Q6K {
     const GROUPS: usize = GROUPS;
     const LEAST: Least = Least::None;
 
     /// The greatest integer is −32 · −128 = 4096.
     #[inline(always)]
-    fn unpack(block: &[u8; size_of::<q6_k::Block>()], group: usize) -> Unpacked {
+    fn unpack(block: &[u8; q6_k::BYTES], group: usize) -> Unpacked {
         let block: &q6_k::Block = bytemuck::cast_ref(block);
         let low = fields(&block.low[group / 4][group % 2], group / 2 % 2 * 4, 15);
         let high = fields(&block.high[group / 4], group % 4 * 2, 3);
