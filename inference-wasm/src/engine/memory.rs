@@ -1,6 +1,6 @@
 //! Memory: allocations that may fail, and how much this instance of the engine has taken.
 
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// Bytes of the module's linear memory, which never shrinks; `None` natively, where memory is
 /// shared with the rest of the process.
@@ -25,11 +25,11 @@ pub(crate) fn zeros<T: bytemuck::Zeroable + Clone>(
     let mut values = Vec::new();
     let count = count.unwrap_or(usize::MAX);
     if values.try_reserve_exact(count).is_err() {
-        return Err(EngineError {
-            kind: EngineErrorKind::OutOfMemory,
-            message: format!("no memory for {what}: {count} numbers of {} bytes", size_of::<T>()),
-            hint: Some("ask for a smaller context with `context_tokens`".into()),
-        });
+        return Err(EngineError::out_of_memory(format!(
+            "no memory for {what}: {count} numbers of {} bytes",
+            size_of::<T>()
+        ))
+        .with_hint("ask for a smaller context with `context_tokens`"));
     }
     values.resize(count, T::zeroed());
     Ok(values)

@@ -7,7 +7,8 @@
 //! The modules below are listed from the lowest floor to the highest. Each imports only from the
 //! floors above it in the list and from [`protocol`](crate::protocol).
 
-// Numbers and bytes: vector lanes, allocations, stored weight types.
+// Errors, vector lanes, allocations, stored weight types.
+mod error;
 mod lanes;
 mod memory;
 pub mod quant;

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::backend::Candidate;
-use crate::protocol::{EngineError, EngineErrorKind, Sampling};
+use crate::protocol::{EngineError, Sampling};
 
 /// A sampling rule with the state of its random generator.
 #[derive(Debug)]
@@ -94,11 +94,7 @@ fn check(name: &str, value: f32, range: &str, is_right: bool) -> Result<(), Engi
     if is_right {
         return Ok(());
     }
-    Err(EngineError {
-        kind: EngineErrorKind::InvalidRequest,
-        message: format!("sampling `{name}` is {value}, expected {range}"),
-        hint: None,
-    })
+    Err(EngineError::invalid_request(format!("sampling `{name}` is {value}, expected {range}")))
 }
 
 /// The id with the highest logit; of equal ones, the lowest.
@@ -120,11 +116,8 @@ fn best(logits: &(impl Iterator<Item = (u32, f32)> + Clone)) -> Result<u32, Engi
 }
 
 fn broken(message: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::InvalidModel,
-        message: format!("no token can be chosen: {message}"),
-        hint: Some("the weights are broken, or the backend's arithmetic is wrong".into()),
-    }
+    EngineError::invalid_model(format!("no token can be chosen: {message}"))
+        .with_hint("the weights are broken, or the backend's arithmetic is wrong")
 }
 
 /// The ids and probabilities left by all filters, by falling probability and, among equals, by
@@ -190,6 +183,7 @@ fn unit(bits: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::EngineErrorKind;
 
     fn seeded(seed: u64, temperature: f32, top_k: u32, top_p: f32, min_p: f32) -> Sampling {
         Sampling::Seeded { seed, temperature, top_k, top_p, min_p }

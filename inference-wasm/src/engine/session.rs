@@ -32,16 +32,12 @@ impl Prepared {
         let weights = Weights::find(&gguf, &hyper)?;
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         if tokenizer.vocabulary() > hyper.vocabulary {
-            return Err(EngineError {
-                kind: EngineErrorKind::InvalidModel,
-                message: format!(
-                    "the tokenizer has {} tokens, expected at most {}, the rows of \
+            return Err(EngineError::invalid_model(format!(
+                "the tokenizer has {} tokens, expected at most {}, the rows of \
                      `token_embd.weight`",
-                    tokenizer.vocabulary(),
-                    hyper.vocabulary
-                ),
-                hint: None,
-            });
+                tokenizer.vocabulary(),
+                hyper.vocabulary
+            )));
         }
         let architecture: &str = gguf.metadata.require("general.architecture")?;
         let parameters = gguf.tensors.values().map(|tensor| tensor.weights() as u64).sum();
@@ -90,7 +86,7 @@ impl<B: Backend> Session<B> {
             Prepared::read(&file)?;
         let positions = positions.map_or(hyper.context, |positions| positions as usize);
         if !(1..=hyper.context).contains(&positions) {
-            return Err(invalid(format!(
+            return Err(EngineError::invalid_request(format!(
                 "`context_tokens` is {positions}, expected 1 to {}, the model's context",
                 hyper.context
             )));
@@ -192,27 +188,29 @@ impl<B: Backend> Session<B> {
     /// on an empty prompt or an id outside the vocabulary.
     pub fn begin(&mut self, prompt: &[u32], max_tokens: u32) -> Result<usize, EngineError> {
         let Some((_, all_but_last)) = prompt.split_last() else {
-            return Err(invalid("the prompt has no tokens, expected 1 or more".into()));
+            return Err(EngineError::invalid_request(
+                "the prompt has no tokens, expected 1 or more",
+            ));
         };
         let vocabulary = self.hyper().vocabulary;
         if let Some((at, id)) = (0..).zip(prompt).find(|&(_, &id)| id as usize >= vocabulary) {
             let at: usize = at;
-            return Err(invalid(format!(
+            return Err(EngineError::invalid_request(format!(
                 "token {at} of the prompt is {id}, expected an id below {vocabulary}"
             )));
         }
         let needed = prompt.len() as u64 + u64::from(max_tokens);
         if needed > self.positions as u64 {
-            return Err(EngineError {
-                kind: EngineErrorKind::ContextOverflow,
-                message: format!(
+            return Err(EngineError::new(
+                EngineErrorKind::ContextOverflow,
+                format!(
                     "{} prompt tokens and {max_tokens} to generate need {needed} positions, \
                      expected at most {}, which is what the context holds",
                     prompt.len(),
                     self.positions
                 ),
-                hint: Some("shorten the prompt or ask for fewer tokens".into()),
-            });
+            )
+            .with_hint("shorten the prompt or ask for fewer tokens"));
         }
         let common = self.cached.iter().zip(all_but_last).take_while(|(a, b)| a == b).count();
         self.cached.truncate(common);
@@ -242,11 +240,11 @@ impl<B: Backend> Session<B> {
     ) -> Result<(), EngineError> {
         let floats = rows.len().saturating_mul(self.hyper().vocabulary);
         if into.try_reserve(floats).is_err() {
-            return Err(EngineError {
-                kind: EngineErrorKind::OutOfMemory,
-                message: format!("no memory for {} rows of logits", rows.len()),
-                hint: Some("ask for fewer rows".into()),
-            });
+            return Err(EngineError::out_of_memory(format!(
+                "no memory for {} rows of logits",
+                rows.len()
+            ))
+            .with_hint("ask for fewer rows"));
         }
         let start = into.len();
         self.transformer.logits(&mut self.backend, rows, into).await?;
@@ -274,9 +272,4 @@ impl<B: Backend> Session<B> {
     pub async fn canary(&mut self) -> Result<Canary, EngineError> {
         canary::run(&mut self.backend).await
     }
-}
-
-/// The error for an invalid command.
-pub(crate) fn invalid(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::InvalidRequest, message, hint: None }
 }

@@ -101,15 +101,8 @@ impl Backend for Reference {
     }
 
     fn rms_norm(&mut self, x: &Matrix, scale: &Matrix, epsilon: f32, out: &mut Matrix) {
-        out.values.clear();
-        for row in 0..x.rows() {
-            let x = x.row(row);
-            let mean = dot(x, x) / x.len() as f32;
-            let root = (mean + epsilon).sqrt();
-            for (x, scale) in x.iter().zip(&scale.values) {
-                out.values.push(x / root * scale);
-            }
-        }
+        out.values.clone_from(&x.values);
+        self.rms_norm_in_place(out, scale, epsilon);
     }
 
     fn rms_norm_in_place(&mut self, x: &mut Matrix, scale: &Matrix, epsilon: f32) {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::protocol::{EngineError, EngineErrorKind, LossReason};
+use crate::protocol::{EngineError, LossReason};
 
 /// The work of a backend since it was made, and what it holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,11 +41,7 @@ pub struct Loss {
 impl Loss {
     /// The error of a command that needs the device.
     pub fn error(&self) -> EngineError {
-        EngineError {
-            kind: EngineErrorKind::DeviceLost,
-            message: self.message.clone(),
-            hint: Some("load the model again".into()),
-        }
+        EngineError::device_lost(self.message.clone()).with_hint("load the model again")
     }
 }
 

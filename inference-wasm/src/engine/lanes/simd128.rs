@@ -1,4 +1,4 @@
-//! Lanes as WebAssembly's 128-bit vectors. The unsafe code is only loads and stores, each from a
+//! Lanes as WebAssembly's 128-bit vectors; `portable` documents the operations. The unsafe code is only loads and stores, each from a
 //! reference to an array of exactly 16 (or 8) bytes.
 
 #![expect(unsafe_code, reason = "vector loads and stores take raw pointers")]
@@ -44,14 +44,12 @@ impl I16x8 {
         Self(load(values))
     }
 
-    /// Two integers, repeated four times.
     #[inline(always)]
     pub(crate) fn splat_pair(pair: &[i16; 2]) -> Self {
         // SAFETY: `pair` is valid for 4 bytes, and `v128_load32_splat` requires no alignment.
         Self(unsafe { wasm::v128_load32_splat(pair.as_ptr().cast()) })
     }
 
-    /// Eight numbers, saturated to 16 bits.
     #[inline(always)]
     pub(crate) fn narrowed(low: I32x4, high: I32x4) -> Self {
         Self(wasm::i16x8_narrow_i32x4(low.0, high.0))
@@ -63,13 +61,11 @@ impl I16x8 {
         unsafe { wasm::v128_store(to.as_mut_ptr().cast(), self.0) }
     }
 
-    /// One integer in all lanes.
     #[inline(always)]
     pub(crate) fn splat(value: i16) -> Self {
         Self(wasm::i16x8_splat(value))
     }
 
-    /// 16 bytes as signed numbers, in order.
     #[inline(always)]
     pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
         let half = |bytes: &[u8; 8]| {
@@ -80,7 +76,6 @@ impl I16x8 {
         [half(low), half(high)]
     }
 
-    /// The low nibbles of 16 bytes in order, then the high ones.
     #[inline(always)]
     pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 4] {
         let half = |bytes: &[u8; 8]| {
@@ -93,7 +88,6 @@ impl I16x8 {
         [low(a), low(b), high(a), high(b)]
     }
 
-    /// Four rows of four pairs as four columns: pair `p` of each row in order.
     #[inline(always)]
     pub(crate) fn transposed([a, b, c, d]: [Self; 4]) -> [Self; 4] {
         let low_ab = wasm::i32x4_shuffle::<0, 4, 1, 5>(a.0, b.0);
@@ -108,13 +102,11 @@ impl I16x8 {
         ]
     }
 
-    /// `self − value` in every lane.
     #[inline(always)]
     pub(crate) fn minus(self, value: i16) -> Self {
         Self(wasm::i16x8_sub(self.0, wasm::i16x8_splat(value)))
     }
 
-    /// Products of 16 by 16 bits; lane `j` holds `a[2j]·b[2j] + a[2j+1]·b[2j+1]`.
     #[inline(always)]
     pub(crate) fn dot(self, other: Self) -> I32x4 {
         I32x4(wasm::i32x4_dot_i16x8(self.0, other.0))
@@ -129,7 +121,6 @@ impl I16x8 {
         [Self(wasm::u16x8_extend_low_u8x16(fields)), Self(wasm::u16x8_extend_high_u8x16(fields))]
     }
 
-    /// `value` in lane `j` where bit `j` is set, 0 elsewhere.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u8, value: i16) -> Self {
         let each = wasm::u16x8(1, 2, 4, 8, 16, 32, 64, 128);
@@ -137,7 +128,6 @@ impl I16x8 {
         Self(wasm::v128_and(wasm::i16x8_eq(set, each), wasm::i16x8_splat(value)))
     }
 
-    /// The entries of `table` for the low nibbles of 16 bytes in order, then for the high ones.
     #[inline(always)]
     pub(crate) fn from_table(bytes: &[u8; 16], table: &[i8; 16]) -> [Self; 4] {
         let (bytes, table) = (load(bytes), load(table));
@@ -156,7 +146,6 @@ impl I16x8 {
         Self(wasm::i16x8_add(self.0, other.0))
     }
 
-    /// `self · value` in every lane.
     #[inline(always)]
     pub(crate) fn times(self, value: i16) -> Self {
         Self(wasm::i16x8_mul(self.0, wasm::i16x8_splat(value)))
@@ -169,7 +158,6 @@ impl I8x16 {
         Self(load(values))
     }
 
-    /// The low nibbles of 16 bytes, and the high ones.
     #[inline(always)]
     pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 2] {
         let bytes = load(bytes);
@@ -177,7 +165,6 @@ impl I8x16 {
         [Self(low), Self(wasm::u8x16_shr(bytes, 4))]
     }
 
-    /// Two vectors, saturated to `i8`, one after the other.
     #[inline(always)]
     pub(crate) fn narrowed(low: I16x8, high: I16x8) -> Self {
         Self(wasm::i8x16_narrow_i16x8(low.0, high.0))
@@ -195,8 +182,6 @@ impl I8x16 {
         I32x4(wasm::i32x4_relaxed_dot_i8x16_i7x16_add(self.0, seven.0, sum.0))
     }
 
-    /// `sum` plus products with numbers from 0 to 127: lane `j` adds those of bytes `4j` to `4j +
-    /// 3`.
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
     pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
@@ -213,7 +198,6 @@ impl I8x16 {
 impl I32x4 {
     pub(crate) const ZERO: Self = Self(wasm::i32x4(0, 0, 0, 0));
 
-    /// The sum of each vector's lanes.
     #[inline(always)]
     pub(crate) fn totals([a, b, c, d]: [Self; 4]) -> Self {
         let halves = |a: v128, b: v128| {
@@ -235,31 +219,26 @@ impl I32x4 {
         Self(wasm::i32x4_splat(value))
     }
 
-    /// Shifts left, filling with zeros.
     #[inline(always)]
     pub(crate) fn shl(self, bits: u32) -> Self {
         Self(wasm::i32x4_shl(self.0, bits))
     }
 
-    /// Shifts right, filling with the sign.
     #[inline(always)]
     pub(crate) fn shr(self, bits: u32) -> Self {
         Self(wasm::i32x4_shr(self.0, bits))
     }
 
-    /// Reinterprets the bits as floats.
     #[inline(always)]
     pub(crate) fn as_f32(self) -> F32x4 {
         F32x4(self.0)
     }
 
-    /// `self − other`.
     #[inline(always)]
     pub(crate) fn minus(self, other: Self) -> Self {
         Self(wasm::i32x4_sub(self.0, other.0))
     }
 
-    /// Rounds to nearest, ties to even.
     #[inline(always)]
     pub(crate) fn to_f32(self) -> F32x4 {
         F32x4(wasm::f32x4_convert_i32x4(self.0))
@@ -285,21 +264,18 @@ impl F32x4 {
         unsafe { wasm::v128_store(to.as_mut_ptr().cast(), self.0) }
     }
 
-    /// One value from memory, in all lanes.
     #[inline(always)]
     pub(crate) fn load_splat(value: &f32) -> Self {
         // SAFETY: `value` is valid for 4 bytes, and `v128_load32_splat` requires no alignment.
         Self(unsafe { wasm::v128_load32_splat(std::ptr::from_ref(value).cast()) })
     }
 
-    /// Four little-endian half-precision numbers.
     #[inline(always)]
     pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
         // SAFETY: `bytes` is valid for 8 bytes, and the load requires no alignment.
         Self::from_wide_f16(unsafe { wasm::i32x4_load_extend_i16x4(bytes.as_ptr().cast()) })
     }
 
-    /// One half-precision number from each of four places.
     #[inline(always)]
     pub(crate) fn from_f16s([a, b, c, d]: [&[u8; 2]; 4]) -> Self {
         // SAFETY: each is valid for 2 bytes, and loads require no alignment.
@@ -312,7 +288,6 @@ impl F32x4 {
         Self::from_wide_f16(wasm::i32x4_extend_low_i16x8(halves))
     }
 
-    /// Two half-precision numbers from each of four places: all the first, and all the second.
     #[inline(always)]
     pub(crate) fn from_f16_pairs([a, b, c, d]: [&[u8; 4]; 4]) -> [Self; 2] {
         // SAFETY: each is valid for 4 bytes, and loads require no alignment.
@@ -365,19 +340,16 @@ impl F32x4 {
         Self(wasm::f32x4_abs(self.0))
     }
 
-    /// `then` where `self < other`; `or` elsewhere, and where either is NaN.
     #[inline(always)]
     pub(crate) fn if_less(self, other: Self, then: Self, or: Self) -> Self {
         Self(wasm::v128_bitselect(then.0, or.0, wasm::f32x4_lt(self.0, other.0)))
     }
 
-    /// Reinterprets the bits as integers.
     #[inline(always)]
     pub(crate) fn bits(self) -> I32x4 {
         I32x4(self.0)
     }
 
-    /// The greatest lane, if none is NaN.
     #[inline(always)]
     pub(crate) fn greatest(self) -> f32 {
         let a = wasm::f32x4_extract_lane::<0>(self.0);
@@ -388,7 +360,6 @@ impl F32x4 {
         greater(greater(a, b), greater(c, d))
     }
 
-    /// `(l0 + l1) + (l2 + l3)`.
     #[inline(always)]
     pub(crate) fn sum(self) -> f32 {
         let a = wasm::f32x4_extract_lane::<0>(self.0);
@@ -398,7 +369,6 @@ impl F32x4 {
         (a + b) + (c + d)
     }
 
-    /// Four little-endian `bf16` numbers.
     #[inline(always)]
     pub(crate) fn from_bf16(bytes: &[u8; 8]) -> Self {
         // SAFETY: `bytes` is valid for 8 bytes, and `v128_load64_zero` requires no alignment.

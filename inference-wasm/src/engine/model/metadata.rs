@@ -146,13 +146,13 @@ pub trait FromValue<'a>: Sized {
     fn from_value(value: Value<'a>) -> Option<Self>;
 }
 
-macro_rules! integer_from_value {
-    ($($type:ty: $expected:literal),+) => {$(
+macro_rules! scalar_from_value {
+    ($($type:ty: $expected:literal, $pattern:pat => $result:expr;)+) => {$(
         impl<'a> FromValue<'a> for $type {
             const EXPECTED: &'static str = $expected;
             fn from_value(value: Value<'a>) -> Option<Self> {
                 match value {
-                    Value::Integer(value) => value.try_into().ok(),
+                    $pattern => $result,
                     _ => None,
                 }
             }
@@ -160,42 +160,15 @@ macro_rules! integer_from_value {
     )+};
 }
 
-integer_from_value!(
-    u32: "an integer of 32 bits, not negative",
-    u64: "an integer of 64 bits, not negative",
-    i32: "an integer of 32 bits",
-    i64: "an integer of 64 bits"
+scalar_from_value!(
+    u32: "an integer of 32 bits, not negative", Value::Integer(value) => value.try_into().ok();
+    u64: "an integer of 64 bits, not negative", Value::Integer(value) => value.try_into().ok();
+    i32: "an integer of 32 bits", Value::Integer(value) => value.try_into().ok();
+    i64: "an integer of 64 bits", Value::Integer(value) => value.try_into().ok();
+    f32: "a float", Value::Float(value) => Some(value as f32);
+    bool: "a bool", Value::Bool(value) => Some(value);
+    &'a str: "a string", Value::String(value) => Some(value);
 );
-
-impl<'a> FromValue<'a> for f32 {
-    const EXPECTED: &'static str = "a float";
-    fn from_value(value: Value<'a>) -> Option<Self> {
-        match value {
-            Value::Float(value) => Some(value as f32),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> FromValue<'a> for bool {
-    const EXPECTED: &'static str = "a bool";
-    fn from_value(value: Value<'a>) -> Option<Self> {
-        match value {
-            Value::Bool(value) => Some(value),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> FromValue<'a> for &'a str {
-    const EXPECTED: &'static str = "a string";
-    fn from_value(value: Value<'a>) -> Option<Self> {
-        match value {
-            Value::String(value) => Some(value),
-            _ => None,
-        }
-    }
-}
 
 macro_rules! array_from_value {
     ($($type:ty: $expected:literal),+) => {$(

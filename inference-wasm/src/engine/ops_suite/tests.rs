@@ -91,7 +91,7 @@ fn a_pause_can_end_the_suite() {
     let mut seen = Vec::new();
     let error = block_on(run(&mut backend, &cases[..4], &mut async |done| {
         seen.push(done);
-        if done < 2 { Ok(()) } else { Err(crate::engine::session::invalid("enough".into())) }
+        if done < 2 { Ok(()) } else { Err(crate::protocol::EngineError::invalid_request("enough")) }
     }));
     assert_eq!(error.unwrap_err().message, "enough");
     assert_eq!(seen, [0, 1, 2]);

@@ -12,7 +12,7 @@ use crate::engine::backend::{Webgpu, WebgpuOptions};
 use crate::engine::host::Host;
 use crate::engine::memory;
 use crate::engine::mutant::Mutants;
-use crate::engine::session::{LoadOptions, Session, invalid};
+use crate::engine::session::{LoadOptions, Session};
 use crate::protocol::{
     BackendName, EngineError, EngineErrorKind, LoadRequest, Loaded, ModelManifest, PageEventKind,
     Phase, Shard,
@@ -56,7 +56,7 @@ async fn prepare<H: Host>(
     options: LoadOptions,
 ) -> Result<(Model, Loaded), EngineError> {
     let one_thread = || match request.threads {
-        Some(threads @ 2..) => Err(invalid(format!(
+        Some(threads @ 2..) => Err(EngineError::invalid_request(format!(
             "{threads} threads were requested, expected 1: backend `{}` has one",
             request.backend
         ))),
@@ -127,11 +127,7 @@ pub(super) fn check_backend(backend: BackendName) -> Result<(), EngineError> {
         }
         BackendName::Webgl => ("backend `webgl` runs in a page only", "natively there is `cpu`"),
     };
-    Err(EngineError {
-        kind: EngineErrorKind::BackendUnavailable,
-        message: message.into(),
-        hint: Some(hint.into()),
-    })
+    Err(EngineError::unavailable(message).with_hint(hint))
 }
 
 /// Refuses a file that can't be held in one piece of memory, before a byte of it is fetched.
@@ -142,14 +138,11 @@ fn check_size(model: &ModelManifest, most: u64) -> Result<(), EngineError> {
     if model.bytes <= most {
         return Ok(());
     }
-    Err(EngineError {
-        kind: EngineErrorKind::OutOfMemory,
-        message: format!(
-            "`{}` has {} bytes, expected {most} at most: a file is held in one piece of memory",
-            model.name, model.bytes
-        ),
-        hint: Some("use a smaller quantization; this engine is not built for memory64".into()),
-    })
+    Err(EngineError::out_of_memory(format!(
+        "`{}` has {} bytes, expected {most} at most: a file is held in one piece of memory",
+        model.name, model.bytes
+    ))
+    .with_hint("use a smaller quantization; this engine is not built for memory64"))
 }
 
 fn check_manifest(model: &ModelManifest) -> Result<(), EngineError> {
@@ -157,7 +150,7 @@ fn check_manifest(model: &ModelManifest) -> Result<(), EngineError> {
     if sum == Some(model.bytes) && model.bytes > 0 {
         return Ok(());
     }
-    Err(invalid(format!(
+    Err(EngineError::invalid_request(format!(
         "the manifest of `{}` names {} bytes, expected the sum of its {} shards and more than 0",
         model.name,
         model.bytes,
@@ -173,11 +166,11 @@ async fn fetch<H: Host>(
     let mut file = Vec::new();
     let size = usize::try_from(model.bytes).ok();
     if size.is_none_or(|size| file.try_reserve_exact(size).is_err()) {
-        return Err(EngineError {
-            kind: EngineErrorKind::OutOfMemory,
-            message: format!("no memory for the {} bytes of `{}`", model.bytes, model.name),
-            hint: Some("use a smaller model".into()),
-        });
+        return Err(EngineError::out_of_memory(format!(
+            "no memory for the {} bytes of `{}`",
+            model.bytes, model.name
+        ))
+        .with_hint("use a smaller model"));
     }
     let mut progress = Progress { id: job.id, bytes: 0, sent: 0, total: model.bytes };
     for shard in &model.shards {
@@ -195,16 +188,11 @@ async fn fetch<H: Host>(
 
 fn check_shard(shard: &Shard, bytes: &[u8]) -> Result<(), EngineError> {
     if (bytes.len() as u64) < shard.bytes {
-        return Err(EngineError {
-            kind: EngineErrorKind::ShardTruncated,
-            message: format!(
-                "shard `{}`: expected {} bytes, found {}",
-                shard.url,
-                shard.bytes,
-                bytes.len()
-            ),
-            hint: Some("load it again".into()),
-        });
+        return Err(EngineError::new(
+            EngineErrorKind::ShardTruncated,
+            format!("shard `{}`: expected {} bytes, found {}", shard.url, shard.bytes, bytes.len()),
+        )
+        .with_hint("load it again"));
     }
     let found = hex_sha256(bytes);
     if bytes.len() as u64 == shard.bytes && found.eq_ignore_ascii_case(&shard.sha256) {
@@ -214,11 +202,11 @@ fn check_shard(shard: &Shard, bytes: &[u8]) -> Result<(), EngineError> {
 }
 
 fn corrupt(what: &str, expected: &str, found: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::ShardCorrupt,
-        message: format!("{what}: expected SHA-256 {expected}, found {found}"),
-        hint: Some("the server does not send the file that the manifest describes".into()),
-    }
+    EngineError::new(
+        EngineErrorKind::ShardCorrupt,
+        format!("{what}: expected SHA-256 {expected}, found {found}"),
+    )
+    .with_hint("the server does not send the file that the manifest describes")
 }
 
 pub(super) fn hex_sha256(bytes: &[u8]) -> String {

@@ -15,7 +15,6 @@ use self::job::{Job, or_loss};
 use self::model::{Model, on_session};
 use super::backend::{Backend, Loss};
 use super::host::Host;
-use super::session::invalid;
 use crate::protocol::{Action, BackendName, Command, EngineError, Finished, PageEventKind, Phase};
 
 /// Carries out commands on a host, and keeps the loaded model between them.
@@ -107,8 +106,8 @@ impl<H: Host> Runner<H> {
                 self.loaded = None;
                 Ok(Finished::Release)
             }
-            Action::Client(_) => Err(invalid(
-                "this page runs an engine and not the hybrid client; expected `client.html`".into(),
+            Action::Client(_) => Err(EngineError::invalid_request(
+                "this page runs an engine and not the hybrid client; expected `client.html`",
             )),
         }
     }
@@ -128,7 +127,7 @@ impl<H: Host> Runner<H> {
 }
 
 fn no_model() -> EngineError {
-    invalid("no model is loaded, expected a finished `load` first".into())
+    EngineError::invalid_request("no model is loaded, expected a finished `load` first")
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use crate::engine::canary;
 use crate::engine::host::Host;
 use crate::engine::mutant::Mutants;
 use crate::engine::ops_suite::{self, Case};
-use crate::engine::session::invalid;
 use crate::protocol::{BackendName, EngineError, OpsReport, OpsRequest, PageEventKind, Phase};
 
 /// Milliseconds between yields to the host: short enough that a page stays responsive and a
@@ -34,8 +33,8 @@ pub(super) async fn ops<H: Host>(
             let backend = Cpu::new(job.host.threads() as usize)?;
             check(job, backend, &cases, mutants).await
         }
-        BackendName::Reference => Err(invalid(
-            "the op suite can't run on backend `reference`: it is what other backends are compared with".into(),
+        BackendName::Reference => Err(EngineError::invalid_request(
+            "the op suite can't run on backend `reference`: it is what other backends are compared with",
         )),
         #[cfg(target_arch = "wasm32")]
         BackendName::Webgl => check(job, Webgl::new()?, &cases, mutants).await,
@@ -46,9 +45,13 @@ pub(super) async fn ops<H: Host>(
         }
         // Refused above.
         #[cfg(not(any(target_arch = "wasm32", feature = "native-gpu")))]
-        BackendName::Webgpu => Err(invalid("this build has no backend `webgpu`".into())),
+        BackendName::Webgpu => {
+            Err(EngineError::invalid_request("this build has no backend `webgpu`"))
+        }
         #[cfg(not(target_arch = "wasm32"))]
-        BackendName::Webgl => Err(invalid("this build has no backend `webgl`".into())),
+        BackendName::Webgl => {
+            Err(EngineError::invalid_request("this build has no backend `webgl`"))
+        }
     }
 }
 
@@ -58,7 +61,8 @@ fn chosen(filter: Option<&str>) -> Result<Vec<Case>, EngineError> {
     let Some(filter) = filter else { return Ok(cases) };
     cases.retain(|case| case.matches(filter));
     if cases.is_empty() {
-        let mut error = invalid(format!("no case of the op suite matches `{filter}`"));
+        let mut error =
+            EngineError::invalid_request(format!("no case of the op suite matches `{filter}`"));
         error.hint = Some(
             "a name is like `matmul/Q8_0/rows=5,columns=96,outputs=33`; pass a part of it, or a pattern \
              with `*`"
@@ -87,7 +91,9 @@ async fn check<H: Host, B: Backend>(
         }
         if now - yielded >= YIELD_MS {
             if job.host.is_cancelled().await {
-                return Err(invalid(format!("the op suite was cancelled after {done} of {total}")));
+                return Err(EngineError::invalid_request(format!(
+                    "the op suite was cancelled after {done} of {total}"
+                )));
             }
             yielded = job.host.now_ms();
         }

@@ -12,7 +12,7 @@ use super::byte_level;
 use super::pre_tokenizer::{Cutter, LINES, PreTokenizer};
 use super::spelling::SPACE;
 use super::token_types::TokenType;
-use super::vocabulary::{Vocabulary, invalid};
+use super::vocabulary::Vocabulary;
 use crate::protocol::EngineError;
 
 /// The merges of one vocabulary.
@@ -67,7 +67,9 @@ impl BytePair {
             // The crate's cache belongs to the thread and outlives the model; prompts are short.
             .cache_capacity(0)
             .build()
-            .map_err(|error| invalid(format!("the vocabulary can't be used: {error}")))?;
+            .map_err(|error| {
+                EngineError::invalid_model(format!("the vocabulary can't be used: {error}"))
+            })?;
         Ok(Self {
             merges,
             control,

@@ -17,7 +17,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::nesting;
-use crate::protocol::{EngineError, EngineErrorKind, Message, Role};
+use crate::protocol::{EngineError, Message, Role};
 
 const NAME: &str = "chat_template";
 /// The most instructions of one rendering.
@@ -185,11 +185,7 @@ impl serde_json::ser::Formatter for PythonSpaces {
 }
 
 fn refused(why: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::ChatTemplate,
-        message: format!("the chat template {why}"),
-        hint: None,
-    }
+    EngineError::chat_template(format!("the chat template {why}"))
 }
 
 fn failed(what: &str, error: &minijinja::Error) -> EngineError {
@@ -206,6 +202,7 @@ fn failed(what: &str, error: &minijinja::Error) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::EngineErrorKind;
 
     fn message(role: Role, content: &str) -> Message {
         Message { role, content: content.into() }

@@ -28,7 +28,7 @@ use self::token_bytes::TokenBytes;
 use self::token_types::TokenType;
 pub use self::vocabulary::Vocabulary;
 use crate::engine::model::Metadata;
-use crate::protocol::{EngineError, EngineErrorKind, Message, Prompt, Role};
+use crate::protocol::{EngineError, Message, Prompt, Role};
 
 /// A tokenizer that is ready for use.
 pub struct Tokenizer {
@@ -179,11 +179,8 @@ impl Tokenizer {
         add_generation_prompt: bool,
     ) -> Result<String, EngineError> {
         let Some(template) = &self.chat_template else {
-            return Err(EngineError {
-                kind: EngineErrorKind::ChatTemplate,
-                message: "the model has no `tokenizer.chat_template`".into(),
-                hint: Some("send the prompt as `raw` or as `ids`".into()),
-            });
+            return Err(EngineError::chat_template("the model has no `tokenizer.chat_template`")
+                .with_hint("send the prompt as `raw` or as `ids`"));
         };
         template.render(messages, add_generation_prompt)
     }
@@ -208,7 +205,7 @@ impl Tokenizer {
             Prompt::Raw(text) | Prompt::Text(text) => self.raw(text),
         };
         if ids.is_empty() {
-            return Err(invalid_request("the prompt has no tokens".into()));
+            return Err(EngineError::invalid_request("the prompt has no tokens"));
         }
         Ok(ids)
     }
@@ -220,7 +217,7 @@ impl Tokenizer {
 
     fn checked(&self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
         match ids.iter().enumerate().find(|(_, id)| **id as usize >= self.vocabulary()) {
-            Some((at, id)) => Err(invalid_request(format!(
+            Some((at, id)) => Err(EngineError::invalid_request(format!(
                 "prompt id {id} at position {at} is not in the vocabulary of {} tokens",
                 self.vocabulary()
             ))),
@@ -246,10 +243,6 @@ impl Tokenizer {
         }
         ids
     }
-}
-
-fn invalid_request(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::InvalidRequest, message, hint: None }
 }
 
 #[cfg(test)]

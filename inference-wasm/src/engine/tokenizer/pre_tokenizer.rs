@@ -8,7 +8,7 @@
 
 use regex::Regex;
 
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// The row of one value of `tokenizer.ggml.pre`; `unsupported-model` if there is none.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -208,10 +208,9 @@ impl PreTokenizer {
     /// The row of one value of `tokenizer.ggml.pre`; `unsupported-model` if there is none.
     pub(super) fn named(name: &str) -> Result<Self, EngineError> {
         let known = || TABLE.iter().flat_map(|row| row.names).filter(|name| !name.is_empty());
-        TABLE.iter().find(|row| row.names.contains(&name)).copied().ok_or_else(|| EngineError {
-            kind: EngineErrorKind::UnsupportedModel,
-            message: format!("unknown `tokenizer.ggml.pre`: `{name}`"),
-            hint: Some(format!("expected one of: {}", listed(known()))),
+        TABLE.iter().find(|row| row.names.contains(&name)).copied().ok_or_else(|| {
+            EngineError::unsupported_model(format!("unknown `tokenizer.ggml.pre`: `{name}`"))
+                .with_hint(format!("expected one of: {}", listed(known())))
         })
     }
 
@@ -281,6 +280,7 @@ impl Space {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::EngineErrorKind;
 
     fn words(pre: &str, text: &'static str) -> Vec<&'static str> {
         PreTokenizer::named(pre).unwrap().cutter().cut(text)

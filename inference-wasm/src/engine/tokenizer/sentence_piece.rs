@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
 use super::spelling::{SPACE, byte_token};
-use super::vocabulary::{Vocabulary, invalid};
+use super::vocabulary::Vocabulary;
 use crate::protocol::EngineError;
 
 /// The scores of one vocabulary.
@@ -63,13 +63,15 @@ impl SentencePiece {
     pub(super) fn new(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         let (scores, count) = (&vocabulary.scores, vocabulary.tokens.len());
         if scores.len() != count {
-            return Err(invalid(format!(
+            return Err(EngineError::invalid_model(format!(
                 "`tokenizer.ggml.scores` has {} entries, expected one for each of {count} tokens",
                 scores.len()
             )));
         }
         if let Some(id) = scores.iter().position(|score| score.is_nan()) {
-            return Err(invalid(format!("`tokenizer.ggml.scores` of token {id} is not a number")));
+            return Err(EngineError::invalid_model(format!(
+                "`tokenizer.ggml.scores` of token {id} is not a number"
+            )));
         }
         // Adding zero turns −0 into 0.
         let tokens: HashMap<Box<str>, (u32, f32)> = (0..)
@@ -80,7 +82,9 @@ impl SentencePiece {
         for byte in 0..=u8::MAX {
             let name = byte_token(byte);
             let Some((id, _)) = tokens.get(name.as_str()) else {
-                return Err(invalid(format!("`tokenizer.ggml.tokens` has no `{name}`")));
+                return Err(EngineError::invalid_model(format!(
+                    "`tokenizer.ggml.tokens` has no `{name}`"
+                )));
             };
             bytes[usize::from(byte)] = *id;
         }

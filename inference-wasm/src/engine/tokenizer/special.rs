@@ -6,7 +6,7 @@
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::token_types::TokenType;
-use super::vocabulary::{Vocabulary, invalid};
+use super::vocabulary::Vocabulary;
 use crate::protocol::EngineError;
 
 /// Part of a text.
@@ -58,7 +58,9 @@ impl Specials {
             let finder = AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostFirst)
                 .build(tokens.iter().map(|(text, ..)| text))
-                .map_err(|error| invalid(format!("the special tokens can't be used: {error}")))?;
+                .map_err(|error| {
+                    EngineError::invalid_model(format!("the special tokens can't be used: {error}"))
+                })?;
             let tokens = tokens.iter().map(|(_, id, after)| (*id, *after)).collect();
             Ok(Level { finder, tokens })
         };

@@ -4,6 +4,7 @@
 use super::byte_level::alphabet;
 use super::spelling::byte_token;
 use super::*;
+use crate::protocol::EngineErrorKind;
 
 const BOS: u32 = 256;
 const EOS: u32 = 257;

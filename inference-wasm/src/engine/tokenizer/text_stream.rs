@@ -4,7 +4,7 @@
 //! become a stop string. The final text does not depend on how tokens split it.
 
 use super::Tokenizer;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// The text of one generation. Feed it each id, show the text it returns, and end with
 /// [`finish`](Self::finish).
@@ -19,11 +19,8 @@ impl<'t> TextStream<'t> {
     /// A stream that ends before the first of the `stop` strings. An empty stop string is an error.
     pub fn new(tokenizer: &'t Tokenizer, stop: &[String]) -> Result<Self, EngineError> {
         if stop.iter().any(String::is_empty) {
-            return Err(EngineError {
-                kind: EngineErrorKind::InvalidRequest,
-                message: "a stop string is empty".into(),
-                hint: Some("leave it out: an empty string matches everywhere".into()),
-            });
+            return Err(EngineError::invalid_request("a stop string is empty")
+                .with_hint("leave it out: an empty string matches everywhere"));
         }
         Ok(Self { tokenizer, decoder: Utf8Decoder::default(), stop: StopScanner::new(stop) })
     }

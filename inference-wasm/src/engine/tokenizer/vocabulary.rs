@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::engine::model::{Metadata, ModelError};
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// The keys `tokenizer.*` of a GGUF, unchecked.
 ///
@@ -121,18 +121,20 @@ impl Vocabulary {
     pub(super) fn check(&self) -> Result<(), EngineError> {
         self.check_model()?;
         if let Some(key) = self.unsupported_keys.first() {
-            return Err(EngineError {
-                kind: EngineErrorKind::UnsupportedModel,
-                message: format!("`{key}` is not supported with `{}`", self.model),
-                hint: Some("the ids would be wrong; convert the model again".into()),
-            });
+            return Err(EngineError::unsupported_model(format!(
+                "`{key}` is not supported with `{}`",
+                self.model
+            ))
+            .with_hint("the ids would be wrong; convert the model again"));
         }
         self.check_tokens()?;
         self.check_types()?;
         for (key, id) in self.named_ids() {
             if id.is_some_and(|id| id as usize >= self.tokens.len()) {
                 let (id, count) = (id.unwrap_or_default(), self.tokens.len());
-                return Err(invalid(format!("`{key}` is {id}, but there are {count} tokens")));
+                return Err(EngineError::invalid_model(format!(
+                    "`{key}` is {id}, but there are {count} tokens"
+                )));
             }
         }
         Ok(())
@@ -165,25 +167,24 @@ impl Vocabulary {
             || format!("unknown `tokenizer.ggml.model`: `{model}`"),
             |(_, why)| format!("`tokenizer.ggml.model` is `{model}`: {why}"),
         );
-        Err(EngineError {
-            kind: EngineErrorKind::UnsupportedModel,
-            message,
-            hint: Some(format!("expected one of: `{}`", MODELS.join("`, `"))),
-        })
+        Err(EngineError::unsupported_model(message)
+            .with_hint(format!("expected one of: `{}`", MODELS.join("`, `"))))
     }
 
     /// Tokens must exist, be unique and not be empty.
     fn check_tokens(&self) -> Result<(), EngineError> {
         if self.tokens.is_empty() {
-            return Err(invalid("`tokenizer.ggml.tokens` is missing or empty".into()));
+            return Err(EngineError::invalid_model("`tokenizer.ggml.tokens` is missing or empty"));
         }
         let mut ids = HashMap::with_capacity(self.tokens.len());
         for (id, token) in self.tokens.iter().enumerate() {
             if token.is_empty() {
-                return Err(invalid(format!("token {id} of `tokenizer.ggml.tokens` is empty")));
+                return Err(EngineError::invalid_model(format!(
+                    "token {id} of `tokenizer.ggml.tokens` is empty"
+                )));
             }
             if let Some(first) = ids.insert(token.as_str(), id) {
-                return Err(invalid(format!(
+                return Err(EngineError::invalid_model(format!(
                     "`tokenizer.ggml.tokens` has `{token}` twice, as {first} and as {id}"
                 )));
             }
@@ -194,13 +195,13 @@ impl Vocabulary {
     fn check_types(&self) -> Result<(), EngineError> {
         let (types, tokens) = (self.types.len(), self.tokens.len());
         if types != 0 && types != tokens {
-            return Err(invalid(format!(
+            return Err(EngineError::invalid_model(format!(
                 "`tokenizer.ggml.token_type` has {types} entries, expected one for each of \
                  {tokens} tokens"
             )));
         }
         match self.types.iter().enumerate().find(|(_, kind)| !(1..=6).contains(*kind)) {
-            Some((id, kind)) => Err(invalid(format!(
+            Some((id, kind)) => Err(EngineError::invalid_model(format!(
                 "`tokenizer.ggml.token_type` of token {id} is {kind}, expected 1 to 6"
             ))),
             None => Ok(()),
@@ -234,11 +235,7 @@ fn pair(at: usize, merge: &str, tokens: &HashSet<&str>) -> Result<(String, Strin
 }
 
 fn wrong_merge(at: usize, merge: &str, why: &str) -> EngineError {
-    invalid(format!("merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"))
-}
-
-pub(super) fn invalid(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::InvalidModel, message, hint: None }
+    EngineError::invalid_model(format!("merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::sync::{Mutex, TryLockError};
 
 #[cfg(feature = "threads")]
 use super::workers::Workers;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// The most threads of a pool: one bit each in the record of who worked.
 pub(crate) const MAX_THREADS: usize = 64;
@@ -160,11 +160,7 @@ impl ThreadPool {
 }
 
 fn unavailable(threads: usize, why: &str, hint: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::BackendUnavailable,
-        message: format!("{threads} threads were requested, but {why}"),
-        hint: Some(hint.into()),
-    }
+    EngineError::unavailable(format!("{threads} threads were requested, but {why}")).with_hint(hint)
 }
 
 #[cfg(all(test, feature = "threads"))]

@@ -6,7 +6,7 @@ use crate::protocol::{EngineError, EngineErrorKind};
 
 /// The error of a lost context, whether or not the browser has reported the loss.
 pub(super) fn lost(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::DeviceLost, message, hint: None }
+    EngineError::device_lost(message)
 }
 
 /// The error of a code that `getError` returned.
@@ -30,9 +30,5 @@ pub(super) fn error_of(code: u32) -> EngineError {
 
 /// The error of a WebGL2 that can't be used.
 pub(super) fn unexpected(message: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::BackendUnavailable,
-        message: format!("backend `webgl`: {message}"),
-        hint: None,
-    }
+    EngineError::unavailable(format!("backend `webgl`: {message}"))
 }

@@ -25,7 +25,7 @@
 
 use std::ops::Range;
 
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// Lines that a row is folded into, if it has that many texels.
 const LINES: usize = 4;
@@ -157,14 +157,11 @@ impl Shape {
 }
 
 fn too_large(rows: usize, columns: usize, most: usize) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::OutOfMemory,
-        message: format!(
-            "{rows} rows of {columns} numbers don't fit into a texture, expected at most {most} × \
+    EngineError::out_of_memory(format!(
+        "{rows} rows of {columns} numbers don't fit into a texture, expected at most {most} × \
              {most} texels of four numbers"
-        ),
-        hint: Some("ask for a smaller context with `context_tokens`".into()),
-    }
+    ))
+    .with_hint("ask for a smaller context with `context_tokens`")
 }
 
 #[cfg(test)]
@@ -174,6 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::protocol::EngineErrorKind;
 
     /// `row_start` and `texel_of` of `common.glsl`.
     fn shader_place([shift, lines, band_shift]: [i32; 3], row: i32, texel: i32) -> (i32, i32) {

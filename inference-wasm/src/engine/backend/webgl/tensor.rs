@@ -10,7 +10,7 @@ use super::texture::{Target, Texels, Texture};
 use super::weights::{Packed, Packing};
 use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
-use crate::protocol::{CacheType, EngineError, EngineErrorKind};
+use crate::protocol::{CacheType, EngineError};
 
 /// Bytes of one upload: a second complete copy of the weights never exists.
 const UPLOAD_BYTES: usize = 1 << 20;
@@ -210,16 +210,13 @@ fn blocks(
     let width = 1 << shift;
     let height = count.div_ceil(width).max(1);
     if height > most {
-        return Err(EngineError {
-            kind: EngineErrorKind::OutOfMemory,
-            message: format!(
-                "tensor `{}` takes {count} texels, expected at most {} in a texture of {most} × \
+        return Err(EngineError::out_of_memory(format!(
+            "tensor `{}` takes {count} texels, expected at most {} in a texture of {most} × \
                  {most}",
-                tensor.name,
-                most << widest
-            ),
-            hint: Some("use a smaller model".into()),
-        });
+            tensor.name,
+            most << widest
+        ))
+        .with_hint("use a smaller model"));
     }
     let texture = device.texture(texels, (width, height))?;
     let texel_bytes = match texels {

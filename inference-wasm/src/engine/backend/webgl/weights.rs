@@ -18,7 +18,7 @@
 use std::ops::Range;
 
 use crate::engine::model::TensorInfo;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// Weights that a shader unpacks at a time.
 pub(super) const GROUP: usize = 32;
@@ -80,10 +80,10 @@ impl Packing {
     /// # Errors
     /// `unsupported-model` for a format that is not in the table.
     pub(super) fn of(format: &str) -> Result<&'static Self, EngineError> {
-        PACKINGS.iter().find(|packing| packing.format == format).ok_or_else(|| EngineError {
-            kind: EngineErrorKind::UnsupportedModel,
-            message: format!("backend `webgl` has no shader for weights of type `{format}`"),
-            hint: None,
+        PACKINGS.iter().find(|packing| packing.format == format).ok_or_else(|| {
+            EngineError::unsupported_model(format!(
+                "backend `webgl` has no shader for weights of type `{format}`"
+            ))
         })
     }
 
@@ -173,6 +173,7 @@ impl<'f> Packed<'f> {
 mod tests {
     use super::*;
     use crate::engine::quant::{FORMATS, Format};
+    use crate::protocol::EngineErrorKind;
 
     #[test]
     fn every_format_is_split_into_whole_texels_and_loses_no_byte() {

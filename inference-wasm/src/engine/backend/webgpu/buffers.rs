@@ -6,7 +6,7 @@ use std::rc::Rc;
 use wgpu::{BufferDescriptor, BufferUsages};
 
 use super::gpu::Gpu;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// A buffer that kernels read and write. After it is dropped, it is destroyed once all work that
 /// uses it has been submitted.
@@ -42,14 +42,11 @@ impl Buffers {
         let most = max_bytes(gpu);
         let size = bytes.next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         if size > most {
-            return Err(EngineError {
-                kind: EngineErrorKind::OutOfMemory,
-                message: format!(
-                    "no buffer for {what}: {bytes} bytes, expected at most {most}, which is what \
+            return Err(EngineError::out_of_memory(format!(
+                "no buffer for {what}: {bytes} bytes, expected at most {most}, which is what \
                      the adapter binds at once"
-                ),
-                hint: Some("ask for a smaller context with `context_tokens`".into()),
-            });
+            ))
+            .with_hint("ask for a smaller context with `context_tokens`"));
         }
         let raw = gpu.device.create_buffer(&BufferDescriptor {
             label: Some(what),

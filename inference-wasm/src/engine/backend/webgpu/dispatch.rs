@@ -98,15 +98,14 @@ impl Webgpu {
     /// Sets a tensor's number of rows; records an error if it has no room for them.
     pub(super) fn resize(&self, out: &mut Tensor, rows: usize) {
         if rows > out.room {
-            self.gpu.errors.put(EngineError {
-                kind: EngineErrorKind::GpuError,
-                message: format!(
+            self.gpu.errors.put(EngineError::new(
+                EngineErrorKind::GpuError,
+                format!(
                     "backend `webgpu`: {rows} rows for a tensor of {} columns, expected at most \
                      {}, for which it has room",
                     out.columns, out.room
                 ),
-                hint: None,
-            });
+            ));
         }
         out.rows = rows.min(out.room);
     }

@@ -82,9 +82,5 @@ fn lost(reason: DeviceLostReason, message: &str) -> Loss {
 
 /// The error of an unavailable backend.
 pub(super) fn unavailable(why: &str, hint: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::BackendUnavailable,
-        message: format!("backend `webgpu` is not available: {why}"),
-        hint: Some(hint.into()),
-    }
+    EngineError::unavailable(format!("backend `webgpu` is not available: {why}")).with_hint(hint)
 }

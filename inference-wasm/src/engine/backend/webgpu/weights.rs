@@ -11,7 +11,7 @@ use crate::engine::backend::ModelBytes;
 use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
 use crate::engine::quant::Format;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// The approximate number of bytes packed and uploaded at a time.
 const PIECE: usize = 4 << 20;
@@ -106,15 +106,11 @@ fn write(gpu: &Gpu, buffer: &Buffer, packing: Packing, stored: &[u8], row_bytes:
 }
 
 fn too_wide(gpu: &Gpu, tensor: &TensorInfo, row_words: usize) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::OutOfMemory,
-        message: format!(
-            "a row of `{}` has {} bytes, expected at most {}, which is what the adapter binds at \
+    EngineError::out_of_memory(format!(
+        "a row of `{}` has {} bytes, expected at most {}, which is what the adapter binds at \
              once",
-            tensor.name,
-            row_words * 4,
-            max_bytes(gpu)
-        ),
-        hint: None,
-    }
+        tensor.name,
+        row_words * 4,
+        max_bytes(gpu)
+    ))
 }

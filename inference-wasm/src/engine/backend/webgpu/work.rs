@@ -27,7 +27,7 @@ use super::buffers::Buffer;
 use super::errors::of_device;
 use super::gpu::Gpu;
 use super::kernels::Pipeline;
-use crate::protocol::{EngineError, EngineErrorKind, GpuTime};
+use crate::protocol::{EngineError, GpuTime};
 
 /// The most dispatches of a submission; twice what models of some thirty layers take.
 const SLOTS: usize = 1024;
@@ -268,13 +268,11 @@ async fn submit_until_mapped<T>(
 }
 
 fn unreadable() -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::DeviceLost,
-        message: "backend `webgpu`: the answer could not be read back: mapping its buffer failed, \
-                  as it does when the device is gone"
-            .into(),
-        hint: Some("load the model again".into()),
-    }
+    EngineError::device_lost(
+        "backend `webgpu`: the answer could not be read back: mapping its buffer failed, \
+                  as it does when the device is gone",
+    )
+    .with_hint("load the model again")
 }
 
 /// Error scopes from one answer to the next. Uncaptured errors are reported some time later; that a

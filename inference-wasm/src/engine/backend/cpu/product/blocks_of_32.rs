@@ -144,6 +144,6 @@ impl Blocks<{ iq4_nl::BYTES }> for Iq4Nl {
 
 /// The half-precision number that a block begins with, as stored.
 #[inline(always)]
-fn first_half<const BYTES: usize>(block: &[u8; BYTES]) -> &[u8; iq4_nl::BYTES] {
+fn first_half<const BYTES: usize>(block: &[u8; BYTES]) -> &[u8; 2] {
     &block.as_chunks::<2>().0[0]
 }

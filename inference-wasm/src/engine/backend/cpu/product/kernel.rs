@@ -7,10 +7,10 @@ use super::floats::{Bf16, F16, F32};
 use super::superblocks::{Q2K, Q3K, Q4K, Q5K, Q6K};
 use super::{panel, row};
 use crate::engine::quant::Format;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// Multiplies stored weights of one format by activations.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Kernel {
     /// By activations in blocks of integers.
     Blocks(fn(BlockJob<'_>)),
@@ -37,21 +37,10 @@ impl Kernel {
             "Q5_K" => Self::Blocks(multiply::<Q5K, _>),
             "Q6_K" => Self::Blocks(multiply::<Q6K, _>),
             name => {
-                return Err(EngineError {
-                    kind: EngineErrorKind::UnsupportedModel,
-                    message: format!("the CPU kernels can't multiply weights of type `{name}`"),
-                    hint: None,
-                });
+                return Err(EngineError::unsupported_model(format!(
+                    "the CPU kernels can't multiply weights of type `{name}`"
+                )));
             }
-        })
-    }
-}
-
-impl std::fmt::Debug for Kernel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Blocks(_) => "Blocks",
-            Self::Floats(_) => "Floats",
         })
     }
 }
@@ -71,6 +60,7 @@ mod tests {
     use super::*;
     use crate::engine::backend::cpu::activation;
     use crate::engine::quant::FORMATS;
+    use crate::protocol::EngineErrorKind;
 
     #[test]
     fn every_format_has_a_kernel() {
