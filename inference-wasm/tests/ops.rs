@@ -10,8 +10,7 @@ use futures::executor::block_on;
 use inference_wasm::engine::backend::{
     Backend, Counters, Cpu, Heads, ModelBytes, Reference, Rotary,
 };
-use inference_wasm::engine::model::Activation;
-use inference_wasm::engine::model::TensorInfo;
+use inference_wasm::engine::model::{Activation, TensorInfo};
 use inference_wasm::engine::ops_suite::{self, Tally};
 use inference_wasm::protocol::{BackendName, CacheType, EngineError};
 

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 
 use inference_wasm::engine::backend::{Backend, Cpu, Heads, ModelBytes, Reference, Rotary, Webgl};
 use inference_wasm::engine::canary;
-use inference_wasm::engine::model::RotaryPairs;
-use inference_wasm::engine::model::{Gguf, TensorInfo};
+use inference_wasm::engine::model::{Gguf, RotaryPairs, TensorInfo};
 use inference_wasm::engine::quant::FORMATS;
 use inference_wasm::engine::sampler::Sampler;
 use inference_wasm::engine::session::{LoadOptions, Session};

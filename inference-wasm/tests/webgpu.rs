@@ -13,8 +13,7 @@ use inference_wasm::engine::backend::{
     Backend, Candidate, Heads, Reference, Rotary, Webgpu, WebgpuOptions,
 };
 use inference_wasm::engine::canary;
-use inference_wasm::engine::model::TensorInfo;
-use inference_wasm::engine::model::{Activation, RotaryPairs};
+use inference_wasm::engine::model::{Activation, RotaryPairs, TensorInfo};
 use inference_wasm::engine::quant::{FORMATS, Format};
 use inference_wasm::engine::session::{LoadOptions, Session};
 use inference_wasm::protocol::{BackendName, CacheType, EngineErrorKind};

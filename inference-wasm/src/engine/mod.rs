@@ -16,14 +16,14 @@ pub mod quant;
 // The model file.
 pub mod model;
 
-// What is built from it: text to ids and back; defects that a test build carries.
+// Tokenization, and the defects of a test build.
 mod mutant;
 pub mod tokenizer;
 
 // Arithmetic.
 pub mod backend;
 
-// What runs on a backend.
+// Users of a backend.
 pub mod canary;
 pub mod ops_suite;
 pub mod sampler;

@@ -8,8 +8,7 @@ use std::ops::Range;
 
 use super::{Backend, Counters, Heads, ModelBytes, Rotary};
 use crate::engine::memory::zeros;
-use crate::engine::model::TensorInfo;
-use crate::engine::model::{Activation, RotaryPairs};
+use crate::engine::model::{Activation, RotaryPairs, TensorInfo};
 use crate::protocol::{BackendName, CacheType, EngineError};
 
 /// The oracle.

@@ -7,7 +7,6 @@ use crate::engine::backend::Webgpu;
 use crate::engine::backend::{Cpu, Reference};
 use crate::engine::session::Session;
 
-/// A loaded model, by the backend that runs it.
 pub(super) enum Model {
     Reference(Box<Session<Reference>>),
     Cpu(Box<Session<Cpu>>),

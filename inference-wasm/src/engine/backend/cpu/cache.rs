@@ -49,9 +49,7 @@ pub struct Cache(pub(super) Layout);
 /// The number type.
 #[derive(Debug)]
 pub(super) enum Layout {
-    /// In `f32`.
     F32(Rows<f32>),
-    /// In half precision.
     F16(Rows<u16>),
 }
 
@@ -67,7 +65,6 @@ pub(super) struct Rows<T> {
 }
 
 impl Cache {
-    /// An empty cache.
     pub(crate) fn new(
         positions: usize,
         width: usize,
@@ -81,7 +78,6 @@ impl Cache {
         }))
     }
 
-    /// Its size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         match &self.0 {
             Layout::F32(rows) => size_of_val(&*rows.keys) + size_of_val(&*rows.values),

@@ -30,9 +30,12 @@ use weight::Weight;
 use super::{Backend, Counters, Heads, ModelBytes, Rotary};
 use crate::engine::lanes::{F32x4, dot, padded};
 use crate::engine::memory::zeros;
-use crate::engine::model::TensorInfo;
-use crate::engine::model::{Activation, RotaryPairs};
+use crate::engine::model::{Activation, RotaryPairs, TensorInfo};
 use crate::protocol::{BackendName, CacheType, EngineError};
+
+/// The fewest multiplications that are worth handing to a thread: some microseconds of work,
+/// several times the cost of handing over.
+const PART_PRODUCTS: usize = 65_536;
 
 /// The backend of the CPU kernels.
 #[derive(Debug, Default)]
@@ -53,13 +56,7 @@ impl Cpu {
     pub fn new(threads: usize) -> Result<Self, EngineError> {
         Ok(Self { pool: ThreadPool::new(threads)?, ..Self::default() })
     }
-}
 
-/// The fewest multiplications that are worth handing to a thread: some microseconds of work,
-/// several times the cost of handing over.
-const PART_PRODUCTS: usize = 65_536;
-
-impl Cpu {
     /// Outputs per part of a product of several rows, where one output takes `products`
     /// multiplications: few enough that threads finish together, and a multiple of what kernels do
     /// at a time.

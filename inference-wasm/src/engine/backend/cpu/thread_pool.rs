@@ -33,7 +33,6 @@ pub(crate) struct ThreadPool {
 }
 
 impl Default for ThreadPool {
-    /// Only the caller.
     fn default() -> Self {
         Self {
             threads: 1,

@@ -118,7 +118,6 @@ impl Drop for Inside<'_> {
 }
 
 impl Shared {
-    /// The loop of a worker.
     fn work_loop(&self, number: usize) {
         let mut done = 0;
         while let Some(job) = self.next(done) {

@@ -4,9 +4,8 @@ use super::device::Pass;
 use super::layout::Shape;
 use super::passes::Webgl;
 use super::program::Number;
-use super::scores::Scores;
 use super::shader::Shader;
-use super::tensor::{Cache, Tensor};
+use super::tensor::{Cache, Scores, Tensor};
 use crate::engine::backend::Heads;
 use crate::protocol::EngineError;
 

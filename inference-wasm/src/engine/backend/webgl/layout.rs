@@ -30,7 +30,6 @@ use crate::protocol::EngineError;
 /// Lines that a row is folded into, if it has that many texels.
 const LINES: usize = 4;
 
-/// A rectangle of texels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rectangle {
     pub(super) x: i32,
@@ -55,10 +54,8 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// A shape for textures of at most `most` texels in each direction.
-    ///
-    /// # Errors
-    /// `out-of-memory` if no texture is large enough.
+    /// A shape for textures of at most `most` texels in each direction; fails with
+    /// `out-of-memory` if none is large enough.
     pub(super) fn new(rows: usize, columns: usize, most: usize) -> Result<Self, EngineError> {
         let texels = columns.div_ceil(4).max(1);
         let widest = 1 << most.max(1).ilog2();

@@ -29,8 +29,6 @@ mod program;
 #[cfg(target_arch = "wasm32")]
 mod read;
 #[cfg(target_arch = "wasm32")]
-mod scores;
-#[cfg(target_arch = "wasm32")]
 mod shader;
 #[cfg(target_arch = "wasm32")]
 mod tensor;

@@ -6,9 +6,8 @@ use super::errors::unexpected;
 use super::layout::Shape;
 use super::liveness::Liveness;
 use super::program::Number;
-use super::scores::Scores;
 use super::shader::{Map, Shader};
-use super::tensor::{Surface, Tensor, Weight};
+use super::tensor::{Scores, Surface, Tensor, Weight};
 use super::texture::Texture;
 use crate::engine::backend::Adapter;
 use crate::protocol::{EngineError, GpuTime};
@@ -35,10 +34,8 @@ pub(super) type Textures<'p> = &'p [(&'static str, &'p Texture)];
 pub(super) type Numbers<'p> = &'p [(&'static str, Number<'p>)];
 
 impl Webgl {
-    /// Opens a context, and checks that it computes correctly.
-    ///
-    /// # Errors
-    /// `backend-unavailable`, naming what is missing.
+    /// Opens a context, and checks that it computes correctly; fails with `backend-unavailable`,
+    /// naming what is missing.
     pub fn new() -> Result<Self, EngineError> {
         let (device, listener, adapter) = context::open()?;
         Ok(Self {

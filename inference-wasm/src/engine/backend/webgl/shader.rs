@@ -10,7 +10,6 @@ pub(super) const VERTEX: &str = include_str!("shaders/vertex.glsl");
 /// A fragment shader.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Shader {
-    /// The precision probe.
     Probe,
     /// Rows of a table of embeddings.
     Embed(&'static Packing),
@@ -20,7 +19,6 @@ pub(super) enum Shader {
     RmsNorm(bool),
     /// An element-wise op.
     Map(Map),
-    /// Rotary positions.
     Rope,
     /// Rows into a cache; whether it holds half precision.
     Append(bool),
@@ -35,11 +33,8 @@ pub(super) enum Shader {
 /// The function of a column `x`, with a column `y` or a `factor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Map {
-    /// `x`.
     Copy,
-    /// `x + y`.
     Add,
-    /// `factor · x`.
     Scale,
     /// `factor · tanh(x / factor)`.
     SoftCap,

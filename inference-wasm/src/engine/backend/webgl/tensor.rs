@@ -8,6 +8,7 @@ use super::errors::unexpected;
 use super::layout::{Rectangle, Shape};
 use super::texture::{Target, Texels, Texture};
 use super::weights::{Packed, Packing};
+use crate::engine::backend::CHUNK_ROWS;
 use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
 use crate::protocol::{CacheType, EngineError};
@@ -15,7 +16,6 @@ use crate::protocol::{CacheType, EngineError};
 /// Bytes of one upload: a second complete copy of the weights never exists.
 const UPLOAD_BYTES: usize = 1 << 20;
 
-/// A texture that can be drawn to.
 #[derive(Debug)]
 pub(super) struct Surface {
     pub(super) texture: Texture,
@@ -89,6 +89,31 @@ impl Tensor {
         if let Some(back) = &mut self.back {
             std::mem::swap(back, &mut self.front);
         }
+    }
+}
+
+/// The most floats of scores that are kept, 64 MiB: a long prompt is attended to in fewer rows at a
+/// time.
+const MAX_SCORES: usize = 1 << 24;
+
+/// Scratch for scores.
+pub(super) struct Scores {
+    pub(super) tensor: Tensor,
+    /// Rows of queries that fit, each with all heads.
+    pub(super) rows: usize,
+    /// The heads and the positions of the cache that it was made for.
+    pub(super) made_for: (usize, usize),
+}
+
+impl Scores {
+    pub(super) fn new(
+        device: &mut Device,
+        heads: usize,
+        positions: usize,
+    ) -> Result<Self, EngineError> {
+        let rows = (MAX_SCORES / (heads * positions).max(1)).clamp(1, CHUNK_ROWS);
+        let tensor = Tensor::new(device, rows * heads, positions)?;
+        Ok(Self { tensor, rows, made_for: (heads, positions) })
     }
 }
 

@@ -30,14 +30,11 @@ impl Drop for Target {
     }
 }
 
-/// The numbers in a texel.
+/// The numbers in a texel: four, except for `Halves`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Texels {
-    /// Four `f32`.
     F32,
-    /// Four half-precision numbers.
     F16,
-    /// Four 32-bit words.
     Words,
     /// 1, 2 or 4 numbers of 16 bits.
     Halves(usize),

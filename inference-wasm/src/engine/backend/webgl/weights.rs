@@ -23,15 +23,12 @@ use crate::protocol::EngineError;
 /// Weights that a shader unpacks at a time.
 pub(super) const GROUP: usize = 32;
 
-/// Bytes of a texel of a body.
 const TEXEL_BYTES: usize = 16;
 
 /// A row of the table of packings.
 #[derive(Debug, PartialEq)]
 pub(super) struct Packing {
-    /// The format's name.
     pub(super) format: &'static str,
-    /// Its shader.
     pub(super) unpack: &'static str,
     /// Log2 of the groups in a block.
     pub(super) block_shift: i32,
@@ -75,10 +72,7 @@ static PACKINGS: [Packing; 14] = [
 ];
 
 impl Packing {
-    /// How a format is split.
-    ///
-    /// # Errors
-    /// `unsupported-model` for a format that is not in the table.
+    /// How a format is split; fails with `unsupported-model` if it is not in the table.
     pub(super) fn of(format: &str) -> Result<&'static Self, EngineError> {
         PACKINGS.iter().find(|packing| packing.format == format).ok_or_else(|| {
             EngineError::unsupported_model(format!(

@@ -15,36 +15,27 @@ pub(super) enum Kernel {
         /// The number of the table's format.
         format: u32,
     },
-    /// A matrix product.
     Matmul {
-        /// The number of the matrix's format.
         format: u32,
         /// How the work is divided.
         strategy: MatmulStrategy,
         /// Rows are whole groups of 32.
         is_whole: bool,
     },
-    /// RMS norm from one tensor to another.
     Norm,
-    /// RMS norm in place.
     NormInPlace,
-    /// Rotary positions.
     Rope,
     /// Writes keys and values into the cache.
     Append {
-        /// The cache holds halves.
         is_half: bool,
     },
-    /// Attention.
     Attention {
-        /// The cache holds halves.
         is_half: bool,
         /// Floats of a head that an invocation sums.
         dims: u32,
     },
     /// An op on each element.
     Each(Element),
-    /// The greatest values.
     Best,
 }
 

@@ -55,7 +55,6 @@ pub(crate) trait Blocks<const BYTES: usize> {
 /// The least values of a format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Least {
-    /// None.
     None,
     /// One for all 32 weights of a group.
     Whole,
@@ -92,7 +91,6 @@ pub(crate) struct Scales {
 pub(crate) struct BlockJob<'a> {
     /// Stored rows, one after another: `[outputs × columns]`.
     pub(crate) weights: &'a [u8],
-    /// Activations.
     pub(crate) x: &'a [Activations],
     /// Groups of 32 in a row of weights, and of activations.
     pub(crate) row_groups: usize,

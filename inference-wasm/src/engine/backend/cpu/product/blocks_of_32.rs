@@ -7,7 +7,6 @@ use crate::engine::quant::{iq4_nl, q4_0, q4_1, q5_0, q5_1, q8_0};
 /// Weights in a block.
 const WEIGHTS: usize = 32;
 
-/// `Q4_0`.
 pub(super) struct Q40;
 
 impl Blocks<{ q4_0::BYTES }> for Q40 {
@@ -34,7 +33,6 @@ impl Blocks<{ q4_0::BYTES }> for Q40 {
     }
 }
 
-/// `Q4_1`.
 pub(super) struct Q41;
 
 impl Blocks<{ q4_1::BYTES }> for Q41 {
@@ -63,7 +61,6 @@ impl Blocks<{ q4_1::BYTES }> for Q41 {
     }
 }
 
-/// `Q5_0`.
 pub(super) struct Q50;
 
 impl Blocks<{ q5_0::BYTES }> for Q50 {
@@ -81,7 +78,6 @@ impl Blocks<{ q5_0::BYTES }> for Q50 {
     }
 }
 
-/// `Q5_1`.
 pub(super) struct Q51;
 
 impl Blocks<{ q5_1::BYTES }> for Q51 {
@@ -99,7 +95,6 @@ impl Blocks<{ q5_1::BYTES }> for Q51 {
     }
 }
 
-/// `Q8_0`.
 pub(super) struct Q80;
 
 impl Blocks<{ q8_0::BYTES }> for Q80 {
@@ -127,7 +122,6 @@ fn halves(bytes: &[u8; WEIGHTS]) -> [&[u8; 16]; 2] {
     [&halves[0], &halves[1]]
 }
 
-/// `IQ4_NL`.
 pub(super) struct Iq4Nl;
 
 impl Blocks<{ iq4_nl::BYTES }> for Iq4Nl {

@@ -13,6 +13,33 @@ pub(crate) trait Floats<const BYTES: usize> {
     fn unpack(four: &[u8; BYTES]) -> F32x4;
 }
 
+pub(super) struct F32;
+
+impl Floats<16> for F32 {
+    #[inline(always)]
+    fn unpack(four: &[u8; 16]) -> F32x4 {
+        F32x4::load(&bytemuck::cast(*four))
+    }
+}
+
+pub(super) struct F16;
+
+impl Floats<8> for F16 {
+    #[inline(always)]
+    fn unpack(four: &[u8; 8]) -> F32x4 {
+        F32x4::from_f16(four)
+    }
+}
+
+pub(super) struct Bf16;
+
+impl Floats<8> for Bf16 {
+    #[inline(always)]
+    fn unpack(four: &[u8; 8]) -> F32x4 {
+        F32x4::from_bf16(four)
+    }
+}
+
 /// The operands of a product with a format of floats.
 pub(crate) struct FloatJob<'a> {
     /// Stored rows, one after another: `[outputs × columns]`.

@@ -2,8 +2,7 @@
 
 use super::blocks::{BlockJob, Blocks};
 use super::blocks_of_32::{Iq4Nl, Q40, Q41, Q50, Q51, Q80};
-use super::float::{self, FloatJob};
-use super::floats::{Bf16, F16, F32};
+use super::float::{self, Bf16, F16, F32, FloatJob};
 use super::superblocks::{Q2K, Q3K, Q4K, Q5K, Q6K};
 use super::{panel, row};
 use crate::engine::quant::Format;

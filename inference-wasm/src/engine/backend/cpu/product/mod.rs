@@ -1,7 +1,7 @@
 //! Matrix products of stored weights with rows of activations: the hot loops of the engine.
 //!
 //! [`blocks`] and [`float`] define what a format has to offer and the order in which an output is
-//! summed; [`floats`], [`blocks_of_32`] and [`superblocks`] implement it for each format, and
+//! summed; [`blocks_of_32`], [`superblocks`] and [`float`] implement it for each format, and
 //! [`kernel`] is their table. The loops are in [`row`] (one row of activations: decoding), in
 //! [`panel`] (several: prefill) and in [`float`]. The caller shares the work among threads by cutting
 //! a job into ranges of outputs.
@@ -24,7 +24,6 @@
 mod blocks;
 mod blocks_of_32;
 mod float;
-mod floats;
 mod kernel;
 mod panel;
 mod row;

@@ -11,7 +11,6 @@ use crate::engine::quant::{q2_k, q3_k, q4_k, q5_k, q6_k};
 /// Groups of 32 weights.
 const GROUPS: usize = WEIGHTS / 32;
 
-/// `Q2_K`.
 pub(super) struct Q2K;
 
 impl Blocks<{ q2_k::BYTES }> for Q2K {
@@ -32,7 +31,6 @@ impl Blocks<{ q2_k::BYTES }> for Q2K {
     }
 }
 
-/// `Q3_K`.
 pub(super) struct Q3K;
 
 impl Blocks<{ q3_k::BYTES }> for Q3K {
@@ -51,7 +49,6 @@ impl Blocks<{ q3_k::BYTES }> for Q3K {
     }
 }
 
-/// `Q4_K`.
 pub(super) struct Q4K;
 
 impl Blocks<{ q4_k::BYTES }> for Q4K {
@@ -72,7 +69,6 @@ impl Blocks<{ q4_k::BYTES }> for Q4K {
     }
 }
 
-/// `Q5_K`.
 pub(super) struct Q5K;
 
 impl Blocks<{ q5_k::BYTES }> for Q5K {
@@ -95,7 +91,6 @@ impl Blocks<{ q5_k::BYTES }> for Q5K {
     }
 }
 
-/// `Q6_K`.
 pub(super) struct Q6K;
 
 impl Blocks<{ q6_k::BYTES }> for Q6K {
