@@ -1,6 +1,6 @@
-//! Decoding allocates nothing: what it needs is there once the first token is out.
+//! Decoding allocates nothing once the first token is out.
 
-#![expect(unsafe_code, reason = "an allocator is unsafe by its nature; this one only counts")]
+#![expect(unsafe_code, reason = "an allocator is unsafe by nature; this one only counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,7 +11,7 @@ use inference_wasm::engine::session::{LoadOptions, Session};
 use inference_wasm::protocol::CacheType;
 
 thread_local! {
-    /// Of this thread alone: the test harness has threads of its own.
+    /// Only of this thread: the test harness has threads of its own.
     static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -21,11 +21,11 @@ struct Counting;
 static ALLOCATOR: Counting = Counting;
 
 fn count() {
-    // Not where the thread is ending.
+    // Not while the thread is ending.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();

@@ -1,9 +1,10 @@
-//! Every architecture on both CPU backends, and on `webgpu` where it is built, against `transformers` in float64.
+//! Every architecture on both CPU backends, and on `webgpu` where it is built, compared with
+//! `transformers` in float64.
 //!
 //! The models are small and random, one for each architecture and each way of scaling rotary
-//! embeddings (`fixtures/models/architectures/`); the goldens are what the model classes of
-//! `transformers` make of the same weights (`fixtures/reference/architectures.py`). Prompts are
-//! longer than every window and than a prefill chunk.
+//! embeddings (`fixtures/models/architectures/`); the goldens are the outputs of `transformers`'
+//! model classes for the same weights (`fixtures/reference/architectures.py`). Prompts are longer
+//! than every window and than a prefill chunk.
 //!
 //! `cargo test -p inference-wasm --test architectures -- --nocapture` prints the table.
 
@@ -65,7 +66,8 @@ fn golden(model: &str) -> Vec<(Case, Vec<f32>)> {
     serde_json::from_str::<Golden>(&text).unwrap().cases.into_iter().map(of_case).collect()
 }
 
-/// The rows of a case, prompt in chunks of `chunk` and then the golden's own tokens one by one.
+/// The rows of a case: feeds the prompt in chunks of `chunk`, then the golden's own tokens one by
+/// one.
 fn rows<B: Backend>(session: &mut Session<B>, case: &Case, chunk: usize) -> Vec<f32> {
     session.clear();
     session.begin(&case.prompt_ids, case.generated_ids.len() as u32).unwrap();
@@ -82,7 +84,7 @@ fn rows<B: Backend>(session: &mut Session<B>, case: &Case, chunk: usize) -> Vec<
 
 /// Natural logarithms of the probabilities of a row.
 fn log_softmax(row: &[f32]) -> Vec<f64> {
-    // Logits are some units here, far from what overflows.
+    // Logits are small here, far from overflow.
     let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
     row.iter().map(|&x| f64::from(x) - sum.ln()).collect()
 }
@@ -102,7 +104,7 @@ fn distance(expected: &[f32], found: &[f32], columns: usize) -> (f64, f64) {
     (divergence / (expected.len() / columns) as f64, greatest)
 }
 
-/// Compares all models on a backend; prints a line for each and returns what is wrong.
+/// Compares all models on a backend; prints a line for each and returns the differences.
 #[expect(clippy::print_stdout, reason = "the table that `--nocapture` shows")]
 fn compare<B: Backend>(backend: fn() -> B) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -121,7 +123,7 @@ fn compare<B: Backend>(backend: fn() -> B) -> Vec<String> {
                     wrong.push(format!("{model}, case {}, step {step}: token {best}", case.id));
                 }
             }
-            // However the prompt is cut, the same numbers within rounding.
+            // The chunk size changes the numbers only by rounding.
             let (_, abs) = distance(&found, &rows(&mut session, &case, 1), columns);
             if abs > 1e-4 {
                 wrong.push(format!("{model}, case {}: {abs:e} off token by token", case.id));
@@ -159,10 +161,10 @@ struct Short {
     rows: Vec<Vec<f32>>,
 }
 
-/// `vectors/phi3-longrope-short.json` is the model class's answer to a sequence that fits the
-/// context of its first training, where it takes the short factors.
+/// `vectors/phi3-longrope-short.json` is the model class's output for a sequence within the
+/// original training's context, where it uses the short factors.
 #[test]
-fn long_rope_goes_by_the_context_that_was_loaded() {
+fn long_rope_depends_on_the_loaded_context() {
     let short = include_str!("vectors/phi3-longrope-short.json");
     let short: Short = serde_json::from_str(short).unwrap();
     let expected = short.rows.concat();
@@ -175,6 +177,6 @@ fn long_rope_goes_by_the_context_that_was_loaded() {
         distance(&expected, &found, session.hyper().vocabulary).1
     };
     assert!(greatest(Some(32)) <= 1e-4, "{:e}", greatest(Some(32)));
-    // With room for one position more, the long factors: another model.
+    // With room for one more position, the long factors apply: a different model.
     assert!(greatest(Some(33)) > 0.1, "{:e}", greatest(Some(33)));
 }

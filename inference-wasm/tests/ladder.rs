@@ -1,8 +1,8 @@
-//! What weight types cost: how far from a model in floats its quantized forms are.
+//! The cost of weight types: the distance of quantized forms of a model from its floats.
 //!
-//! The mean Kullback–Leibler divergence, `KL(floats ‖ quantized)` in nats, and how often the same
-//! token is on top, over the prompts and answers of `vectors/scribe-low.json`. Both sides run on
-//! the kernels. The files come from `fixtures/reference/weight_types.py`.
+//! The mean Kullback–Leibler divergence, `KL(floats ‖ quantized)` in nats, and how often both rank
+//! the same token first, over the prompts and answers of `vectors/scribe-low.json`. Both sides run
+//! on the kernels. The files come from `fixtures/reference/weight_types.py`.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ struct Rows {
     logits: Vec<f32>,
 }
 
-/// How far one model is from another.
+/// The distance of one model from another.
 #[derive(Debug)]
 struct Distance {
     mean_kld: f64,
     max_kld: f64,
-    /// Rows on which both put the same token on top, of all.
+    /// The share of rows on which both rank the same token first.
     agreement: f64,
 }
 
@@ -107,9 +107,9 @@ fn with_rung(rung: &str) -> Vec<u8> {
 /// One matrix of scribe-mid in each type, quantized by ggml: every bit less costs more.
 ///
 /// A step is twice as wide with each bit less, and the divergence grows with its square, so by a
-/// factor of 4 a bit: over the six bits from `Q8_0` to `Q2_K` that is what it must come to, within a
-/// quarter. Types of as many bits differ by how well they use them: all lie between those with one
-/// bit more and one bit less.
+/// factor of 4 per bit: over the six bits from `Q8_0` to `Q2_K` it must reach that within a
+/// quarter. Types with the same number of bits differ in how well they use them: all must be
+/// between those with one bit more and one bit less.
 #[test]
 fn every_bit_less_costs_more() {
     let floats = Rows::of(with_rung("F16"));
@@ -132,10 +132,10 @@ fn every_bit_less_costs_more() {
     }
 }
 
-/// Prints the ladder of the files in the folder `LADDER`: `F32.gguf`, and others named by type.
+/// Prints the costs of the files in the folder `LADDER`: `F32.gguf`, and others named by type.
 #[test]
-#[ignore = "wants the files that weight_types.py makes"]
-#[expect(clippy::print_stdout, reason = "the table is what it is for")]
+#[ignore = "needs the files that weight_types.py makes"]
+#[expect(clippy::print_stdout, reason = "it prints a table")]
 fn print_the_ladder() {
     let folder = std::env::var("LADDER").expect("LADDER: the folder with the files");
     let mut files: Vec<_> = fs_err::read_dir(folder)

@@ -1,28 +1,28 @@
-//! The op suite natively: the CPU kernels are right in every case, and a backend with a defect is
-//! caught with a message that names op, weight type, shape and backend.
+//! The op suite natively: the CPU kernels pass every case, and a backend with a defect fails with a
+//! message that names op, weight type, shape and backend.
 
-#![expect(clippy::print_stdout, reason = "what was measured, for those who ask")]
+#![expect(clippy::print_stdout, reason = "shows measurements with `--nocapture`")]
 
 use std::ops::Range;
 
 use futures::FutureExt;
 use futures::executor::block_on;
 use inference_wasm::engine::backend::{
-    Activation, Backend, Counters, Cpu, Heads, ModelBytes, Reference, Rotary,
+    Backend, Counters, Cpu, Heads, ModelBytes, Reference, Rotary,
 };
-use inference_wasm::engine::model::TensorInfo;
+use inference_wasm::engine::model::{Activation, TensorInfo};
 use inference_wasm::engine::ops_suite::{self, Tally};
 use inference_wasm::protocol::{BackendName, CacheType, EngineError};
 
-fn held(backend: &mut impl Backend) -> Tally {
+fn checked(backend: &mut impl Backend) -> Tally {
     let cases = ops_suite::cases();
     block_on(ops_suite::run(backend, &cases, &mut async |_| Ok(()))).unwrap()
 }
 
-/// Prints what it measures: `cargo test --test ops -- --nocapture`.
+/// Prints its measurements: `cargo test --test ops -- --nocapture`.
 #[test]
-fn the_kernels_are_right_in_every_case() {
-    let tally = held(&mut Cpu::default());
+fn the_kernels_pass_every_case() {
+    let tally = checked(&mut Cpu::default());
     for worst in &tally.worst {
         println!("{:<16} {:.3} of its bound, NMSE {:.1e}", worst.op, worst.ratio, worst.nmse);
     }
@@ -31,32 +31,32 @@ fn the_kernels_are_right_in_every_case() {
     assert!(tally.tallies.iter().all(|tally| tally.passed > 0 || tally.left_out > 0));
 }
 
-/// What is wrong with a [`Defective`] backend.
+/// The defect of a [`Defective`] backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Defect {
-    /// Nothing: the wrapping itself is right.
+    /// None: the wrapper itself is correct.
     None,
-    /// Products of matrices leave their last column out where it is no multiple of 32.
+    /// Matrix products omit the last column if it is not a multiple of 32.
     ForgottenTail,
-    /// Products are computed for rows in fours, and written for all of them.
+    /// Products are computed for rows in fours, and all four are written.
     WholeTiles,
-    /// The gate's exponential is multiplied before it is divided by, and overflows.
+    /// The gate's exponential is multiplied before the division, and overflows.
     Overflow,
     /// Products are rounded to half precision, which ends at 65504.
     HalfPrecision,
-    /// Attention sees one position less than there are, from the second on.
+    /// Attention sees one position too few, from the second on.
     ShortWindow,
-    /// The values of the cache are read with the head of the query.
+    /// Cached values are read with the query's head.
     WrongHead,
 }
 
-/// The reference with a defect, and with room behind its rows as a GPU has it.
+/// The reference with a defect, and with room after its rows, as on a GPU.
 struct Defective {
     reference: Reference,
     defect: Defect,
 }
 
-/// A tensor of the reference and the floats that it had room for.
+/// A tensor of the reference, and the floats of its capacity.
 struct Roomy {
     columns: usize,
     tensor: <Reference as Backend>::Tensor,
@@ -66,7 +66,7 @@ struct Roomy {
 impl Defective {
     fn values(&mut self, x: &Roomy) -> Vec<f32> {
         let mut values = Vec::new();
-        // The reference waits for nothing, and an executor can't run inside of another.
+        // The reference never waits, and executors can't be nested.
         self.reference.read(&x.tensor, &mut values).now_or_never().unwrap().unwrap();
         values
     }
@@ -124,8 +124,8 @@ impl Backend for Defective {
         self.reference.rms_norm(&x.tensor, &scale.0, epsilon, &mut out.tensor);
     }
 
-    fn rms_norm_heads(&mut self, x: &mut Roomy, scale: &Self::Weight, epsilon: f32) {
-        self.reference.rms_norm_heads(&mut x.tensor, &scale.0, epsilon);
+    fn rms_norm_in_place(&mut self, x: &mut Roomy, scale: &Self::Weight, epsilon: f32) {
+        self.reference.rms_norm_in_place(&mut x.tensor, &scale.0, epsilon);
     }
 
     fn matmul(&mut self, matrix: &Self::Weight, x: &Roomy, out: &mut Roomy) {
@@ -216,14 +216,14 @@ impl Backend for Defective {
 }
 
 fn failures(defect: Defect) -> Vec<String> {
-    let tally = held(&mut Defective { reference: Reference::default(), defect });
+    let tally = checked(&mut Defective { reference: Reference::default(), defect });
     tally.failures.into_iter().map(|failure| failure.message).collect()
 }
 
 #[test]
-fn a_backend_without_a_defect_is_right_and_guarded() {
+fn a_backend_without_a_defect_passes_and_is_guarded() {
     let mut backend = Defective { reference: Reference::default(), defect: Defect::None };
-    let tally = held(&mut backend);
+    let tally = checked(&mut backend);
     assert!(tally.failures.is_empty(), "{:#?}", tally.failures);
     for tally in tally.tallies.iter().filter(|tally| !matches!(tally.op.as_str(), "read" | "best"))
     {
@@ -242,13 +242,13 @@ fn a_forgotten_tail_is_caught() {
 }
 
 #[test]
-fn a_write_behind_the_rows_is_caught() {
+fn a_write_beyond_the_rows_is_caught() {
     let failures = failures(Defect::WholeTiles);
     let name = "`matmul/Q8_0/rows=5,columns=96,outputs=33` on `webgpu`: ";
     let message = failures.iter().find(|message| message.starts_with(name)).unwrap();
     assert_eq!(
         message.strip_prefix(name).unwrap(),
-        "wrote behind its 5 rows: at row 5, column 0 nothing was to be written, found 0e0"
+        "wrote beyond its 5 rows: at row 5, column 0 nothing should have been written, found 0e0"
     );
     assert!(failures.iter().all(|message| message.starts_with("`matmul/")), "{failures:#?}");
 }
@@ -258,7 +258,7 @@ fn an_overflow_is_caught() {
     let failures = failures(Defect::Overflow);
     let name = "`gated/F32/rows=3,columns=33,activation=silu,values=ends` on `webgpu`: ";
     let message = failures.iter().find(|message| message.starts_with(name)).unwrap();
-    assert!(message.contains("12 of 99 values are no numbers"), "{message}");
+    assert!(message.contains("12 of 99 values are not finite"), "{message}");
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn products_beyond_half_precision_are_caught_on_every_weight_type() {
 }
 
 #[test]
-fn attention_that_sees_too_little_or_elsewhere_is_caught() {
+fn attention_to_too_few_or_wrong_positions_is_caught() {
     let short = failures(Defect::ShortWindow);
     for cache in ["F32", "F16"] {
         for shape in ["rows=1,heads=2/1,size=32,first=511", "rows=1,heads=2/1,size=16,first=2047"] {

@@ -1,8 +1,8 @@
-//! Tokens and logits against a `float64` reference that shares no code with the engine.
+//! Tokens and logits compared with a `float64` reference that shares no code with the engine.
 //!
-//! `vectors/scribe-low.json` is what numpy makes of the model files: `reference.py logits` of the
-//! models' recipe on the first prompt of each task of the evaluation set, values rounded to seven
-//! decimals. Weights are taken as stored there, so only arithmetic differs.
+//! `vectors/scribe-low.json` is numpy's output for the model files: `reference.py logits` of the
+//! models' recipe on the first prompt of each task of the evaluation set, with values rounded to
+//! seven decimals. Weights are used as stored, so only arithmetic differs.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Step {
-    /// Ids and logits of the eight tokens that are the most probable to exact activations.
+    /// Ids and logits of the eight most probable tokens, with exact activations.
     top: Vec<(usize, f64)>,
     logsumexp: f64,
 }
@@ -39,8 +39,9 @@ fn session<B: Backend>(backend: B, model: &str) -> Session<B> {
     Session::load(backend, file, LoadOptions::default()).unwrap()
 }
 
-/// Feeds the oracle's own tokens and returns the greatest distance of a top-8 logit or of
-/// log-sum-exp at each step, in rising order, and the steps at which another token wins, with the oracle's margin.
+/// Feeds the oracle's own tokens. Returns, in rising order, the greatest distance of a top-8 logit
+/// or of log-sum-exp at each step, and the steps at which another token wins, with the oracle's
+/// margin.
 fn distances<B: Backend>(backend: B, model: &str) -> (Vec<f64>, Vec<String>) {
     let mut session = session(backend, model);
     let mut distances = Vec::new();
@@ -73,7 +74,7 @@ fn distances<B: Backend>(backend: B, model: &str) -> (Vec<f64>, Vec<String>) {
     (distances, flips)
 }
 
-/// Rounding of `f32` alone: logits of about 30, sums of some hundred terms.
+/// Only the rounding of `f32`: logits of about 30, sums of some hundred terms.
 const F32_BOUND: f64 = 1e-4;
 
 #[test]
@@ -94,7 +95,7 @@ fn kernels_agree_on_floats() {
     assert_eq!(flips, Vec::<String>::new());
 }
 
-/// Of activations rounded to 16 bits. With 8 bits, numpy's emulation of the same rounding moves
+/// For activations rounded to 16 bits. With 8 bits, numpy's emulation of the same rounding moves
 /// these logits by up to 0.62; a step is 32639 / 127 times finer, and the bound is twice that.
 const ROUNDED_BOUND: f64 = 2.0 * 0.62 * 127.0 / 32_639.0;
 

@@ -1,5 +1,6 @@
-//! Ids on real vocabularies, against llama.cpp and Hugging Face's `tokenizers`, over a few hundred
-//! texts: scripts, emoji, code, digits, spaces. `data/token_ids.py` says how the file is made.
+//! Ids on real vocabularies, compared with llama.cpp and Hugging Face's `tokenizers`, over a few
+//! hundred texts: scripts, emoji, code, digits, spaces. `data/token_ids.py` documents how the file
+//! is made.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +17,7 @@ struct Expected {
     smollm2_vocabulary: Cut,
 }
 
-/// The part of a vocabulary that the texts can touch.
+/// The part of a vocabulary that the texts can use.
 #[derive(Deserialize)]
 struct Cut {
     size: u32,
@@ -36,7 +37,7 @@ fn scribe() -> Tokenizer {
 }
 
 fn smollm2(cut: &Cut, pre: &str) -> Tokenizer {
-    // Tokens that no text touches, under names that no text has.
+    // Unused tokens, under names that no text contains.
     let missing = |id: u32| format!("\u{0}{id}");
     let tokens: Vec<String> = (0..cut.size)
         .map(|id| cut.tokens.get(&id).cloned().unwrap_or_else(|| missing(id)))
@@ -53,7 +54,7 @@ fn smollm2(cut: &Cut, pre: &str) -> Tokenizer {
     .unwrap()
 }
 
-/// Ids as expected, and back to the text, with control tokens left out.
+/// Checks the ids, and that they decode to the text without control tokens.
 fn check(tokenizer: &Tokenizer, cases: &[(String, Vec<u32>)], control: &[&str]) {
     assert!(cases.len() > 250, "{} cases", cases.len());
     for (text, ids) in cases {
@@ -80,18 +81,18 @@ fn smollm2_ids_are_those_of_other_implementations() {
     check(&smollm2(cut, "smollm"), &expected.smollm2, &control);
 }
 
-/// The wrong cut of digits shows: the check above can fail.
+/// Splitting digits wrongly changes ids: the check above can fail.
 #[test]
-fn smollm2_cut_as_gpt2_gives_other_ids() {
+fn smollm2_split_as_gpt2_gives_other_ids() {
     let expected = expected();
     let wrong = smollm2(&expected.smollm2_vocabulary, "gpt-2");
     for (text, ids) in &expected.smollm2 {
-        // Only numbers of several digits, or with a space before them, are cut differently.
+        // Only numbers with several digits, or after a space, are split differently.
         let is_plain = !text.contains(char::is_numeric);
         assert!(!is_plain || &wrong.encode(text, true) == ids, "{text:?}");
     }
     let differ = expected.smollm2.iter().filter(|(text, ids)| &wrong.encode(text, true) != ids);
-    assert!(differ.count() > 0, "the cut does not matter on these texts");
+    assert!(differ.count() > 0, "the split does not matter on these texts");
 }
 
 /// A prompt is `bos user <text> assistant`, as the models' README says.

@@ -1,10 +1,10 @@
-//! Ids and chat templates of real model families, against llama.cpp and Jinja2.
+//! Ids and chat templates of real model families, compared with llama.cpp and Jinja2.
 //!
-//! The vocabularies and templates are no part of the repository: `tierproof setup --for test`
-//! fetches them. Without them these tests say so and pass, but not where `CI` is set.
-//! `fixtures/tokenizer/README.md` says how the expected values are made.
+//! The vocabularies and templates are not part of the repository: `tierproof setup --for test`
+//! fetches them. Without them these tests print so and pass, but fail where `CI` is set.
+//! `fixtures/tokenizer/README.md` documents how the expected values are made.
 
-#![expect(clippy::print_stdout, reason = "what was measured, for those who ask")]
+#![expect(clippy::print_stdout, reason = "shows measurements with `--nocapture`")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use inference_wasm::protocol::{EngineErrorKind, Message};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// The release of the package that the files are from.
+/// The release of the package that contains the files.
 const VERSION: &str = "0.3.36";
 
-/// Ids of a text of which the last hex digit is given.
+/// The number of ids of a text whose last hex digit is given.
 const GIVEN: usize = 16;
 
-/// What `fixtures/tokenizer/ids/*.txt` begin with.
+/// The first line of `fixtures/tokenizer/ids/*.txt`.
 #[derive(Deserialize)]
 struct Header {
     vocabulary: String,
@@ -42,7 +42,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/tokenizer")
 }
 
-/// The folder of the fetched files; none where they may be missing.
+/// The folder of the fetched files; `None` where they may be missing.
 fn fetched() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = variable("TIERPROOF_CACHE")
@@ -71,7 +71,7 @@ fn corpus() -> Vec<String> {
 
 fn vocabulary(path: &Path, changed: &BTreeMap<String, String>) -> Vocabulary {
     let mut file = fs_err::read(path).unwrap();
-    // Some of them are of version 2, whose little-endian layout is that of version 3.
+    // Some have version 2, whose little-endian layout is that of version 3.
     if let [_, _, _, _, version @ 2, ..] = &mut file[..] {
         *version = 3;
     }
@@ -91,7 +91,7 @@ fn short_hash(ids: &[u32]) -> String {
     hex::encode(&Sha256::digest(bytes)[..4])
 }
 
-/// What is wrong with the ids of one text, if anything.
+/// The difference in the ids of one text, if any.
 fn difference(ids: &[u32], plain: &[u32], expected: &str) -> Option<String> {
     let (low, hashes) = expected.split_once(' ').unwrap();
     let (hash, plain_hash) = hashes.split_once(' ').unwrap_or((hashes, hashes));
@@ -151,9 +151,9 @@ fn ids_are_those_of_llama_cpp() {
     assert!(failures.is_empty(), "{count} differ:\n{}", shown.join("\n"));
 }
 
-/// The pairs of texts and ids that come with the vocabularies.
+/// The pairs of texts and ids that are shipped with the vocabularies.
 #[test]
-fn ids_are_those_that_come_with_the_vocabularies() {
+fn ids_are_those_shipped_with_the_vocabularies() {
     let Some(folder) = fetched() else { return };
     let mut pairs = 0;
     for file in fs_err::read_dir(&folder).unwrap() {
@@ -180,7 +180,7 @@ fn ids_are_those_that_come_with_the_vocabularies() {
     assert!(pairs > 500, "{pairs} pairs");
 }
 
-/// What can't be tokenized says so.
+/// Unsupported algorithms are refused with the reason.
 #[test]
 fn other_algorithms_are_refused_with_the_reason() {
     let Some(folder) = fetched() else { return };
@@ -193,7 +193,7 @@ fn other_algorithms_are_refused_with_the_reason() {
     }
 }
 
-/// No text takes more than about linear time; a quadratic one would not end.
+/// Every text takes about linear time; quadratic time would not end.
 #[test]
 fn long_texts_without_spaces_are_encoded() {
     let Some(folder) = fetched() else { return };
@@ -208,8 +208,8 @@ fn long_texts_without_spaces_are_encoded() {
     }
 }
 
-/// Templates for tools alone, which Python refuses where there are none: it can't walk through
-/// `none`. Here that is walking through nothing.
+/// Templates for tools only, which Python refuses without tools since it can't iterate over `none`.
+/// Here that is an empty iteration.
 const WITHOUT_TOOLS: [&str; 3] = [
     "CohereForAI-c4ai-command-r-plus-tool_use.jinja",
     "NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use.jinja",
@@ -245,7 +245,7 @@ fn chat_templates_render_as_in_python() {
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// A tokenizer with a template, and as good as nothing else.
+/// A tokenizer with a template and almost nothing else.
 fn tokenizer_with(source: String) -> Result<Tokenizer, inference_wasm::protocol::EngineError> {
     Tokenizer::from_vocabulary(&Vocabulary {
         model: "gpt2".into(),

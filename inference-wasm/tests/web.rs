@@ -1,4 +1,4 @@
-//! The engine inside a real browser's worker: what the native tests check, on the code that a page
+//! The engine in a real browser's worker: the checks of the native tests, on the code that a page
 //! runs.
 //!
 //! Run with `tierproof wasm-test`.
@@ -7,11 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use inference_wasm::engine::backend::{
-    Backend, Cpu, Heads, ModelBytes, Reference, Rotary, RotaryPairs, Webgl,
-};
+use inference_wasm::engine::backend::{Backend, Cpu, Heads, ModelBytes, Reference, Rotary, Webgl};
 use inference_wasm::engine::canary;
-use inference_wasm::engine::model::{Gguf, TensorInfo};
+use inference_wasm::engine::model::{Gguf, RotaryPairs, TensorInfo};
 use inference_wasm::engine::quant::FORMATS;
 use inference_wasm::engine::sampler::Sampler;
 use inference_wasm::engine::session::{LoadOptions, Session};
@@ -29,8 +27,8 @@ struct Expected {
     scribe: Vec<(String, Vec<u32>)>,
 }
 
-/// The regex engine, the hash maps and the tables are the same crate, compiled for another
-/// machine: so are the ids.
+/// The regex engine, the hash maps and the tables are the same crates, compiled for another
+/// machine, and must give the same ids.
 #[wasm_bindgen_test]
 fn token_ids_are_those_of_other_implementations() {
     let tokenizer = Tokenizer::from_gguf(&Gguf::open(MODEL).unwrap().metadata).unwrap();
@@ -41,7 +39,7 @@ fn token_ids_are_those_of_other_implementations() {
     }
 }
 
-/// What the model says to a prompt, greedily.
+/// The model's greedy answer to a prompt.
 async fn answer(backend: impl Backend, prompt: &str) -> String {
     let mut session = Session::load(backend, MODEL.to_vec(), LoadOptions::default()).unwrap();
     let mut sampler = Sampler::new(&Sampling::Greedy).unwrap();
@@ -77,7 +75,7 @@ async fn simd128_kernels_give_the_right_answer() {
     assert_eq!(answer(Cpu::default(), PROMPT).await, ANSWER);
 }
 
-/// To the bit what the portable lanes give: four sums side by side.
+/// The same bits as the portable lanes: four sums side by side.
 #[wasm_bindgen_test]
 async fn simd128_sums_in_the_order_of_the_portable_lanes() {
     let canary = canary::run(&mut Cpu::default()).await.unwrap();
@@ -96,7 +94,7 @@ async fn fragment_passes_give_the_right_answer() {
     assert_eq!(answer(webgl, PROMPT).await, ANSWER);
 }
 
-/// Eight sums side by side, as no other backend.
+/// Eight sums side by side, unlike any other backend.
 #[wasm_bindgen_test]
 async fn fragment_passes_sum_in_an_order_of_their_own() {
     let canary = canary::run(&mut Webgl::new().unwrap()).await.unwrap();
@@ -110,9 +108,9 @@ struct Vector {
     weights: String,
 }
 
-/// Every format through its shader, against what ggml and the package `gguf` agree on: see
-/// `engine::quant`. A shader may round a product and a sum at once, hence the unit in the last place
-/// of the largest weight of a block.
+/// Every format through its shader, compared with what ggml and the package `gguf` agree on: see
+/// `engine::quant`. A shader may round a product and a sum at once, hence the unit in the last
+/// place of the largest weight of a block.
 #[wasm_bindgen_test]
 async fn shaders_unpack_what_ggml_packs() {
     let vectors = include_str!("vectors/quant.json");
@@ -144,7 +142,7 @@ async fn shaders_unpack_what_ggml_packs() {
             let largest =
                 expected.iter().filter(|w| w.is_finite()).fold(0.0, |a: f32, b| a.max(b.abs()));
             for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                // No shader can be relied on beyond the finite and the normal.
+                // Shaders are reliable only for finite and normal numbers.
                 if !expected.is_finite() || !largest.is_finite() {
                     continue;
                 }
@@ -159,7 +157,7 @@ async fn shaders_unpack_what_ggml_packs() {
     }
 }
 
-/// Numbers between -1 and 1 that look like none in particular.
+/// Pseudorandom numbers between -1 and 1.
 fn noise(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed | 1;
     let mut next = || {
@@ -200,7 +198,7 @@ async fn attended<B: Backend>(
     found
 }
 
-/// Also heads that are no multiples of four, which lie across texels.
+/// Includes heads that are not multiples of four, which lie across texels.
 #[wasm_bindgen_test]
 async fn attention_is_that_of_the_reference() {
     let mut webgl = Webgl::new().unwrap();

@@ -1,6 +1,6 @@
-//! Backend `webgpu` on whatever adapter the system has, lavapipe where there is no card: every
-//! kernel against formulas in `f64` and against the reference backend, answers against a reference
-//! that shares no code with the engine, and what happens when the device fails.
+//! Backend `webgpu` on the system's adapter, lavapipe if there is no card: every kernel compared with
+//! formulas in `f64` and with the reference backend, answers compared with a reference that shares no
+//! code with the engine, and failures of the device.
 //!
 //! `cargo test -p inference-wasm --features native-gpu --test webgpu`; `tests/architectures.rs` has
 //! the models of all architectures with the same feature.
@@ -10,18 +10,18 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use inference_wasm::engine::backend::{
-    Activation, Backend, Candidate, Heads, Reference, Rotary, RotaryPairs, Webgpu, WebgpuOptions,
+    Backend, Candidate, Heads, Reference, Rotary, Webgpu, WebgpuOptions,
 };
 use inference_wasm::engine::canary;
-use inference_wasm::engine::model::TensorInfo;
+use inference_wasm::engine::model::{Activation, RotaryPairs, TensorInfo};
 use inference_wasm::engine::quant::{FORMATS, Format};
 use inference_wasm::engine::session::{LoadOptions, Session};
 use inference_wasm::protocol::{BackendName, CacheType, EngineErrorKind};
 
-/// A row of x in one workgroup's lanes, or several invocations to an output.
-const WAYS: [WebgpuOptions; 2] = [
-    WebgpuOptions { least_limits: false, binding_bytes: None, together: Some(false), fault: None },
-    WebgpuOptions { least_limits: true, binding_bytes: None, together: Some(true), fault: None },
+/// One invocation per output, or several that share an output.
+const STRATEGIES: [WebgpuOptions; 2] = [
+    WebgpuOptions { least_limits: false, binding_bytes: None, split: Some(false), fault: None },
+    WebgpuOptions { least_limits: true, binding_bytes: None, split: Some(true), fault: None },
 ];
 
 fn backend(options: WebgpuOptions) -> Webgpu {
@@ -44,7 +44,7 @@ impl Numbers {
     }
 }
 
-/// A matrix of blocks as ggml's quantizers make them: those of `vectors/quant.json`, over and over.
+/// A matrix of blocks as ggml's quantizers make them: those of `vectors/quant.json`, repeated.
 fn matrix(format: &'static Format, rows: usize, columns: usize) -> (Arc<Vec<u8>>, TensorInfo) {
     #[derive(serde::Deserialize)]
     struct Vector {
@@ -53,7 +53,7 @@ fn matrix(format: &'static Format, rows: usize, columns: usize) -> (Arc<Vec<u8>>
     }
     let vectors: BTreeMap<String, Vec<Vector>> =
         serde_json::from_str(include_str!("vectors/quant.json")).unwrap();
-    // Some are of the greatest halves and beyond, where sums overflow.
+    // Some hold the greatest halves and more, where sums overflow.
     let is_small = |vector: &&Vector| {
         let weights = hex::decode(&vector.weights).unwrap();
         let mut weights = weights.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
@@ -95,7 +95,7 @@ fn read<B: Backend>(backend: &mut B, x: &B::Tensor) -> Vec<f32> {
     values
 }
 
-/// Fails unless all are as close as so many roundings of a value of size `size` leave them.
+/// Fails unless all values are as close as `roundings` roundings of a value of size `size` allow.
 #[track_caller]
 fn assert_close(found: &[f32], expected: &[f32], roundings: f32, size: f32) {
     assert_eq!(found.len(), expected.len());
@@ -106,8 +106,8 @@ fn assert_close(found: &[f32], expected: &[f32], roundings: f32, size: f32) {
     }
 }
 
-/// The bound is that of any order of summation, `columns · ε/2 · Σ|w·x|`, and of products that are
-/// taken for zero where they are subnormal, which WGSL allows.
+/// The bound is that of any order of summation, `columns · ε/2 · Σ|w·x|`, plus subnormal products
+/// flushed to zero, which WGSL allows.
 fn check_product(
     gpu: &mut Webgpu,
     format: &'static Format,
@@ -144,8 +144,8 @@ fn check_product(
 }
 
 #[test]
-fn products_are_within_what_rounding_explains() {
-    for options in WAYS {
+fn products_are_within_rounding() {
+    for options in STRATEGIES {
         let mut gpu = backend(options);
         for format in FORMATS {
             let blocks: &[usize] = match format.block_weights {
@@ -164,7 +164,7 @@ fn products_are_within_what_rounding_explains() {
 
 #[test]
 fn a_matrix_larger_than_a_binding_is_split() {
-    for mut options in WAYS {
+    for mut options in STRATEGIES {
         options.binding_bytes = Some(1024);
         let mut gpu = backend(options);
         let q8_0 = FORMATS[6];
@@ -179,7 +179,7 @@ fn a_matrix_larger_than_a_binding_is_split() {
         let expected = ids.map(|id| &weights[id as usize * 128..][..128]).concat();
         let table = gpu.weight(&file, &tensor).unwrap();
         let mut parts = Vec::new();
-        // One row at a time: a tensor does not split.
+        // One row at a time.
         for id in ids {
             let mut out = gpu.tensor(1, 128).unwrap();
             gpu.embed(&table, &[id], &mut out);
@@ -187,7 +187,7 @@ fn a_matrix_larger_than_a_binding_is_split() {
         }
         assert_eq!(parts, expected);
 
-        // A row that does not fit by itself is refused.
+        // A single row that does not fit is refused.
         let (file, tensor) = matrix(q8_0, 2, 1024);
         assert_eq!(gpu.weight(&file, &tensor).unwrap_err().kind, EngineErrorKind::OutOfMemory);
     }
@@ -212,7 +212,7 @@ fn tables_of_every_type_are_read_exactly() {
     }
 }
 
-/// Halves over their whole range, which is where drivers flush what is small.
+/// Halves over their whole range, since drivers flush small ones.
 #[test]
 fn halves_are_exact_and_rounded_to_even() {
     let mut gpu = backend(WebgpuOptions::default());
@@ -234,7 +234,7 @@ fn halves_are_exact_and_rounded_to_even() {
     let found = read(&mut gpu, &out);
     assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()));
 
-    // Into the cache and out again, one position seen: the value itself, as a half.
+    // Through the cache, with one visible position: the value itself, as a half.
     let mut values = Numbers(3).many(60);
     values.extend([65519.0, 1e-8, 5.96e-8, 6.1e-5, 2049.0, 2051.0, -0.3, 0.1]);
     let size = values.len();
@@ -252,7 +252,7 @@ fn halves_are_exact_and_rounded_to_even() {
 }
 
 #[test]
-fn ops_are_those_of_the_reference() {
+fn ops_agree_with_the_reference() {
     // In this order on one tensor, so that an error anywhere shows.
     fn run<B: Backend>(
         backend: &mut B,
@@ -268,7 +268,7 @@ fn ops_are_those_of_the_reference() {
         let mut out = backend.tensor(8, columns).unwrap();
         backend.rms_norm(&x, &norm, 1e-5, &mut out);
         seen.push(read(backend, &out));
-        backend.rms_norm_heads(&mut out, &head, 1e-6);
+        backend.rms_norm_in_place(&mut out, &head, 1e-6);
         seen.push(read(backend, &out));
         backend.add_bias(&mut out, &norm);
         backend.add(&mut out, &x);
@@ -327,7 +327,7 @@ fn nothing_overflows() {
 }
 
 #[test]
-fn attention_is_that_of_the_reference() {
+fn attention_agrees_with_the_reference() {
     fn run<B: Backend>(backend: &mut B, heads: Heads, kind: CacheType, rows: usize) -> Vec<f32> {
         let (width, kv_width) = (heads.queries * heads.size, heads.kv * heads.size);
         let mut numbers = Numbers(11);
@@ -364,8 +364,8 @@ fn attention_is_that_of_the_reference() {
             for rows in [1, 5] {
                 let found = run(&mut gpu, heads, kind, rows);
                 let expected = run(&mut reference, heads, kind, rows);
-                // Scores are sums of up to 130 products, and the exponential passes their
-                // rounding on.
+                // Scores are sums of up to 130 products, and the exponential propagates their
+                // rounding.
                 assert_close(&found, &expected, 300.0, 1.0);
             }
         }
@@ -394,23 +394,24 @@ fn the_best_are_found_in_their_order() {
             assert_eq!(ids(&found), ids(&expected[..count]));
         }
     }
-    // Fewer than wanted, zeros of both signs, nothing but negative ones.
+    // Fewer than requested, with zeros of both signs.
     let x = gpu.constant(3, &[-0.0, -1.0, 0.0]).unwrap();
     let found = block_on(gpu.best(&x, 5)).unwrap().unwrap();
     assert_eq!(found.iter().map(|c| c.id).collect::<Vec<_>>(), [0, 2, 1]);
 }
 
 #[test]
-fn the_canary_is_that_of_its_order() {
-    for options in WAYS {
+fn the_canary_matches_its_order_of_summation() {
+    for options in STRATEGIES {
         let found = block_on(canary::run(&mut backend(options))).unwrap();
         assert_eq!(Some(found.bits), canary::expected(BackendName::Webgpu));
     }
 }
 
-/// Greedy answers of the small model in three weight types, found on the device, against numpy's.
+/// Greedy answers of the small model in three weight types, searched on the device, compared with
+/// numpy's.
 #[test]
-fn answers_are_those_of_the_oracle() {
+fn answers_agree_with_the_oracle() {
     #[derive(serde::Deserialize)]
     struct Answer {
         id: String,
@@ -442,7 +443,7 @@ fn answers_are_those_of_the_oracle() {
 }
 
 #[test]
-fn a_device_that_is_gone_says_so() {
+fn a_lost_device_is_reported() {
     let mut gpu = backend(WebgpuOptions::default());
     let mut x = gpu.constant(4, &[1.0; 4]).unwrap();
     block_on(gpu.settle()).unwrap();
@@ -458,17 +459,17 @@ fn a_device_that_is_gone_says_so() {
 }
 
 #[test]
-fn what_does_not_fit_is_out_of_memory() {
+fn a_cache_that_does_not_fit_is_out_of_memory() {
     let mut gpu = backend(WebgpuOptions { least_limits: true, ..WebgpuOptions::default() });
     let error = gpu.cache(1 << 20, 1024, CacheType::F32).unwrap_err();
     assert_eq!(error.kind, EngineErrorKind::OutOfMemory, "{error}");
     assert!(error.message.contains("4294967296 bytes, expected at most 134217728"), "{error}");
-    // And nothing is wrong with the device.
+    // The device itself is fine.
     block_on(gpu.settle()).unwrap();
 }
 
 #[test]
-fn a_command_that_is_not_valid_ends_every_answer() {
+fn an_invalid_command_fails_every_later_read() {
     let mut gpu = backend(WebgpuOptions::default());
     let x = gpu.constant(4, &[1.0; 8]).unwrap();
     let mut small = gpu.tensor(1, 4).unwrap();
@@ -480,10 +481,10 @@ fn a_command_that_is_not_valid_ends_every_answer() {
     assert_eq!((error.kind, values.len()), (EngineErrorKind::GpuError, 0));
 }
 
-/// Each fault of a kernel, against the sums and norms that it is about.
+/// Each kernel mutant, compared with the sums and norms that it affects.
 #[cfg(feature = "seeded-faults")]
 #[test]
-fn kernel_faults_give_wrong_numbers() {
+fn kernel_mutants_give_wrong_numbers() {
     use inference_wasm::protocol::SeededFault;
 
     let with = |fault| backend(WebgpuOptions { fault: Some(fault), ..WebgpuOptions::default() });
@@ -498,7 +499,7 @@ fn kernel_faults_give_wrong_numbers() {
         let sum: f32 = weights[..columns].iter().sum();
         (read(gpu, &out)[0], sum)
     };
-    // Three groups of 32: the last one is missing. Of four, none is.
+    // Of three groups of 32 the last one is missing; of four, none.
     let (found, sum) = product(&mut with(SeededFault::OffByOneTail), 96, 1.0);
     assert!((found - sum).abs() > 1e-3, "{found}, {sum}");
     let (found, sum) = product(&mut with(SeededFault::OffByOneTail), 128, 1.0);

@@ -121,7 +121,7 @@ fn browser_chrome_a_panic_is_told_with_its_place() {
     let outcome = run.failure(TOKENS);
     let Outcome::Panicked { message } = outcome else { panic!("{outcome:#?}") };
     assert!(message.starts_with("seeded fault `panic-in-decode`"), "{message}");
-    assert!(message.contains("inference-wasm/src/engine/fault.rs:"), "{message}");
+    assert!(message.contains("inference-wasm/src/engine/mutant.rs:"), "{message}");
     assert!(message.ends_with("in step `2 generate`"), "{message}");
     run.says("the engine panicked: seeded fault `panic-in-decode`");
     // Nothing is decoded there, and the panic has ruined nobody else's page.

@@ -1,7 +1,7 @@
-//! The canary op: one dot product whose rounding shows who added it up.
+//! The canary op: a dot product whose rounding shows which backend computed it.
 //!
-//! `f32` addition is not associative, so the bits of a sum tell the order in which it was taken.
-//! Each backend has an order of its own, by construction of its matrix product:
+//! `f32` addition is not associative, so the bits of a sum reveal the order in which it was taken.
+//! Each backend's matrix product has an order of its own by construction:
 //!
 //! | backend | order of the 64 products `p[i]` |
 //! |---|---|
@@ -10,13 +10,12 @@
 //! | `webgpu` | the same of the first 32 and of the last 32 apart, then the sum of both |
 //! | `webgl` | eight lanes, lane `j` sums `p[j], p[j+8], …`; `m[j] = l[j] + l[j+4]`; then `(m0 + m1) + (m2 + m3)` |
 //!
-//! The products themselves are exact, since a GPU may add a product to a sum in one rounding or in
-//! two.
+//! The products themselves are exact, since a GPU may add a product to a sum with one rounding or
+//! with two.
 //!
-//! The op goes through the
-//! backend's own [`matmul`](super::backend::Backend::matmul) on its own weights and activations,
-//! so no constant and no other backend can stand in for it. [`expected`] is worked out apart from
-//! any kernel.
+//! The op goes through the backend's own [`matmul`](super::backend::Backend::matmul) on its own
+//! weights and activations, so neither a constant nor another backend can stand in for it.
+//! [`expected`] is computed without any kernel.
 
 use super::backend::{Backend, ModelBytes};
 use super::model::TensorInfo;
@@ -25,12 +24,12 @@ use crate::protocol::{BackendName, Canary, EngineError};
 
 const LENGTH: usize = 64;
 
-/// GGUF's number of `F32`.
+/// GGUF's number for `F32`.
 const F32: u32 = 0;
 
-/// Value `i` of the two vectors: products of both signs and very different sizes that almost cancel
-/// in the end, so that what the partial sums lost to rounding shows in the result. The numbers are
-/// of 10 and 11 bits, so that their products are exact.
+/// Value `i` of both vectors. Their products have both signs and very different sizes and almost
+/// cancel in the end, so that what partial sums lost to rounding shows in the result. The numbers
+/// have 10 and 11 bits, so that their products are exact.
 fn vectors(i: usize) -> (f32, f32) {
     let j = i * 23 % LENGTH;
     let k = j % 32;
@@ -60,7 +59,7 @@ pub async fn run<B: Backend>(backend: &mut B) -> Result<Canary, EngineError> {
     Ok(Canary { bits: result.first().copied().unwrap_or(f32::NAN).to_bits() })
 }
 
-/// The bits that a backend's order of summation gives; `None` for one that there is not yet.
+/// The bits that a backend's order of summation gives.
 pub fn expected(backend: BackendName) -> Option<u32> {
     let products = (0..LENGTH).map(vectors).map(|(a, b)| a * b);
     let sum = match backend {
@@ -98,7 +97,7 @@ mod tests {
     use crate::engine::backend::{Cpu, Reference};
 
     #[test]
-    fn kernels_give_what_their_order_of_summation_says() {
+    fn kernels_sum_in_their_documented_order() {
         let reference = block_on(run(&mut Reference::default())).unwrap();
         assert_eq!(Some(reference.bits), expected(BackendName::Reference));
         let cpu = block_on(run(&mut Cpu::default())).unwrap();
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_can_be_told_apart() {
+    fn every_order_gives_different_bits() {
         let known = BackendName::ALL.into_iter().filter(|&name| name != BackendName::Wasm);
         let known: Vec<_> = known.map(expected).collect();
         assert_eq!(known.iter().collect::<std::collections::BTreeSet<_>>().len(), known.len());

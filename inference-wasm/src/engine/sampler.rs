@@ -1,13 +1,12 @@
-//! Which token comes next. Turns one row of logits into one id; where the logits come from, and
-//! what is done with the id, is not known here.
+//! Chooses the next token: turns one row of logits into one id.
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::backend::Candidate;
-use crate::protocol::{EngineError, EngineErrorKind, Sampling};
+use crate::protocol::{EngineError, Sampling};
 
-/// A choice of tokens, with the state of its generator.
+/// A sampling rule with the state of its random generator.
 #[derive(Debug)]
 pub struct Sampler {
     rule: Rule,
@@ -19,8 +18,8 @@ enum Rule {
     Seeded { filters: Filters, generator: Box<ChaCha12Rng> },
 }
 
-/// Most candidates that are worth finding apart from the row.
-const MOST_CANDIDATES: usize = 64;
+/// The most candidates for which a search is cheaper than reading the whole row.
+const MAX_CANDIDATES: usize = 64;
 
 /// The parameters of a seeded draw, checked.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +31,7 @@ struct Filters {
 }
 
 impl Sampler {
-    /// Checks the parameters; a value out of its range is an `invalid-request`.
+    /// Checks the parameters; fails with `invalid-request` on a value out of range.
     pub fn new(sampling: &Sampling) -> Result<Self, EngineError> {
         let Sampling::Seeded { seed, temperature, top_k, top_p, min_p } = *sampling else {
             return Ok(Self { rule: Rule::Greedy });
@@ -46,32 +45,32 @@ impl Sampler {
             top_p: top_p.into(),
             min_p: min_p.into(),
         };
-        // ChaCha is specified to the bit, so the draws are the same on every tier.
+        // ChaCha is specified to the bit, so draws are the same on every tier.
         let generator = Box::new(ChaCha12Rng::seed_from_u64(seed));
         Ok(Self { rule: Rule::Seeded { filters, generator } })
     }
 
-    /// The next id for one row of logits.
+    /// Returns the next id for one row of logits.
     ///
-    /// A row with NaN, with +∞, or with nothing but −∞ is an `invalid-model` error and never an
-    /// id: such logits come from broken weights or broken arithmetic.
+    /// Fails with `invalid-model` on a row with NaN, with +∞, or with nothing but −∞: such logits
+    /// come from broken weights or broken arithmetic.
     pub fn choose(&mut self, logits: &[f32]) -> Result<u32, EngineError> {
         self.choose_of((0..).zip(logits.iter().copied()))
     }
 
-    /// How many of a row's most likely tokens are enough to choose from; `None`: all of them, or
-    /// so many that the whole row is no worse.
+    /// How many of a row's most likely tokens are enough to choose from; `None` if the whole row is
+    /// needed, or as cheap.
     pub fn candidates_needed(&self) -> Option<usize> {
         match &self.rule {
             Rule::Greedy => Some(1),
             Rule::Seeded { filters, .. } => {
-                (1..=MOST_CANDIDATES).contains(&filters.top_k).then_some(filters.top_k)
+                (1..=MAX_CANDIDATES).contains(&filters.top_k).then_some(filters.top_k)
             }
         }
     }
 
-    /// The next id, as [`choose`](Self::choose) finds it in the whole row, from its most likely
-    /// tokens alone, as many as [`candidates_needed`](Self::candidates_needed) says.
+    /// Returns the id that [`choose`](Self::choose) would, given only the row's most likely tokens,
+    /// as many as [`candidates_needed`](Self::candidates_needed) returns.
     pub fn choose_among(&mut self, candidates: &[Candidate]) -> Result<u32, EngineError> {
         self.choose_of(candidates.iter().map(|candidate| (candidate.id, candidate.logit)))
     }
@@ -95,14 +94,10 @@ fn check(name: &str, value: f32, range: &str, is_right: bool) -> Result<(), Engi
     if is_right {
         return Ok(());
     }
-    Err(EngineError {
-        kind: EngineErrorKind::InvalidRequest,
-        message: format!("sampling `{name}` is {value}, expected {range}"),
-        hint: None,
-    })
+    Err(EngineError::invalid_request(format!("sampling `{name}` is {value}, expected {range}")))
 }
 
-/// The id with the highest logit, the lowest among equals.
+/// The id with the highest logit; of equal ones, the lowest.
 fn best(logits: &(impl Iterator<Item = (u32, f32)> + Clone)) -> Result<u32, EngineError> {
     let mut best = (0, f32::NEG_INFINITY);
     for (id, logit) in logits.clone() {
@@ -121,15 +116,12 @@ fn best(logits: &(impl Iterator<Item = (u32, f32)> + Clone)) -> Result<u32, Engi
 }
 
 fn broken(message: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::InvalidModel,
-        message: format!("no token can be chosen: {message}"),
-        hint: Some("the weights are broken, or the backend's arithmetic is".into()),
-    }
+    EngineError::invalid_model(format!("no token can be chosen: {message}"))
+        .with_hint("the weights are broken, or the backend's arithmetic is wrong")
 }
 
-/// Ids and probabilities that are left after all filters, the most probable first, the lower id
-/// first among equals. The probabilities sum to 1.
+/// The ids and probabilities left by all filters, by falling probability and, among equals, by
+/// rising id. The probabilities sum to 1.
 fn candidates(logits: impl Iterator<Item = (u32, f32)>, filters: &Filters) -> Vec<(u32, f64)> {
     let mut left: Vec<(u32, f64)> = logits.map(|(id, logit)| (id, logit.into())).collect();
     left.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -169,8 +161,8 @@ fn normalize(candidates: &mut [(u32, f64)]) {
     }
 }
 
-/// The candidate in whose stretch of [0, 1) the point lies. `None` only where rounding leaves a
-/// gap below 1.
+/// The candidate whose share of [0, 1) contains the point. `None` only where rounding leaves a gap
+/// below 1.
 fn draw(candidates: &[(u32, f64)], point: f64) -> Option<u32> {
     let mut sum = 0.0;
     candidates
@@ -191,6 +183,7 @@ fn unit(bits: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::EngineErrorKind;
 
     fn seeded(seed: u64, temperature: f32, top_k: u32, top_p: f32, min_p: f32) -> Sampling {
         Sampling::Seeded { seed, temperature, top_k, top_p, min_p }
@@ -200,9 +193,9 @@ mod tests {
         Filters { temperature, top_k, top_p, min_p }
     }
 
-    /// The most likely tokens in their order give what the whole row gives.
+    /// The most likely tokens, in order, give the same choices as the whole row.
     #[test]
-    fn a_few_candidates_are_as_good_as_the_row() {
+    fn a_few_candidates_give_the_choice_of_the_whole_row() {
         let row: Vec<f32> = (0..500).map(|i| (i * 7919 % 101) as f32 / 7.0).collect();
         let mut sorted: Vec<_> =
             (0..).zip(&row).map(|(id, &logit)| Candidate { id, logit }).collect();
@@ -222,7 +215,7 @@ mod tests {
             let sampler = Sampler::new(&seeded(7, 1.0, top_k, 1.0, 0.0)).unwrap();
             assert_eq!(sampler.candidates_needed(), None);
         }
-        // What is no number comes first, and is seen.
+        // NaN sorts first, so it is not missed.
         sorted[300].logit = f32::NAN;
         sorted.sort_by(Candidate::order);
         let mut greedy = Sampler::new(&Sampling::Greedy).unwrap();
@@ -277,7 +270,7 @@ mod tests {
                 &[(3, 81.0 / 102.0), (1, 16.0 / 102.0), (2, 4.0 / 102.0), (0, 1.0 / 102.0)],
             ),
             (filters(1.0, 2, 1.0, 0.0), &[(3, 9.0 / 13.0), (1, 4.0 / 13.0)]),
-            // More than there are.
+            // Only the most likely one.
             (filters(2.0, 1, 1.0, 0.0), &[(3, 1.0)]),
             // 9/16 is below 0.6, with 4/16 more it is not.
             (filters(1.0, 0, 0.6, 0.0), &[(3, 9.0 / 13.0), (1, 4.0 / 13.0)]),
@@ -301,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_falls_into_its_stretch() {
+    fn a_point_selects_the_candidate_of_its_share() {
         let candidates = [(7, 0.5), (3, 0.25), (5, 0.25)];
         for (point, id) in [(0.0, 7), (0.4999, 7), (0.5, 3), (0.75, 5), (0.9999, 5)] {
             assert_eq!(draw(&candidates, point), Some(id), "{point}");

@@ -1,11 +1,11 @@
 //! The forward pass of a decoder, in the order of the papers.
 //!
-//! Attention after Vaswani et al. 2017 with grouped queries (Ainslie et al. 2023), rotary
-//! positions (Su et al. 2021), RMS norm (Zhang & Sennrich 2019) and gated feed-forward (Shazeer
-//! 2020), put together as in `LLaMA` (Touvron et al. 2023). What later families added is done where
-//! a weight or a hyper-parameter is there that asks for it: biases, norms of heads, norms behind
-//! the blocks, windows, caps. Knows no architectures by name, no formats and no arithmetic: every
-//! line is an op of a [`Backend`]. Which tokens to feed is decided by [`session`](super::session).
+//! Attention after Vaswani et al. 2017 with grouped queries (Ainslie et al. 2023), rotary positions
+//! (Su et al. 2021), RMS norm (Zhang & Sennrich 2019) and gated feed-forward (Shazeer 2020),
+//! combined as in `LLaMA` (Touvron et al. 2023). Additions of later families (biases, norms of
+//! heads, norms after the blocks, windows, caps) apply where the model has the weight or the
+//! hyper-parameter for them. No architecture is known by name here, and no format: every line is an
+//! op of a [`Backend`]. [`session`](super::session) decides which tokens to feed.
 
 use std::ops::Range;
 
@@ -13,26 +13,26 @@ use super::backend::{Backend, CHUNK_ROWS, Candidate, Heads, ModelBytes, Rotary};
 use super::model::{HyperParameters, TensorInfo, Weights};
 use crate::protocol::{CacheType, EngineError};
 
-/// Rows that are turned into logits at a time; bounds the memory of a large vocabulary.
+/// Rows turned into logits at a time; bounds the memory that a large vocabulary takes.
 const LOGITS_ROWS: usize = 8;
 
-/// A model on a backend, with the keys and values of the tokens it was fed.
+/// A model on a backend, with the keys and values of the tokens fed so far.
 pub struct Transformer<B: Backend> {
     hyper: HyperParameters,
     weights: Weights<B::Weight>,
     /// One for each layer.
     caches: Vec<B::Cache>,
-    /// `[positions × rotated]` each: cosines and sines of the rotary embeddings. The second, if
-    /// there is one, is that of layers with a window.
+    /// `[positions × rotated]` each: cosines and sines, by the index that
+    /// [`HyperParameters::rope_of`] gives.
     angles: Vec<B::Tensor>,
     scratch: Scratch<B::Tensor>,
 }
 
-/// The activations of the tokens at work, `rows ≤` [`CHUNK_ROWS`]; kept between calls.
+/// The activations of the current tokens, `rows ≤` [`CHUNK_ROWS`]; kept between calls.
 struct Scratch<T> {
     /// `[rows × width]`: the residual stream.
     x: T,
-    /// `[rows × width]`: what a norm or a projection adds to it.
+    /// `[rows × width]`: the normalised stream, then what a block adds to the stream.
     branch: T,
     /// `[rows × heads · head_size]`.
     query: T,
@@ -40,20 +40,22 @@ struct Scratch<T> {
     key: T,
     /// `[rows × kv_heads · head_size]`.
     value: T,
-    /// `[rows × heads · head_size]`: what the heads found.
+    /// `[rows × heads · head_size]`: the output of the heads.
     attended: T,
     /// `[rows × ffn_width]`.
     gate: T,
     /// `[rows × ffn_width]`.
     up: T,
-    /// `[≤ LOGITS_ROWS × width]`: the rows that logits are wanted of.
-    last: T,
+    /// `[≤ LOGITS_ROWS × width]`: the rows that logits are wanted for.
+    chosen: T,
+    /// `[≤ LOGITS_ROWS × width]`: the same, normalised.
+    normed: T,
     /// `[≤ LOGITS_ROWS × vocabulary]`.
     logits: T,
 }
 
 impl<B: Backend> Transformer<B> {
-    /// Puts the weights on the backend, with room for `positions` tokens.
+    /// Loads the weights onto the backend, with a cache for `positions` tokens.
     pub fn load(
         backend: &mut B,
         file: &ModelBytes,
@@ -68,9 +70,8 @@ impl<B: Backend> Transformer<B> {
         let caches = (0..hyper.layers)
             .map(|_| backend.cache(positions, kv_width, cache_type))
             .collect::<Result<_, _>>()?;
-        let angles = [Some(&hyper.rope), hyper.local_rope.as_ref()]
-            .into_iter()
-            .flatten()
+        let angles = hyper
+            .ropes()
             .map(|rope| backend.constant(rope.rotated, &rope.angles(positions, &factors)?))
             .collect::<Result<_, _>>()?;
         let scratch = Scratch {
@@ -82,21 +83,23 @@ impl<B: Backend> Transformer<B> {
             attended: backend.tensor(CHUNK_ROWS, hyper.query_width())?,
             gate: backend.tensor(CHUNK_ROWS, hyper.ffn_width)?,
             up: backend.tensor(CHUNK_ROWS, hyper.ffn_width)?,
-            last: backend.tensor(LOGITS_ROWS, hyper.width)?,
+            chosen: backend.tensor(LOGITS_ROWS, hyper.width)?,
+            normed: backend.tensor(LOGITS_ROWS, hyper.width)?,
             logits: backend.tensor(LOGITS_ROWS, hyper.vocabulary)?,
         };
         Ok(Self { hyper, weights, caches, angles, scratch })
     }
 
-    /// The numbers that it is built from.
+    /// The model's hyper-parameters.
     pub fn hyper(&self) -> &HyperParameters {
         &self.hyper
     }
 
-    /// Feeds up to [`CHUNK_ROWS`] tokens at positions `first` and up, one row each.
+    /// Feeds up to [`CHUNK_ROWS`] tokens at positions `first` and up, one row for each.
     ///
-    /// Keys and values of all positions before `first` must be in the cache; those of the tokens
-    /// are written to it. Leaves the residual stream for [`logits`](Self::logits).
+    /// Keys and values of all positions before `first` must be in the cache; this call appends
+    /// those of the new tokens. The residual stream stays in the scratch for
+    /// [`logits`](Self::logits).
     pub fn forward(&mut self, backend: &mut B, ids: &[u32], first: usize) {
         let Scratch { x, branch, query, key, value, attended, gate, up, .. } = &mut self.scratch;
         let hyper = &self.hyper;
@@ -112,7 +115,7 @@ impl<B: Backend> Transformer<B> {
         };
         let rotary = Rotary { head_size: hyper.head_size, pairs: hyper.pairs };
 
-        // Each token's vector starts the residual stream. x: [rows × width]
+        // Each token's vector starts its residual stream. x: [rows × width]
         backend.embed(&self.weights.token_embedding, ids, x);
         if let Some(factor) = hyper.embedding_scale {
             backend.scale(x, factor);
@@ -132,29 +135,26 @@ impl<B: Backend> Transformer<B> {
                 }
             }
             if let Some(norm) = &layer.query_norm {
-                backend.rms_norm_heads(query, norm, epsilon);
+                backend.rms_norm_in_place(query, norm, epsilon);
             }
             if let Some(norm) = &layer.key_norm {
-                backend.rms_norm_heads(key, norm, epsilon);
+                backend.rms_norm_in_place(key, norm, epsilon);
             }
 
             // Positions enter as rotations of queries and keys.
-            let window = hyper.window(index);
-            if hyper.is_rotated(index) {
-                let is_local = window.is_some() && self.angles.len() > 1;
-                let angles = &self.angles[usize::from(is_local)];
+            if let Some(rope) = hyper.rope_of(index) {
+                let angles = &self.angles[rope];
                 backend.rope(query, angles, rotary, first);
                 backend.rope(key, angles, rotary, first);
             }
 
-            // Each token attends to itself and to those before it, all or the last ones.
-            // attended: [rows × heads·size]
+            // Each token attends to itself and to the tokens before it, or to the last of them.
             backend.append(cache, key, value, first);
-            backend.attention(query, cache, Heads { window, ..heads }, attended);
+            let heads = Heads { window: hyper.window(index), ..heads };
+            backend.attention(query, cache, heads, attended);
             backend.matmul(&layer.attention_output, attended, branch);
             if let Some(norm) = &layer.attention_post_norm {
-                // A row is one head as wide as the stream.
-                backend.rms_norm_heads(branch, norm, epsilon);
+                backend.rms_norm_in_place(branch, norm, epsilon);
             }
             backend.add(x, branch);
 
@@ -164,14 +164,14 @@ impl<B: Backend> Transformer<B> {
             backend.matmul_gated(matrices, branch, hyper.activation, [gate, up]);
             backend.matmul(&layer.down, gate, branch);
             if let Some(norm) = &layer.ffn_post_norm {
-                backend.rms_norm_heads(branch, norm, epsilon);
+                backend.rms_norm_in_place(branch, norm, epsilon);
             }
             backend.add(x, branch);
         }
     }
 
-    /// Appends the logits of some rows of the last [`forward`](Self::forward) to `into`:
-    /// `[rows × vocabulary]`.
+    /// Appends the logits of some rows of the last [`forward`](Self::forward) to `into`: `[rows ×
+    /// vocabulary]`.
     pub async fn logits(
         &mut self,
         backend: &mut B,
@@ -185,8 +185,8 @@ impl<B: Backend> Transformer<B> {
         Ok(())
     }
 
-    /// The tokens that are most likely after one row of the last [`forward`](Self::forward), if the
-    /// backend finds them by itself.
+    /// The tokens most likely to follow one row of the last [`forward`](Self::forward); `None` if
+    /// the backend does not search for them.
     pub async fn best(
         &mut self,
         backend: &mut B,
@@ -197,13 +197,14 @@ impl<B: Backend> Transformer<B> {
         backend.best(&self.scratch.logits, count).await
     }
 
-    /// Turns up to [`LOGITS_ROWS`] rows of the residual stream into logits, left in the scratch.
+    /// Turns up to [`LOGITS_ROWS`] rows of the residual stream into logits, which stay in the
+    /// scratch.
     fn head(&mut self, backend: &mut B, rows: Range<usize>) {
-        let Scratch { x, branch, last, logits, .. } = &mut self.scratch;
+        let Scratch { x, chosen, normed, logits, .. } = &mut self.scratch;
         let output = self.weights.output.as_ref().unwrap_or(&self.weights.token_embedding);
-        backend.rows(x, rows, branch);
-        backend.rms_norm(branch, &self.weights.output_norm, self.hyper.rms_epsilon, last);
-        backend.matmul(output, last, logits);
+        backend.rows(x, rows, chosen);
+        backend.rms_norm(chosen, &self.weights.output_norm, self.hyper.rms_epsilon, normed);
+        backend.matmul(output, normed, logits);
         if let Some(cap) = self.hyper.logit_cap {
             backend.soft_cap(logits, cap);
         }

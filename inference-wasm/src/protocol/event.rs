@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capability::CapabilityReport;
-use super::client::{ClientInspection, ClientRun, ClientStarted, Effect, LossReason};
+use super::client::{ClientInspection, ClientRun, ClientStarted, Effect};
 use super::error::EngineError;
+use super::loss::LossReason;
 use super::ops::OpsReport;
 use super::result::{Generated, Loaded, Scored};
 

@@ -14,6 +14,7 @@ mod command;
 mod error;
 mod event;
 mod execution;
+mod loss;
 mod mutant;
 mod ops;
 mod request;
@@ -27,6 +28,7 @@ pub use command::{Action, Command};
 pub use error::{EngineError, EngineErrorKind};
 pub use event::{Finished, PageEvent, PageEventKind, Phase};
 pub use execution::{BackendName, BundleName, Canary, ExecutionReport, SimdLevel};
+pub use loss::LossReason;
 pub use mutant::SeededFault;
 pub use ops::{OpFailure, OpTally, OpWorst, OpsReport, OpsRequest};
 pub use request::{

@@ -1,12 +1,14 @@
-//! Backend `reference`: the plain scalar oracle that other backends are held against.
+//! Backend `reference`: the plain scalar oracle that other backends are compared with.
 //!
-//! Every op is the formula as a loop, sums run from first to last in one `f32`, and weights are
-//! turned into `f32` when they are loaded. Never optimised, and shares no code with the kernels.
+//! Every op is its formula as a loop, sums run from first to last in one `f32`, and weights are
+//! converted to `f32` when they are loaded. It is never optimised, and shares no code with the
+//! kernels.
 
 use std::ops::Range;
 
-use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
-use crate::engine::model::TensorInfo;
+use super::{Backend, Counters, Heads, ModelBytes, Rotary};
+use crate::engine::memory::zeros;
+use crate::engine::model::{Activation, RotaryPairs, TensorInfo};
 use crate::protocol::{BackendName, CacheType, EngineError};
 
 /// The oracle.
@@ -98,18 +100,11 @@ impl Backend for Reference {
     }
 
     fn rms_norm(&mut self, x: &Matrix, scale: &Matrix, epsilon: f32, out: &mut Matrix) {
-        out.values.clear();
-        for row in 0..x.rows() {
-            let x = x.row(row);
-            let mean = dot(x, x) / x.len() as f32;
-            let root = (mean + epsilon).sqrt();
-            for (x, scale) in x.iter().zip(&scale.values) {
-                out.values.push(x / root * scale);
-            }
-        }
+        out.values.clone_from(&x.values);
+        self.rms_norm_in_place(out, scale, epsilon);
     }
 
-    fn rms_norm_heads(&mut self, x: &mut Matrix, scale: &Matrix, epsilon: f32) {
+    fn rms_norm_in_place(&mut self, x: &mut Matrix, scale: &Matrix, epsilon: f32) {
         for head in x.values.chunks_exact_mut(scale.values.len()) {
             let mean = dot(head, head) / head.len() as f32;
             let root = (mean + epsilon).sqrt();
@@ -235,7 +230,8 @@ impl Backend for Reference {
     }
 }
 
-/// Weights that sum to 1. The greatest score is taken off first, so that `exp` can't overflow.
+/// Turns scores into weights that sum to 1. The greatest score is subtracted first, so that `exp`
+/// can't overflow.
 fn softmax(scores: &mut [f32]) {
     let greatest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;

@@ -1,17 +1,17 @@
-//! The exponential function and what is made of it, in lanes.
+//! The exponential function, and functions built on it, in lanes.
 //!
-//! Made of single IEEE operations, so that all lanes and all platforms give the same bits, which
-//! those of a system's library do not. Coefficients: Cephes (`expf.c`, `tanhf.c`).
+//! Built from single IEEE operations, so that all lanes and all platforms give the same bits; those
+//! of system libraries differ. Coefficients: Cephes (`expf.c`, `tanhf.c`).
 
 use super::{F32x4, I32x4};
 
-/// Adding this to a small number leaves the nearest integer in the last bits.
+/// Adding this to a small number puts the nearest integer into the last bits.
 const ROUND: f32 = 12_582_912.0;
 
 impl F32x4 {
-    /// `e^x`, off by two units in the last place at most; 0 below −104, infinite above 89.
+    /// `e^x`, off by at most two units in the last place; 0 below −104, infinite above 89.
     ///
-    /// With `n` the integer next to `x / ln 2` it is `2ⁿ · e^r`, `|r| ≤ ln 2 / 2`. The power is
+    /// With `n` the integer nearest to `x / ln 2`, it is `2ⁿ · e^r`, `|r| ≤ ln 2 / 2`. The power is
     /// multiplied in two halves, each of them a normal number whatever the result is.
     #[inline(always)]
     pub(crate) fn exp(self) -> Self {
@@ -21,7 +21,7 @@ impl F32x4 {
         let round = Self::splat(ROUND);
         let shifted = x.mul(Self::splat(std::f32::consts::LOG2_E)).add(round);
         let n = shifted.sub(round);
-        // ln 2 in two parts, the first of so few bits that its product with n is exact.
+        // ln 2 in two parts, the first with so few bits that its product with n is exact.
         let r = x.sub(n.mul(Self::splat(0.693_359_4)));
         let r = r.sub(n.mul(Self::splat(-2.121_944_4e-4)));
         let coefficients =
@@ -74,7 +74,7 @@ mod tests {
         values[2]
     }
 
-    /// How many units in the last place of the exact value a result is off.
+    /// The distance in units in the last place of the exact value.
     fn units_off(found: f32, exact: f64) -> f64 {
         let exponent = exact.abs().log2().floor().max(-126.0);
         (f64::from(found) - exact).abs() / (exponent - 23.0).exp2()
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exponential_knows_its_ends() {
+    fn the_exponential_is_exact_at_its_ends() {
         let cases = [
             (0.0, 1.0),
             (f32::NEG_INFINITY, 0.0),

@@ -1,4 +1,4 @@
-//! Lanes as arrays: plain Rust in a shape that compilers turn into vector instructions.
+//! Lanes as arrays: plain Rust in a form that compilers vectorise.
 
 use super::half_to_f32;
 
@@ -26,14 +26,14 @@ impl I16x8 {
         Self(*values)
     }
 
-    /// Two integers, four times over.
+    /// Two integers, repeated four times.
     #[inline(always)]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load takes a reference")]
     pub(crate) fn splat_pair(pair: &[i16; 2]) -> Self {
         Self(std::array::from_fn(|i| pair[i % 2]))
     }
 
-    /// Eight numbers that fit 16 bits.
+    /// Eight numbers, saturated to 16 bits.
     #[inline(always)]
     pub(crate) fn narrowed(low: I32x4, high: I32x4) -> Self {
         let narrow = |value: i32| value.clamp(-32_768, 32_767) as i16;
@@ -45,7 +45,7 @@ impl I16x8 {
         *to = self.0;
     }
 
-    /// The same integer eight times.
+    /// One integer in all lanes.
     #[inline(always)]
     pub(crate) fn splat(value: i16) -> Self {
         Self([value; 8])
@@ -90,8 +90,8 @@ impl I16x8 {
         I32x4(std::array::from_fn(|j| product(2 * j).wrapping_add(product(2 * j + 1))))
     }
 
-    /// The bits of 16 bytes from `shift` on that `mask` keeps, in order. `mask` has at most
-    /// `8 - shift` bits, the lowest.
+    /// `byte >> shift & mask` for 16 bytes, in order. `mask` has at most `8 - shift` bits, the
+    /// lowest.
     #[inline(always)]
     pub(crate) fn from_fields(bytes: &[u8; 16], shift: u32, mask: u8) -> [Self; 2] {
         let at = |i: usize| i16::from(bytes[i] >> shift & mask);
@@ -104,7 +104,7 @@ impl I16x8 {
         Self(std::array::from_fn(|j| if bits >> j & 1 == 1 { value } else { 0 }))
     }
 
-    /// What `table` has for the low nibbles of 16 bytes in order, then for the high ones.
+    /// The entries of `table` for the low nibbles of 16 bytes in order, then for the high ones.
     #[inline(always)]
     pub(crate) fn from_table(bytes: &[u8; 16], table: &[i8; 16]) -> [Self; 4] {
         let nibbles = Self::from_nibbles(bytes);
@@ -135,15 +135,15 @@ impl I8x16 {
         [Self(bytes.map(|byte| (byte & 0x0f) as i8)), Self(bytes.map(|byte| (byte >> 4) as i8))]
     }
 
-    /// Two vectors of numbers that fit `i8`, one after the other.
+    /// Two vectors, saturated to `i8`, one after the other.
     #[inline(always)]
     pub(crate) fn narrowed(low: I16x8, high: I16x8) -> Self {
         let narrow = |value: i16| value.clamp(-128, 127) as i8;
         Self(std::array::from_fn(|i| narrow(if i < 8 { low.0[i] } else { high.0[i - 8] })))
     }
 
-    /// `sum` and the products with numbers from 0 to 127: in lane `j` those of bytes `4j` to
-    /// `4j + 3`.
+    /// `sum` plus products with numbers from 0 to 127: lane `j` adds those of bytes `4j` to `4j +
+    /// 3`.
     #[inline(always)]
     pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
         let product = |i: usize| i32::from(self.0[i]) * i32::from(seven.0[i]);
@@ -155,7 +155,7 @@ impl I8x16 {
 impl I32x4 {
     pub(crate) const ZERO: Self = Self([0; 4]);
 
-    /// The sum of all lanes of each.
+    /// The sum of each vector's lanes.
     #[inline(always)]
     pub(crate) fn totals(of: [Self; 4]) -> Self {
         Self(of.map(|Self(lanes)| lanes.into_iter().fold(0, i32::wrapping_add)))
@@ -171,19 +171,19 @@ impl I32x4 {
         Self([value; 4])
     }
 
-    /// Bits moved up, zeros after them.
+    /// Shifts left, filling with zeros.
     #[inline(always)]
     pub(crate) fn shl(self, bits: u32) -> Self {
         Self(self.0.map(|lane| lane << bits))
     }
 
-    /// Bits moved down, the sign after them.
+    /// Shifts right, filling with the sign.
     #[inline(always)]
     pub(crate) fn shr(self, bits: u32) -> Self {
         Self(self.0.map(|lane| lane >> bits))
     }
 
-    /// The floats whose bits these are.
+    /// Reinterprets the bits as floats.
     #[inline(always)]
     pub(crate) fn as_f32(self) -> F32x4 {
         F32x4(self.0.map(|lane| f32::from_bits(lane as u32)))
@@ -220,20 +220,20 @@ impl F32x4 {
         *to = self.0;
     }
 
-    /// One value from memory, four times over.
+    /// One value from memory, in all lanes.
     #[inline(always)]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load takes a reference")]
     pub(crate) fn load_splat(value: &f32) -> Self {
         Self([*value; 4])
     }
 
-    /// A half-precision number of each of four places.
+    /// One half-precision number from each of four places.
     #[inline(always)]
     pub(crate) fn from_f16s(halves: [&[u8; 2]; 4]) -> Self {
         Self(halves.map(|half| half_to_f32(*half)))
     }
 
-    /// Two half-precision numbers of each of four places: all the first, and all the second.
+    /// Two half-precision numbers from each of four places: all the first, and all the second.
     #[inline(always)]
     pub(crate) fn from_f16_pairs(pairs: [&[u8; 4]; 4]) -> [Self; 2] {
         [
@@ -246,7 +246,7 @@ impl F32x4 {
     #[inline(always)]
     #[cfg_attr(
         target_pointer_width = "64",
-        expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")
+        expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load takes a reference")
     )]
     pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
         Self(std::array::from_fn(|i| half_to_f32([bytes[2 * i], bytes[2 * i + 1]])))
@@ -277,20 +277,20 @@ impl F32x4 {
         Self(self.0.map(f32::abs))
     }
 
-    /// `then` where `self < other`, `or` elsewhere and where either is no number.
+    /// `then` where `self < other`; `or` elsewhere, and where either is NaN.
     #[inline(always)]
     pub(crate) fn if_less(self, other: Self, then: Self, or: Self) -> Self {
         let select = |i: usize| if self.0[i] < other.0[i] { then.0[i] } else { or.0[i] };
         Self(std::array::from_fn(select))
     }
 
-    /// The bits, as integers.
+    /// Reinterprets the bits as integers.
     #[inline(always)]
     pub(crate) fn bits(self) -> I32x4 {
         I32x4(self.0.map(|lane| lane.to_bits() as i32))
     }
 
-    /// The greatest lane, if all are numbers.
+    /// The greatest lane, if none is NaN.
     #[inline(always)]
     pub(crate) fn greatest(self) -> f32 {
         let [a, b, c, d] = self.0;
@@ -305,11 +305,11 @@ impl F32x4 {
         (a + b) + (c + d)
     }
 
-    /// Four little-endian numbers of the upper half of an `f32`.
+    /// Four little-endian `bf16` numbers.
     #[inline(always)]
     #[cfg_attr(
         target_pointer_width = "64",
-        expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load wants a reference")
+        expect(clippy::trivially_copy_pass_by_ref, reason = "the vector load takes a reference")
     )]
     pub(crate) fn from_bf16(bytes: &[u8; 8]) -> Self {
         Self(std::array::from_fn(|i| f32::from_le_bytes([0, 0, bytes[2 * i], bytes[2 * i + 1]])))

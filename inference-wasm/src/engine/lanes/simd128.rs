@@ -1,5 +1,5 @@
-//! Lanes as WebAssembly's 128-bit vectors. The only unsafe code of the engine: loads and stores,
-//! each from a reference to an array of exactly 16 (or 8) bytes.
+//! Lanes as WebAssembly's 128-bit vectors; `portable` documents the operations. The unsafe code is only loads and stores, each from a
+//! reference to an array of exactly 16 (or 8) bytes.
 
 #![expect(unsafe_code, reason = "vector loads and stores take raw pointers")]
 
@@ -32,7 +32,7 @@ fn halves(bytes: &[u8; 16]) -> [&[u8; 8]; 2] {
 #[inline(always)]
 fn load<T>(from: &T) -> v128 {
     const { assert!(size_of::<T>() == 16) };
-    // SAFETY: `from` is valid for 16 bytes by the assertion, and `v128_load` asks no alignment.
+    // SAFETY: `from` is valid for 16 bytes by the assertion, and `v128_load` requires no alignment.
     unsafe { wasm::v128_load(std::ptr::from_ref(from).cast()) }
 }
 
@@ -44,14 +44,12 @@ impl I16x8 {
         Self(load(values))
     }
 
-    /// Two integers, four times over.
     #[inline(always)]
     pub(crate) fn splat_pair(pair: &[i16; 2]) -> Self {
-        // SAFETY: `pair` is valid for 4 bytes, and `v128_load32_splat` asks no alignment.
+        // SAFETY: `pair` is valid for 4 bytes, and `v128_load32_splat` requires no alignment.
         Self(unsafe { wasm::v128_load32_splat(pair.as_ptr().cast()) })
     }
 
-    /// Eight numbers that fit 16 bits.
     #[inline(always)]
     pub(crate) fn narrowed(low: I32x4, high: I32x4) -> Self {
         Self(wasm::i16x8_narrow_i32x4(low.0, high.0))
@@ -59,32 +57,29 @@ impl I16x8 {
 
     #[inline(always)]
     pub(crate) fn store(self, to: &mut [i16; 8]) {
-        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` asks no alignment.
+        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` requires no alignment.
         unsafe { wasm::v128_store(to.as_mut_ptr().cast(), self.0) }
     }
 
-    /// The same integer eight times.
     #[inline(always)]
     pub(crate) fn splat(value: i16) -> Self {
         Self(wasm::i16x8_splat(value))
     }
 
-    /// 16 bytes as signed numbers, in order.
     #[inline(always)]
     pub(crate) fn from_signed(bytes: &[u8; 16]) -> [Self; 2] {
         let half = |bytes: &[u8; 8]| {
-            // SAFETY: `bytes` is valid for 8 bytes, and the load asks no alignment.
+            // SAFETY: `bytes` is valid for 8 bytes, and the load requires no alignment.
             Self(unsafe { wasm::i16x8_load_extend_i8x8(bytes.as_ptr().cast()) })
         };
         let [low, high] = halves(bytes);
         [half(low), half(high)]
     }
 
-    /// The low nibbles of 16 bytes in order, then the high ones.
     #[inline(always)]
     pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 4] {
         let half = |bytes: &[u8; 8]| {
-            // SAFETY: `bytes` is valid for 8 bytes, and the load asks no alignment.
+            // SAFETY: `bytes` is valid for 8 bytes, and the load requires no alignment.
             unsafe { wasm::i16x8_load_extend_u8x8(bytes.as_ptr().cast()) }
         };
         let [a, b] = halves(bytes).map(half);
@@ -93,7 +88,6 @@ impl I16x8 {
         [low(a), low(b), high(a), high(b)]
     }
 
-    /// Four rows of four pairs as four columns: pair `p` of each row in order.
     #[inline(always)]
     pub(crate) fn transposed([a, b, c, d]: [Self; 4]) -> [Self; 4] {
         let low_ab = wasm::i32x4_shuffle::<0, 4, 1, 5>(a.0, b.0);
@@ -108,28 +102,25 @@ impl I16x8 {
         ]
     }
 
-    /// `self − value` in every lane.
     #[inline(always)]
     pub(crate) fn minus(self, value: i16) -> Self {
         Self(wasm::i16x8_sub(self.0, wasm::i16x8_splat(value)))
     }
 
-    /// Products of 16 by 16 bits; lane `j` holds `a[2j]·b[2j] + a[2j+1]·b[2j+1]`.
     #[inline(always)]
     pub(crate) fn dot(self, other: Self) -> I32x4 {
         I32x4(wasm::i32x4_dot_i16x8(self.0, other.0))
     }
 
-    /// The bits of 16 bytes from `shift` on that `mask` keeps, in order. `mask` has at most
-    /// `8 - shift` bits, the lowest: what a shift of pairs of bytes moves from one into the other
-    /// lies above it, and processors have no shift of single bytes.
+    /// `byte >> shift & mask` for 16 bytes, in order. `mask` has at most `8 - shift` bits, the
+    /// lowest: bits that a 16-bit shift moves from one byte into the other are above it, and
+    /// processors have no shift of single bytes.
     #[inline(always)]
     pub(crate) fn from_fields(bytes: &[u8; 16], shift: u32, mask: u8) -> [Self; 2] {
         let fields = wasm::v128_and(wasm::u16x8_shr(load(bytes), shift), wasm::u8x16_splat(mask));
         [Self(wasm::u16x8_extend_low_u8x16(fields)), Self(wasm::u16x8_extend_high_u8x16(fields))]
     }
 
-    /// `value` in lane `j` where bit `j` is set, 0 elsewhere.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u8, value: i16) -> Self {
         let each = wasm::u16x8(1, 2, 4, 8, 16, 32, 64, 128);
@@ -137,7 +128,6 @@ impl I16x8 {
         Self(wasm::v128_and(wasm::i16x8_eq(set, each), wasm::i16x8_splat(value)))
     }
 
-    /// What `table` has for the low nibbles of 16 bytes in order, then for the high ones.
     #[inline(always)]
     pub(crate) fn from_table(bytes: &[u8; 16], table: &[i8; 16]) -> [Self; 4] {
         let (bytes, table) = (load(bytes), load(table));
@@ -156,7 +146,6 @@ impl I16x8 {
         Self(wasm::i16x8_add(self.0, other.0))
     }
 
-    /// `self · value` in every lane.
     #[inline(always)]
     pub(crate) fn times(self, value: i16) -> Self {
         Self(wasm::i16x8_mul(self.0, wasm::i16x8_splat(value)))
@@ -169,7 +158,6 @@ impl I8x16 {
         Self(load(values))
     }
 
-    /// The low nibbles of 16 bytes, and the high ones.
     #[inline(always)]
     pub(crate) fn from_nibbles(bytes: &[u8; 16]) -> [Self; 2] {
         let bytes = load(bytes);
@@ -177,25 +165,23 @@ impl I8x16 {
         [Self(low), Self(wasm::u8x16_shr(bytes, 4))]
     }
 
-    /// Two vectors of numbers that fit `i8`, one after the other.
     #[inline(always)]
     pub(crate) fn narrowed(low: I16x8, high: I16x8) -> Self {
         Self(wasm::i8x16_narrow_i16x8(low.0, high.0))
     }
 
-    /// `sum` and the products with numbers from 0 to 127: in lane `j` those of bytes `4j` to
-    /// `4j + 3`.
+    /// `sum` plus products with numbers from 0 to 127: lane `j` adds those of bytes `4j` to `4j +
+    /// 3`.
     ///
-    /// Exact: the standard leaves open what a set top bit of the second operand means, and whether
-    /// sums of two products are clamped to 16 bits, which two of at most 128 · 127 never need.
+    /// Exact: the standard leaves open the meaning of a set top bit in the second operand, which
+    /// never occurs, and whether sums of two products saturate to 16 bits, which two of at most 128
+    /// · 127 never need.
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
     pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
         I32x4(wasm::i32x4_relaxed_dot_i8x16_i7x16_add(self.0, seven.0, sum.0))
     }
 
-    /// `sum` and the products with numbers from 0 to 127: in lane `j` those of bytes `4j` to
-    /// `4j + 3`.
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
     pub(crate) fn dot_seven_bits(self, seven: Self, sum: I32x4) -> I32x4 {
@@ -212,7 +198,6 @@ impl I8x16 {
 impl I32x4 {
     pub(crate) const ZERO: Self = Self(wasm::i32x4(0, 0, 0, 0));
 
-    /// The sum of all lanes of each.
     #[inline(always)]
     pub(crate) fn totals([a, b, c, d]: [Self; 4]) -> Self {
         let halves = |a: v128, b: v128| {
@@ -234,31 +219,26 @@ impl I32x4 {
         Self(wasm::i32x4_splat(value))
     }
 
-    /// Bits moved up, zeros after them.
     #[inline(always)]
     pub(crate) fn shl(self, bits: u32) -> Self {
         Self(wasm::i32x4_shl(self.0, bits))
     }
 
-    /// Bits moved down, the sign after them.
     #[inline(always)]
     pub(crate) fn shr(self, bits: u32) -> Self {
         Self(wasm::i32x4_shr(self.0, bits))
     }
 
-    /// The floats whose bits these are.
     #[inline(always)]
     pub(crate) fn as_f32(self) -> F32x4 {
         F32x4(self.0)
     }
 
-    /// `self − other`.
     #[inline(always)]
     pub(crate) fn minus(self, other: Self) -> Self {
         Self(wasm::i32x4_sub(self.0, other.0))
     }
 
-    /// Rounds to nearest, ties to even.
     #[inline(always)]
     pub(crate) fn to_f32(self) -> F32x4 {
         F32x4(wasm::f32x4_convert_i32x4(self.0))
@@ -280,28 +260,25 @@ impl F32x4 {
 
     #[inline(always)]
     pub(crate) fn store(self, to: &mut [f32; 4]) {
-        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` asks no alignment.
+        // SAFETY: `to` is valid for writes of 16 bytes, and `v128_store` requires no alignment.
         unsafe { wasm::v128_store(to.as_mut_ptr().cast(), self.0) }
     }
 
-    /// One value from memory, four times over.
     #[inline(always)]
     pub(crate) fn load_splat(value: &f32) -> Self {
-        // SAFETY: `value` is valid for 4 bytes, and `v128_load32_splat` asks no alignment.
+        // SAFETY: `value` is valid for 4 bytes, and `v128_load32_splat` requires no alignment.
         Self(unsafe { wasm::v128_load32_splat(std::ptr::from_ref(value).cast()) })
     }
 
-    /// Four little-endian half-precision numbers.
     #[inline(always)]
     pub(crate) fn from_f16(bytes: &[u8; 8]) -> Self {
-        // SAFETY: `bytes` is valid for 8 bytes, and the load asks no alignment.
+        // SAFETY: `bytes` is valid for 8 bytes, and the load requires no alignment.
         Self::from_wide_f16(unsafe { wasm::i32x4_load_extend_i16x4(bytes.as_ptr().cast()) })
     }
 
-    /// A half-precision number of each of four places.
     #[inline(always)]
     pub(crate) fn from_f16s([a, b, c, d]: [&[u8; 2]; 4]) -> Self {
-        // SAFETY: each is valid for 2 bytes, and loads ask no alignment.
+        // SAFETY: each is valid for 2 bytes, and loads require no alignment.
         let halves = unsafe {
             let halves = wasm::v128_load16_lane::<0>(wasm::i32x4_splat(0), a.as_ptr().cast());
             let halves = wasm::v128_load16_lane::<1>(halves, b.as_ptr().cast());
@@ -311,10 +288,9 @@ impl F32x4 {
         Self::from_wide_f16(wasm::i32x4_extend_low_i16x8(halves))
     }
 
-    /// Two half-precision numbers of each of four places: all the first, and all the second.
     #[inline(always)]
     pub(crate) fn from_f16_pairs([a, b, c, d]: [&[u8; 4]; 4]) -> [Self; 2] {
-        // SAFETY: each is valid for 4 bytes, and loads ask no alignment.
+        // SAFETY: each is valid for 4 bytes, and loads require no alignment.
         let pairs = unsafe {
             let pairs = wasm::v128_load32_zero(a.as_ptr().cast());
             let pairs = wasm::v128_load32_lane::<1>(pairs, b.as_ptr().cast());
@@ -364,19 +340,16 @@ impl F32x4 {
         Self(wasm::f32x4_abs(self.0))
     }
 
-    /// `then` where `self < other`, `or` elsewhere and where either is no number.
     #[inline(always)]
     pub(crate) fn if_less(self, other: Self, then: Self, or: Self) -> Self {
         Self(wasm::v128_bitselect(then.0, or.0, wasm::f32x4_lt(self.0, other.0)))
     }
 
-    /// The bits, as integers.
     #[inline(always)]
     pub(crate) fn bits(self) -> I32x4 {
         I32x4(self.0)
     }
 
-    /// The greatest lane, if all are numbers.
     #[inline(always)]
     pub(crate) fn greatest(self) -> f32 {
         let a = wasm::f32x4_extract_lane::<0>(self.0);
@@ -387,7 +360,6 @@ impl F32x4 {
         greater(greater(a, b), greater(c, d))
     }
 
-    /// `(l0 + l1) + (l2 + l3)`.
     #[inline(always)]
     pub(crate) fn sum(self) -> f32 {
         let a = wasm::f32x4_extract_lane::<0>(self.0);
@@ -397,10 +369,9 @@ impl F32x4 {
         (a + b) + (c + d)
     }
 
-    /// Four little-endian numbers of the upper half of an `f32`.
     #[inline(always)]
     pub(crate) fn from_bf16(bytes: &[u8; 8]) -> Self {
-        // SAFETY: `bytes` is valid for 8 bytes, and `v128_load64_zero` asks no alignment.
+        // SAFETY: `bytes` is valid for 8 bytes, and `v128_load64_zero` requires no alignment.
         let halves = unsafe { wasm::v128_load64_zero(bytes.as_ptr().cast()) };
         Self(wasm::u32x4_shl(wasm::u32x4_extend_low_u16x8(halves), 16))
     }

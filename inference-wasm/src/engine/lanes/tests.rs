@@ -1,9 +1,9 @@
-//! The lanes that this build uses against sums written out in scalar code.
+//! The lanes of this build, compared with sums in scalar code.
 
 use super::{F32x4, I16x8, dot, portable};
 use half::f16;
 use proptest::prelude::*;
-// In a browser, too: only there are the lanes those of SIMD128.
+// In a browser too: only there are the lanes those of SIMD128.
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -16,7 +16,7 @@ fn stored(lanes: F32x4) -> [u32; 4] {
     values.map(f32::to_bits)
 }
 
-/// The eight integers, each by a product with a vector that has 1 in its lane alone.
+/// The eight integers, each by a product with a vector that has 1 in that lane alone.
 fn lanes(lanes: I16x8) -> [i32; 8] {
     std::array::from_fn(|i| {
         let one = std::array::from_fn(|j| i16::from(i == j));
@@ -24,7 +24,7 @@ fn lanes(lanes: I16x8) -> [i32; 8] {
     })
 }
 
-/// What every operation of an implementation gives, as floats.
+/// The results of every operation of an implementation, as floats.
 macro_rules! results {
     ($floats:ty, $integers:ty, $a:expr, $b:expr, $bytes:expr, $x:expr) => {{
         let floats = |lanes: $floats| {
@@ -148,7 +148,7 @@ proptest! {
         }
     }
 
-    /// Trivially so where the lanes of this build are the portable ones.
+    /// Trivial where the lanes of this build are the portable ones.
     #[test]
     fn portable_lanes_agree(
         a in any::<[f32; 4]>(),
@@ -160,7 +160,7 @@ proptest! {
         let others = results!(portable::F32x4, portable::I16x8, &a, &b, &bytes, &x);
         for (step, (ours, other)) in ours.into_iter().zip(others).enumerate() {
             for (ours, other) in ours.into_iter().zip(other) {
-                // Which NaN comes out is open in WebAssembly, too.
+                // WebAssembly does not specify which NaN results.
                 let same = ours.to_bits() == other.to_bits() || ours.is_nan() && other.is_nan();
                 prop_assert!(same, "step {step}: expected {other}, found {ours}");
             }

@@ -1,65 +1,68 @@
-//! What the architectures that this engine computes differ in: one table, a row for each.
+//! The differences between the architectures that this engine supports: one table, with a row for
+//! each.
 //!
-//! A row holds what no key of a model file says. What keys do say, with a row's defaults, is read
-//! by [`HyperParameters`](super::HyperParameters); the forward pass follows those and the weights
-//! that are there, and never asks for the name of an architecture.
+//! A row holds what no key of a model file says. [`HyperParameters`](super::HyperParameters)
+//! combines it with the keys. The forward pass depends on hyper-parameters and weights, and never
+//! on the name of an architecture.
 //!
-//! Names, key names and layouts are those of llama.cpp's converter and loader:
-//! the converter reorders the rows of queries and keys of some architectures so that rotary pairs
-//! are neighbours, and stores norms of the Gemma family with their 1 added.
+//! Names, key names and layouts are those of llama.cpp's converter and loader. The converter
+//! reorders the rows of queries and keys of some architectures so that rotary pairs are neighbours,
+//! and it adds 1 to the norms of the Gemma family.
 
-use crate::engine::backend::{Activation, RotaryPairs};
+use super::activation::Activation;
+use super::rope::RotaryPairs;
 
 /// One row of the table.
 #[derive(Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "a row of a table, each an independent column")]
 pub struct Architecture {
-    /// Value of `general.architecture`, and prefix of its keys.
+    /// The value of `general.architecture`, and the prefix of its keys.
     pub name: &'static str,
-    /// How rotary pairs lie in a head.
+    /// The layout of rotary pairs in a head.
     pub pairs: RotaryPairs,
-    /// What the feed-forward's gate goes through.
+    /// The activation function of the feed-forward's gate.
     pub activation: Activation,
     /// Queries, keys and values have biases.
     pub has_qkv_bias: bool,
-    /// Query and key heads are normalised before they are turned.
+    /// Query and key heads are normalised before they are rotated.
     pub has_head_norms: bool,
-    /// Attention and feed-forward are normalised behind as well as in front.
+    /// Attention and feed-forward are followed by a norm as well as preceded by one.
     pub has_post_norms: bool,
-    /// Gate and up lie in one tensor, `ffn_up`, the gate's rows first.
+    /// Gate and up are in one tensor, `ffn_up`, the gate's rows first.
     pub has_fused_gate: bool,
-    /// Embeddings are multiplied by the root of the width.
+    /// Embeddings are multiplied by the square root of the width.
     pub has_scaled_embedding: bool,
-    /// Which layers see a window only, and whose.
+    /// Which layers see only a window, and its defaults.
     pub windows: Option<Windows>,
     /// The caps of scores and logits, where keys can set them.
     pub caps: Option<Caps>,
-    /// Every so-many-th layer has no positions at all.
+    /// Every n-th layer has no positions.
     pub unrotated_every: Option<usize>,
-    /// Where a file may have factors for the frequencies of the rotary embedding.
+    /// Which factors a file may have for the frequencies of the rotary embedding.
     pub factors: FactorTensors,
-    /// The one size of the family whose queries are scaled by width / heads, by its number of
-    /// layers; no key tells. All others go by the size of a head.
+    /// The size of the family, by its number of layers, that scales queries by width / heads; no
+    /// key says so. All others scale by the head size.
     pub scaled_by_width: Option<usize>,
 }
 
-/// The layers that see only the last positions.
+/// Layers that see only the last positions.
 #[derive(Debug, PartialEq)]
 pub struct Windows {
-    /// Every so-many-th layer sees all, the others a window; `None`: all see a window. What
-    /// `attention.sliding_window_pattern` overrides.
+    /// Every n-th layer sees all positions, the others a window; `None` if all see a window.
+    /// `attention.sliding_window_pattern` overrides it.
     pub global_every: Option<usize>,
-    /// Positions, where `attention.sliding_window` does not say; `None`: no window then.
+    /// The window in positions, if `attention.sliding_window` is absent; `None` for no window.
     pub default: Option<usize>,
-    /// Base of the rotary embedding in those layers, and no scaling of it, where
-    /// `rope.freq_base_swa` does not say; `None`: that of the other layers, scaled as they are.
+    /// The base of the rotary embedding in local layers, unscaled, if `rope.freq_base_swa` is
+    /// absent; `None` for the rotary embedding of the other layers, scaled as theirs is.
     pub rope_base: Option<f32>,
 }
 
-/// `cap · tanh(x / cap)`, where keys don't say; `None`: no cap then.
+/// The defaults of `cap · tanh(x / cap)`, if the keys are absent; `None` for no cap.
 #[derive(Debug, PartialEq)]
 pub struct Caps {
-    /// `attn_logit_softcapping`: of attention's scores. Known to this architecture if there.
+    /// `attn_logit_softcapping`: of attention's scores. The architecture knows the key only if this
+    /// is set.
     pub scores: Option<f32>,
     /// `final_logit_softcapping`: of the logits.
     pub logits: Option<f32>,
@@ -70,13 +73,13 @@ pub struct Caps {
 pub enum FactorTensors {
     /// The architecture has none.
     Never,
-    /// `rope_freqs`, if it is there (Llama 3); `rope_factors_*` where the scaling is `longrope`.
+    /// `rope_freqs`, if present (Llama 3); `rope_factors_*` if the scaling is `longrope`.
     ByType,
-    /// `rope_factors_long` and `rope_factors_short`, if they are there, whatever the type says.
+    /// `rope_factors_long` and `rope_factors_short`, if present, whatever the scaling.
     ByPresence,
 }
 
-/// What most have: `llama`, and the base of the other rows.
+/// `llama`, and the base of the other rows.
 const LLAMA: Architecture = Architecture {
     name: "llama",
     pairs: RotaryPairs::Interleaved,
@@ -93,7 +96,7 @@ const LLAMA: Architecture = Architecture {
     scaled_by_width: None,
 };
 
-/// As `llama`, with pairs as GPT-NeoX has them and no factors.
+/// As `llama`, with GPT-NeoX's pairs and without factors.
 const QWEN: Architecture =
     Architecture { pairs: RotaryPairs::Halves, factors: FactorTensors::Never, ..LLAMA };
 
@@ -104,7 +107,7 @@ const GEMMA: Architecture = Architecture {
     ..QWEN
 };
 
-/// All of them, in the order of messages. Mistral's models are `llama`.
+/// All architectures, in the order of messages. Mistral's models are `llama`.
 pub static ARCHITECTURES: [Architecture; 8] = [
     LLAMA,
     Architecture { name: "qwen2", has_qkv_bias: true, ..QWEN },

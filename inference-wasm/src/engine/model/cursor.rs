@@ -1,10 +1,10 @@
-//! Reads little-endian numbers and strings off a byte slice, and says where it ran out.
+//! Reads little-endian numbers and strings from a byte slice, and reports where it ends too early.
 //!
-//! Knows nothing of GGUF beyond how it stores a scalar and a string.
+//! Knows only how GGUF stores scalars and strings.
 
 use super::ModelError;
 
-/// A place in a file. Every read either moves on or fails with the offset.
+/// A position in a file. Every read either advances or fails with the offset.
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -20,7 +20,7 @@ impl<'a> Cursor<'a> {
         self.at as u64
     }
 
-    /// The bytes from `start`, an offset that this cursor has been at, up to here.
+    /// The bytes from `start`, an earlier offset of this cursor, to the current one.
     pub(crate) fn since(&self, start: u64) -> &'a [u8] {
         self.bytes.get(start as usize..self.at).unwrap_or_default()
     }
@@ -66,12 +66,12 @@ impl<'a> Cursor<'a> {
         self.array(what).map(u64::from_le_bytes)
     }
 
-    /// A count of things that take at least `least_bytes` each; refused when the rest of the file
-    /// can't hold them, so that no caller allocates by a number that the file made up.
-    pub(crate) fn count(&mut self, least_bytes: usize, what: &str) -> Result<usize, ModelError> {
+    /// A count of items of at least `min_bytes` each. Fails if the rest of the file can't hold
+    /// them, so that no caller allocates by a made-up number.
+    pub(crate) fn count(&mut self, min_bytes: usize, what: &str) -> Result<usize, ModelError> {
         let offset = self.offset();
         let count = self.u64(what)?;
-        let most = self.remaining() / least_bytes;
+        let most = self.remaining() / min_bytes;
         match usize::try_from(count) {
             Ok(count) if count <= most => Ok(count),
             _ => Err(ModelError::broken(

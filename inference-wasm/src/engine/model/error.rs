@@ -1,7 +1,6 @@
-//! The one error of a model file: what, where, expected, found.
+//! The error of a model file: what, where, expected, found.
 //!
-//! Does not decide what the host does about it; it only says whether the file is broken or merely
-//! beyond this engine.
+//! It only says whether the file is broken or beyond this engine; the host decides what to do.
 
 use crate::protocol::{EngineError, EngineErrorKind};
 
@@ -13,25 +12,25 @@ pub struct ModelError {
     pub reason: Reason,
     /// What was being read: the magic, a key, a tensor.
     pub what: String,
-    /// Where in the file, in bytes from its start; `None` for what is not there at all.
+    /// Its offset in the file, in bytes; `None` for what is missing.
     pub offset: Option<u64>,
-    /// What should have been there.
+    /// The expected content.
     pub expected: String,
-    /// What was there.
+    /// The actual content.
     pub found: String,
 }
 
-/// Whose fault it is.
+/// Whether the file or the engine is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The file breaks the rules of its format, or contradicts itself.
     Broken,
-    /// The file is in order, but asks for what this engine does not do.
+    /// The file is valid, but needs a feature that this engine lacks.
     Unsupported,
 }
 
 impl ModelError {
-    /// An error in a file that breaks the rules.
+    /// The error of a broken file.
     pub(crate) fn broken(
         what: impl Into<String>,
         offset: impl Into<Option<u64>>,
@@ -47,7 +46,7 @@ impl ModelError {
         }
     }
 
-    /// An error for a file that asks for too much.
+    /// The error of a valid file that this engine can't use.
     pub(crate) fn unsupported(
         what: impl Into<String>,
         offset: impl Into<Option<u64>>,
@@ -65,9 +64,10 @@ impl From<ModelError> for EngineError {
                 EngineErrorKind::InvalidModel,
                 "fetch the file again, or check the tool that wrote it",
             ),
-            Reason::Unsupported => {
-                (EngineErrorKind::UnsupportedModel, "convert the model to what this engine knows")
-            }
+            Reason::Unsupported => (
+                EngineErrorKind::UnsupportedModel,
+                "convert the model to a form that this engine supports",
+            ),
         };
         Self { kind, message: error.to_string(), hint: Some(hint.into()) }
     }

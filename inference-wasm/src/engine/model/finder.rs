@@ -1,5 +1,5 @@
-//! Finds tensors by name and shape, and remembers which ones: a tensor that nobody asked for is an
-//! error, since to leave one out would be to compute another model.
+//! Finds tensors by name and shape, and tracks which ones were used: an unused tensor is an error,
+//! since leaving it out would compute a different model.
 
 use std::collections::HashSet;
 
@@ -36,8 +36,8 @@ impl<'g, 'a> Finder<'g, 'a> {
         self.tensor(name, &[columns, rows])
     }
 
-    /// Matrices of `columns` that lie in one tensor, one behind the other: each is a range of its
-    /// bytes.
+    /// Matrices with `columns` columns, stored one after the other in one tensor: each is a range
+    /// of its bytes.
     pub(super) fn stacked<const N: usize>(
         &mut self,
         name: &str,
@@ -69,7 +69,7 @@ impl<'g, 'a> Finder<'g, 'a> {
         Ok(tensor.clone())
     }
 
-    /// Refuses a file with tensors that were not asked for.
+    /// Refuses a file with unused tensors.
     pub(super) fn finish(&self, architecture: &str) -> Result<(), ModelError> {
         let unused = self.gguf.tensors.values().find(|tensor| !self.used.contains(&tensor.name));
         let Some(unused) = unused else { return Ok(()) };

@@ -1,9 +1,8 @@
 //! Opens a GGUF v3 file: header, metadata, and the table of tensors with their byte ranges.
 //!
-//! Zero-copy: nothing of the file is copied but names and offsets. A [`Gguf`] that exists is
-//! consistent: every tensor lies inside the file, on its alignment, apart from the others, with
-//! as many bytes as its shape and type say. What the tensors mean is for
-//! [`Weights`](super::Weights) to find out.
+//! Zero-copy: only names and offsets are copied. An existing [`Gguf`] is consistent: every tensor
+//! is inside the file, aligned, apart from the others, and has as many bytes as its shape and type
+//! need. [`Weights`](super::Weights) interprets the tensors.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
@@ -16,12 +15,13 @@ use crate::engine::quant::Format;
 
 const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
-/// Where `general.alignment` does not say otherwise, in bytes.
+/// The alignment in bytes, if `general.alignment` is absent.
 const DEFAULT_ALIGNMENT: u32 = 32;
-/// ggml knows no tensor with more.
-const MOST_DIMENSIONS: u32 = 4;
-/// The least that a tensor's entry takes: length of the name, dimensions, one of them, type, offset.
-const LEAST_TENSOR_BYTES: usize = 8 + 4 + 8 + 4 + 8;
+/// ggml's limit.
+const MAX_DIMENSIONS: u32 = 4;
+/// The smallest entry of a tensor: length of the name, number of dimensions, one dimension, type,
+/// offset.
+const MIN_TENSOR_BYTES: usize = 8 + 4 + 8 + 4 + 8;
 
 /// An open GGUF file.
 #[derive(Debug)]
@@ -32,18 +32,19 @@ pub struct Gguf<'a> {
     pub tensors: BTreeMap<&'a str, TensorInfo>,
 }
 
-/// Where a tensor lies and what it is made of.
+/// A tensor's place in the file, its shape and its format.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorInfo {
     /// Its name in the file.
     pub name: String,
-    /// Number of weights along each dimension, the fastest first: `[columns, rows]` of a matrix.
+    /// The number of weights along each dimension, the fastest first: `[columns, rows]` for a
+    /// matrix.
     pub dimensions: Vec<usize>,
-    /// How its weights are stored.
+    /// The format of its weights.
     pub format: &'static Format,
-    /// Its bytes, as a range of the whole file.
+    /// Its bytes, as a range of the file.
     pub bytes: Range<usize>,
-    /// Where its entry in the table of tensors begins, in bytes.
+    /// The offset of its entry in the table of tensors, in bytes.
     pub entry_offset: u64,
 }
 
@@ -70,7 +71,7 @@ impl<'a> Gguf<'a> {
         let mut cursor = Cursor::new(file);
         check_magic(&mut cursor)?;
         check_version(&mut cursor)?;
-        let tensor_count = cursor.count(LEAST_TENSOR_BYTES, "the number of tensors")?;
+        let tensor_count = cursor.count(MIN_TENSOR_BYTES, "the number of tensors")?;
         let key_count = Metadata::read_count(&mut cursor)?;
         let metadata = Metadata::read(&mut cursor, key_count)?;
         let alignment = alignment(&metadata)?;
@@ -122,7 +123,7 @@ fn check_version(cursor: &mut Cursor<'_>) -> Result<(), ModelError> {
 fn alignment(metadata: &Metadata<'_>) -> Result<u64, ModelError> {
     const KEY: &str = "general.alignment";
     let alignment: u32 = metadata.get_or(KEY, DEFAULT_ALIGNMENT)?;
-    // The format asks for a multiple of 8; every known writer also keeps to powers of two.
+    // The format requires a multiple of 8; every known writer also uses powers of two.
     if alignment.is_power_of_two() && alignment >= 8 {
         return Ok(alignment.into());
     }
@@ -188,8 +189,8 @@ impl<'a> Entry<'a> {
     fn read_dimensions(cursor: &mut Cursor<'a>, what: &str) -> Result<Vec<usize>, ModelError> {
         let offset = cursor.offset();
         let count = cursor.u32(what)?;
-        if !(1..=MOST_DIMENSIONS).contains(&count) {
-            let expected = format!("1 to {MOST_DIMENSIONS} dimensions");
+        if !(1..=MAX_DIMENSIONS).contains(&count) {
+            let expected = format!("1 to {MAX_DIMENSIONS} dimensions");
             return Err(ModelError::broken(what, offset, expected, count.to_string()));
         }
         let mut dimensions = Vec::new();
@@ -208,7 +209,7 @@ impl<'a> Entry<'a> {
             weights = product;
             dimensions.push(size);
         }
-        // All products of dimensions fit `usize` from here on, on a 32-bit target too.
+        // From here on all products of dimensions fit `usize`, on 32-bit targets too.
         if usize::try_from(weights).is_err() {
             return Err(too_large(what, offset, &dimensions));
         }

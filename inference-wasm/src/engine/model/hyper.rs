@@ -1,18 +1,18 @@
-//! The hyper-parameters of a model: what its keys say, completed by its row of the table of
+//! The hyper-parameters of a model: its keys, completed by its row in the table of
 //! [architectures](super::architecture), and checked.
 //!
-//! Which keys may be there at all is for [`keys`](super::keys).
+//! [`keys`](super::keys) decides which keys a file may have.
 
+use super::activation::Activation;
 use super::architecture::{Architecture, Caps, FactorTensors, Windows};
 use super::keys::Keys;
-use super::rope::{Factors, Rope, Scaling};
+use super::rope::{Factors, Rope, RotaryPairs, Scaling};
 use super::{Gguf, ModelError};
-use crate::engine::backend::{Activation, RotaryPairs};
 
-/// The numbers that a transformer is built from.
+/// The hyper-parameters of a transformer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HyperParameters {
-    /// Positions that the model was trained on.
+    /// The context that the model was trained on, in positions.
     pub context: usize,
     /// Size of the residual stream, in floats.
     pub width: usize,
@@ -28,56 +28,56 @@ pub struct HyperParameters {
     pub ffn_width: usize,
     /// Number of tokens.
     pub vocabulary: usize,
-    /// What RMS norm adds under the root.
+    /// The term that RMS norm adds under the root.
     pub rms_epsilon: f32,
-    /// What embeddings are multiplied by; `None`: nothing.
+    /// The factor of the embeddings; `None` for no scaling.
     pub embedding_scale: Option<f32>,
-    /// What a dot product of query and key is multiplied by.
+    /// The factor of a dot product of query and key.
     pub score_scale: f32,
-    /// Cap of the scores of attention.
+    /// The cap of attention's scores.
     pub score_cap: Option<f32>,
-    /// Cap of the logits.
+    /// The cap of the logits.
     pub logit_cap: Option<f32>,
-    /// What the feed-forward's gate goes through.
+    /// The activation function of the feed-forward's gate.
     pub activation: Activation,
-    /// How rotary pairs lie in a head.
+    /// The layout of rotary pairs in a head.
     pub pairs: RotaryPairs,
-    /// The rotary embedding of layers that see all positions, and of the others too if
+    /// The rotary embedding of global layers, and of local ones too if
     /// [`local_rope`](Self::local_rope) is `None`.
     pub rope: Rope,
-    /// The rotary embedding of layers that see a window, if it is another one.
+    /// The rotary embedding of local layers, if it differs.
     pub local_rope: Option<Rope>,
-    /// Every so-many-th layer has no rotary embedding.
+    /// Every n-th layer has no rotary embedding.
     pub unrotated_every: Option<usize>,
     pub(super) architecture: &'static Architecture,
-    /// Positions that a layer sees if it does not see all, its own included.
+    /// Positions that a local layer sees, including its own.
     window: Option<usize>,
     local: LocalLayers,
 }
 
-/// Which layers see a window only.
+/// Which layers are local: they see only a window of positions.
 #[derive(Debug, Clone, PartialEq)]
 enum LocalLayers {
     None,
     All,
-    /// All but every so-many-th.
+    /// All but every n-th.
     AllButEvery(usize),
     /// One flag for each layer.
     Listed(Vec<bool>),
 }
 
 impl HyperParameters {
-    /// Floats of all query heads of one position.
+    /// Floats of all query heads at one position.
     pub fn query_width(&self) -> usize {
         self.heads * self.head_size
     }
 
-    /// Floats of all key heads of one position, and of all value heads.
+    /// Floats of all key heads at one position; as many for values.
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head_size
     }
 
-    /// Positions that a layer sees, its own included; `None`: all up to its own.
+    /// Positions that a layer sees, including its own; `None` for all up to its own.
     pub fn window(&self, layer: usize) -> Option<usize> {
         let is_local = match &self.local {
             LocalLayers::None => false,
@@ -88,12 +88,22 @@ impl HyperParameters {
         self.window.filter(|_| is_local)
     }
 
-    /// Whether a layer knows positions.
-    pub fn is_rotated(&self, layer: usize) -> bool {
-        self.unrotated_every.is_none_or(|every| !(layer + 1).is_multiple_of(every))
+    /// The rotary embeddings: that of all layers or of the global ones, then that of local layers
+    /// where it differs.
+    pub fn ropes(&self) -> impl Iterator<Item = &Rope> {
+        std::iter::once(&self.rope).chain(&self.local_rope)
     }
 
-    /// Reads the keys of `general.architecture` and checks that they go together.
+    /// The index in [`ropes`](Self::ropes) of a layer's rotary embedding; `None` for a layer
+    /// without positions.
+    pub fn rope_of(&self, layer: usize) -> Option<usize> {
+        let is_rotated =
+            self.unrotated_every.is_none_or(|every| !(layer + 1).is_multiple_of(every));
+        let is_local = self.local_rope.is_some() && self.window(layer).is_some();
+        is_rotated.then_some(usize::from(is_local))
+    }
+
+    /// Reads the keys of `general.architecture` and checks that they are consistent.
     pub fn read(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
         let keys = Keys::open(&gguf.metadata)?;
         let row = keys.architecture;
@@ -138,8 +148,8 @@ impl HyperParameters {
 
 const KV_HEADS: &str = "attention.head_count_kv";
 
-/// Head size from its own key, or the width shared among the heads. Keys and values of different
-/// sizes are not computed here.
+/// The head size: from its own key, or else the width divided by the heads. Keys and values of
+/// different sizes are not supported.
 fn head_size(keys: Keys<'_, '_>, width: usize, heads: usize) -> Result<usize, ModelError> {
     const KEY: &str = "attention.key_length";
     const VALUES: &str = "attention.value_length";
@@ -221,7 +231,7 @@ fn rope(
     Ok(Rope { rotated, base: base.into(), scaling, factors, magnitude })
 }
 
-/// The rotary embedding of layers with a window, where it is not that of all.
+/// The rotary embedding of local layers, where it differs.
 fn local_rope(keys: Keys<'_, '_>, rope: &Rope) -> Result<Option<Rope>, ModelError> {
     let Some(windows) = &keys.architecture.windows else { return Ok(None) };
     let own = keys.positive("rope.freq_base_swa")?;
@@ -240,7 +250,7 @@ fn windows(keys: Keys<'_, '_>, layers: usize) -> Result<(Option<usize>, LocalLay
     let Some(Windows { global_every, default, .. }) = keys.architecture.windows else {
         return Ok((None, LocalLayers::None));
     };
-    // 0 says that there is no window.
+    // 0 means no window.
     let window = match keys.get::<u32>("attention.sliding_window")? {
         Some(window) => Some(window as usize).filter(|&window| window > 0),
         None => default,
@@ -262,7 +272,7 @@ fn windows(keys: Keys<'_, '_>, layers: usize) -> Result<(Option<usize>, LocalLay
     Ok((window, every.map_or(LocalLayers::All, LocalLayers::AllButEvery)))
 }
 
-/// The value of a key, 0 for no cap; the row's where there is no such key.
+/// The value of a cap's key, where 0 means no cap; without a key, the architecture's default.
 fn cap(
     keys: Keys<'_, '_>,
     key: &str,
@@ -275,7 +285,7 @@ fn cap(
     Ok(keys.positive(key)?.or_else(|| default(caps)))
 }
 
-/// The number of tokens is that of the embedding's rows; a key that says so too must agree.
+/// The number of tokens is the number of rows of the embedding; a key for it must agree.
 fn vocabulary(gguf: &Gguf<'_>, keys: Keys<'_, '_>) -> Result<usize, ModelError> {
     const KEY: &str = "vocab_size";
     const TENSOR: &str = "token_embd.weight";

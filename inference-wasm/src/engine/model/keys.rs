@@ -1,7 +1,7 @@
 //! The keys of an architecture: read with their prefix, and every one accounted for.
 //!
-//! Strict on purpose: a key that this engine does not follow is an error unless its value changes
-//! nothing, since a model that is run without it would answer wrongly in silence.
+//! Strict on purpose: a key that this engine does not implement is an error unless its value has no
+//! effect. A model run without it would silently answer wrongly.
 //!
 //! Key names: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md#llm> and the constants of
 //! the `gguf` package.
@@ -9,14 +9,14 @@
 use super::architecture::Architecture;
 use super::{FromValue, Metadata, ModelError};
 
-/// The metadata of a file, by names without the architecture's prefix.
+/// The metadata of a file, by key names without the architecture's prefix.
 #[derive(Clone, Copy)]
 pub(super) struct Keys<'k, 'a> {
     metadata: &'k Metadata<'a>,
     pub(super) architecture: &'static Architecture,
 }
 
-/// Read for every architecture.
+/// Implemented for every architecture.
 const FOLLOWED: [&str; 22] = [
     "context_length",
     "embedding_length",
@@ -38,12 +38,12 @@ const FOLLOWED: [&str; 22] = [
     "rope.scaling.yarn_attn_factor",
     "rope.scaling.yarn_beta_fast",
     "rope.scaling.yarn_beta_slow",
-    // Say where the weights came from and how they were made.
+    // These describe how the weights were made.
     "tensor_data_layout",
     "rope.scaling.finetuned",
 ];
 
-/// Without effect at one value, as an integer, a float or a bool.
+/// Without effect at this value, as an integer, a float or a bool.
 const NEUTRAL: [(&str, f64); 6] = [
     ("expert_count", 0.0),
     ("expert_used_count", 0.0),
@@ -54,8 +54,8 @@ const NEUTRAL: [(&str, f64); 6] = [
 ];
 
 impl<'k, 'a> Keys<'k, 'a> {
-    /// Finds the architecture, and refuses every key of its prefix that is neither followed nor
-    /// without effect.
+    /// Finds the architecture, and refuses every key with its prefix that is neither implemented
+    /// nor without effect.
     pub(super) fn open(metadata: &'k Metadata<'a>) -> Result<Self, ModelError> {
         const KEY: &str = "general.architecture";
         let name: &str = metadata.require(KEY)?;
@@ -120,7 +120,7 @@ impl<'k, 'a> Keys<'k, 'a> {
         self.metadata.get(&self.full(key))
     }
 
-    /// A count of 1 or more; `None` if there is no such key.
+    /// A count of 1 or more; `None` if the key is absent.
     pub(super) fn count(self, key: &str) -> Result<Option<usize>, ModelError> {
         match self.get::<u32>(key)? {
             Some(0) => Err(self.wrong(key, "1 or more", 0)),
@@ -128,13 +128,13 @@ impl<'k, 'a> Keys<'k, 'a> {
         }
     }
 
-    /// The same, of a key that the model can't do without.
+    /// The same for a required key.
     pub(super) fn require_count(self, key: &str) -> Result<usize, ModelError> {
         self.metadata.require::<u32>(&self.full(key))?;
         Ok(self.count(key)?.unwrap_or_default())
     }
 
-    /// A finite number above 0; `None` if there is no such key.
+    /// A finite number above 0; `None` if the key is absent.
     pub(super) fn positive(self, key: &str) -> Result<Option<f32>, ModelError> {
         match self.get::<f32>(key)? {
             Some(value) if !(value.is_finite() && value > 0.0) => {
@@ -144,13 +144,13 @@ impl<'k, 'a> Keys<'k, 'a> {
         }
     }
 
-    /// The same, of a key that the model can't do without.
+    /// The same for a required key.
     pub(super) fn require_positive(self, key: &str) -> Result<f32, ModelError> {
         self.metadata.require::<f32>(&self.full(key))?;
         Ok(self.positive(key)?.unwrap_or_default())
     }
 
-    /// An error: the file contradicts itself.
+    /// The error of a file that contradicts itself.
     pub(super) fn wrong(
         self,
         key: &str,
@@ -162,7 +162,7 @@ impl<'k, 'a> Keys<'k, 'a> {
         ModelError::broken(format!("key `{full}`"), offset, expected, found.to_string())
     }
 
-    /// An error: the file is in order, but this engine can't follow it.
+    /// The error of a valid file that this engine can't run.
     pub(super) fn unsupported(self, key: &str, expected: impl Into<String>) -> ModelError {
         let full = self.full(key);
         let (offset, found) = (self.metadata.offset(&full), self.metadata.describe(&full));

@@ -11,8 +11,8 @@
 //! ModelError: Into<EngineError>
 //! ```
 //!
-//! Integers convert between GGUF's widths as long as the value fits, since writers disagree on
-//! widths. Nothing else converts. What a key means is not known here.
+//! Integers convert between GGUF's widths if the value fits, since writers disagree on widths.
+//! Nothing else converts. The meaning of keys is not known here.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
@@ -21,23 +21,23 @@ use std::collections::BTreeMap;
 use super::ModelError;
 use super::cursor::Cursor;
 
-/// The least that an entry takes: length of the key, type, one byte of value.
-const LEAST_ENTRY_BYTES: usize = 8 + 4 + 1;
+/// The smallest entry: length of the key, type, one byte of value.
+const MIN_ENTRY_BYTES: usize = 8 + 4 + 1;
 
-/// The key-value pairs of a file. See the [module](self) for the signatures at a glance.
+/// The key-value pairs of a file. See the [module](self) for an overview of its methods.
 #[derive(Debug, Clone)]
 pub struct Metadata<'a> {
     entries: BTreeMap<&'a str, Entry<'a>>,
 }
 
-/// One value and where it stands.
+/// A value and its offset.
 #[derive(Debug, Clone, Copy)]
 struct Entry<'a> {
     offset: u64,
     value: Value<'a>,
 }
 
-/// A value as it stands in the file; arrays stay encoded until someone asks.
+/// A value as stored in the file; arrays stay encoded until they are read.
 #[derive(Debug, Clone, Copy)]
 pub enum Value<'a> {
     /// Any of the eight integer types.
@@ -52,7 +52,7 @@ pub enum Value<'a> {
     Array(Array<'a>),
 }
 
-/// An array in its encoded form. Every element has been read once, so reading again can't fail.
+/// An encoded array. Every element has been read once, so reading it again can't fail.
 #[derive(Debug, Clone, Copy)]
 pub struct Array<'a> {
     element: u32,
@@ -85,12 +85,12 @@ impl<'a> Metadata<'a> {
         Ok(Self { entries })
     }
 
-    /// Reads the number of entries, which the rest of the file must have room for.
+    /// Reads the number of entries, for which the rest of the file must have room.
     pub(crate) fn read_count(cursor: &mut Cursor<'a>) -> Result<usize, ModelError> {
-        cursor.count(LEAST_ENTRY_BYTES, "the number of metadata keys")
+        cursor.count(MIN_ENTRY_BYTES, "the number of metadata keys")
     }
 
-    /// The value of a key; `None` if there is no such key, an error if it is of another type.
+    /// The value of a key; `None` if it is absent, an error if it has another type.
     pub fn get<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>, ModelError> {
         let Some(entry) = self.entries.get(key) else {
             return Ok(None);
@@ -105,19 +105,19 @@ impl<'a> Metadata<'a> {
         })
     }
 
-    /// The value of a key, or `default` if there is no such key.
+    /// The value of a key, or `default` if it is absent.
     pub fn get_or<T: FromValue<'a>>(&self, key: &str, default: T) -> Result<T, ModelError> {
         self.get(key).map(|value| value.unwrap_or(default))
     }
 
-    /// The value of a key that the model can't do without.
+    /// The value of a required key.
     pub fn require<T: FromValue<'a>>(&self, key: &str) -> Result<T, ModelError> {
         self.get(key)?.ok_or_else(|| {
             ModelError::broken(format!("key `{key}`"), None, T::EXPECTED, "no such key")
         })
     }
 
-    /// Whether the key is there, of whatever type.
+    /// Whether the key is present, of any type.
     pub fn contains(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
@@ -132,27 +132,27 @@ impl<'a> Metadata<'a> {
         self.entries.get(key).map_or("no such key".into(), |entry| describe(entry.value))
     }
 
-    /// Where the value of a key stands, in bytes from the start of the file.
+    /// The offset of a key's value, in bytes from the start of the file.
     pub(crate) fn offset(&self, key: &str) -> Option<u64> {
         self.entries.get(key).map(|entry| entry.offset)
     }
 }
 
-/// A Rust type that a metadata value can be asked for.
+/// A Rust type that a metadata value can convert to.
 pub trait FromValue<'a>: Sized {
-    /// What an error says was expected.
+    /// The expectation, for error messages.
     const EXPECTED: &'static str;
-    /// The value, or `None` if it is of another type or does not fit.
+    /// The value, or `None` if it has another type or does not fit.
     fn from_value(value: Value<'a>) -> Option<Self>;
 }
 
-macro_rules! integer_from_value {
-    ($($type:ty: $expected:literal),+) => {$(
+macro_rules! scalar_from_value {
+    ($($type:ty: $expected:literal, $pattern:pat => $result:expr;)+) => {$(
         impl<'a> FromValue<'a> for $type {
             const EXPECTED: &'static str = $expected;
             fn from_value(value: Value<'a>) -> Option<Self> {
                 match value {
-                    Value::Integer(value) => value.try_into().ok(),
+                    $pattern => $result,
                     _ => None,
                 }
             }
@@ -160,42 +160,15 @@ macro_rules! integer_from_value {
     )+};
 }
 
-integer_from_value!(
-    u32: "an integer of 32 bits, not negative",
-    u64: "an integer of 64 bits, not negative",
-    i32: "an integer of 32 bits",
-    i64: "an integer of 64 bits"
+scalar_from_value!(
+    u32: "an integer of 32 bits, not negative", Value::Integer(value) => value.try_into().ok();
+    u64: "an integer of 64 bits, not negative", Value::Integer(value) => value.try_into().ok();
+    i32: "an integer of 32 bits", Value::Integer(value) => value.try_into().ok();
+    i64: "an integer of 64 bits", Value::Integer(value) => value.try_into().ok();
+    f32: "a float", Value::Float(value) => Some(value as f32);
+    bool: "a bool", Value::Bool(value) => Some(value);
+    &'a str: "a string", Value::String(value) => Some(value);
 );
-
-impl<'a> FromValue<'a> for f32 {
-    const EXPECTED: &'static str = "a float";
-    fn from_value(value: Value<'a>) -> Option<Self> {
-        match value {
-            Value::Float(value) => Some(value as f32),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> FromValue<'a> for bool {
-    const EXPECTED: &'static str = "a bool";
-    fn from_value(value: Value<'a>) -> Option<Self> {
-        match value {
-            Value::Bool(value) => Some(value),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> FromValue<'a> for &'a str {
-    const EXPECTED: &'static str = "a string";
-    fn from_value(value: Value<'a>) -> Option<Self> {
-        match value {
-            Value::String(value) => Some(value),
-            _ => None,
-        }
-    }
-}
 
 macro_rules! array_from_value {
     ($($type:ty: $expected:literal),+) => {$(
@@ -219,7 +192,7 @@ array_from_value!(
     f32: "an array of floats"
 );
 
-/// GGUF's number for strings and arrays; the other types are in [`scalar`].
+/// GGUF's numbers for strings and arrays; the other types are in [`scalar`].
 const STRING: u32 = 8;
 const ARRAY: u32 = 9;
 
@@ -229,10 +202,10 @@ fn value<'a>(cursor: &mut Cursor<'a>, kind: u32, what: &str) -> Result<Value<'a>
     }
     let offset = cursor.offset();
     let element = cursor.u32(what)?;
-    let Some(least_bytes) = least_bytes(element) else {
+    let Some(min_bytes) = min_bytes(element) else {
         return Err(unknown_type(what, offset, element));
     };
-    let count = cursor.count(least_bytes, &format!("the length of the array of {what}"))?;
+    let count = cursor.count(min_bytes, &format!("the length of the array of {what}"))?;
     let start = cursor.offset();
     for _ in 0..count {
         scalar(cursor, element, what)?;
@@ -240,8 +213,8 @@ fn value<'a>(cursor: &mut Cursor<'a>, kind: u32, what: &str) -> Result<Value<'a>
     Ok(Value::Array(Array { element, count, bytes: cursor.since(start) }))
 }
 
-/// The least bytes that an element of an array takes; `None` for a type that can't be one.
-fn least_bytes(kind: u32) -> Option<usize> {
+/// The smallest element of an array, in bytes; `None` for a type that can't be an element.
+fn min_bytes(kind: u32) -> Option<usize> {
     match kind {
         0 | 1 | 7 => Some(1),
         2 | 3 => Some(2),

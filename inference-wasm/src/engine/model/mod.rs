@@ -1,9 +1,10 @@
-//! A model file: its metadata, its hyper-parameters, and where its weights lie.
+//! A model file: its metadata, its hyper-parameters, and the places of its weights.
 //!
-//! Everything here borrows from the bytes of the file and checks before it believes; nothing
-//! computes. Turning weights into numbers is the business of [`quant`](super::quant), running
-//! them that of [`transformer`](super::transformer).
+//! Everything here borrows from the bytes of the file and checks them before use; nothing computes.
+//! [`quant`](super::quant) turns stored weights into numbers, and
+//! [`transformer`](super::transformer) runs them.
 
+mod activation;
 mod architecture;
 mod cursor;
 mod error;
@@ -15,12 +16,13 @@ mod metadata;
 mod rope;
 mod weights;
 
+pub use activation::Activation;
 pub use architecture::{ARCHITECTURES, Architecture};
 pub use error::{ModelError, Reason};
 pub use gguf::{Gguf, TensorInfo};
 pub use hyper::HyperParameters;
 pub use metadata::{FromValue, Metadata};
-pub use rope::{Factors, Rope, Scaling};
+pub use rope::{Factors, Rope, RotaryPairs, Scaling};
 pub use weights::{LayerWeights, RopeFactors, Weights};
 
 #[cfg(test)]

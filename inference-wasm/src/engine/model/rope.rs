@@ -1,69 +1,78 @@
-//! Rotary embeddings: the angles by which each position turns the pairs of a head, and how they
-//! are stretched for contexts longer than the model was first trained on.
+//! Rotary embeddings: the angles by which each position rotates the pairs of a head, and how they
+//! are scaled for contexts longer than the original training's.
 //!
-//! Everything is `f64` and computed once: at a position of some thousands an `f32` angle is off in
-//! its fourth digit, and GPUs are free to be worse.
+//! All angles are computed once, in `f64`: at positions in the thousands an `f32` angle is wrong in
+//! its fourth digit, and GPUs may be worse.
 //!
 //! Su et al. 2021 (the embedding), Chen et al. 2023 (linear interpolation), Peng et al. 2023
-//! (`YaRN`), Ding et al. 2024 (`LongRoPE`, whose factors a file brings as tensors, as it does those
-//! of Llama 3).
+//! (`YaRN`), Ding et al. 2024 (`LongRoPE`, whose factors are tensors in the file, like those of
+//! Llama 3).
 
 use std::f64::consts::TAU;
 
-use crate::engine::backend::zeros;
+use crate::engine::memory::zeros;
 use crate::protocol::EngineError;
 
 /// A rotary embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rope {
-    /// Floats of a head that are turned, from its beginning; even.
+    /// Rotated floats of a head, from its start; even.
     pub rotated: usize,
-    /// Pair `i` turns by `base^(−2i / rotated)` radians a position, before scaling.
+    /// Pair `i` rotates by `base^(−2i / rotated)` radians per position, before scaling.
     pub base: f64,
-    /// How frequencies are made lower.
+    /// How frequencies are lowered.
     pub scaling: Scaling,
     /// Whether each frequency is also divided by a factor from a tensor.
     pub factors: Factors,
-    /// What turned queries and keys are multiplied by: 1 but for `YaRN` and `LongRoPE`.
+    /// The factor of rotated queries and keys: 1 except for `YaRN` and `LongRoPE`.
     pub magnitude: f64,
 }
 
-/// How frequencies are made lower, so that more positions fit into the angles of training.
+/// How frequencies are lowered, so that more positions fit into the angles of training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scaling {
     /// All by the same factor; 1 for none.
     Linear(f64),
-    /// Low frequencies by a factor, high ones not, and a ramp between.
+    /// Low frequencies by a factor, high ones not at all, with a ramp between.
     Yarn {
         /// The factor.
         factor: f64,
-        /// Positions that the model was first trained on.
+        /// The context of the original training, in positions.
         original_context: usize,
-        /// Pairs that turn more often than this over the original context are left alone.
+        /// Pairs that rotate more often than this over the original context are not scaled.
         beta_fast: f64,
-        /// Those that turn less often than this are scaled in full.
+        /// Pairs that rotate less often than this are scaled in full.
         beta_slow: f64,
     },
 }
 
-/// Which tensor the frequencies are divided by, pair by pair.
+/// The layout of pairs in the rotated part of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotaryPairs {
+    /// Pair `i` is `(x[2i], x[2i + 1])`.
+    Interleaved,
+    /// Pair `i` is `(x[i], x[i + rotated / 2])`: GPT-NeoX's order.
+    Halves,
+}
+
+/// Which tensor divides the frequencies, pair by pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Factors {
     /// None.
     None,
     /// `rope_freqs`.
     Fixed,
-    /// `rope_factors_long` if the cache holds more positions than this, the context of the first
-    /// training, and `rope_factors_short` if not.
+    /// `rope_factors_long` if the cache holds more positions than this, the context of the original
+    /// training; otherwise `rope_factors_short`.
     ///
-    /// Decided once, when the model is loaded: keys in the cache were turned by one set and can't
-    /// be mixed with those of the other.
+    /// Decided once, when the model is loaded: keys in the cache were rotated with one set and
+    /// can't be mixed with the other's.
     ByContext(usize),
 }
 
 impl Rope {
-    /// Cosine and sine of each pair at each position, times the magnitude:
-    /// `[positions × rotated]`. `factors` are as many as pairs, or none.
+    /// Cosine and sine of each pair at each position, times the magnitude: `[positions × rotated]`.
+    /// `factors` has a value for each pair, or none.
     pub fn angles(&self, positions: usize, factors: &[f32]) -> Result<Vec<f32>, EngineError> {
         let frequencies = self.frequencies(factors);
         let mut angles = zeros(positions.checked_mul(self.rotated), "rotary angles")?;
@@ -77,7 +86,7 @@ impl Rope {
         Ok(angles)
     }
 
-    /// Radians a position, for each pair.
+    /// Radians per position, for each pair.
     fn frequencies(&self, factors: &[f32]) -> Vec<f64> {
         let size = self.rotated as f64;
         (0..self.rotated / 2)
@@ -95,12 +104,12 @@ impl Rope {
             .collect()
     }
 
-    /// How much of `YaRN`'s scaling a pair gets: 0 (turns fast) to 1 (turns slowly).
+    /// The share of `YaRN`'s scaling that a pair gets, from 0 (rotates fast) to 1 (rotates slowly).
     fn yarn_ramp(&self, pair: usize) -> f64 {
         let Scaling::Yarn { original_context, beta_fast, beta_slow, .. } = self.scaling else {
             return 0.0;
         };
-        // The pair, as a real number, that turns so many times over the original context.
+        // The pair, as a real number, that rotates this many times over the original context.
         let pair_of = |turns: f64| {
             let size = self.rotated as f64;
             size * (original_context as f64 / (turns * TAU)).ln() / (2.0 * self.base.ln())

@@ -1,9 +1,8 @@
 //! The weights of a model, by their place in the network.
 //!
-//! Generic over what a weight is: its place in the file as read here, a backend's own handle once
-//! it is loaded. Shapes are `[rows × columns]`; a row of a matrix makes one output. Which of the
-//! optional weights a model has is told by its row of the table of
-//! [architectures](super::architecture).
+//! Generic over the weight: its place in the file as read here, a backend's own handle once it is
+//! loaded. Shapes are `[rows × columns]`; each row of a matrix gives one output. A model's row in
+//! the table of [architectures](super::architecture) decides which optional weights it has.
 
 use super::architecture::Architecture;
 use super::finder::Finder;
@@ -18,27 +17,27 @@ pub struct Weights<W> {
     pub layers: Vec<LayerWeights<W>>,
     /// `[width]`: scale of the last RMS norm.
     pub output_norm: W,
-    /// `[vocabulary × width]`: from the residual stream to logits. `None`: tied, the token
-    /// embedding does it.
+    /// `[vocabulary × width]`: from the residual stream to logits. `None` if tied to the token
+    /// embedding.
     pub output: Option<W>,
-    /// Read when the angles are computed; no backend takes them.
+    /// Used for the angles only; no backend takes them.
     pub rope_factors: RopeFactors,
 }
 
-/// `[rotated / 2]` each: what divides the frequency of each pair of the rotary embedding.
+/// `[rotated / 2]` each: divisors of the frequencies of the rotary embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RopeFactors {
     /// Nothing.
     None,
     /// One set for all contexts.
     Fixed(TensorInfo),
-    /// One set for contexts up to the first training's, one for longer ones.
+    /// One set for contexts up to the original training's, one for longer ones.
     ByContext {
-        /// Positions of the first training's context.
+        /// The original training's context, in positions.
         original_context: usize,
-        /// Up to it.
+        /// For contexts up to it.
         short: TensorInfo,
-        /// Beyond it.
+        /// For longer contexts.
         long: TensorInfo,
     },
 }
@@ -66,22 +65,22 @@ pub struct LayerWeights<W> {
     pub key_norm: Option<W>,
     /// `[width × heads · head_size]`: from the heads back to the residual stream.
     pub attention_output: W,
-    /// `[width]`: scale of the RMS norm behind attention.
+    /// `[width]`: scale of the RMS norm after attention.
     pub attention_post_norm: Option<W>,
     /// `[width]`: scale of the RMS norm before the feed-forward.
     pub ffn_norm: W,
-    /// `[ffn_width × width]`: to what goes through the activation.
+    /// `[ffn_width × width]`: to the input of the activation.
     pub gate: W,
-    /// `[ffn_width × width]`: to what it gates.
+    /// `[ffn_width × width]`: to the gated values.
     pub up: W,
     /// `[width × ffn_width]`: back to the residual stream.
     pub down: W,
-    /// `[width]`: scale of the RMS norm behind the feed-forward.
+    /// `[width]`: scale of the RMS norm after the feed-forward.
     pub ffn_post_norm: Option<W>,
 }
 
 impl Weights<TensorInfo> {
-    /// Finds every weight, checks its shape, and refuses tensors that nothing would use.
+    /// Finds every weight, checks its shape, and refuses unused tensors.
     pub fn find(gguf: &Gguf<'_>, hyper: &HyperParameters) -> Result<Self, ModelError> {
         let finder = &mut Finder::new(gguf);
         let row = hyper.architecture;
@@ -113,7 +112,7 @@ impl<W> Weights<W> {
         }
     }
 
-    /// The same weights as another kind of thing.
+    /// Converts every weight that a backend takes.
     pub fn try_map<V, E>(&self, mut to: impl FnMut(&W) -> Result<V, E>) -> Result<Weights<V>, E> {
         let to = &mut to;
         Ok(Weights {
@@ -140,8 +139,7 @@ impl RopeFactors {
         })
     }
 
-    /// The factors for a cache of so many positions, from the bytes of the file; none where there
-    /// are none.
+    /// The factors for a cache of `positions`, from the bytes of the file; empty if there are none.
     pub fn read(&self, file: &[u8], positions: usize) -> Vec<f32> {
         let tensor = match self {
             Self::None => return Vec::new(),
@@ -186,7 +184,7 @@ impl LayerWeights<TensorInfo> {
             ]
         };
         let mut vector =
-            |is_there, name: String, size| optional(is_there, || finder.vector(&name, size));
+            |is_present, name: String, size| optional(is_present, || finder.vector(&name, size));
         let (has_bias, has_norms) = (row.has_qkv_bias, row.has_head_norms);
         Ok(Self {
             attention_norm,
@@ -211,7 +209,7 @@ impl LayerWeights<TensorInfo> {
 
 impl<W> LayerWeights<W> {
     fn each<'w>(&'w self, visit: &mut impl FnMut(&'w W)) {
-        // Infallible, and every weight is named in one place.
+        // `try_map` names every weight in one place, and can't fail here.
         let Ok(_) = self.try_map(&mut |weight| {
             visit(weight);
             Ok::<_, std::convert::Infallible>(())
@@ -243,10 +241,10 @@ impl<W> LayerWeights<W> {
     }
 }
 
-/// A weight that the architecture has, or `None`.
+/// A weight, if the architecture has it.
 fn optional<W>(
-    is_there: bool,
+    is_present: bool,
     find: impl FnOnce() -> Result<W, ModelError>,
 ) -> Result<Option<W>, ModelError> {
-    is_there.then(find).transpose()
+    is_present.then(find).transpose()
 }

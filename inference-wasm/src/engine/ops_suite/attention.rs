@@ -1,21 +1,20 @@
-//! `append` and `attention`: a cache is filled as prefill and decoding fill it, and then read.
+//! `append` and `attention`: a cache is filled as in prefill and decoding, then read.
 
 use super::bounds::{Arithmetic, TANH_ULPS, TINY, ULP};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
-use super::{Labels, Op};
+use super::op::{Labels, Op};
 use crate::engine::backend::{Backend, CHUNK_ROWS, Heads};
 use crate::protocol::{CacheType, EngineError};
 
-/// Positions behind the last one that is seen, which hold large numbers, as those of an earlier and
-/// longer conversation do.
+/// Positions after the last visible one, which hold large numbers, like those of an earlier, longer
+/// conversation.
 const STALE: usize = 5;
 
-/// Rows of the first append, so that the others begin in the middle of whatever a backend takes
-/// together.
+/// Rows of the first append, so that later ones start inside a backend's unit of positions.
 const FIRST_ROWS: usize = 5;
 
-/// Keys and values appended, and attention over them.
+/// Appends keys and values, and attends to them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attention {
     pub(super) rows: usize,
@@ -28,7 +27,7 @@ pub(super) struct Attention {
     pub(super) window: Option<usize>,
     pub(super) soft_cap: Option<f32>,
     pub(super) cache: CacheType,
-    /// Keys and values are numbers that a half holds, so that rounding them is no question.
+    /// Keys and values are exact in half precision, so that rounding does not matter.
     pub(super) is_exact_in_half: bool,
     pub(super) values: Values,
 }
@@ -54,12 +53,12 @@ impl Attention {
         self.kv * self.size
     }
 
-    /// `[positions × width]` numbers for the cache, and the stale ones behind them.
+    /// `[positions × width]` numbers for the cache, followed by the stale ones.
     fn stored(&self, source: &mut Source) -> Vec<f32> {
         let mut all = Vec::with_capacity((self.positions() + STALE) * self.width());
         for position in 0..self.positions() + STALE {
             let is_stale = position >= self.positions();
-            // At the ends of tiles, and at the last position, so that nothing there can be missed.
+            // At the ends of tiles and at the last position, so that a missing one shows.
             let is_end = position % 32 == 0 || position % 32 == 31;
             for _ in 0..self.width() {
                 let value = match self.values {
@@ -76,10 +75,10 @@ impl Attention {
         all
     }
 
-    /// How far the row `query` of one head may be off: `[size]`.
+    /// The bounds of one head of one row: `[size]`.
     ///
     /// A score is off by some `d`, so its weight by the factor `e^d`, and so is the sum of weights
-    /// that it is divided by.
+    /// that divides it.
     fn allowed_head(&self, operands: &Operands, row: usize, head: usize, free: f64) -> Vec<f64> {
         let heads = self.heads();
         let query = &operands.x[row * self.columns() + head * self.size..][..self.size];
@@ -94,7 +93,7 @@ impl Attention {
         let visible = heads.visible(row);
         let count = visible.len() as f64;
         let scale = f64::from(heads.scale);
-        // Score and what it may be off by, of each position.
+        // The score of each position, and its bound.
         let mut scores: Vec<(f64, f64)> = Vec::new();
         for position in visible.clone() {
             let (mut sum, mut magnitude) = (0.0, 0.0);
@@ -163,7 +162,8 @@ impl Op for Attention {
         let z = self.stored(source);
         let mut x = source.rows(self.rows, self.columns(), Values::Ordinary);
         if self.values == Values::Large {
-            // Scores of hundreds, whose exponential overflows unless the greatest is taken off.
+            // Scores of hundreds, whose exponential overflows unless the greatest is subtracted
+            // first.
             for x in &mut x {
                 *x *= 40.0;
             }
@@ -171,11 +171,11 @@ impl Op for Attention {
         Operands { x, y, z, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let (positions, width) = (self.positions() + STALE, self.width());
         let mut cache = backend.cache(positions, width, self.cache)?;
         let mut first = 0;
@@ -188,9 +188,9 @@ impl Op for Attention {
             first = end;
         }
         let queries = backend.constant(self.columns(), &operands.x)?;
-        let mut out = stage::poisoned(backend, self.rows, self.columns())?;
+        let mut out = guard::poisoned(backend, self.rows, self.columns())?;
         backend.attention(&queries, &cache, self.heads(), &mut out);
-        stage::seen(backend, &out, (self.rows, self.columns())).await.map(Some)
+        guard::read_back(backend, &out, (self.rows, self.columns())).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, _: &[f32], arithmetic: Arithmetic) -> Vec<f64> {

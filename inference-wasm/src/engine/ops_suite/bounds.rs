@@ -1,10 +1,10 @@
-//! How far a value may be off: a number of units in the last place (ULP) for each op, after the
-//! conformance tests of WebNN (`webnn/resources/utils.js` of web-platform-tests), and what the
-//! shading languages promise of their functions.
+//! Error bounds: a number of units in the last place (ULP) for each op, from the conformance tests
+//! of WebNN (`webnn/resources/utils.js` of web-platform-tests) and from the guarantees of shading
+//! languages for their functions.
 //!
-//! No number here comes from a measurement. Each is a count of roundings, ours and the
-//! reference's, and is scaled by the magnitude that they happen at: for a sum that is `Σ |a·b|`,
-//! not the sum, since terms that cancel leave the roundings and take the ULPs away.
+//! No number here is measured. Each is a count of roundings, ours and the reference's, scaled by
+//! the magnitude at which they happen. For a sum that is `Σ |a·b|` and not the sum itself: terms
+//! that cancel leave their roundings behind.
 //!
 //! | op | ULP | of | source |
 //! |---|---|---|---|
@@ -19,38 +19,38 @@
 //! | `add`, `add_bias`, `scale` | 1 | the value | WebNN `add`, `mul`; WGSL lets them round either way |
 //! | `rows`, `read`, `best` | 0 | | nothing is computed |
 //!
-//! On top of these: numbers below 2⁻¹²⁶ may count as zero (WGSL and GLSL ES let them), once for
-//! each term.
+//! In addition, numbers below 2⁻¹²⁶ may count as zero (WGSL and GLSL ES allow it), once for each
+//! term.
 
 use crate::protocol::BackendName;
 
 /// One unit in the last place of a number from 1 to 2.
 pub(super) const ULP: f64 = 1.0 / 8_388_608.0;
 
-/// The least normal number.
+/// The smallest normal number.
 pub(super) const TINY: f64 = f32::MIN_POSITIVE as f64;
 
-/// What `tanh(y)` is off by, in ULPs of 1, if it is `1 − 2 / (e²ʸ + 1)`.
+/// The error of `tanh(y)`, in ULPs of 1, if computed as `1 − 2 / (e²ʸ + 1)`.
 ///
-/// With WGSL's `exp` the part `2e / (1 + e)²` of its 3 + 4|y| ULPs, 2 at most; the sum with 1 adds 1,
-/// the division 2.5, the difference 1, a division before by the cap 2.5 · y / cosh² y, 1.1 at most;
-/// the product with the cap 1. With the reference's own 3 that makes 12. Shaders that call the
-/// language's own `tanh` are promised no more than 10⁻⁵ and are not meant by this.
+/// With WGSL's `exp` the part `2e / (1 + e)²` of its 3 + 4|y| ULPs, at most 2; the sum with 1 adds
+/// 1, the division 2.5, the difference 1, a preceding division by the cap 2.5 · y / cosh² y, at
+/// most 1.1; the product with the cap 1. With the reference's own 3 that makes 12. Shaders that
+/// call the language's own `tanh`, which guarantees only 10⁻⁵, are not covered.
 pub(super) const TANH_ULPS: f64 = 12.0;
 
-/// What a family of backends computes with.
+/// The arithmetic of a family of backends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arithmetic {
-    /// Activations are rounded to 16 bits for each 32 of them where weights are in blocks: by half
-    /// of a step, which is their greatest magnitude over 32639.
+    /// Activations are rounded to 16 bits in groups of 32 if weights are in blocks: by half a step,
+    /// which is their greatest magnitude over 32639.
     pub(super) has_integer_activations: bool,
-    /// A number that goes into half precision may be rounded up or down, as WGSL and GLSL ES have
-    /// it, where the reference takes the nearest: a unit of half precision between the two.
+    /// A number that is converted to half precision may be rounded up or down, as WGSL and GLSL ES
+    /// allow, where the reference takes the nearest: they may differ by a unit of half precision.
     pub(super) rounds_halves_freely: bool,
 }
 
 impl Arithmetic {
-    /// That of a backend.
+    /// The arithmetic of a backend.
     pub(super) fn of(backend: BackendName) -> Self {
         match backend {
             BackendName::Cpu | BackendName::Wasm => {
@@ -65,7 +65,7 @@ impl Arithmetic {
         }
     }
 
-    /// What a stored half may be off by, as a part of it.
+    /// The relative error of a stored half.
     pub(super) fn half(self) -> f64 {
         if self.rounds_halves_freely { 1.0 / 1024.0 } else { 0.0 }
     }

@@ -1,14 +1,15 @@
-//! The ops that take each value by itself: gates, sums, scales and caps. All in place.
+//! The element-wise ops: gates, sums, scales and caps. All in place.
 
 use super::bounds::{Arithmetic, TANH_ULPS, TINY, ULP};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
-use super::{Labels, Op};
-use crate::engine::backend::{Activation, Backend};
+use super::op::{Labels, Op};
+use crate::engine::backend::Backend;
+use crate::engine::model::Activation;
 use crate::engine::quant::Format;
 use crate::protocol::EngineError;
 
-/// What is done to each value.
+/// The function of each value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Function {
     /// `gate ← activation(gate) · up`.
@@ -23,7 +24,7 @@ pub(super) enum Function {
     SoftCap(f32),
 }
 
-/// One of them at a shape.
+/// An element-wise op at one shape.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elementwise {
     pub(super) function: Function,
@@ -32,8 +33,8 @@ pub(super) struct Elementwise {
     pub(super) values: Values,
 }
 
-/// Where the functions of gates and caps turn and end: `eˣ` overflows beyond 88.7, half precision's
-/// beyond 11.1, and a cube beyond 7·10¹².
+/// The critical arguments of gates and caps: `eˣ` overflows beyond 88.7, half precision's beyond
+/// 11.1, and a cube beyond 7·10¹².
 const TURNS: [f32; 16] = [
     0.0, -0.0, 1e-6, -1e-6, 0.625, -0.625, 9.0, -9.0, 11.2, -11.2, 44.5, -44.5, 87.0, -87.0, 100.0,
     -100.0,
@@ -82,12 +83,12 @@ impl Op for Elementwise {
         operands
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
-        let mut x = stage::guarded(backend, self.columns, &operands.x)?;
+    ) -> Result<Option<Output>, EngineError> {
+        let mut x = guard::guarded(backend, self.columns, &operands.x)?;
         match self.function {
             Function::Gated(activation) => {
                 let up = backend.constant(self.columns, &operands.y)?;
@@ -98,13 +99,13 @@ impl Op for Elementwise {
                 backend.add(&mut x, &y);
             }
             Function::AddBias(_) => {
-                let bias = stage::weight(backend, operands.weight.as_ref())?;
+                let bias = guard::weight(backend, operands.weight.as_ref())?;
                 backend.add_bias(&mut x, &bias);
             }
             Function::Scale(factor) => backend.scale(&mut x, factor),
             Function::SoftCap(cap) => backend.soft_cap(&mut x, cap),
         }
-        stage::seen(backend, &x, (self.rows, self.columns)).await.map(Some)
+        guard::read_back(backend, &x, (self.rows, self.columns)).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {
@@ -114,7 +115,7 @@ impl Op for Elementwise {
             Function::Add | Function::AddBias(_) | Function::Scale(_) => ULP * value(at) + TINY,
             Function::SoftCap(cap) => TANH_ULPS * ULP * f64::from(cap),
             Function::Gated(Activation::Silu) => {
-                // Below 2⁻¹²⁶ the logistic function may count as zero, or e⁻ˣ have overflowed.
+                // Below 2⁻¹²⁶ the logistic function may count as zero, or e⁻ˣ may have overflowed.
                 let up = f64::from(operands.y[at].abs());
                 (12.0 + 2.0 * x(at)) * ULP * value(at) + TINY * (1.0 + (1.0 + x(at)) * up)
             }

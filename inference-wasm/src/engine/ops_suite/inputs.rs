@@ -1,7 +1,7 @@
-//! What ops are given: seeded numbers, and weights in every format.
+//! The operands of ops: seeded numbers, and weights in every format.
 //!
-//! A case's inputs follow from its name alone, so that a case gives the same alone and among
-//! others. Which cases there are is the [table](super::table)'s business.
+//! A case's inputs depend only on its name, so it gives the same results alone and among others.
+//! The [table](super::table) lists the cases.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -11,14 +11,14 @@ use crate::engine::backend::ModelBytes;
 use crate::engine::model::TensorInfo;
 use crate::engine::quant::Format;
 
-/// How large the numbers of a case are.
+/// The sizes of a case's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Values {
-    /// Of both signs and a magnitude from 1/4 to 1, so that no term of a sum is too small to be
-    /// missed; the last of each row from 2 to 8, so that a loop which ends early can't hide.
+    /// Both signs, magnitudes from 1/4 to 1, so that a missing term of a sum shows; the last of
+    /// each row from 2 to 8, so that a loop which ends early shows.
     Ordinary,
-    /// Activations of all sizes up to 10⁴, weights up to 8: products and sums leave half precision
-    /// behind, which ends at 65504.
+    /// Activations of all sizes up to 10⁴, weights up to 8: products and sums exceed half
+    /// precision, which ends at 65504.
     Large,
     /// Zeros: nothing may divide by them.
     Zeros,
@@ -27,7 +27,7 @@ pub(super) enum Values {
 }
 
 impl Values {
-    /// What a case's name says of them.
+    /// Their part of a case's name.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Ordinary => "",
@@ -38,7 +38,7 @@ impl Values {
     }
 }
 
-/// What one op is given.
+/// The operands of one op.
 #[derive(Debug, Default)]
 pub(super) struct Operands {
     /// Activations; queries.
@@ -53,7 +53,7 @@ pub(super) struct Operands {
     pub(super) ids: Vec<u32>,
 }
 
-/// A stream of numbers.
+/// A stream of random numbers.
 pub(super) struct Source(ChaCha8Rng);
 
 impl Source {
@@ -62,7 +62,7 @@ impl Source {
         Self(ChaCha8Rng::from_seed(Sha256::digest(name).into()))
     }
 
-    /// From 0 to less than 1.
+    /// A number from 0 to less than 1.
     fn fraction(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 / 16_777_216.0
     }
@@ -72,7 +72,7 @@ impl Source {
         self.0.next_u32() as usize % end
     }
 
-    /// Of either sign, with a magnitude from `least` to less than `greatest`.
+    /// A number of either sign, with a magnitude from `least` to less than `greatest`.
     pub(super) fn signed(&mut self, least: f32, greatest: f32) -> f32 {
         let magnitude = least + (greatest - least) * self.fraction();
         if self.0.next_u32() & 1 == 0 { magnitude } else { -magnitude }
@@ -98,8 +98,8 @@ impl Source {
         all
     }
 
-    /// A matrix of weights, `[rows × columns]`, in a file whose other bytes are no numbers in any
-    /// format: whoever reads beyond the tensor shows it.
+    /// A matrix of weights, `[rows × columns]`, in a file whose other bytes are NaN in every
+    /// format, so that a read beyond the tensor shows.
     pub(super) fn weight(
         &mut self,
         format: &'static Format,
@@ -162,7 +162,7 @@ impl Source {
         for (at, value) in layout.halves.into_iter().zip(scale) {
             if let Some(at) = at {
                 let at = start + at;
-                // Of one sign or the other, whatever that of the scale is.
+                // A random sign, whatever that of the scale is.
                 let value = if self.0.next_u32() & 1 == 0 { value } else { -value };
                 let value = half::f16::from_f32(value.clamp(-65_504.0, 65_504.0));
                 file[at..at + 2].copy_from_slice(&value.to_le_bytes());
@@ -171,8 +171,8 @@ impl Source {
     }
 }
 
-/// Where the half-precision numbers of a block are: its scale, and its least value or the scale of
-/// those; in bytes from its start. The rest are integers, which may be any bits.
+/// The offsets in a block of its half-precision numbers: its scale, and its least value or the
+/// scale of least values. The rest are integers, which may be any bits.
 struct Layout {
     halves: [Option<usize>; 2],
     /// The greatest magnitude of the integers that each is multiplied by.
@@ -198,8 +198,8 @@ impl Layout {
     }
 }
 
-/// Weights as `f32`, and of each the magnitude of the parts that it is put together from: a part
-/// with the scale, and a least value, which may cancel.
+/// Weights as `f32`, and for each the magnitude of its parts: a part with the scale, and a least
+/// value, which may cancel.
 pub(super) fn dense((file, tensor): &(ModelBytes, TensorInfo)) -> (Vec<f32>, Vec<f64>) {
     let format = tensor.format;
     let mut blocks = file[tensor.bytes.clone()].to_vec();

@@ -1,25 +1,25 @@
 //! RMS norm, of rows and of heads.
 
 use super::bounds::{Arithmetic, TINY, ULP};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
-use super::{Labels, Op};
+use super::op::{Labels, Op};
 use crate::engine::backend::Backend;
 use crate::engine::quant::Format;
 use crate::protocol::EngineError;
 
-/// What models have.
+/// A usual value.
 const EPSILON: f32 = 1e-5;
 
-/// `rms_norm`, or `rms_norm_heads` where there are heads.
+/// `rms_norm`, or, where there are heads, `rms_norm_in_place`, which reports call `rms_norm_heads`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Norm {
-    /// Of the scale.
+    /// The format of the scale.
     pub(super) format: &'static Format,
     pub(super) rows: usize,
-    /// Heads that are normed each by itself, in place.
+    /// The number of heads, each normalised in place; `None` for whole rows.
     pub(super) heads: Option<usize>,
-    /// Floats that are normed together.
+    /// Floats that are normalised together.
     pub(super) size: usize,
     pub(super) values: Values,
 }
@@ -48,24 +48,24 @@ impl Op for Norm {
         Operands { x, weight: Some(weight), ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
-        let scale = stage::weight(backend, operands.weight.as_ref())?;
+    ) -> Result<Option<Output>, EngineError> {
+        let scale = guard::weight(backend, operands.weight.as_ref())?;
         let columns = self.columns();
         let out = if self.heads.is_some() {
-            let mut x = stage::guarded(backend, columns, &operands.x)?;
-            backend.rms_norm_heads(&mut x, &scale, EPSILON);
+            let mut x = guard::guarded(backend, columns, &operands.x)?;
+            backend.rms_norm_in_place(&mut x, &scale, EPSILON);
             x
         } else {
             let x = backend.constant(columns, &operands.x)?;
-            let mut out = stage::poisoned(backend, self.rows, columns)?;
+            let mut out = guard::poisoned(backend, self.rows, columns)?;
             backend.rms_norm(&x, &scale, EPSILON, &mut out);
             out
         };
-        stage::seen(backend, &out, (self.rows, columns)).await.map(Some)
+        guard::read_back(backend, &out, (self.rows, columns)).await.map(Some)
     }
 
     fn allowed(&self, _: &Operands, expected: &[f32], _: Arithmetic) -> Vec<f64> {

@@ -1,9 +1,9 @@
 //! The ops on matrices of weights: `embed` and `matmul`.
 
 use super::bounds::{Arithmetic, TINY, ULP};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values, dense};
-use super::stage::{self, Seen};
-use super::{Labels, Op};
+use super::op::{Labels, Op};
 use crate::engine::backend::Backend;
 use crate::engine::quant::Format;
 use crate::protocol::EngineError;
@@ -13,7 +13,7 @@ use crate::protocol::EngineError;
 pub(super) struct Embed {
     pub(super) format: &'static Format,
     pub(super) rows: usize,
-    /// Of the table.
+    /// Rows of the table.
     pub(super) tokens: usize,
     pub(super) columns: usize,
     pub(super) values: Values,
@@ -34,20 +34,20 @@ impl Op for Embed {
     fn operands(&self, source: &mut Source) -> Operands {
         let weight = source.weight(self.format, (self.tokens, self.columns), self.values);
         let mut ids: Vec<u32> = (0..self.rows).map(|_| source.below(self.tokens) as u32).collect();
-        // The last row of the table, which is where a tail would be.
+        // The last row of the table, where a tail would be.
         ids[self.rows - 1] = self.tokens as u32 - 1;
         Operands { weight: Some(weight), ids, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
-        let table = stage::weight(backend, operands.weight.as_ref())?;
-        let mut out = stage::poisoned(backend, self.rows, self.columns)?;
+    ) -> Result<Option<Output>, EngineError> {
+        let table = guard::weight(backend, operands.weight.as_ref())?;
+        let mut out = guard::poisoned(backend, self.rows, self.columns)?;
         backend.embed(&table, &operands.ids, &mut out);
-        stage::seen(backend, &out, (self.rows, self.columns)).await.map(Some)
+        guard::read_back(backend, &out, (self.rows, self.columns)).await.map(Some)
     }
 
     fn allowed(&self, operands: &Operands, _expected: &[f32], _: Arithmetic) -> Vec<f64> {
@@ -78,7 +78,7 @@ impl Op for Matmul {
         Labels { op: "matmul", weights: format.name, shape }
     }
 
-    #[expect(clippy::misnamed_getters, reason = "those of what comes out")]
+    #[expect(clippy::misnamed_getters, reason = "the columns of the output")]
     fn columns(&self) -> usize {
         self.outputs
     }
@@ -89,21 +89,21 @@ impl Op for Matmul {
         Operands { x, weight: Some(weight), ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
-        let matrix = stage::weight(backend, operands.weight.as_ref())?;
+    ) -> Result<Option<Output>, EngineError> {
+        let matrix = guard::weight(backend, operands.weight.as_ref())?;
         let x = backend.constant(self.columns, &operands.x)?;
-        let mut out = stage::poisoned(backend, self.rows, self.outputs)?;
+        let mut out = guard::poisoned(backend, self.rows, self.outputs)?;
         backend.matmul(&matrix, &x, &mut out);
-        stage::seen(backend, &out, (self.rows, self.outputs)).await.map(Some)
+        guard::read_back(backend, &out, (self.rows, self.outputs)).await.map(Some)
     }
 
     /// A product's magnitude is that of all parts of the weight, since a backend may sum those with
-    /// the scale and the least values apart. Where activations are integers, each product may be
-    /// off by half a step of its 32.
+    /// the scale and the least values separately. With integer activations, each product may be off
+    /// by half a step of its group of 32.
     fn allowed(&self, operands: &Operands, _: &[f32], arithmetic: Arithmetic) -> Vec<f64> {
         let Some(weight) = &operands.weight else { return Vec::new() };
         let (weights, parts) = dense(weight);

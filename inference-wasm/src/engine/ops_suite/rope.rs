@@ -1,10 +1,11 @@
-//! The rotary embedding, in both orders of pairs, of whole heads and of a part of them.
+//! The rotary embedding, in both layouts of pairs, of whole heads and of a part of them.
 
 use super::bounds::{Arithmetic, TINY, ULP};
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
-use super::{Labels, Op};
-use crate::engine::backend::{Backend, Rotary, RotaryPairs};
+use super::op::{Labels, Op};
+use crate::engine::backend::{Backend, Rotary};
+use crate::engine::model::RotaryPairs;
 use crate::protocol::EngineError;
 
 /// `rope`.
@@ -14,7 +15,7 @@ pub(super) struct Rope {
     pub(super) heads: usize,
     /// Floats of a head.
     pub(super) size: usize,
-    /// Floats of it that are turned.
+    /// Rotated floats of a head.
     pub(super) rotated: usize,
     pub(super) pairs: RotaryPairs,
     /// Position of the first row.
@@ -53,19 +54,19 @@ impl Op for Rope {
         Operands { x, y, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let angles = backend.constant(self.rotated, &operands.y)?;
-        let mut x = stage::guarded(backend, self.columns(), &operands.x)?;
+        let mut x = guard::guarded(backend, self.columns(), &operands.x)?;
         let rotary = Rotary { head_size: self.size, pairs: self.pairs };
         backend.rope(&mut x, &angles, rotary, self.first);
-        stage::seen(backend, &x, (self.rows, self.columns())).await.map(Some)
+        guard::read_back(backend, &x, (self.rows, self.columns())).await.map(Some)
     }
 
-    /// Only what is turned may be off at all.
+    /// Only rotated floats may be off at all.
     fn allowed(&self, operands: &Operands, _: &[f32], _: Arithmetic) -> Vec<f64> {
         let half = self.rotated / 2;
         let mut allowed = Vec::with_capacity(operands.x.len());

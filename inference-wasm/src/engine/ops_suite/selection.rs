@@ -1,19 +1,19 @@
-//! The ops that compute nothing: `rows`, `read` and `best`. What is right is known without a
-//! backend, to the last bit.
+//! The ops that compute nothing: `rows`, `read` and `best`. Their results are known exactly without
+//! a backend.
 
 use std::ops::Range;
 
 use super::bounds::Arithmetic;
+use super::guard::{self, Output};
 use super::inputs::{Operands, Source, Values};
-use super::stage::{self, Seen};
-use super::{Labels, Op};
+use super::op::{Labels, Op};
 use crate::engine::backend::{Backend, Candidate};
 use crate::protocol::EngineError;
 
 /// `out ← x[rows]`.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
-    /// Of `x`.
+    /// Rows of `x`.
     pub(super) all: usize,
     pub(super) rows: Range<usize>,
     pub(super) columns: usize,
@@ -35,18 +35,18 @@ impl Op for Rows {
         Operands { x, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let x = backend.constant(self.columns, &operands.x)?;
-        let mut out = stage::poisoned(backend, self.rows.len(), self.columns)?;
+        let mut out = guard::poisoned(backend, self.rows.len(), self.columns)?;
         backend.rows(&x, self.rows.clone(), &mut out);
-        stage::seen(backend, &out, (self.rows.len(), self.columns)).await.map(Some)
+        guard::read_back(backend, &out, (self.rows.len(), self.columns)).await.map(Some)
     }
 
-    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+    fn exact(&self, operands: &Operands) -> Option<Vec<f32>> {
         let Range { start, end } = self.rows;
         Some(operands.x[start * self.columns..end * self.columns].to_vec())
     }
@@ -56,7 +56,7 @@ impl Op for Rows {
     }
 }
 
-/// Values out as they came in.
+/// Reads values back unchanged.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Read {
     pub(super) rows: usize,
@@ -73,7 +73,7 @@ impl Op for Read {
         self.columns
     }
 
-    /// Of all sizes that are normal numbers.
+    /// Normal numbers of all sizes.
     fn operands(&self, source: &mut Source) -> Operands {
         let ends = [0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, -f32::MIN_POSITIVE, 65_505.0];
         let mut x = source.rows(self.rows, self.columns, Values::Large);
@@ -83,24 +83,24 @@ impl Op for Read {
         Operands { x, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let x = backend.constant(self.columns, &operands.x)?;
-        // Appends: what is there already stays.
+        // `read` appends: earlier values stay.
         let mut values = vec![1.5];
         backend.read(&x, &mut values).await?;
         let first = values.remove(0);
-        // A changed first value makes the number of floats a wrong one.
+        // If the first value changed, fail by returning no floats.
         if first.to_bits() != 1.5_f32.to_bits() {
             values.clear();
         }
-        Ok(Some(Seen { values, beyond: Vec::new() }))
+        Ok(Some(Output { values, beyond: Vec::new() }))
     }
 
-    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+    fn exact(&self, operands: &Operands) -> Option<Vec<f32>> {
         Some(operands.x.clone())
     }
 
@@ -109,16 +109,16 @@ impl Op for Read {
     }
 }
 
-/// What the row of a `best` looks like.
+/// The row that `best` searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Logits {
     /// All different, or nearly so.
     Random,
-    /// Of seven values, so that most are tied: the lowest ids win.
+    /// Seven different values, so that most are tied: the lowest ids win.
     Tied,
     /// All the same.
     Equal,
-    /// Random, with two that are no numbers, which come first.
+    /// Random, with two NaN, which come first.
     NoNumbers,
 }
 
@@ -163,17 +163,17 @@ impl Op for Best {
         Operands { x, ..Operands::default() }
     }
 
-    async fn play<B: Backend>(
+    async fn run<B: Backend>(
         &self,
         operands: &Operands,
         backend: &mut B,
-    ) -> Result<Option<Seen>, EngineError> {
+    ) -> Result<Option<Output>, EngineError> {
         let x = backend.constant(self.columns, &operands.x)?;
         let best = backend.best(&x, self.count).await?;
-        Ok(best.map(|best| Seen { values: floats(&best), beyond: Vec::new() }))
+        Ok(best.map(|best| Output { values: floats(&best), beyond: Vec::new() }))
     }
 
-    fn known(&self, operands: &Operands) -> Option<Vec<f32>> {
+    fn exact(&self, operands: &Operands) -> Option<Vec<f32>> {
         let all = (0..).zip(&operands.x).map(|(id, &logit)| Candidate { id, logit });
         let mut all: Vec<_> = all.collect();
         all.sort_by(Candidate::order);

@@ -1,22 +1,22 @@
-//! The table: every op, weight type and shape that a backend is held to.
+//! The table: every op, weight type and shape that a backend is tested with.
 //!
-//! Shapes are few and telling: one row, a tail behind every number that kernels like (4, 32, 64,
-//! 128, 256), sums over more than one workgroup's width, and a whole chunk. They are small, since
-//! software adapters run all of them.
+//! Shapes are few and chosen to reveal errors: one row, a tail after every number that kernels like
+//! (4, 32, 64, 128, 256), sums over more than one workgroup's width, and a whole chunk. They are
+//! small, since software adapters run all of them.
 
-use super::Case;
 use super::attention::Attention;
+use super::case::Case;
 use super::elementwise::{Elementwise, Function};
 use super::inputs::Values::{self, Ends, Large, Ordinary, Zeros};
 use super::norms::Norm;
 use super::products::{Embed, Matmul};
 use super::rope::Rope;
 use super::selection::{Best, Logits, Read, Rows};
-use crate::engine::backend::{Activation, RotaryPairs};
+use crate::engine::model::{Activation, RotaryPairs};
 use crate::engine::quant::{FORMATS, Format};
 use crate::protocol::CacheType;
 
-/// Every case, in the order in which they run and are told.
+/// Every case, in the order of running and reporting.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     embed(&mut cases);
@@ -29,12 +29,12 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// A format of plain floats by its name.
+/// A format of plain floats, by name.
 fn floats(name: &str) -> &'static Format {
     FORMATS.into_iter().find(|format| format.name == name).unwrap_or(FORMATS[0])
 }
 
-/// Rows and tokens; columns in blocks, of 32 where a block is smaller.
+/// Rows and tokens; columns in blocks, or in groups of 32 where a block is smaller.
 fn embed(cases: &mut Vec<Case>) {
     for format in FORMATS {
         let block = format.block_weights.max(32);
@@ -239,7 +239,7 @@ fn attention(cases: &mut Vec<Case>) {
     }
 }
 
-/// Shapes of ops that take each value by itself.
+/// Shapes of element-wise ops.
 const GRIDS: [(usize, usize); 9] =
     [(1, 1), (1, 3), (3, 5), (1, 257), (5, 33), (31, 65), (32, 129), (3, 1000), (1, 1536)];
 

@@ -2,31 +2,13 @@
 //!
 //! Source: `GGML_TYPE_BF16` in ggml's `ggml.h`, `ggml_compute_bf16_to_fp32` in `ggml-impl.h`.
 
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Floats};
-use crate::engine::lanes::F32x4;
+use super::format::Format;
 
-pub(crate) static FORMAT: Format = Format {
-    id: 30,
-    name: "BF16",
-    block_weights: 1,
-    block_bytes: 2,
-    dequantize,
-    kernel: Kernel::Floats(product::floats::<Bf16, 8>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 30, name: "BF16", block_weights: 1, block_bytes: 2, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     for (&[low, high], weight) in blocks.as_chunks::<2>().0.iter().zip(weights) {
         *weight = f32::from_le_bytes([0, 0, low, high]);
-    }
-}
-
-/// The format, to the kernels.
-struct Bf16;
-
-impl Floats<8> for Bf16 {
-    #[inline(always)]
-    fn unpack(four: &[u8; 8]) -> F32x4 {
-        F32x4::from_bf16(four)
     }
 }

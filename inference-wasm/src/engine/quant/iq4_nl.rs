@@ -1,4 +1,4 @@
-//! `IQ4_NL`: blocks of 32 weights of 4 bits, one scale; a nibble names an entry of a table whose
+//! `IQ4_NL`: blocks of 32 weights of 4 bits, one scale; a nibble is an index into a table whose
 //! steps grow away from zero.
 //!
 //! ```text
@@ -12,23 +12,16 @@
 
 use half::f16;
 
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
-use crate::engine::lanes::{I16x8, half_to_f32};
+use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 18;
+pub(crate) const BYTES: usize = 18;
 
-const TABLE: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+pub(crate) const TABLE: [i8; 16] =
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
-pub(crate) static FORMAT: Format = Format {
-    id: 20,
-    name: "IQ4_NL",
-    block_weights: WEIGHTS,
-    block_bytes: BYTES,
-    dequantize,
-    kernel: Kernel::Blocks(product::blocks::<Iq4Nl, BYTES>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 20, name: "IQ4_NL", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     let blocks = blocks.as_chunks::<BYTES>().0;
@@ -38,20 +31,5 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             weights[j] = scale * f32::from(TABLE[usize::from(pair & 0x0f)]);
             weights[j + 16] = scale * f32::from(TABLE[usize::from(pair >> 4)]);
         }
-    }
-}
-
-/// The format, to the kernels.
-struct Iq4Nl;
-
-impl Blocks<BYTES> for Iq4Nl {
-    const GREATEST: i16 = 127;
-    const LEAST: Least = Least::None;
-
-    #[inline(always)]
-    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
-        let [d0, d1, pairs @ ..] = block;
-        let q = I16x8::from_table(pairs, &TABLE);
-        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: [0.0; 2] }
     }
 }

@@ -12,30 +12,22 @@
 
 use half::f16;
 
-use super::superblock::{Bytes32, GROUPS, WEIGHTS, fields, scaled};
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Unpacked};
-use crate::engine::lanes::half_to_f32;
+use super::format::Format;
+use super::superblock::{Bytes32, WEIGHTS};
 
-const BYTES: usize = size_of::<Block>();
+pub(crate) const BYTES: usize = size_of::<Block>();
 
 #[derive(Clone, Copy, bytemuck::AnyBitPattern)]
 #[repr(C)]
-struct Block {
-    parts: [u8; 16],
-    q: [Bytes32; 2],
-    scale: [u8; 2],
-    least: [u8; 2],
+pub(crate) struct Block {
+    pub(crate) parts: [u8; 16],
+    pub(crate) q: [Bytes32; 2],
+    pub(crate) scale: [u8; 2],
+    pub(crate) least: [u8; 2],
 }
 
-pub(crate) static FORMAT: Format = Format {
-    id: 10,
-    name: "Q2_K",
-    block_weights: WEIGHTS,
-    block_bytes: BYTES,
-    dequantize,
-    kernel: Kernel::Blocks(product::blocks::<Q2K, BYTES>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 10, name: "Q2_K", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     let blocks = blocks.as_chunks::<BYTES>().0;
@@ -48,27 +40,6 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             let q = block.q[i / 128].as_flattened()[i % 32] >> (i / 32 % 4 * 2) & 3;
             let least = least * f32::from(part >> 4);
             *weight = scale * f32::from(part & 15) * f32::from(q) - least;
-        }
-    }
-}
-
-/// The format, to the kernels.
-struct Q2K;
-
-impl Blocks<BYTES> for Q2K {
-    const GROUPS: usize = GROUPS;
-    const GREATEST: i16 = 45;
-
-    #[inline(always)]
-    fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {
-        let block: &Block = bytemuck::cast_ref(block);
-        let parts = [block.parts[2 * group], block.parts[2 * group + 1]];
-        let q = fields(&block.q[group / 4], group % 4 * 2, 3);
-        let least = half_to_f32(block.least);
-        Unpacked {
-            q: scaled(q, parts.map(|part| i16::from(part & 15))),
-            scale: half_to_f32(block.scale),
-            least: parts.map(|part| -least * f32::from(part >> 4)),
         }
     }
 }

@@ -14,40 +14,33 @@
 
 use half::f16;
 
-use super::superblock::{Bytes32, GROUPS, WEIGHTS, fields, scaled};
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
-use crate::engine::lanes::half_to_f32;
+use super::format::Format;
+use super::superblock::{Bytes32, WEIGHTS};
 
-const BYTES: usize = size_of::<Block>();
+pub(crate) const BYTES: usize = size_of::<Block>();
 
 #[derive(Clone, Copy, bytemuck::AnyBitPattern)]
 #[repr(C)]
-struct Block {
-    high: Bytes32,
-    low: [Bytes32; 2],
-    parts: [u8; 12],
-    scale: [u8; 2],
+pub(crate) struct Block {
+    pub(crate) high: Bytes32,
+    pub(crate) low: [Bytes32; 2],
+    pub(crate) parts: [u8; 12],
+    pub(crate) scale: [u8; 2],
 }
 
 impl Block {
     /// The scale of 16 weights, from −32 to 31.
     #[inline(always)]
-    fn part(&self, i: usize) -> i16 {
+    #[expect(clippy::inline_always, reason = "called once per group, in the innermost loop")]
+    pub(crate) fn part(&self, i: usize) -> i16 {
         let low = self.parts[i % 8] >> (i / 8 * 4) & 15;
         let high = self.parts[8 + i % 4] >> (i / 4 * 2) & 3;
         i16::from(low | high << 4) - 32
     }
 }
 
-pub(crate) static FORMAT: Format = Format {
-    id: 11,
-    name: "Q3_K",
-    block_weights: WEIGHTS,
-    block_bytes: BYTES,
-    dequantize,
-    kernel: Kernel::Blocks(product::blocks::<Q3K, BYTES>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 11, name: "Q3_K", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     let blocks = blocks.as_chunks::<BYTES>().0;
@@ -60,24 +53,5 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             let q = f32::from(low | high << 2) - 4.0;
             *weight = scale * f32::from(block.part(i / 16)) * q;
         }
-    }
-}
-
-/// The format, to the kernels.
-struct Q3K;
-
-impl Blocks<BYTES> for Q3K {
-    const GROUPS: usize = GROUPS;
-    const GREATEST: i16 = 128;
-    const LEAST: Least = Least::None;
-
-    #[inline(always)]
-    fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {
-        let block: &Block = bytemuck::cast_ref(block);
-        let low = fields(&block.low[group / 4], group % 4 * 2, 3);
-        let high = fields(&block.high, group, 1);
-        let q = std::array::from_fn(|i| low[i].add(high[i].times(4)).minus(4));
-        let parts = [block.part(2 * group), block.part(2 * group + 1)];
-        Unpacked { q: scaled(q, parts), scale: half_to_f32(block.scale), least: [0.0; 2] }
     }
 }

@@ -10,21 +10,13 @@
 
 use half::f16;
 
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Least, Scales, Unpacked};
-use crate::engine::lanes::{F32x4, I8x16, I16x8, half_to_f32};
+use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 18;
+pub(crate) const BYTES: usize = 18;
 
-pub(crate) static FORMAT: Format = Format {
-    id: 2,
-    name: "Q4_0",
-    block_weights: WEIGHTS,
-    block_bytes: BYTES,
-    dequantize,
-    kernel: Kernel::Blocks(product::blocks::<Q40, BYTES>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 2, name: "Q4_0", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     let blocks = blocks.as_chunks::<BYTES>().0;
@@ -34,32 +26,5 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             weights[j] = scale * (f32::from(pair & 0x0f) - 8.0);
             weights[j + 16] = scale * (f32::from(pair >> 4) - 8.0);
         }
-    }
-}
-
-/// The format, to the kernels.
-pub(super) struct Q40;
-
-impl Blocks<BYTES> for Q40 {
-    const GREATEST: i16 = 8;
-    const LEAST: Least = Least::None;
-    const SEVEN_BITS: Option<i16> = Some(8);
-
-    #[inline(always)]
-    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
-        let [d0, d1, pairs @ ..] = block;
-        let q = I16x8::from_nibbles(pairs).map(|q| q.minus(8));
-        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: [0.0; 2] }
-    }
-
-    #[inline(always)]
-    fn seven_bits(block: &[u8; BYTES], _group: usize) -> [I8x16; 2] {
-        let [_, _, pairs @ ..] = block;
-        I8x16::from_nibbles(pairs)
-    }
-
-    #[inline(always)]
-    fn scales(blocks: [&[u8; BYTES]; 4], _group: usize) -> Scales {
-        Scales { scale: F32x4::from_f16s(blocks.map(super::first_half)), least: [F32x4::ZERO; 2] }
     }
 }

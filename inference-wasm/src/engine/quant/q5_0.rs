@@ -11,21 +11,13 @@
 
 use half::f16;
 
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
-use crate::engine::lanes::{I16x8, half_to_f32};
+use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 22;
+pub(crate) const BYTES: usize = 22;
 
-pub(crate) static FORMAT: Format = Format {
-    id: 6,
-    name: "Q5_0",
-    block_weights: WEIGHTS,
-    block_bytes: BYTES,
-    dequantize,
-    kernel: Kernel::Blocks(product::blocks::<Q50, BYTES>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 6, name: "Q5_0", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     let blocks = blocks.as_chunks::<BYTES>().0;
@@ -38,23 +30,5 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             weights[j] = scale * (f32::from(pair & 0x0f | high(j)) - 16.0);
             weights[j + 16] = scale * (f32::from(pair >> 4 | high(j + 16)) - 16.0);
         }
-    }
-}
-
-/// The format, to the kernels.
-pub(super) struct Q50;
-
-impl Blocks<BYTES> for Q50 {
-    const GREATEST: i16 = 16;
-    const LEAST: Least = Least::None;
-    const SEVEN_BITS: Option<i16> = Some(16);
-
-    #[inline(always)]
-    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
-        let [d0, d1, h0, h1, h2, h3, pairs @ ..] = block;
-        let high = [*h0, *h1, *h2, *h3];
-        let low = I16x8::from_nibbles(pairs);
-        let q = std::array::from_fn(|i| low[i].add(I16x8::from_bits(high[i], 16)).minus(16));
-        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: [0.0; 2] }
     }
 }

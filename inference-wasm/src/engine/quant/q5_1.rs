@@ -12,21 +12,13 @@
 
 use half::f16;
 
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
-use crate::engine::lanes::{I16x8, half_to_f32};
+use super::format::Format;
 
 const WEIGHTS: usize = 32;
-const BYTES: usize = 24;
+pub(crate) const BYTES: usize = 24;
 
-pub(crate) static FORMAT: Format = Format {
-    id: 7,
-    name: "Q5_1",
-    block_weights: WEIGHTS,
-    block_bytes: BYTES,
-    dequantize,
-    kernel: Kernel::Blocks(product::blocks::<Q51, BYTES>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 7, name: "Q5_1", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     let blocks = blocks.as_chunks::<BYTES>().0;
@@ -40,23 +32,5 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             weights[j] = scale * f32::from(pair & 0x0f | high(j)) + least;
             weights[j + 16] = scale * f32::from(pair >> 4 | high(j + 16)) + least;
         }
-    }
-}
-
-/// The format, to the kernels.
-pub(super) struct Q51;
-
-impl Blocks<BYTES> for Q51 {
-    const GREATEST: i16 = 31;
-    const LEAST: Least = Least::Whole;
-    const SEVEN_BITS: Option<i16> = Some(0);
-
-    #[inline(always)]
-    fn unpack(block: &[u8; BYTES], _group: usize) -> Unpacked {
-        let [d0, d1, m0, m1, h0, h1, h2, h3, pairs @ ..] = block;
-        let high = [*h0, *h1, *h2, *h3];
-        let low = I16x8::from_nibbles(pairs);
-        let q = std::array::from_fn(|i| low[i].add(I16x8::from_bits(high[i], 16)));
-        Unpacked { q, scale: half_to_f32([*d0, *d1]), least: [half_to_f32([*m0, *m1]); 2] }
     }
 }

@@ -14,31 +14,23 @@
 
 use half::f16;
 
-use super::superblock::{Bytes32, GROUPS, WEIGHTS, fields, scale_and_least};
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
-use crate::engine::lanes::half_to_f32;
+use super::format::Format;
+use super::superblock::{Bytes32, WEIGHTS, scale_and_least};
 
-const BYTES: usize = size_of::<Block>();
+pub(crate) const BYTES: usize = size_of::<Block>();
 
 #[derive(Clone, Copy, bytemuck::AnyBitPattern)]
 #[repr(C)]
-struct Block {
-    scale: [u8; 2],
-    least: [u8; 2],
-    parts: [u8; 12],
-    high: Bytes32,
-    pairs: [Bytes32; 4],
+pub(crate) struct Block {
+    pub(crate) scale: [u8; 2],
+    pub(crate) least: [u8; 2],
+    pub(crate) parts: [u8; 12],
+    pub(crate) high: Bytes32,
+    pub(crate) pairs: [Bytes32; 4],
 }
 
-pub(crate) static FORMAT: Format = Format {
-    id: 13,
-    name: "Q5_K",
-    block_weights: WEIGHTS,
-    block_bytes: BYTES,
-    dequantize,
-    kernel: Kernel::Blocks(product::blocks::<Q5K, BYTES>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 13, name: "Q5_K", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     let blocks = blocks.as_chunks::<BYTES>().0;
@@ -51,29 +43,6 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             let low = block.pairs[i / 64].as_flattened()[i % 32] >> (i / 32 % 2 * 4) & 15;
             let high = block.high.as_flattened()[i % 32] >> (i / 32) & 1;
             *weight = scale * s * f32::from(low | high << 4) - least * m;
-        }
-    }
-}
-
-/// The format, to the kernels.
-pub(super) struct Q5K;
-
-impl Blocks<BYTES> for Q5K {
-    const GROUPS: usize = GROUPS;
-    const GREATEST: i16 = 31;
-    const LEAST: Least = Least::Whole;
-    const SEVEN_BITS: Option<i16> = Some(0);
-
-    #[inline(always)]
-    fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {
-        let block: &Block = bytemuck::cast_ref(block);
-        let [s, m] = scale_and_least(&block.parts, group).map(f32::from);
-        let low = fields(&block.pairs[group / 2], group % 2 * 4, 15);
-        let high = fields(&block.high, group, 1);
-        Unpacked {
-            q: std::array::from_fn(|i| low[i].add(high[i].times(16))),
-            scale: half_to_f32(block.scale) * s,
-            least: [-half_to_f32(block.least) * m; 2],
         }
     }
 }

@@ -14,30 +14,22 @@
 
 use half::f16;
 
-use super::superblock::{Bytes32, GROUPS, WEIGHTS, fields, scaled};
-use super::{Format, Kernel};
-use crate::engine::backend::product::{self, Blocks, Least, Unpacked};
-use crate::engine::lanes::half_to_f32;
+use super::format::Format;
+use super::superblock::{Bytes32, WEIGHTS};
 
-const BYTES: usize = size_of::<Block>();
+pub(crate) const BYTES: usize = size_of::<Block>();
 
 #[derive(Clone, Copy, bytemuck::AnyBitPattern)]
 #[repr(C)]
-struct Block {
-    low: [[Bytes32; 2]; 2],
-    high: [Bytes32; 2],
-    parts: [i8; 16],
-    scale: [u8; 2],
+pub(crate) struct Block {
+    pub(crate) low: [[Bytes32; 2]; 2],
+    pub(crate) high: [Bytes32; 2],
+    pub(crate) parts: [i8; 16],
+    pub(crate) scale: [u8; 2],
 }
 
-pub(crate) static FORMAT: Format = Format {
-    id: 14,
-    name: "Q6_K",
-    block_weights: WEIGHTS,
-    block_bytes: BYTES,
-    dequantize,
-    kernel: Kernel::Blocks(product::blocks::<Q6K, BYTES>),
-};
+pub(crate) static FORMAT: Format =
+    Format { id: 14, name: "Q6_K", block_weights: WEIGHTS, block_bytes: BYTES, dequantize };
 
 fn dequantize(blocks: &[u8], weights: &mut [f32]) {
     let blocks = blocks.as_chunks::<BYTES>().0;
@@ -51,24 +43,5 @@ fn dequantize(blocks: &[u8], weights: &mut [f32]) {
             let q = f32::from(low | high << 4) - 32.0;
             *weight = scale * f32::from(block.parts[i / 16]) * q;
         }
-    }
-}
-
-/// The format, to the kernels.
-struct Q6K;
-
-impl Blocks<BYTES> for Q6K {
-    const GROUPS: usize = GROUPS;
-    const LEAST: Least = Least::None;
-
-    /// The greatest integer is −32 · −128 = 4096.
-    #[inline(always)]
-    fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked {
-        let block: &Block = bytemuck::cast_ref(block);
-        let low = fields(&block.low[group / 4][group % 2], group / 2 % 2 * 4, 15);
-        let high = fields(&block.high[group / 4], group % 4 * 2, 3);
-        let q = std::array::from_fn(|i| low[i].add(high[i].times(16)).minus(32));
-        let parts = [block.parts[2 * group], block.parts[2 * group + 1]].map(i16::from);
-        Unpacked { q: scaled(q, parts), scale: half_to_f32(block.scale), least: [0.0; 2] }
     }
 }

@@ -1,6 +1,6 @@
-//! The command `generate`: what happens between a prompt and the end of its answer.
+//! The command `generate`: continues a prompt and streams the answer.
 
-use super::Job;
+use super::job::Job;
 use crate::engine::backend::Backend;
 use crate::engine::host::Host;
 use crate::engine::sampler::Sampler;
@@ -59,7 +59,8 @@ pub(super) async fn generate<H: Host, B: Backend>(
     })
 }
 
-/// Feeds the prompt in chunks and waits until it is computed; `false` if the host cancelled in between.
+/// Feeds the prompt in chunks and waits until it is computed; returns `false` if the host
+/// cancelled.
 async fn prefill<H: Host, B: Backend>(
     job: &mut Job<'_, H>,
     session: &mut Session<B>,
@@ -70,23 +71,23 @@ async fn prefill<H: Host, B: Backend>(
             return Ok(false);
         }
         let fed = session.feed(ids);
-        // A backend that puts work off would hide a prompt's time in the first token's, and hear
-        // of a cancellation when all is done.
+        // A backend that defers work would count a prompt's time as the first token's, and would
+        // notice a cancellation only at the end.
         session.settle().await?;
         ids = &ids[fed..];
     }
     Ok(true)
 }
 
-/// What has been generated so far, and what makes more of it.
+/// The answer so far, and the sampler and text stream that continue it.
 struct Output<'t> {
     sampler: Sampler,
     stream: TextStream<'t>,
     ids: Vec<u32>,
     text: String,
-    /// The logits of the token to come.
+    /// The logits of the next token.
     row: Vec<f32>,
-    /// The logits that the ids were chosen from, if they are wanted.
+    /// The logits that the ids were chosen from, if they were requested.
     rows: Vec<f32>,
 }
 
@@ -117,7 +118,7 @@ impl Output<'_> {
                     decode_start = Some(now);
                     gpu_start = session.backend().gpu_time();
                     dispatches = session.work_done().gpu_dispatches;
-                    session.faults().on_first_token();
+                    session.mutants().on_first_token();
                 }
                 Some(decode_start) => {
                     timings.decode_ms = now - decode_start;
@@ -138,7 +139,7 @@ impl Output<'_> {
         Ok(FinishReason::Length)
     }
 
-    /// Chooses the next token; of the logits, reads as many as that takes and are wanted.
+    /// Chooses the next token. Reads only as many logits as the choice and the request need.
     async fn choose<B: Backend>(
         &mut self,
         session: &mut Session<B>,
@@ -157,10 +158,11 @@ impl Output<'_> {
         self.sampler.choose(&self.row)
     }
 
-    /// Takes a token in; returns the text that it completed, and why it was the last if it was.
+    /// Adds a token to the answer; returns the text that it completes and, if it is the last one,
+    /// the reason.
     fn take(&mut self, id: u32, is_stop: bool, is_last: bool) -> (String, Option<FinishReason>) {
         self.ids.push(id);
-        // The text of a stop token is not the model's answer.
+        // The text of a stop token is not part of the answer.
         let mut text = if is_stop { String::new() } else { self.stream.push(id) };
         let end = if is_stop {
             Some(FinishReason::Stop)
@@ -178,7 +180,7 @@ impl Output<'_> {
         (text, end)
     }
 
-    /// Ends the text where it is.
+    /// Ends the answer at its current text.
     fn cancelled(&mut self) -> FinishReason {
         let rest = self.stream.finish();
         self.text.push_str(&rest);

@@ -2,29 +2,30 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Job, Model};
+use super::job::Job;
+use super::model::Model;
 #[cfg(target_arch = "wasm32")]
 use crate::engine::backend::Webgl;
 use crate::engine::backend::{Backend, Cpu, Reference};
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 use crate::engine::backend::{Webgpu, WebgpuOptions};
-use crate::engine::fault::Faults;
 use crate::engine::host::Host;
 use crate::engine::memory;
-use crate::engine::session::{LoadOptions, Session, invalid};
+use crate::engine::mutant::Mutants;
+use crate::engine::session::{LoadOptions, Session};
 use crate::protocol::{
     BackendName, EngineError, EngineErrorKind, LoadRequest, Loaded, ModelManifest, PageEventKind,
     Phase, Shard,
 };
 
-/// Loads a model on the backend that was asked for, or says why not.
+/// Loads a model on the requested backend, or fails with the reason.
 pub(super) async fn load<H: Host>(
     job: &mut Job<'_, H>,
     request: &LoadRequest,
 ) -> Result<(Model, Loaded), EngineError> {
     let start = job.host.now_ms();
     check_backend(request.backend)?;
-    let faults = Faults::new(request.fault)?;
+    let mutants = Mutants::new(request.fault)?;
     check_manifest(&request.model)?;
     check_size(&request.model, isize::MAX as u64)?;
 
@@ -35,7 +36,7 @@ pub(super) async fn load<H: Host>(
     job.enter(Phase::Prepare);
     let file_bytes = file.len() as u64;
     let options =
-        LoadOptions { positions: request.context_tokens, cache_type: request.cache_type, faults };
+        LoadOptions { positions: request.context_tokens, cache_type: request.cache_type, mutants };
     let (model, mut loaded) = prepare(job, request, file, options).await?;
     loaded.fetch_ms = fetched - start;
     loaded.file_bytes = file_bytes;
@@ -43,7 +44,7 @@ pub(super) async fn load<H: Host>(
     Ok((model, loaded))
 }
 
-/// Puts a model on the backend that was asked for.
+/// Puts a model on the requested backend.
 #[cfg_attr(
     not(any(target_arch = "wasm32", feature = "native-gpu")),
     expect(clippy::unused_async, reason = "only a GPU is waited for")
@@ -55,8 +56,8 @@ async fn prepare<H: Host>(
     options: LoadOptions,
 ) -> Result<(Model, Loaded), EngineError> {
     let one_thread = || match request.threads {
-        Some(threads @ 2..) => Err(invalid(format!(
-            "{threads} threads were asked for, expected 1: backend `{}` has one",
+        Some(threads @ 2..) => Err(EngineError::invalid_request(format!(
+            "{threads} threads were requested, expected 1: backend `{}` has one",
             request.backend
         ))),
         Some(_) | None => Ok(()),
@@ -92,7 +93,7 @@ async fn prepare<H: Host>(
     }
 }
 
-/// Ends the loading of a model on a GPU.
+/// Completes the loading of a model on a GPU.
 #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
 async fn warm<H: Host, B: Backend>(
     job: &mut Job<'_, H>,
@@ -100,7 +101,7 @@ async fn warm<H: Host, B: Backend>(
 ) -> Result<Loaded, EngineError> {
     let start = job.host.now_ms();
     if let Err(error) = session.warm_up().await {
-        return Err(super::blame(job.host, session.backend(), error).await);
+        return Err(super::job::or_loss(job.host, session.backend(), error).await);
     }
     Ok(Loaded { warm_up_ms: job.host.now_ms() - start, ..describe(session) })
 }
@@ -126,29 +127,22 @@ pub(super) fn check_backend(backend: BackendName) -> Result<(), EngineError> {
         }
         BackendName::Webgl => ("backend `webgl` runs in a page only", "natively there is `cpu`"),
     };
-    Err(EngineError {
-        kind: EngineErrorKind::BackendUnavailable,
-        message: message.into(),
-        hint: Some(hint.into()),
-    })
+    Err(EngineError::unavailable(message).with_hint(hint))
 }
 
-/// Refuses a file that can't lie in memory in one piece, before a byte of it is fetched.
+/// Refuses a file that can't be held in one piece of memory, before a byte of it is fetched.
 ///
-/// `most` is the greatest allocation that Rust makes, `isize::MAX` bytes: 2 GiB less one in
-/// WebAssembly's 32 bits, whatever the 4 GiB of its memory leave.
+/// `most` is the largest allocation that Rust makes, `isize::MAX` bytes: one byte less than 2 GiB
+/// in 32-bit WebAssembly, although its memory has 4 GiB.
 fn check_size(model: &ModelManifest, most: u64) -> Result<(), EngineError> {
     if model.bytes <= most {
         return Ok(());
     }
-    Err(EngineError {
-        kind: EngineErrorKind::OutOfMemory,
-        message: format!(
-            "`{}` has {} bytes, expected {most} at most: a file lies in memory in one piece",
-            model.name, model.bytes
-        ),
-        hint: Some("use a smaller quantization; this engine is not built for memory64".into()),
-    })
+    Err(EngineError::out_of_memory(format!(
+        "`{}` has {} bytes, expected {most} at most: a file is held in one piece of memory",
+        model.name, model.bytes
+    ))
+    .with_hint("use a smaller quantization; this engine is not built for memory64"))
 }
 
 fn check_manifest(model: &ModelManifest) -> Result<(), EngineError> {
@@ -156,7 +150,7 @@ fn check_manifest(model: &ModelManifest) -> Result<(), EngineError> {
     if sum == Some(model.bytes) && model.bytes > 0 {
         return Ok(());
     }
-    Err(invalid(format!(
+    Err(EngineError::invalid_request(format!(
         "the manifest of `{}` names {} bytes, expected the sum of its {} shards and more than 0",
         model.name,
         model.bytes,
@@ -164,7 +158,7 @@ fn check_manifest(model: &ModelManifest) -> Result<(), EngineError> {
     )))
 }
 
-/// Fetches all shards into one buffer and checks each, and the whole.
+/// Fetches all shards into one buffer; checks each of them and the whole.
 async fn fetch<H: Host>(
     job: &mut Job<'_, H>,
     model: &ModelManifest,
@@ -172,11 +166,11 @@ async fn fetch<H: Host>(
     let mut file = Vec::new();
     let size = usize::try_from(model.bytes).ok();
     if size.is_none_or(|size| file.try_reserve_exact(size).is_err()) {
-        return Err(EngineError {
-            kind: EngineErrorKind::OutOfMemory,
-            message: format!("no memory for the {} bytes of `{}`", model.bytes, model.name),
-            hint: Some("use a smaller model".into()),
-        });
+        return Err(EngineError::out_of_memory(format!(
+            "no memory for the {} bytes of `{}`",
+            model.bytes, model.name
+        ))
+        .with_hint("use a smaller model"));
     }
     let mut progress = Progress { id: job.id, bytes: 0, sent: 0, total: model.bytes };
     for shard in &model.shards {
@@ -194,16 +188,11 @@ async fn fetch<H: Host>(
 
 fn check_shard(shard: &Shard, bytes: &[u8]) -> Result<(), EngineError> {
     if (bytes.len() as u64) < shard.bytes {
-        return Err(EngineError {
-            kind: EngineErrorKind::ShardTruncated,
-            message: format!(
-                "shard `{}`: expected {} bytes, found {}",
-                shard.url,
-                shard.bytes,
-                bytes.len()
-            ),
-            hint: Some("load it again".into()),
-        });
+        return Err(EngineError::new(
+            EngineErrorKind::ShardTruncated,
+            format!("shard `{}`: expected {} bytes, found {}", shard.url, shard.bytes, bytes.len()),
+        )
+        .with_hint("load it again"));
     }
     let found = hex_sha256(bytes);
     if bytes.len() as u64 == shard.bytes && found.eq_ignore_ascii_case(&shard.sha256) {
@@ -213,18 +202,18 @@ fn check_shard(shard: &Shard, bytes: &[u8]) -> Result<(), EngineError> {
 }
 
 fn corrupt(what: &str, expected: &str, found: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::ShardCorrupt,
-        message: format!("{what}: expected SHA-256 {expected}, found {found}"),
-        hint: Some("what the server sends is not the file of the manifest".into()),
-    }
+    EngineError::new(
+        EngineErrorKind::ShardCorrupt,
+        format!("{what}: expected SHA-256 {expected}, found {found}"),
+    )
+    .with_hint("the server does not send the file that the manifest describes")
 }
 
 pub(super) fn hex_sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Sends progress in steps of a percent, and at the end.
+/// Sends progress after each percent, and at the end.
 struct Progress {
     id: u32,
     bytes: u64,
@@ -267,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_no_allocation_holds_is_refused_with_the_numbers() {
+    fn a_file_larger_than_any_allocation_is_refused_with_its_size() {
         let bytes = 2_393_231_072;
         let (name, sha256) = ("phi".to_owned(), String::new());
         let model = ModelManifest { name, bytes, sha256, shards: Vec::new() };

@@ -1,31 +1,21 @@
 //! Carries out the host's commands, one at a time.
 //!
-//! Every command ends in exactly one `Finished` or `Failed`. All effects go through the
+//! Every command ends in exactly one `Finished` or `Failed`. All side effects go through the
 //! [`Host`]; what a command does is in `load`, `generate`, `score` and `ops`. The runner never
-//! replaces a backend by another: one that is not there is an error.
+//! replaces a backend by another: one that is unavailable is an error.
 
 mod generate;
+mod job;
 mod load;
+mod model;
 mod ops;
 mod score;
 
-#[cfg(target_arch = "wasm32")]
-use super::backend::Webgl;
-#[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
-use super::backend::Webgpu;
-use super::backend::{Backend, Counters, Cpu, Loss, Reference};
-use super::fault::Faults;
+use self::job::{Job, or_loss};
+use self::model::{Model, on_session};
+use super::backend::{Backend, Loss};
 use super::host::Host;
-use super::lanes;
-use super::memory;
-use super::session::{Session, invalid};
-use crate::protocol::{
-    Action, BackendName, Canary, Command, EngineError, EngineErrorKind, ExecutionReport, Finished,
-    PageEventKind, Phase,
-};
-
-/// How long after a failure a browser may take to tell that the device was lost.
-const LOSS_WITHIN_MS: f64 = 500.0;
+use crate::protocol::{Action, BackendName, Command, EngineError, Finished, PageEventKind, Phase};
 
 /// Carries out commands on a host, and keeps the loaded model between them.
 pub struct Runner<H: Host> {
@@ -33,50 +23,10 @@ pub struct Runner<H: Host> {
     loaded: Option<Loaded>,
 }
 
-/// What `load` left.
+/// The model that `load` left.
 struct Loaded {
     requested: BackendName,
     model: Model,
-}
-
-/// A loaded model, by the backend that runs it.
-enum Model {
-    Reference(Box<Session<Reference>>),
-    Cpu(Box<Session<Cpu>>),
-    #[cfg(target_arch = "wasm32")]
-    Webgl(Box<Session<Webgl>>),
-    #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
-    Webgpu(Box<Session<Webgpu>>),
-}
-
-/// Runs an expression with the session of whichever backend is loaded.
-macro_rules! on_session {
-    ($model:expr, $session:ident => $run:expr) => {
-        match $model {
-            Model::Reference($session) => $run,
-            Model::Cpu($session) => $run,
-            #[cfg(target_arch = "wasm32")]
-            Model::Webgl($session) => $run,
-            #[cfg(any(target_arch = "wasm32", feature = "native-gpu"))]
-            Model::Webgpu($session) => $run,
-        }
-    };
-}
-
-/// Why something failed on a backend: on a device that is gone everything does, each in its own way,
-/// and a browser tells of the loss a moment later.
-async fn blame<H: Host, B: Backend>(host: &mut H, backend: &B, error: EngineError) -> EngineError {
-    let is_of_device =
-        matches!(error.kind, EngineErrorKind::BackendUnavailable | EngineErrorKind::GpuError);
-    let since_ms = host.now_ms();
-    while is_of_device && backend.adapter().is_some() && host.now_ms() < since_ms + LOSS_WITHIN_MS {
-        if let Some(loss) = backend.loss() {
-            return loss.error();
-        }
-        // Lets the browser tell.
-        host.is_cancelled().await;
-    }
-    error
 }
 
 impl<H: Host> Runner<H> {
@@ -90,7 +40,7 @@ impl<H: Host> Runner<H> {
         &self.host
     }
 
-    /// The host, to be changed between commands.
+    /// The host, for changes between commands.
     pub fn host_mut(&mut self) -> &mut H {
         &mut self.host
     }
@@ -101,7 +51,7 @@ impl<H: Host> Runner<H> {
         on_session!(&loaded.model, session => session.backend().loss())
     }
 
-    /// Carries out one command: its events, and then `Finished` or `Failed`.
+    /// Carries out one command: sends its events, then `Finished` or `Failed`.
     pub async fn run(&mut self, command: Command) {
         let id = command.id;
         let last = match self.carry_out(id, command.action).await {
@@ -110,7 +60,7 @@ impl<H: Host> Runner<H> {
                 let loaded = self.loaded.as_ref().map(|loaded| &loaded.model);
                 let error = match loaded {
                     Some(model) => {
-                        on_session!(model, s => blame(&mut self.host, s.backend(), error).await)
+                        on_session!(model, s => or_loss(&mut self.host, s.backend(), error).await)
                     }
                     None => error,
                 };
@@ -127,7 +77,7 @@ impl<H: Host> Runner<H> {
                 Ok(Finished::Probe(Box::new(self.host.probe().await?)))
             }
             Action::Load(request) => {
-                // Before anything is fetched: there is no room for two.
+                // Before anything is fetched: memory does not hold two.
                 self.loaded = None;
                 let requested = request.backend;
                 let mut job = Job { host: &mut self.host, id, requested };
@@ -156,8 +106,8 @@ impl<H: Host> Runner<H> {
                 self.loaded = None;
                 Ok(Finished::Release)
             }
-            Action::Client(_) => Err(invalid(
-                "this page runs an engine and no hybrid client, expected `client.html`".into(),
+            Action::Client(_) => Err(EngineError::invalid_request(
+                "this page runs an engine and not the hybrid client; expected `client.html`",
             )),
         }
     }
@@ -169,72 +119,15 @@ impl<H: Host> Runner<H> {
     /// A job on the loaded model, and the model.
     fn job(&mut self, id: u32) -> Result<(Job<'_, H>, &mut Model), EngineError> {
         let Some(Loaded { requested, model }) = &mut self.loaded else {
-            return Err(nothing_loaded());
+            return Err(no_model());
         };
         let requested = *requested;
         Ok((Job { host: &mut self.host, id, requested }, model))
     }
 }
 
-/// A command at work on a model: who asked, and for which backend.
-struct Job<'h, H: Host> {
-    host: &'h mut H,
-    id: u32,
-    requested: BackendName,
-}
-
-impl<H: Host> Job<'_, H> {
-    fn send(&mut self, kind: PageEventKind) {
-        self.host.send(Some(self.id), kind);
-    }
-
-    fn enter(&mut self, phase: Phase) {
-        self.send(PageEventKind::Phase { phase });
-    }
-
-    /// What is true of the backend object that ran; of the request, only what was asked for.
-    async fn report<B: Backend>(
-        &self,
-        session: &mut Session<B>,
-    ) -> Result<ExecutionReport, EngineError> {
-        let (counters, faults) = (session.work_done(), session.faults());
-        let canary = session.canary().await?;
-        Ok(self.execution(session.backend(), counters, canary, faults))
-    }
-
-    /// The same of a backend without a session.
-    fn execution<B: Backend>(
-        &self,
-        backend: &B,
-        counters: Counters,
-        canary: Canary,
-        faults: Faults,
-    ) -> ExecutionReport {
-        let adapter = backend.adapter();
-        let mut report = ExecutionReport {
-            requested: self.requested,
-            actual: backend.name(),
-            target: std::env::consts::ARCH.to_string(),
-            bundle: self.host.bundle().to_string(),
-            bundle_reason: self.host.bundle_reason().to_string(),
-            simd: lanes::LEVEL,
-            on_main_thread: self.host.is_main_thread(),
-            effective_threads: backend.threads(),
-            memory_bytes: memory::linear_bytes(),
-            kernel_calls: counters.kernel_calls,
-            gpu_dispatches: counters.gpu_dispatches,
-            adapter: adapter.map(|adapter| adapter.name.clone()),
-            adapter_is_software: adapter.map(|adapter| adapter.is_software),
-            limits_sha256: adapter.map(|adapter| adapter.limits_sha256.clone()),
-            canary,
-        };
-        faults.on_report(&mut report);
-        report
-    }
-}
-
-fn nothing_loaded() -> EngineError {
-    invalid("no model is loaded, expected a `load` that finished before".into())
+fn no_model() -> EngineError {
+    EngineError::invalid_request("no model is loaded, expected a finished `load` first")
 }
 
 #[cfg(test)]

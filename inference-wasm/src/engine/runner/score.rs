@@ -1,12 +1,12 @@
-//! The command `score`: logits of a sequence that is given, not generated.
+//! The command `score`: the logits of a given sequence.
 
-use super::Job;
+use super::job::Job;
 use crate::engine::backend::Backend;
 use crate::engine::host::Host;
-use crate::engine::session::{Session, invalid};
+use crate::engine::session::Session;
 use crate::protocol::{EngineError, LogitsRef, Phase, ScoreRequest, Scored, Timings};
 
-/// Feeds the ids from position 0 and sends the logits after each from `from` on.
+/// Feeds the ids from position 0 and sends the logits that follow each id from `from` on.
 pub(super) async fn score<H: Host, B: Backend>(
     job: &mut Job<'_, H>,
     session: &mut Session<B>,
@@ -15,7 +15,9 @@ pub(super) async fn score<H: Host, B: Backend>(
     let count = request.ids.len();
     let from = request.from as usize;
     if from >= count {
-        return Err(invalid(format!("`from` is {from}, expected less than the {count} ids")));
+        return Err(EngineError::invalid_request(format!(
+            "`from` is {from}, expected less than the {count} ids"
+        )));
     }
     session.clear();
     session.begin(&request.ids, 0)?;
@@ -26,7 +28,9 @@ pub(super) async fn score<H: Host, B: Backend>(
     let mut fed = 0;
     while fed < count {
         if job.host.is_cancelled().await {
-            return Err(invalid(format!("scoring was cancelled after {fed} of {count} ids")));
+            return Err(EngineError::invalid_request(format!(
+                "scoring was cancelled after {fed} of {count} ids"
+            )));
         }
         let chunk = session.feed(&request.ids[fed..]);
         session.logits(from.saturating_sub(fed).min(chunk)..chunk, &mut rows).await?;

@@ -9,7 +9,8 @@ use crate::protocol::{
     LogitsWanted, ModelManifest, Prompt, Sampling, ScoreRequest, SeededFault, Shard,
 };
 
-/// Serves bytes from memory, keeps what is sent, and cancels after a number of questions.
+/// Serves bytes from memory, keeps what is sent, and reports a cancellation after a number of
+/// calls.
 struct Script {
     file: Vec<u8>,
     events: Vec<PageEventKind>,
@@ -100,7 +101,7 @@ fn load(runner: &Runner<Script>, backend: BackendName) -> LoadRequest {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    // Upper case, which the runner takes, too.
+    // Upper case, which the runner accepts too.
     load::hex_sha256(bytes).to_uppercase()
 }
 
@@ -273,7 +274,7 @@ fn a_second_turn_reuses_the_cache_and_changes_no_bit() {
 }
 
 #[test]
-fn generation_ends_where_it_is_told_to() {
+fn generation_ends_at_limits_stop_strings_and_cancellations() {
     let mut runner = loaded("scribe-low-Q8_0", BackendName::Cpu);
     let (_, generated_two) = generated(&mut runner, generate(FIX, 2));
     assert_eq!(generated_two.finish_reason, FinishReason::Length);
@@ -285,7 +286,7 @@ fn generation_ends_where_it_is_told_to() {
     assert_eq!(stopped.finish_reason, FinishReason::StopString);
     assert_eq!(stopped.text, "Please film the ");
 
-    // One question before the prompt's chunk, then one a token.
+    // One check before the prompt's chunk, then one per token.
     for (questions, tokens) in [(0, 0), (1, 1), (3, 3)] {
         runner.host_mut().cancel_after = Some(questions);
         let (_, cancelled) = generated(&mut runner, generate(SENTIMENT, 32));
@@ -325,7 +326,7 @@ fn what_does_not_fit_is_refused_before_any_work() {
         let (_, end) = run(&mut runner, Action::Score(ScoreRequest { ids, from }));
         assert_eq!(kind(end), EngineErrorKind::InvalidRequest);
     }
-    // A full context is no overflow.
+    // A full context is not an overflow.
     let request = GenerateRequest { prompt: Prompt::Ids(vec![5; 510]), ..generate("", 2) };
     assert_eq!(generated(&mut runner, request).1.timings.prefill_tokens, 510);
 }
@@ -362,14 +363,14 @@ fn shards_are_checked() {
 }
 
 #[test]
-fn no_backend_stands_in_for_another() {
+fn no_backend_replaces_another() {
     let mut runner = loaded("scribe-low-Q4_0", BackendName::Cpu);
     for backend in [BackendName::Webgpu, BackendName::Webgl, BackendName::Wasm] {
         let request = load(&runner, backend);
         let (events, end) = run(&mut runner, Action::Load(request));
         assert_eq!((events, kind(end)), (Vec::new(), EngineErrorKind::BackendUnavailable));
     }
-    // The failed load has dropped the model that was there.
+    // The failed load has dropped the previous model.
     let (_, end) = run(&mut runner, Action::Generate(generate("a", 1)));
     assert_eq!(kind(end), EngineErrorKind::InvalidRequest);
     assert_eq!(run(&mut runner, Action::Release).1, Ok(Finished::Release));
@@ -378,7 +379,7 @@ fn no_backend_stands_in_for_another() {
 
 #[cfg(not(feature = "seeded-faults"))]
 #[test]
-fn a_build_without_faults_refuses_them() {
+fn a_build_without_mutants_refuses_them() {
     let mut runner = runner("scribe-low-Q4_0");
     for fault in SeededFault::ALL {
         let request = LoadRequest { fault: Some(fault), ..load(&runner, BackendName::Cpu) };
@@ -389,7 +390,7 @@ fn a_build_without_faults_refuses_them() {
 }
 
 #[cfg(feature = "seeded-faults")]
-mod faults {
+mod mutants {
     use super::*;
 
     fn with(fault: SeededFault) -> Runner<Script> {
@@ -400,7 +401,7 @@ mod faults {
     }
 
     #[test]
-    fn spoiled_weights_spoil_the_logits() {
+    fn corrupted_weights_change_the_logits() {
         for fault in [SeededFault::WrongNibbleOrder, SeededFault::ZeroedLayer] {
             let request = GenerateRequest { logits: LogitsWanted::All, ..generate(FIX, 1) };
             let mut right = loaded("scribe-low-Q4_0", BackendName::Cpu);
@@ -425,7 +426,7 @@ mod faults {
     }
 
     #[test]
-    fn a_liar_shows_the_canary_of_another() {
+    fn a_lying_backend_shows_the_canary_of_another() {
         let (_, generated) = generated(&mut with(SeededFault::LyingBackend), generate(FIX, 1));
         let report = generated.execution;
         assert_eq!((report.actual, report.kernel_calls), (BackendName::Cpu, 0));

@@ -1,15 +1,15 @@
-//! The alphabet of byte-level BPE: each byte stands in the vocabulary as one visible character.
+//! The alphabet of byte-level BPE: the vocabulary writes each byte as one visible character.
 //!
-//! The mapping is GPT-2's `bytes_to_unicode`: printable Latin-1 bytes are themselves, the others
-//! follow from U+0100 on, in order.
+//! The mapping is GPT-2's `bytes_to_unicode`: printable Latin-1 bytes map to themselves, the others
+//! to U+0100 and up, in order.
 
-/// The bytes that a token of the vocabulary stands for. A token with a character outside the
-/// alphabet is plain text, as added tokens are.
+/// The bytes of a token. A token with a character outside the alphabet is plain text, as added
+/// tokens are.
 pub(super) fn token_bytes(token: &str) -> Vec<u8> {
     token.chars().map(byte_of).collect::<Option<Vec<u8>>>().unwrap_or_else(|| token.into())
 }
 
-/// The characters of all bytes, by byte.
+/// The character of each byte.
 pub(super) fn alphabet() -> [char; 256] {
     let mut next = 0x100..;
     std::array::from_fn(|byte| {
@@ -45,7 +45,7 @@ mod tests {
         }
     }
 
-    /// The characters that are known by sight from GPT-2's vocabulary.
+    /// Well-known characters of GPT-2's vocabulary.
     #[test]
     fn known_characters() {
         for (byte, c) in [(0x20, 'Ġ'), (0x0a, 'Ċ'), (0x09, 'ĉ'), (0, 'Ā'), (0xad, 'Ń')] {

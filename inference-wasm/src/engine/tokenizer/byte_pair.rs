@@ -1,16 +1,18 @@
-//! Byte-pair encoding: words of a text, joined from characters by ranked merges.
+//! Byte-pair encoding: the words of a text, joined from characters by ranked merges.
 //!
-//! The merges are the `tokenizers` crate's. What comes before them is done here: the cut into
-//! words, and how a word is spelled in the alphabet of the vocabulary.
+//! The `tokenizers` crate does the merges. This module does what precedes them: splitting into
+//! words, and spelling a word in the alphabet of the vocabulary.
 
 use std::collections::HashSet;
 
 use tokenizers::Model;
 use tokenizers::models::bpe::{BPE, Vocab};
 
+use super::byte_level;
 use super::pre_tokenizer::{Cutter, LINES, PreTokenizer};
-use super::vocabulary::{TokenType, Vocabulary};
-use super::{SPACE, byte_level, invalid};
+use super::spelling::SPACE;
+use super::token_types::TokenType;
+use super::vocabulary::Vocabulary;
 use crate::protocol::EngineError;
 
 /// The merges of one vocabulary.
@@ -20,24 +22,24 @@ pub(super) struct BytePair {
     /// Ids of control tokens.
     control: HashSet<u32>,
     cutter: Cutter,
-    /// Whether a word that is a token is that token, whatever the merges come to.
+    /// Whether a word that is a token becomes that token, whatever the merges give.
     ignore_merges: bool,
     spelling: Spelling,
-    /// Whether a sequence begins with `bos` where the file does not say.
+    /// Whether a sequence begins with `bos` if the file does not say.
     pub(super) add_bos: bool,
 }
 
 /// How text is written in the vocabulary.
 #[derive(Debug)]
 enum Spelling {
-    /// Each byte as one visible character, by byte; none where that is no token.
+    /// Each byte as one visible character; `None` where that is not a token.
     ByteLevel(Box<[Option<char>; 256]>),
-    /// As it is, spaces as [`SPACE`]; what has no token is spelled in bytes.
+    /// Unchanged, except that spaces are [`SPACE`]; text without a token is spelled in bytes.
     Plain,
 }
 
 impl BytePair {
-    /// Byte-level, as GPT-2 has it: `tokenizer.ggml.model = gpt2`.
+    /// Byte-level, as in GPT-2: `tokenizer.ggml.model = gpt2`.
     pub(super) fn byte_level(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         let known: HashSet<&str> = vocabulary.tokens.iter().map(String::as_str).collect();
         let is_known = |c: &char| known.contains(c.encode_utf8(&mut [0; 4]) as &str);
@@ -46,7 +48,7 @@ impl BytePair {
         Self::new(vocabulary, PreTokenizer::named(&vocabulary.pre)?, spelling)
     }
 
-    /// Across the spaces of a line, as SentencePiece has it: `tokenizer.ggml.model = gemma4`.
+    /// Across the spaces of a line, as in SentencePiece: `tokenizer.ggml.model = gemma4`.
     pub(super) fn plain(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         Self::new(vocabulary, LINES, Spelling::Plain)
     }
@@ -65,7 +67,9 @@ impl BytePair {
             // The crate's cache belongs to the thread and outlives the model; prompts are short.
             .cache_capacity(0)
             .build()
-            .map_err(|error| invalid(format!("the vocabulary can't be used: {error}")))?;
+            .map_err(|error| {
+                EngineError::invalid_model(format!("the vocabulary can't be used: {error}"))
+            })?;
         Ok(Self {
             merges,
             control,
@@ -90,7 +94,7 @@ impl BytePair {
             }
             Spelling::Plain => {
                 for line in self.cutter.cut(&text.replace(' ', SPACE)) {
-                    // Line breaks are not merged one by one.
+                    // A run of line breaks that is a token is not merged one by one.
                     let breaks = line.starts_with('\n').then(|| self.whole(line));
                     match breaks.flatten() {
                         Some(id) => ids.push(id),
@@ -101,8 +105,8 @@ impl BytePair {
         }
     }
 
-    /// The token that a word is. It may read like a control token that merges need as a part, but
-    /// here a user has only written it out.
+    /// The token that equals a word. A control token may be needed as a part of merges, but here
+    /// the user has only written its text.
     fn whole(&self, word: &str) -> Option<u32> {
         self.merges.token_to_id(word).filter(|id| !self.control.contains(id))
     }

@@ -1,12 +1,12 @@
-//! A model's chat template: Jinja as Hugging Face's `apply_chat_template` runs it.
+//! A model's chat template: Jinja as in Hugging Face's `apply_chat_template`.
 //!
-//! The environment is that one's: `trim_blocks`, `lstrip_blocks`, loop controls, Python's string
+//! The environment is the same: `trim_blocks`, `lstrip_blocks`, loop controls, Python's string
 //! methods, `raise_exception`, a `tojson` that leaves text readable, no tools and no documents.
-//! `strftime_now` is left undefined on purpose: templates test for it and fall back to a fixed
-//! date, and a prompt that changes with the day could not be compared between tiers. A template
-//! that insists on the date is refused.
+//! `strftime_now` is undefined on purpose: templates test for it and fall back to a fixed date, and
+//! a prompt that changes with the day can't be compared between tiers. A template that insists on
+//! the date is refused.
 //!
-//! A template is somebody else's program: its steps, its depth and its text have limits.
+//! A template is an untrusted program: its steps, its depth and its output are limited.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::nesting;
-use crate::protocol::{EngineError, EngineErrorKind, Message, Role};
+use crate::protocol::{EngineError, Message, Role};
 
 const NAME: &str = "chat_template";
-/// Instructions that one rendering may take.
-const MOST_STEPS: u64 = 5_000_000;
-/// Bytes that a prompt may have.
-const MOST_BYTES: usize = 16 << 20;
+/// The most instructions of one rendering.
+const MAX_STEPS: u64 = 5_000_000;
+/// The most bytes of a prompt.
+const MAX_BYTES: usize = 16 << 20;
 
-/// A template that parsed.
+/// A parsed template.
 #[derive(Debug)]
 pub(super) struct ChatTemplate {
     environment: Environment<'static>,
@@ -34,14 +34,14 @@ pub(super) struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Parses the source. `bos` and `eos` are the texts of those tokens, empty if there is none.
+    /// Parses the source. `bos` and `eos` are the texts of those tokens, empty if there are none.
     pub(super) fn new(source: &str, bos: &str, eos: &str) -> Result<Self, EngineError> {
         if let Some(what) = nesting::too_deep(source) {
             return Err(refused(&format!("can't be parsed: it has {what}")));
         }
         let mut environment = Environment::new();
         environment.set_syntax(syntax()?);
-        environment.set_fuel(Some(MOST_STEPS));
+        environment.set_fuel(Some(MAX_STEPS));
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
@@ -53,7 +53,7 @@ impl ChatTemplate {
         Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned() })
     }
 
-    /// The conversation as text. `add_generation_prompt` opens the model's next turn.
+    /// Renders a conversation. `add_generation_prompt` opens the model's next turn.
     pub(super) fn render(
         &self,
         messages: &[Message],
@@ -77,15 +77,13 @@ impl ChatTemplate {
     }
 }
 
-/// A text that can't grow beyond [`MOST_BYTES`].
+/// A buffer limited to [`MAX_BYTES`].
 struct Bounded(Vec<u8>);
 
 impl std::io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > MOST_BYTES {
-            return Err(std::io::Error::other(format!(
-                "its text has more than {MOST_BYTES} bytes"
-            )));
+        if self.0.len() + bytes.len() > MAX_BYTES {
+            return Err(std::io::Error::other(format!("its text has more than {MAX_BYTES} bytes")));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -96,8 +94,8 @@ impl std::io::Write for Bounded {
     }
 }
 
-/// Hugging Face's `{% generation %}` marks what training looks at and writes nothing; the closest
-/// that any Jinja has is a condition that always holds.
+/// Hugging Face's `{% generation %}` marks text for training and writes nothing; the closest that
+/// standard Jinja has is a condition that always holds.
 fn without_generation_tags(source: &str) -> String {
     let tag = Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").expect("it compiles");
     let replaced = tag.replace_all(source, |found: &regex::Captures<'_>| {
@@ -107,7 +105,7 @@ fn without_generation_tags(source: &str) -> String {
     replaced.into_owned()
 }
 
-/// A message as templates see it, its keys in the order in which Hugging Face's have them.
+/// A message as templates see it, with its keys in Hugging Face's order.
 impl Object for Message {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
@@ -130,7 +128,7 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// Lines that hold nothing but a block leave nothing behind.
+/// A line with nothing but a block leaves no output.
 fn syntax() -> Result<SyntaxConfig, EngineError> {
     SyntaxConfig::builder()
         .trim_blocks(true)
@@ -139,12 +137,12 @@ fn syntax() -> Result<SyntaxConfig, EngineError> {
         .map_err(|error| failed("has no syntax", &error))
 }
 
-/// What a template calls when it refuses a conversation.
+/// Called by a template to refuse a conversation.
 fn raise_exception(message: String) -> Result<Value, minijinja::Error> {
     Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
 }
 
-/// In Python `none` is not iterable; here it would be, as nothing.
+/// In Python `none` is not iterable; here it would be, as an empty sequence.
 fn is_iterable(value: &Value) -> bool {
     !value.is_none() && value.try_iter().is_ok()
 }
@@ -187,17 +185,13 @@ impl serde_json::ser::Formatter for PythonSpaces {
 }
 
 fn refused(why: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::ChatTemplate,
-        message: format!("the chat template {why}"),
-        hint: None,
-    }
+    EngineError::chat_template(format!("the chat template {why}"))
 }
 
 fn failed(what: &str, error: &minijinja::Error) -> EngineError {
     let place = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
     let detail = match error.kind() {
-        // What our own writer said.
+        // The message of our own writer.
         ErrorKind::WriteFailure => std::error::Error::source(error).map(ToString::to_string),
         _ => error.detail().map(str::to_owned),
     };
@@ -208,6 +202,7 @@ fn failed(what: &str, error: &minijinja::Error) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::EngineErrorKind;
 
     fn message(role: Role, content: &str) -> Message {
         Message { role, content: content.into() }
@@ -218,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_leave_no_lines_behind() {
+    fn blocks_leave_no_empty_lines() {
         let source = "{{ bos_token }}\n{% for m in messages %}\n    {% if m.role == 'user' %}\n\
                       U: {{ m['content'] }}\n    {% endif %}\n{% endfor %}\n\
                       {% if add_generation_prompt %}A:{% endif %}";
@@ -280,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_date_is_not_to_be_had() {
+    fn the_date_is_unavailable() {
         let source = "{% if strftime_now is defined %}now{% else %}fixed{% endif %}";
         assert_eq!(render(source, &[]).unwrap(), "fixed");
     }

@@ -1,10 +1,10 @@
-//! Text to ids and back, as the model was trained.
+//! Text to ids and back, as in the model's training.
 //!
-//! Owns the rules around the merges: which tokens are special, what begins and ends a sequence,
-//! how a conversation becomes text. Everything is built from the model file's own vocabulary and
-//! never from a second file that could disagree with it. Where `llama.cpp` and a model's own
-//! tokenizer differ, `llama.cpp` is followed: a GGUF is made for it. Weights and generation are
-//! not known here.
+//! Owns the rules around the merges: which tokens are special, what begins and ends a sequence, how
+//! a conversation becomes text. Everything comes from the model file's own vocabulary and never
+//! from a second file that could disagree with it. Where `llama.cpp` and a model's own tokenizer
+//! differ, this follows `llama.cpp`, since a GGUF is made for it. Weights and generation are not
+//! known here.
 
 mod byte_level;
 mod byte_pair;
@@ -12,35 +12,33 @@ mod chat_template;
 mod nesting;
 mod pre_tokenizer;
 mod sentence_piece;
-mod shown;
 mod special;
-mod stop;
+mod spelling;
 mod text_stream;
+mod token_bytes;
+mod token_types;
 mod vocabulary;
 
 use self::byte_pair::BytePair;
 use self::chat_template::ChatTemplate;
 use self::sentence_piece::SentencePiece;
-use self::shown::Shown;
 use self::special::{Fragment, Specials};
 pub use self::text_stream::TextStream;
-use self::vocabulary::TokenType;
+use self::token_bytes::TokenBytes;
+use self::token_types::TokenType;
 pub use self::vocabulary::Vocabulary;
 use crate::engine::model::Metadata;
-use crate::protocol::{EngineError, EngineErrorKind, Message, Prompt, Role};
-
-/// How a vocabulary that is not byte-level writes a space: U+2581.
-const SPACE: &str = "▁";
+use crate::protocol::{EngineError, Message, Prompt, Role};
 
 /// A tokenizer that is ready for use.
 pub struct Tokenizer {
     algorithm: Algorithm,
-    /// Added tokens that are found in any text.
+    /// Added tokens, recognised in any text.
     user_defined: Specials,
-    /// Those and the control tokens.
+    /// Added tokens and control tokens.
     with_control: Specials,
-    shown: Shown,
-    /// Ids that end an answer, in order.
+    bytes: TokenBytes,
+    /// Ids that end an answer, sorted.
     stop: Vec<u32>,
     bos: Option<u32>,
     eos: Option<u32>,
@@ -64,19 +62,19 @@ impl std::fmt::Debug for Tokenizer {
 }
 
 impl Tokenizer {
-    /// Builds a tokenizer from a model file; errors as of
-    /// [`from_vocabulary`](Self::from_vocabulary).
+    /// Builds a tokenizer from a model file; fails as [`from_vocabulary`](Self::from_vocabulary)
+    /// does.
     pub fn from_gguf(metadata: &Metadata<'_>) -> Result<Self, EngineError> {
         Self::from_vocabulary(&Vocabulary::read(metadata)?)
     }
 
-    /// Builds a tokenizer from what a model file says.
+    /// Builds a tokenizer from a vocabulary.
     ///
-    /// Fails with `unsupported-model` for an algorithm that is not known, `invalid-model` for a
-    /// vocabulary that contradicts itself, and `chat-template` for a template that does not parse.
+    /// Fails with `unsupported-model` for an unknown algorithm, `invalid-model` for a vocabulary
+    /// that contradicts itself, and `chat-template` for a template that does not parse.
     pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         vocabulary.check()?;
-        // What each algorithm takes for granted where the file says nothing is `llama.cpp`'s.
+        // The defaults of each algorithm are `llama.cpp`'s.
         let (algorithm, default_bos, default_eos, add_bos) = match vocabulary.model.as_str() {
             "llama" => {
                 let algorithm = Algorithm::SentencePiece(SentencePiece::new(vocabulary)?);
@@ -104,8 +102,8 @@ impl Tokenizer {
         Ok(Self {
             user_defined: specials(&[TokenType::UserDefined])?,
             with_control: specials(&[TokenType::UserDefined, TokenType::Control])?,
-            shown: Shown::new(vocabulary),
-            stop: stop::stop_ids(vocabulary, eos),
+            bytes: TokenBytes::new(vocabulary),
+            stop: token_types::stop_ids(vocabulary, eos),
             bos,
             eos,
             add_bos,
@@ -115,9 +113,9 @@ impl Tokenizer {
         })
     }
 
-    /// Number of tokens.
+    /// The number of tokens.
     pub fn vocabulary(&self) -> usize {
-        self.shown.count()
+        self.bytes.count()
     }
 
     /// Whether this id ends an answer.
@@ -130,17 +128,17 @@ impl Tokenizer {
         self.add_bos
     }
 
-    /// Whether the model brings a chat template.
+    /// Whether the model has a chat template.
     pub fn has_chat_template(&self) -> bool {
         self.chat_template.is_some()
     }
 
-    /// The ids of a text, with nothing put before or after it but the space that SentencePiece
-    /// wants at the beginning and behind special tokens.
+    /// Encodes a text. Adds nothing before or after it except the space that SentencePiece requires
+    /// at the start and after special tokens.
     ///
-    /// With `special`, control tokens that are written out in the text are those tokens; without,
-    /// they are ordinary text. A byte that has no token in the vocabulary is left out, as every
-    /// implementation of byte-level BPE does.
+    /// With `special`, control tokens written out in the text become those tokens; without it they
+    /// are ordinary text. A byte without a token in the vocabulary is left out, as in every
+    /// implementation of byte-level BPE.
     pub fn encode(&self, text: &str, special: bool) -> Vec<u32> {
         let added = if special { &self.with_control } else { &self.user_defined };
         let (mut ids, mut begins) = (Vec::new(), true);
@@ -157,10 +155,10 @@ impl Tokenizer {
         ids
     }
 
-    /// The text of ids as it would be shown: without control tokens, U+FFFD for broken UTF-8, and
-    /// without the space that [`encode`](Self::encode) puts at the beginning.
+    /// Decodes ids to text: without control tokens, with U+FFFD for broken UTF-8, and without the
+    /// space that [`encode`](Self::encode) adds at the start.
     ///
-    /// A [`TextStream`] keeps that space: what a model writes goes on from its prompt.
+    /// A [`TextStream`] keeps that space, since a model's output continues its prompt.
     pub fn decode(&self, ids: &[u32]) -> String {
         let bytes: Vec<u8> =
             ids.iter().flat_map(|id| self.token_bytes(*id).iter().copied()).collect();
@@ -171,34 +169,31 @@ impl Tokenizer {
         String::from_utf8_lossy(added.unwrap_or(&bytes)).into_owned()
     }
 
-    /// A conversation as the text that the model was trained on. `add_generation_prompt` opens
-    /// the model's turn.
+    /// Renders a conversation with the chat template. `add_generation_prompt` opens the model's
+    /// turn.
     ///
-    /// Fails with `chat-template` where the model has none, or it refuses the conversation.
+    /// Fails with `chat-template` if the model has none, or if it refuses the conversation.
     pub fn render_chat(
         &self,
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, EngineError> {
         let Some(template) = &self.chat_template else {
-            return Err(EngineError {
-                kind: EngineErrorKind::ChatTemplate,
-                message: "the model has no `tokenizer.chat_template`".into(),
-                hint: Some("send the prompt as `raw` or as `ids`".into()),
-            });
+            return Err(EngineError::chat_template("the model has no `tokenizer.chat_template`")
+                .with_hint("send the prompt as `raw` or as `ids`"));
         };
         template.render(messages, add_generation_prompt)
     }
 
-    /// What the model gets to see of a prompt.
+    /// Encodes a prompt as the model's input.
     ///
-    /// Text and conversations go through the chat template, special tokens are recognised, and a
-    /// beginning-of-sequence token that the model wants stands there exactly once, whether the
-    /// template writes it or not. An end-of-sequence token that the model wants goes to raw text
-    /// only: behind an opened turn it would end it.
+    /// Text and conversations go through the chat template, and special tokens are recognised. If
+    /// the model requires a beginning-of-sequence token, it is there exactly once, whether the
+    /// template writes it or not. An end-of-sequence token that the model requires is added to raw
+    /// text only: after an opened turn it would end that turn.
     ///
-    /// Fails with `chat-template`, or with `invalid-request` for an id that is not in the
-    /// vocabulary and for a prompt without any token.
+    /// Fails with `chat-template`, or with `invalid-request` for an id outside the vocabulary and
+    /// for a prompt without tokens.
     pub fn prompt_ids(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
         let ids = match prompt {
             Prompt::Ids(ids) => self.checked(ids)?,
@@ -210,19 +205,19 @@ impl Tokenizer {
             Prompt::Raw(text) | Prompt::Text(text) => self.raw(text),
         };
         if ids.is_empty() {
-            return Err(invalid_request("the prompt has no tokens".into()));
+            return Err(EngineError::invalid_request("the prompt has no tokens"));
         }
         Ok(ids)
     }
 
-    /// The bytes that an id shows; none for control tokens and ids that do not exist.
+    /// The bytes of an id; none for control tokens and unknown ids.
     fn token_bytes(&self, id: u32) -> &[u8] {
-        self.shown.get(id)
+        self.bytes.get(id)
     }
 
     fn checked(&self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
         match ids.iter().enumerate().find(|(_, id)| **id as usize >= self.vocabulary()) {
-            Some((at, id)) => Err(invalid_request(format!(
+            Some((at, id)) => Err(EngineError::invalid_request(format!(
                 "prompt id {id} at position {at} is not in the vocabulary of {} tokens",
                 self.vocabulary()
             ))),
@@ -248,19 +243,6 @@ impl Tokenizer {
         }
         ids
     }
-}
-
-/// How a vocabulary that is not byte-level writes a byte for which it has no other token.
-fn byte_token(byte: u8) -> String {
-    format!("<0x{byte:02X}>")
-}
-
-fn invalid(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::InvalidModel, message, hint: None }
-}
-
-fn invalid_request(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::InvalidRequest, message, hint: None }
 }
 
 #[cfg(test)]

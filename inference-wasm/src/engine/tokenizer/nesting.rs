@@ -1,29 +1,29 @@
-//! How deep a chat template may go.
+//! Limits of a chat template's nesting.
 //!
-//! The template engine bounds nested blocks, but parses and compiles chains by calling itself: an
+//! The template engine limits nested blocks, but parses and compiles chains recursively: an
 //! operator after an operator, an `elif` after an `elif`. Thousands of them overflow the stack,
-//! which nothing can catch. They are counted here before the source is parsed. What the source
-//! means is not looked at.
+//! which nothing can catch. So they are counted before the source is parsed, without interpreting
+//! it.
 
-/// Most operators and brackets of one tag. Real templates have some dozens.
-const MOST_OPERATORS: usize = 500;
-/// Most `elif` of a template.
-const MOST_BRANCHES: usize = 200;
+/// The most operators and brackets of one tag. Real templates have some dozens.
+const MAX_OPERATORS: usize = 500;
+/// The most `elif` of a template.
+const MAX_BRANCHES: usize = 200;
 
-/// Says what is too deep in a source, if anything is.
+/// What is too deep in a source, if anything.
 pub(super) fn too_deep(source: &str) -> Option<String> {
     let branches = source.matches("elif").count();
-    if branches > MOST_BRANCHES {
-        return Some(format!("{branches} `elif`, expected {MOST_BRANCHES} at most"));
+    if branches > MAX_BRANCHES {
+        return Some(format!("{branches} `elif`, expected {MAX_BRANCHES} at most"));
     }
     let mut rest = source;
     while let Some(at) = ["{{", "{%"].iter().filter_map(|open| rest.find(open)).min() {
         let (operators, bytes) = tag(&rest[at..]);
-        if operators > MOST_OPERATORS {
+        if operators > MAX_OPERATORS {
             let line = source[..source.len() - rest.len() + at].matches('\n').count() + 1;
             return Some(format!(
                 "{operators} operators and brackets in the tag of line {line}, \
-                 expected {MOST_OPERATORS} at most"
+                 expected {MAX_OPERATORS} at most"
             ));
         }
         rest = &rest[at + bytes..];
@@ -31,11 +31,11 @@ pub(super) fn too_deep(source: &str) -> Option<String> {
     None
 }
 
-/// Operators that are words, as they begin.
+/// Operators that are words, by their first characters.
 const OPERATORS: [&str; 5] = ["not", "and", "or ", "if ", "is "];
 
-/// Operators of the tag that a text begins with, and the tag's length in bytes. What stands in
-/// quotes does not count.
+/// Counts the operators of the tag at the start of a text, outside of quotes; returns the count and
+/// the tag's length in bytes.
 fn tag(text: &str) -> (usize, usize) {
     let close = if text.starts_with("{{") { "}}" } else { "%}" };
     let (mut operators, mut quote, mut escaped) = (0, None, false);

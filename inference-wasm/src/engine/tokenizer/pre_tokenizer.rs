@@ -1,42 +1,41 @@
-//! How text is cut into words before the merges: one table from `tokenizer.ggml.pre` to the
-//! patterns that do it. A name that is not in it is an error, since a wrong cut gives wrong ids
-//! without any sign of it.
+//! How text is split into words before the merges: a table from `tokenizer.ggml.pre` to patterns.
+//! An unknown name is an error, since a wrong split silently gives wrong ids.
 //!
-//! The patterns say what `llama.cpp`'s do (`src/llama-vocab.cpp`), which for text outside ASCII is
-//! not always what the model's own tokenizer does: its letters have no case there. They run on an
-//! engine without backtracking, so that no text takes more than linear time; the one lookahead
-//! that all of them have, `\s+(?!\S)`, is [`Space`].
+//! The patterns match `llama.cpp`'s (`src/llama-vocab.cpp`), which for text outside ASCII may
+//! differ from the model's own tokenizer: its letters have no case there. They run on an engine
+//! without backtracking, so that every text takes linear time; the one lookahead that all of them
+//! have, `\s+(?!\S)`, is [`Space`].
 
 use regex::Regex;
 
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
-/// What one value of `tokenizer.ggml.pre` stands for.
+/// The row of one value of `tokenizer.ggml.pre`; `unsupported-model` if there is none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct PreTokenizer {
     /// The values with this meaning.
     names: &'static [&'static str],
-    /// Patterns, each applied to what the ones before it left uncut.
+    /// Patterns, each applied to what the previous ones left unsplit.
     cuts: &'static [Cut],
-    /// A word that is a token is taken whole, whatever the merges make of it.
+    /// Whether a word that is a token is taken whole, whatever the merges give.
     pub(super) ignore_merges: bool,
-    /// Whether a sequence begins with `bos` where the file does not say.
+    /// Whether a sequence begins with `bos` if the file does not say.
     pub(super) add_bos: bool,
 }
 
-/// One pattern. What it matches is a word of its own, and so is what stands between.
+/// One pattern. Each match is a word, and so is each text between matches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Cut {
     pattern: &'static str,
     space: Space,
 }
 
-/// What a run of white space, followed by something else, is cut into.
+/// How a run of white space before other text is split.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Space {
-    /// What the pattern says.
+    /// As the pattern matches.
     Whole,
-    /// Its last character goes to what follows: `\s+(?!\S)`.
+    /// Its last character goes to the next word: `\s+(?!\S)`.
     LastLeft,
     /// The same, unless that is a line break: the pattern has `\s*[\r\n]+` before it.
     LastLeftButBreaks,
@@ -201,18 +200,17 @@ const TABLE: &[PreTokenizer] = &[
     pre(&["falcon"], &[plain(r"[\p{P}\$\+<=>\^~\|`]+"), GPT2, THREE_DIGITS]),
 ];
 
-/// Lines, as `tokenizer.ggml.model = gemma4` wants them: its words are merged across spaces.
+/// Lines, for `tokenizer.ggml.model = gemma4`, whose merges cross spaces.
 pub(super) const LINES: PreTokenizer =
     PreTokenizer { names: &[], cuts: &[plain(r"[^\n]+")], ignore_merges: false, add_bos: true };
 
 impl PreTokenizer {
-    /// The meaning of one value of `tokenizer.ggml.pre`; `unsupported-model` if it has none.
+    /// The row of one value of `tokenizer.ggml.pre`; `unsupported-model` if there is none.
     pub(super) fn named(name: &str) -> Result<Self, EngineError> {
         let known = || TABLE.iter().flat_map(|row| row.names).filter(|name| !name.is_empty());
-        TABLE.iter().find(|row| row.names.contains(&name)).copied().ok_or_else(|| EngineError {
-            kind: EngineErrorKind::UnsupportedModel,
-            message: format!("unknown `tokenizer.ggml.pre`: `{name}`"),
-            hint: Some(format!("expected one of: {}", listed(known()))),
+        TABLE.iter().find(|row| row.names.contains(&name)).copied().ok_or_else(|| {
+            EngineError::unsupported_model(format!("unknown `tokenizer.ggml.pre`: `{name}`"))
+                .with_hint(format!("expected one of: {}", listed(known())))
         })
     }
 
@@ -229,7 +227,7 @@ fn listed<'n>(names: impl Iterator<Item = &'n &'static str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Cuts text.
+/// Splits text.
 #[derive(Debug)]
 pub(super) struct Cutter(Vec<(Regex, Space)>);
 
@@ -245,7 +243,7 @@ impl Cutter {
     }
 }
 
-/// What one pattern makes of one piece of text.
+/// Splits one piece of text by one pattern.
 fn pieces<'t>(pattern: &Regex, space: Space, text: &'t str) -> Vec<&'t str> {
     let (mut pieces, mut at) = (Vec::new(), 0);
     while let Some(found) = pattern.find_at(text, at) {
@@ -265,7 +263,7 @@ fn pieces<'t>(pattern: &Regex, space: Space, text: &'t str) -> Vec<&'t str> {
 }
 
 impl Space {
-    /// Bytes at the end of what was found that go to what follows.
+    /// Bytes at the end of a match that go to the next word.
     fn left_of(self, found: &str) -> usize {
         let mut characters = found.chars();
         let Some(last) = characters.next_back() else { return 0 };
@@ -282,13 +280,14 @@ impl Space {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::EngineErrorKind;
 
     fn words(pre: &str, text: &'static str) -> Vec<&'static str> {
         PreTokenizer::named(pre).unwrap().cutter().cut(text)
     }
 
     #[test]
-    fn each_family_cuts_its_own_way() {
+    fn each_family_splits_its_own_way() {
         for (pre, text, expected) in [
             ("gpt-2", "in 2024 it's", vec!["in", " 2024", " it", "'s"]),
             ("gpt-2", "a \n b", vec!["a", " \n", " b"]),
@@ -307,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pattern_compiles_and_every_name_is_there_once() {
+    fn every_pattern_compiles_and_every_name_is_unique() {
         let mut names: Vec<&str> = TABLE.iter().flat_map(|row| row.names).copied().collect();
         for name in &names {
             PreTokenizer::named(name).unwrap().cutter();
@@ -322,7 +321,7 @@ mod tests {
         assert!(error.hint.unwrap().starts_with("expected one of: `default`, `gpt-2`, "));
     }
 
-    /// Nothing is lost, and a text that a backtracking engine chokes on is a text like any other.
+    /// Nothing is lost, and a text that defeats a backtracking engine is handled like any other.
     #[test]
     fn the_words_together_are_the_text() {
         let long = [" ".repeat(30_000), "a".repeat(30_000), "é1 \n\t'".repeat(3_000)].concat();

@@ -1,15 +1,15 @@
 //! SentencePiece's byte-pair encoding, driven by scores: `tokenizer.ggml.model = llama`.
 //!
-//! There are no merges in such a file. Two neighbours may become one if their text is a token, and
-//! of all that may, the one with the highest score does; of equal scores the leftmost. What is
-//! left without a token is spelled in bytes. This is `llama.cpp`'s algorithm (`llm_tokenizer_spm`
-//! in `src/llama-vocab.cpp`), which takes `n log n` steps for `n` characters.
+//! Such a file has no merges. Two neighbours may be joined if their text is a token; the pair with
+//! the highest score is joined first, the leftmost among equals. What is left without a token is
+//! spelled in bytes. This is `llama.cpp`'s algorithm (`llm_tokenizer_spm` in
+//! `src/llama-vocab.cpp`), which takes `n log n` steps for `n` characters.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
+use super::spelling::{SPACE, byte_token};
 use super::vocabulary::Vocabulary;
-use super::{SPACE, byte_token, invalid};
 use crate::protocol::EngineError;
 
 /// The scores of one vocabulary.
@@ -21,11 +21,11 @@ pub(super) struct SentencePiece {
     bytes: Box<[u32; 256]>,
     /// Bytes of the longest token.
     longest: usize,
-    /// Whether text begins with a space that nobody wrote.
+    /// Whether encoding adds a space before text.
     pub(super) add_space: bool,
 }
 
-/// A piece of the text: bytes from `start` on. Of merged pieces the right one is empty.
+/// A piece of the text: bytes from `start` on. After a join, the right piece is empty.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     start: usize,
@@ -34,13 +34,13 @@ struct Piece {
     after: Option<usize>,
 }
 
-/// Two neighbours that may become one.
+/// Two neighbours that may be joined.
 #[derive(Debug, PartialEq)]
 struct Candidate {
     score: f32,
     left: usize,
     right: usize,
-    /// Bytes of both together. If one has grown or gone, this is no longer so.
+    /// Bytes of both together; stale once either has grown or vanished.
     length: usize,
 }
 
@@ -59,19 +59,21 @@ impl PartialOrd for Candidate {
 }
 
 impl SentencePiece {
-    /// Fails with `invalid-model` where a score or the token of a byte is missing.
+    /// Fails with `invalid-model` if a score or the token of a byte is missing.
     pub(super) fn new(vocabulary: &Vocabulary) -> Result<Self, EngineError> {
         let (scores, count) = (&vocabulary.scores, vocabulary.tokens.len());
         if scores.len() != count {
-            return Err(invalid(format!(
+            return Err(EngineError::invalid_model(format!(
                 "`tokenizer.ggml.scores` has {} entries, expected one for each of {count} tokens",
                 scores.len()
             )));
         }
         if let Some(id) = scores.iter().position(|score| score.is_nan()) {
-            return Err(invalid(format!("`tokenizer.ggml.scores` of token {id} is not a number")));
+            return Err(EngineError::invalid_model(format!(
+                "`tokenizer.ggml.scores` of token {id} is not a number"
+            )));
         }
-        // Adding zero makes one of the two zeros.
+        // Adding zero turns −0 into 0.
         let tokens: HashMap<Box<str>, (u32, f32)> = (0..)
             .zip(vocabulary.tokens.iter().zip(scores))
             .map(|(id, (token, score))| (token.as_str().into(), (id, score + 0.0)))
@@ -80,7 +82,9 @@ impl SentencePiece {
         for byte in 0..=u8::MAX {
             let name = byte_token(byte);
             let Some((id, _)) = tokens.get(name.as_str()) else {
-                return Err(invalid(format!("`tokenizer.ggml.tokens` has no `{name}`")));
+                return Err(EngineError::invalid_model(format!(
+                    "`tokenizer.ggml.tokens` has no `{name}`"
+                )));
             };
             bytes[usize::from(byte)] = *id;
         }
@@ -89,7 +93,7 @@ impl SentencePiece {
         Ok(Self { tokens, bytes, longest, add_space })
     }
 
-    /// Appends the ids of a text. `begins` says that nothing or a special token stands before it.
+    /// Appends the ids of a text. `begins`: nothing, or a special token, precedes it.
     pub(super) fn encode(&self, text: &str, begins: bool, ids: &mut Vec<u32>) {
         let mut text = text.replace(' ', SPACE);
         if begins && self.add_space {
@@ -104,7 +108,7 @@ impl SentencePiece {
         }
     }
 
-    /// The pieces that no merge can join any more, in order.
+    /// The pieces that remain when no more can be joined, in order.
     fn merge(&self, text: &str) -> Vec<Piece> {
         let mut pieces: Vec<Piece> = text
             .char_indices()

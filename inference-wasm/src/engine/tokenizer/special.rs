@@ -1,24 +1,24 @@
-//! Tokens that are found in a text before it is cut: control tokens and added text.
+//! Tokens recognised in a text before it is split: control tokens and added text.
 //!
-//! Which tokens these are is decided by their types and, for files whose types are wrong, by their
-//! texts; both as `llama.cpp` does it, whose ids a GGUF is made for.
+//! A token's type decides and, for files with wrong types, its text; both as in `llama.cpp`, for
+//! which a GGUF is made.
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::invalid;
-use super::vocabulary::{TokenType, Vocabulary};
+use super::token_types::TokenType;
+use super::vocabulary::Vocabulary;
 use crate::protocol::EngineError;
 
 /// Part of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Fragment<'t> {
-    /// Still to be cut.
+    /// Text that is still to be split.
     Text(&'t str),
-    /// One token, written out in the text.
+    /// A token that was written out in the text.
     Token(u32),
 }
 
-/// Finds tokens in a text: the longest first, wherever they stand, and of one length the first.
+/// Finds tokens in a text: the longest first, anywhere, and of one length the leftmost.
 #[derive(Debug)]
 pub(super) struct Specials {
     /// Tokens of one length each, the longest first.
@@ -32,11 +32,11 @@ struct Level {
     tokens: Vec<(u32, After)>,
 }
 
-/// What happens to white space behind a token.
+/// What happens to white space after a token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum After {
     Stays,
-    /// It belongs to the token.
+    /// It is part of the token.
     Goes,
 }
 
@@ -58,14 +58,16 @@ impl Specials {
             let finder = AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostFirst)
                 .build(tokens.iter().map(|(text, ..)| text))
-                .map_err(|error| invalid(format!("the special tokens can't be used: {error}")))?;
+                .map_err(|error| {
+                    EngineError::invalid_model(format!("the special tokens can't be used: {error}"))
+                })?;
             let tokens = tokens.iter().map(|(_, id, after)| (*id, *after)).collect();
             Ok(Level { finder, tokens })
         };
         Ok(Self { levels: levels.map(level).collect::<Result<_, EngineError>>()? })
     }
 
-    /// Takes a text apart; no fragment is empty.
+    /// Splits a text; no fragment is empty.
     pub(super) fn split<'t>(&self, text: &'t str) -> Vec<Fragment<'t>> {
         let mut fragments = vec![Fragment::Text(text)];
         for level in &self.levels {
@@ -87,7 +89,7 @@ impl Level {
     fn split<'t>(&self, text: &'t str, parts: &mut Vec<Fragment<'t>>) {
         let mut at = 0;
         for found in self.finder.find_iter(text) {
-            // White space that went with the token before.
+            // It starts in white space that belongs to the previous token.
             if found.start() < at {
                 continue;
             }
@@ -108,8 +110,8 @@ fn is_space(c: char) -> bool {
     matches!(c, '\t'..='\r' | ' ')
 }
 
-/// Phi-3 was trained with special tokens that swallow the white space behind them. Nothing in the
-/// file says so but its name.
+/// Phi-3 was trained with special tokens that include the white space after them. Only the model's
+/// name says so.
 fn strips_right(vocabulary: &Vocabulary) -> bool {
     let name = vocabulary.name.to_ascii_lowercase();
     name.contains("phi-3") || name.contains("phi3")

@@ -1,8 +1,10 @@
-//! The rules around the merges, on a vocabulary small enough to work out by hand. Ids on real
-//! vocabularies are checked against other implementations in `tests/tokenizer.rs`.
+//! The rules around the merges, on a vocabulary small enough to check by hand. `tests/tokenizer.rs`
+//! compares the ids of real vocabularies with other implementations.
 
 use super::byte_level::alphabet;
+use super::spelling::byte_token;
 use super::*;
+use crate::protocol::EngineErrorKind;
 
 const BOS: u32 = 256;
 const EOS: u32 = 257;
@@ -47,12 +49,13 @@ fn control_tokens_are_recognised_only_when_asked() {
     let tokenizer = tokenizer(|_| ());
     assert_eq!(tokenizer.encode("ab<user>", true), [AB, USER]);
     assert_eq!(tokenizer.encode("ab<user>", false), [&[AB], bytes("<user>").as_slice()].concat());
-    // An added token is not a control token: it is never cut.
+    // An added token is not a control token, but it is never split.
     assert_eq!(tokenizer.encode("x[ADDED]", false), [u32::from(b'x'), ADDED]);
     assert_eq!(tokenizer.encode("", true), [0; 0]);
 }
 
-/// SentencePiece: all bytes, then what is merged; the scores decide, and of equal ones the left.
+/// SentencePiece: all bytes, then the merged tokens. Scores decide, and among equals the leftmost
+/// pair.
 #[test]
 fn scores_decide_what_is_merged() {
     let mut tokens: Vec<String> = (0..=u8::MAX).map(byte_token).collect();
@@ -89,10 +92,10 @@ fn scores_decide_what_is_merged() {
         assert_eq!(tokenizer.encode(text, true), ids, "{text:?}");
         assert_eq!(tokenizer.decode(&ids), text.replace("<s>", ""), "{text:?}");
     }
-    // A byte at a time, and the space stays: a stream goes on from a prompt.
+    // A byte at a time, and the space stays: a stream continues a prompt.
     let mut stream = TextStream::new(&with_space, &[]).unwrap();
     assert_eq!([space, 0xc3, 0xa9].map(|id| stream.push(id)), [" ", "", "é"]);
-    // A sequence begins with `bos` where the file says nothing.
+    // A sequence begins with `bos` by default.
     assert_eq!(with_space.prompt_ids(&Prompt::Raw("a".into())).unwrap(), [bos, 262]);
 
     for (change, message) in [
@@ -115,7 +118,7 @@ fn the_longest_special_token_is_found_first() {
         v.name = "Phi-3 mini".into();
         v.bos = None;
     });
-    // White space behind a special token is its own in this family.
+    // White space after a special token is part of it in this family.
     let ids = [u32::from(b'x'), 257, u32::from(b'a'), 256, 258];
     assert_eq!(
         tokenizer.encode("xyzw \n a\u{20}xy <user>", true),
@@ -124,7 +127,7 @@ fn the_longest_special_token_is_found_first() {
 }
 
 #[test]
-fn the_beginning_stands_there_once() {
+fn the_beginning_token_occurs_once() {
     let text = |text: &str| Prompt::Text(text.into());
     let raw = |text: &str| Prompt::Raw(text.into());
     let with = tokenizer(|_| ());
@@ -184,7 +187,7 @@ fn wrong_prompts_are_errors() {
 }
 
 #[test]
-fn stop_tokens_are_the_named_and_the_known() {
+fn stop_tokens_are_the_named_and_the_known_ones() {
     let named = tokenizer(|v| {
         v.eos = Some(USER);
         v.eot = Some(BOS);
@@ -192,7 +195,7 @@ fn stop_tokens_are_the_named_and_the_known() {
     // `<|im_end|>` (257) is known by its text, the others are named by the file.
     let stop: Vec<u32> = (0..261).filter(|id| named.is_stop(*id)).collect();
     assert_eq!(stop, [BOS, EOS, USER]);
-    // A file that calls it ordinary text is wrong; without a name for the end it still is one.
+    // A file that marks it as ordinary text is wrong; without a named end it still ends an answer.
     let ordinary = tokenizer(|v| {
         v.types.clear();
         v.eos = None;
@@ -201,9 +204,9 @@ fn stop_tokens_are_the_named_and_the_known() {
     assert_eq!(ordinary.decode(&[EOS]), "");
 }
 
-/// Two formats have an end of their own and write the usual one inside an answer.
+/// Two formats have an end token of their own and use the usual one inside an answer.
 #[test]
-fn what_stands_inside_an_answer_does_not_end_it() {
+fn tokens_used_inside_an_answer_do_not_end_it() {
     for (texts, stops) in [
         (["<|end|>", "<|return|>", "<|call|>"], [false, true, true]),
         (["<|end|>", "<|return|>", "<x>"], [true, true, false]),

@@ -1,13 +1,12 @@
-//! From generated ids to shown text, one token at a time.
+//! From generated ids to text, one token at a time.
 //!
-//! Three things keep text back for a while: a character whose bytes are not all there, a piece
-//! that may become a stop string, and nothing else. What comes out in the end does not depend on
-//! how the tokens cut the text.
+//! Text is held back for two reasons: a character whose bytes are incomplete, and a piece that may
+//! become a stop string. The final text does not depend on how tokens split it.
 
 use super::Tokenizer;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
-/// The text of one generation. Feed it each id, show what it returns, and end with
+/// The text of one generation. Feed it each id, show the text it returns, and end with
 /// [`finish`](Self::finish).
 #[derive(Debug)]
 pub struct TextStream<'t> {
@@ -17,32 +16,28 @@ pub struct TextStream<'t> {
 }
 
 impl<'t> TextStream<'t> {
-    /// A stream that ends before the first of the `stop` strings; an empty one is an error.
+    /// A stream that ends before the first of the `stop` strings. An empty stop string is an error.
     pub fn new(tokenizer: &'t Tokenizer, stop: &[String]) -> Result<Self, EngineError> {
         if stop.iter().any(String::is_empty) {
-            return Err(EngineError {
-                kind: EngineErrorKind::InvalidRequest,
-                message: "a stop string is empty".into(),
-                hint: Some("leave it out: an empty string is everywhere".into()),
-            });
+            return Err(EngineError::invalid_request("a stop string is empty")
+                .with_hint("leave it out: an empty string matches everywhere"));
         }
         Ok(Self { tokenizer, decoder: Utf8Decoder::default(), stop: StopScanner::new(stop) })
     }
 
-    /// The text that this id completes; empty for control tokens, while a character is open,
-    /// while a stop string is possible, and after one was found.
+    /// The text that this id completes; empty for control tokens, inside a character, while a stop
+    /// string is possible, and after one was found.
     pub fn push(&mut self, id: u32) -> String {
         let text = self.decoder.push(self.tokenizer.token_bytes(id));
         self.stop.push(&text)
     }
 
-    /// Whether a stop string came up. It and what follows it is not shown.
+    /// Whether a stop string was found. It and the text after it are not shown.
     pub fn is_stopped(&self) -> bool {
         self.stop.stopped
     }
 
-    /// The rest: what could have become a stop string, and U+FFFD for a character that was never
-    /// closed.
+    /// The rest: a possible start of a stop string, and U+FFFD for an incomplete character.
     pub fn finish(&mut self) -> String {
         let text = self.decoder.finish();
         let mut shown = self.stop.push(&text);
@@ -51,15 +46,15 @@ impl<'t> TextStream<'t> {
     }
 }
 
-/// UTF-8 in pieces. The whole of the output is `String::from_utf8_lossy` of the whole input.
+/// Decodes UTF-8 in pieces. The whole output is `String::from_utf8_lossy` of the whole input.
 #[derive(Debug, Default)]
 struct Utf8Decoder {
-    /// The bytes of a character that is still open; at most three.
+    /// The bytes of an incomplete character; at most three.
     open: Vec<u8>,
 }
 
 impl Utf8Decoder {
-    /// Every character that is complete; bytes that can't become one are U+FFFD at once.
+    /// Returns the complete characters; bytes that can't become one are U+FFFD at once.
     fn push(&mut self, bytes: &[u8]) -> String {
         self.open.extend_from_slice(bytes);
         let mut text = String::new();
@@ -88,17 +83,17 @@ impl Utf8Decoder {
         text
     }
 
-    /// U+FFFD for a character that is still open.
+    /// Returns U+FFFD for an incomplete character.
     fn finish(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.open)).into_owned()
     }
 }
 
-/// Finds the stop string that is complete first; of several that end together, the longest.
+/// Finds the stop string that ends first; of several that end together, the longest.
 #[derive(Debug)]
 struct StopScanner {
     stop: Vec<String>,
-    /// Text that is the beginning of a stop string.
+    /// Text that may be the start of a stop string.
     held: String,
     stopped: bool,
 }
@@ -108,13 +103,13 @@ impl StopScanner {
         Self { stop: stop.to_vec(), held: String::new(), stopped: false }
     }
 
-    /// The part of the text that can't belong to a stop string any more.
+    /// Returns the text that can no longer be part of a stop string.
     fn push(&mut self, text: &str) -> String {
         if self.stop.is_empty() {
             return text.to_owned();
         }
         let mut shown = String::new();
-        // Character by character, so that the result does not depend on the cuts.
+        // Character by character, so that the result does not depend on the pieces.
         for c in text.chars() {
             if self.stopped {
                 break;
@@ -133,7 +128,7 @@ impl StopScanner {
         shown
     }
 
-    /// Bytes of the longest end of `held` that a stop string begins with.
+    /// The length in bytes of the longest suffix of `held` that a stop string begins with.
     fn possible_beginning(&self) -> usize {
         self.held
             .char_indices()
@@ -161,7 +156,7 @@ mod tests {
         places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
     }
 
-    /// Bytes in which characters are often right, cut short, or followed by nonsense.
+    /// Bytes with valid, truncated and invalid characters.
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             any::<char>().prop_map(|c| c.to_string().into_bytes()),
@@ -185,14 +180,14 @@ mod tests {
             let mut text = String::new();
             for piece in pieces(&bytes, &cuts) {
                 text.push_str(&decoder.push(piece));
-                // Open is only what further bytes could still make a character of.
+                // Only bytes that could still become a character are held.
                 prop_assert!(decoder.open.len() < 4);
             }
             text.push_str(&decoder.finish());
             prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
         }
 
-        /// Against the plain definition: the match that ends first, the longest of those.
+        /// Compared with the plain definition: the match that ends first, the longest of those.
         #[test]
         fn stop_strings_do_not_depend_on_the_cuts(
             text in "[abc]{0,16}",
@@ -218,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_character_is_held_and_a_wrong_one_is_not() {
+    fn an_incomplete_character_is_held_and_an_invalid_one_is_not() {
         let mut decoder = Utf8Decoder::default();
         assert_eq!(decoder.push(&[0xf0, 0x9f]), "");
         assert_eq!(decoder.push(&[0x98]), "");

@@ -1,33 +1,32 @@
-//! A vocabulary as the model file brings it: tokens, their types, merges and the ids with a
-//! meaning. Checked here, before the tokenizer is built from it; what it does to text is decided
-//! in [`Tokenizer`](super::Tokenizer).
+//! A vocabulary as stored in the model file: tokens, their types, merges and named ids. Checked
+//! here, before the tokenizer is built from it; [`Tokenizer`](super::Tokenizer) decides what it
+//! does to text.
 
 use std::collections::{HashMap, HashSet};
 
-use super::stop;
 use crate::engine::model::{Metadata, ModelError};
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
-/// What `tokenizer.*` in a GGUF says, unchecked.
+/// The keys `tokenizer.*` of a GGUF, unchecked.
 ///
-/// The keys are those of the [GGUF specification]; each field names its own.
+/// Each field names its key in the [GGUF specification].
 ///
 /// [GGUF specification]: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vocabulary {
-    /// `general.name`: which model it is.
+    /// `general.name`: the name of the model.
     pub name: String,
     /// `tokenizer.ggml.model`: the algorithm.
     pub model: String,
-    /// `tokenizer.ggml.pre`: how text is cut before the merges.
+    /// `tokenizer.ggml.pre`: how text is split before the merges.
     pub pre: String,
     /// `tokenizer.ggml.tokens`: the text of each id, in the alphabet of the algorithm.
     pub tokens: Vec<String>,
-    /// `tokenizer.ggml.token_type`: one for each id; empty when absent, then all are normal.
+    /// `tokenizer.ggml.token_type`: one for each id; if empty, all are normal.
     pub types: Vec<i32>,
-    /// `tokenizer.ggml.scores`: how much each id is wanted; only `llama` has them.
+    /// `tokenizer.ggml.scores`: the preference for each id; only `llama` has them.
     pub scores: Vec<f32>,
-    /// `tokenizer.ggml.merges`: `left right`, the first the most wanted.
+    /// `tokenizer.ggml.merges`: `left right`, by falling preference.
     pub merges: Vec<String>,
     /// `tokenizer.ggml.bos_token_id`: the beginning of a sequence.
     pub bos: Option<u32>,
@@ -45,69 +44,55 @@ pub struct Vocabulary {
     pub fim_rep: Option<u32>,
     /// `tokenizer.ggml.fim_sep_token_id`.
     pub fim_sep: Option<u32>,
-    /// `tokenizer.ggml.add_bos_token`: whether every sequence begins with `bos`; absent, the
+    /// `tokenizer.ggml.add_bos_token`: whether every sequence begins with `bos`; if absent, the
     /// algorithm decides.
     pub add_bos: Option<bool>,
-    /// `tokenizer.ggml.add_eos_token`: whether every sequence ends with `eos`; absent means no.
+    /// `tokenizer.ggml.add_eos_token`: whether every sequence ends with `eos`; if absent, no.
     pub add_eos: Option<bool>,
-    /// `tokenizer.ggml.add_space_prefix`: whether `llama` puts a space before text; absent means
-    /// yes.
+    /// `tokenizer.ggml.add_space_prefix`: whether `llama` adds a space before text; if absent, yes.
     pub add_space_prefix: Option<bool>,
-    /// Keys with a value that would change the ids and is not followed.
-    pub unfollowed: Vec<String>,
+    /// Keys whose value would change the ids and is not supported.
+    pub unsupported_keys: Vec<String>,
     /// `tokenizer.chat_template`: Jinja source.
     pub chat_template: Option<String>,
 }
 
-/// The algorithms, in the order of messages.
+/// The supported algorithms, in the order of messages.
 const MODELS: [&str; 3] = ["gpt2", "llama", "gemma4"];
 
-/// Why a value of `tokenizer.ggml.model` that others know is not among them.
-const UNSUPPORTED: [(&str, &str); 5] = [
-    ("bert", "WordPiece is for models that embed text and generate none"),
-    ("t5", "SentencePiece unigram is for models with an encoder, which are not run"),
-    ("rwkv", "RWKV is not run"),
-    ("plamo2", "PLaMo-2 is not run"),
+/// Why known values of `tokenizer.ggml.model` are not supported.
+const UNSUPPORTED_MODELS: [(&str, &str); 5] = [
+    ("bert", "WordPiece is for models that embed text and do not generate it"),
+    ("t5", "SentencePiece unigram is for models with an encoder, which are not supported"),
+    ("rwkv", "RWKV is not supported"),
+    ("plamo2", "PLaMo-2 is not supported"),
     ("none", "the file has no vocabulary"),
 ];
 
-/// Keys that change the ids where they are set, and that no algorithm of [`MODELS`] has.
-const UNFOLLOWED: [&str; 3] = [
+/// Keys that change the ids if set, and that no algorithm of [`MODELS`] supports.
+const UNSUPPORTED_KEYS: [&str; 3] = [
     "tokenizer.ggml.remove_extra_whitespaces",
     "tokenizer.ggml.normalizer.lowercase",
     "tokenizer.ggml.normalizer.strip_accents",
 ];
 
-/// What a token is, by the numbers of `tokenizer.ggml.token_type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenType {
-    /// 1 and 5 (unused): ordinary text.
-    Normal,
-    /// 2 and 3: steers the model, and is never shown.
-    Control,
-    /// 4: added text that is never cut.
-    UserDefined,
-    /// 6: one byte, written `<0x0A>`.
-    Byte,
-}
-
 impl Vocabulary {
-    /// Takes the keys out of a model file. Fails only where a key has a value of another type;
-    /// everything else is left to [`check`](Self::check).
+    /// Reads the keys from a model file. Fails only if a key has another type;
+    /// [`check`](Self::check) does the rest.
     pub fn read(metadata: &Metadata<'_>) -> Result<Self, ModelError> {
         let strings = |key: &str| -> Result<Vec<String>, ModelError> {
             let values = metadata.get::<Vec<&str>>(key)?.unwrap_or_default();
             Ok(values.into_iter().map(str::to_owned).collect())
         };
         let id = |name: &str| metadata.get::<u32>(&format!("tokenizer.ggml.{name}_token_id"));
-        let mut unfollowed = Vec::new();
-        for key in UNFOLLOWED {
+        let mut unsupported_keys = Vec::new();
+        for key in UNSUPPORTED_KEYS {
             if metadata.get_or(key, false)? {
-                unfollowed.push(format!("{key} = true"));
+                unsupported_keys.push(format!("{key} = true"));
             }
         }
         let charsmap = "tokenizer.ggml.precompiled_charsmap";
-        unfollowed.extend(metadata.contains(charsmap).then(|| charsmap.to_owned()));
+        unsupported_keys.extend(metadata.contains(charsmap).then(|| charsmap.to_owned()));
         Ok(Self {
             name: metadata.get_or::<&str>("general.name", "")?.to_owned(),
             model: metadata.require::<&str>("tokenizer.ggml.model")?.to_owned(),
@@ -127,35 +112,36 @@ impl Vocabulary {
             add_bos: metadata.get("tokenizer.ggml.add_bos_token")?,
             add_eos: metadata.get("tokenizer.ggml.add_eos_token")?,
             add_space_prefix: metadata.get("tokenizer.ggml.add_space_prefix")?,
-            unfollowed,
+            unsupported_keys,
             chat_template: metadata.get::<&str>("tokenizer.chat_template")?.map(str::to_owned),
         })
     }
 
-    /// Checks everything that building and using a tokenizer relies on, but what only one
-    /// algorithm has.
+    /// Checks everything that a tokenizer relies on, except what only one algorithm has.
     pub(super) fn check(&self) -> Result<(), EngineError> {
         self.check_model()?;
-        if let Some(key) = self.unfollowed.first() {
-            return Err(EngineError {
-                kind: EngineErrorKind::UnsupportedModel,
-                message: format!("`{key}` is not followed with `{}`", self.model),
-                hint: Some("the ids would be wrong; convert the model again".into()),
-            });
+        if let Some(key) = self.unsupported_keys.first() {
+            return Err(EngineError::unsupported_model(format!(
+                "`{key}` is not supported with `{}`",
+                self.model
+            ))
+            .with_hint("the ids would be wrong; convert the model again"));
         }
         self.check_tokens()?;
         self.check_types()?;
         for (key, id) in self.named_ids() {
             if id.is_some_and(|id| id as usize >= self.tokens.len()) {
                 let (id, count) = (id.unwrap_or_default(), self.tokens.len());
-                return Err(invalid(format!("`{key}` is {id}, but there are {count} tokens")));
+                return Err(EngineError::invalid_model(format!(
+                    "`{key}` is {id}, but there are {count} tokens"
+                )));
             }
         }
         Ok(())
     }
 
-    /// The pairs of the merges, and their number of each token. Both sides and what they make
-    /// must be tokens, and no pair may stand there twice.
+    /// The pairs of the merges. Both sides and the result must be tokens, and each pair must be
+    /// unique.
     pub(super) fn pairs(&self) -> Result<Vec<(String, String)>, EngineError> {
         let tokens: HashSet<&str> = self.tokens.iter().map(String::as_str).collect();
         let mut seen = HashSet::with_capacity(self.merges.len());
@@ -164,29 +150,11 @@ impl Vocabulary {
             .enumerate()
             .map(|(at, merge)| {
                 if !seen.insert(merge.as_str()) {
-                    return Err(wrong_merge(at, merge, "it is there twice"));
+                    return Err(wrong_merge(at, merge, "it is a duplicate"));
                 }
                 pair(at, merge, &tokens)
             })
             .collect()
-    }
-
-    /// The type of an id that [`check`](Self::check) has seen.
-    pub(super) fn token_type(&self, id: usize) -> TokenType {
-        let by_text = self.tokens.get(id).and_then(|text| stop::type_by_text(self, text));
-        match (by_text, self.types.get(id)) {
-            (Some(by_text), _) => by_text,
-            (None, kind) => Self::type_by_number(kind),
-        }
-    }
-
-    fn type_by_number(kind: Option<&i32>) -> TokenType {
-        match kind {
-            Some(2 | 3) => TokenType::Control,
-            Some(4) => TokenType::UserDefined,
-            Some(6) => TokenType::Byte,
-            _ => TokenType::Normal,
-        }
     }
 
     fn check_model(&self) -> Result<(), EngineError> {
@@ -194,30 +162,29 @@ impl Vocabulary {
         if MODELS.contains(&model) {
             return Ok(());
         }
-        let known = UNSUPPORTED.iter().find(|(name, _)| *name == model);
+        let known = UNSUPPORTED_MODELS.iter().find(|(name, _)| *name == model);
         let message = known.map_or_else(
             || format!("unknown `tokenizer.ggml.model`: `{model}`"),
             |(_, why)| format!("`tokenizer.ggml.model` is `{model}`: {why}"),
         );
-        Err(EngineError {
-            kind: EngineErrorKind::UnsupportedModel,
-            message,
-            hint: Some(format!("expected one of: `{}`", MODELS.join("`, `"))),
-        })
+        Err(EngineError::unsupported_model(message)
+            .with_hint(format!("expected one of: `{}`", MODELS.join("`, `"))))
     }
 
-    /// Every token is there, is some text, and is there once.
+    /// Tokens must exist, be unique and not be empty.
     fn check_tokens(&self) -> Result<(), EngineError> {
         if self.tokens.is_empty() {
-            return Err(invalid("`tokenizer.ggml.tokens` is missing or empty".into()));
+            return Err(EngineError::invalid_model("`tokenizer.ggml.tokens` is missing or empty"));
         }
         let mut ids = HashMap::with_capacity(self.tokens.len());
         for (id, token) in self.tokens.iter().enumerate() {
             if token.is_empty() {
-                return Err(invalid(format!("token {id} of `tokenizer.ggml.tokens` is empty")));
+                return Err(EngineError::invalid_model(format!(
+                    "token {id} of `tokenizer.ggml.tokens` is empty"
+                )));
             }
             if let Some(first) = ids.insert(token.as_str(), id) {
-                return Err(invalid(format!(
+                return Err(EngineError::invalid_model(format!(
                     "`tokenizer.ggml.tokens` has `{token}` twice, as {first} and as {id}"
                 )));
             }
@@ -228,13 +195,13 @@ impl Vocabulary {
     fn check_types(&self) -> Result<(), EngineError> {
         let (types, tokens) = (self.types.len(), self.tokens.len());
         if types != 0 && types != tokens {
-            return Err(invalid(format!(
+            return Err(EngineError::invalid_model(format!(
                 "`tokenizer.ggml.token_type` has {types} entries, expected one for each of \
                  {tokens} tokens"
             )));
         }
         match self.types.iter().enumerate().find(|(_, kind)| !(1..=6).contains(*kind)) {
-            Some((id, kind)) => Err(invalid(format!(
+            Some((id, kind)) => Err(EngineError::invalid_model(format!(
                 "`tokenizer.ggml.token_type` of token {id} is {kind}, expected 1 to 6"
             ))),
             None => Ok(()),
@@ -268,15 +235,12 @@ fn pair(at: usize, merge: &str, tokens: &HashSet<&str>) -> Result<(String, Strin
 }
 
 fn wrong_merge(at: usize, merge: &str, why: &str) -> EngineError {
-    invalid(format!("merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"))
-}
-
-fn invalid(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::InvalidModel, message, hint: None }
+    EngineError::invalid_model(format!("merge {at} of `tokenizer.ggml.merges`, `{merge}`: {why}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::token_types::TokenType;
     use super::*;
 
     fn small() -> Vocabulary {
@@ -292,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_one_passes() {
+    fn a_valid_one_passes() {
         small().check().unwrap();
         assert_eq!(small().pairs().unwrap(), [("a".to_owned(), "b".to_owned())]);
         assert_eq!(small().token_type(0), TokenType::Control);
@@ -306,10 +270,13 @@ mod tests {
             (|v| v.model = "x".into(), "unknown `tokenizer.ggml.model`: `x`"),
             (
                 |v| v.model = "bert".into(),
-                "`tokenizer.ggml.model` is `bert`: WordPiece is for models that embed text and \
-                 generate none",
+                "`tokenizer.ggml.model` is `bert`: WordPiece is for models that embed text and do \
+                 not generate it",
             ),
-            (|v| v.unfollowed.push("some.key".into()), "`some.key` is not followed with `gpt2`"),
+            (
+                |v| v.unsupported_keys.push("some.key".into()),
+                "`some.key` is not supported with `gpt2`",
+            ),
             (|v| v.tokens[1].clear(), "token 1 of `tokenizer.ggml.tokens` is empty"),
             (
                 |v| v.fim_sep = Some(9),
@@ -317,7 +284,7 @@ mod tests {
             ),
             (
                 |v| v.merges.push("a b".into()),
-                "merge 1 of `tokenizer.ggml.merges`, `a b`: it is there twice",
+                "merge 1 of `tokenizer.ggml.merges`, `a b`: it is a duplicate",
             ),
             (|v| v.tokens.clear(), "`tokenizer.ggml.tokens` is missing or empty"),
             (|v| v.tokens[2] = "a".into(), "`tokenizer.ggml.tokens` has `a` twice, as 1 and as 2"),

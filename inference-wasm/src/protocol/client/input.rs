@@ -8,6 +8,7 @@ use super::device::{Battery, Capabilities};
 use super::model::{StorageTrouble, Stored, Versions};
 use super::reason::Reason;
 use crate::protocol::error::EngineErrorKind;
+use crate::protocol::loss::LossReason;
 use crate::protocol::request::GenerateRequest;
 use crate::protocol::result::FinishReason;
 
@@ -277,14 +278,4 @@ impl From<DeviceFailure> for Reason {
             DeviceFailure::BornLost => Self::BornLost,
         }
     }
-}
-
-/// `GPUDeviceLostInfo.reason`; a lost WebGL context is `unknown`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossReason {
-    /// The GPU process or the driver failed.
-    Unknown,
-    /// `destroy()` was called, though not by the client.
-    Destroyed,
 }

@@ -15,6 +15,7 @@ mod state;
 pub mod telemetry;
 mod tier;
 
+pub use super::loss::LossReason;
 pub use config::{
     Arm, Breaker, BreakerLimits, Breakers, Complexity, Config, Deadlines, Enrolment, Experiment,
     Preference, RecoveryLimits, RouterConfig, Start,
@@ -22,8 +23,7 @@ pub use config::{
 pub use device::{Battery, Capabilities, Connection, Form, FormHints};
 pub use effect::{Begin, Effect};
 pub use input::{
-    DeviceFailure, End, Generation, Input, LocalEvent, LossReason, Pressure, Request, ServerEvent,
-    Token,
+    DeviceFailure, End, Generation, Input, LocalEvent, Pressure, Request, ServerEvent, Token,
 };
 pub use model::{ModelVariant, Place, StorageTrouble, Stored, StoredShard, Versions};
 pub use mutant::ClientFault;

@@ -1,10 +1,10 @@
 //! Activations as integers: blocks of 32 with one scale, made once for each row.
 //!
-//! The shape is that of ggml's `block_q8_1` (`quantize_row_q8_1_ref` in `ggml-quants.c`), with 16
-//! bits in place of 8. The vector instruction multiplies 16 by 16 bits whatever the numbers are,
-//! so the wider ones cost nothing and take two and a half orders of magnitude off the error:
-//! with 8 bits, the rounding of activations alone moves the logits of a 4-bit model by more than
-//! half a unit, enough to turn a near tie into another sentence.
+//! The layout is that of ggml's `block_q8_1` (`quantize_row_q8_1_ref` in `ggml-quants.c`), with 16
+//! bits in place of 8. The vector instruction multiplies 16 by 16 bits anyway, so the wider
+//! integers cost nothing and reduce the error by two and a half orders of magnitude: with 8 bits,
+//! rounding activations alone moves the logits of a 4-bit model by more than half a unit, enough to
+//! turn a near tie into another sentence.
 
 use crate::engine::lanes::{F32x4, I16x8, I32x4, MULTIPLIES_BYTES};
 
@@ -16,20 +16,20 @@ pub(crate) const BLOCK: usize = 32;
 pub(crate) struct Activations {
     /// From −32639 to 32639.
     pub(crate) q: [[i16; 8]; 4],
-    /// `q` as bytes, once or not at all.
+    /// `q` as bytes; empty in builds that don't use them.
     pub(crate) bytes: [Bytes; BYTES_KEPT],
     /// The greatest magnitude divided by 32639.
     pub(crate) scale: f32,
     /// `scale · Σ q`, for formats with a least value.
     pub(crate) sum: f32,
-    /// The same of the first 16 and of the last.
+    /// The same for the first 16 and for the last.
     pub(crate) sums: [f32; 2],
 }
 
-/// Whether this build needs the integers as bytes. Tests do, to hold one against the other.
+/// 1 if this build needs the integers as bytes. Tests do, to compare both ways.
 const BYTES_KEPT: usize = (MULTIPLIES_BYTES || cfg!(test)) as usize;
 
-/// Integers as two bytes with signs, `256 · high + low`, for dot products of bytes.
+/// Integers as two signed bytes, `256 · high + low`, for dot products of bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bytes {
     pub(crate) high: [[i8; 16]; 2],
@@ -38,10 +38,10 @@ pub(crate) struct Bytes {
     pub(crate) sum: i32,
 }
 
-/// The greatest integer: 256 · 127 + 127, the most that two bytes with signs make.
+/// The greatest integer, 256 · 127 + 127: the greatest that two signed bytes make.
 pub(crate) const GREATEST: f32 = 32_639.0;
 
-/// Adding and subtracting this rounds an `f32` of less than 2²² to an integer, ties to even.
+/// Adding and subtracting this rounds an `f32` below 2²² to an integer, ties to even.
 const ROUND: f32 = 12_582_912.0;
 
 /// Quantizes a row; its length is a multiple of 32. Appends to `blocks`.
@@ -56,7 +56,7 @@ fn quantize(values: &[f32; BLOCK]) -> Activations {
     for four in fours {
         let four = F32x4::load(four);
         greatest = greatest.if_less(four.abs(), four.abs(), greatest);
-        // NaN if any value is NaN or infinite, and zero otherwise: a comparison would hide a NaN.
+        // NaN if any value is NaN or infinite, otherwise zero: a comparison would hide a NaN.
         poison = poison.add(four.mul(F32x4::ZERO));
     }
     let greatest = greatest.greatest();
@@ -91,7 +91,7 @@ impl Bytes {
         let high = bytes.high.as_flattened_mut().iter_mut();
         let halves = high.zip(bytes.low.as_flattened_mut());
         for ((high, low), &q) in halves.zip(q.as_flattened()) {
-            // To the nearest multiple of 256, so that what is left has a sign, too.
+            // To the nearest multiple of 256, so that the remainder is a signed byte.
             *high = (q.wrapping_add(128) >> 8) as i8;
             *low = q as i8;
             bytes.sum += i32::from(q);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_number_poisons_the_block() {
+    fn a_value_that_is_not_finite_poisons_the_block() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut values = [1.0; BLOCK];
             values[17] = bad;

@@ -1,21 +1,21 @@
 //! Keys and values of a layer, in the order in which attention reads them.
 //!
-//! Keys lie four positions together, so that a vector holds the same float of four keys; values
-//! lie position by position. Either as `f32` or in half precision, which halves the memory and is
-//! widened again when it is read.
+//! Keys are stored four positions together, so that a vector holds the same float of four keys;
+//! values are stored position by position. Both are either `f32` or half precision, which halves
+//! the memory and is widened when it is read.
 
-use crate::engine::backend::zeros;
 use crate::engine::lanes::F32x4;
+use crate::engine::memory::zeros;
 use crate::protocol::{CacheType, EngineError};
 
-/// Positions that attention looks at together; room is made for a multiple of them.
+/// Positions that attention reads together; capacity is a multiple of them.
 pub(crate) const POSITIONS: usize = 8;
 
-/// A number of the cache, as it is stored.
+/// A stored number of the cache.
 pub(super) trait Stored: Copy + Default {
-    /// Four of them, widened.
+    /// Widens four of them.
     fn widen(four: &[Self; 4]) -> F32x4;
-    /// The nearest to a float.
+    /// Rounds a float to the nearest.
     fn of(value: f32) -> Self;
 }
 
@@ -46,12 +46,10 @@ impl Stored for u16 {
 #[derive(Debug)]
 pub struct Cache(pub(super) Layout);
 
-/// What they are stored as.
+/// The number type.
 #[derive(Debug)]
 pub(super) enum Layout {
-    /// In `f32`.
     F32(Rows<f32>),
-    /// In half precision.
     F16(Rows<u16>),
 }
 
@@ -67,7 +65,6 @@ pub(super) struct Rows<T> {
 }
 
 impl Cache {
-    /// An empty cache.
     pub(crate) fn new(
         positions: usize,
         width: usize,
@@ -81,7 +78,6 @@ impl Cache {
         }))
     }
 
-    /// Bytes that it holds.
     pub(crate) fn bytes(&self) -> usize {
         match &self.0 {
             Layout::F32(rows) => size_of_val(&*rows.keys) + size_of_val(&*rows.values),

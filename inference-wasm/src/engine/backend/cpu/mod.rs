@@ -1,19 +1,19 @@
 //! Backends `wasm` and `cpu`: the same kernels, in a page and natively.
 //!
-//! Weights stay as they are stored, in the bytes of the file; activations are quantized once for
-//! each row, and matrix products run on integers. Formats of plain floats are multiplied by plain
-//! floats. Products are cut into ranges of outputs, which a [`Team`] shares.
+//! Weights stay as stored, in the bytes of the file; activations are quantized once for each row,
+//! and matrix products run on integers. Formats of plain floats are multiplied as floats. Products
+//! are cut into ranges of outputs, which a [`ThreadPool`] shares.
 
-pub(crate) mod activation;
+mod activation;
 mod attention;
 mod cache;
-#[cfg(feature = "threads")]
-mod crew;
-mod gate;
-pub(crate) mod product;
-mod team;
+mod gated;
+mod product;
 mod tensor;
+mod thread_pool;
 mod weight;
+#[cfg(feature = "threads")]
+mod workers;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -21,58 +21,59 @@ use std::sync::{Mutex, PoisonError};
 
 use attention::Piece;
 use cache::Cache;
-use gate::let_through;
-use team::Team;
+use gated::apply_gate;
+use product::{Kernel, WIDTH};
 use tensor::Tensor;
+use thread_pool::ThreadPool;
 use weight::Weight;
 
-use super::{Activation, Backend, Counters, Heads, ModelBytes, Rotary, RotaryPairs, zeros};
+use super::{Backend, Counters, Heads, ModelBytes, Rotary};
 use crate::engine::lanes::{F32x4, dot, padded};
-use crate::engine::model::TensorInfo;
+use crate::engine::memory::zeros;
+use crate::engine::model::{Activation, RotaryPairs, TensorInfo};
 use crate::protocol::{BackendName, CacheType, EngineError};
 
-/// The kernels' backend.
+/// The fewest multiplications that are worth handing to a thread: some microseconds of work,
+/// several times the cost of handing over.
+const PART_PRODUCTS: usize = 65_536;
+
+/// The backend of the CPU kernels.
 #[derive(Debug, Default)]
 pub struct Cpu {
     counters: Counters,
-    team: Team,
+    pool: ThreadPool,
     /// Attention's scratch, one for each thread.
     scores: Vec<Mutex<Vec<f32>>>,
-    /// A vector of weights as floats, while it is used.
+    /// Scratch: a vector of weights as floats.
     factors: Vec<f32>,
-    /// A product of several rows in the parts that threads have written.
+    /// Scratch: a product of several rows, in the parts that threads have written.
     parts: Vec<f32>,
 }
 
 impl Cpu {
-    /// A backend that computes on so many threads, the calling one included; fails with
-    /// `backend-unavailable` if there can't be that many.
+    /// A backend that computes on `threads` threads, including the calling one; fails with
+    /// `backend-unavailable` if it can't have that many.
     pub fn new(threads: usize) -> Result<Self, EngineError> {
-        Ok(Self { team: Team::new(threads)?, ..Self::default() })
+        Ok(Self { pool: ThreadPool::new(threads)?, ..Self::default() })
     }
-}
 
-/// The least number of products that a part of a matrix is worth a thread's attention for: some
-/// microseconds of work, several times what handing it over takes.
-const PART_PRODUCTS: usize = 65_536;
-
-impl Cpu {
-    /// Outputs of a part of a product of several rows, where one output takes `products`: small
-    /// enough that threads finish together, and a multiple of what kernels do at a time.
+    /// Outputs per part of a product of several rows, where one output takes `products`
+    /// multiplications: few enough that threads finish together, and a multiple of what kernels do
+    /// at a time.
     fn part_of_batch(&self, products: usize, outputs: usize) -> usize {
-        if self.team.threads() == 1 {
+        if self.pool.threads() == 1 {
             return outputs;
         }
-        // As many parts for each thread, or one would wait for the other's last.
-        let each = (products * outputs / self.team.threads() / PART_PRODUCTS).clamp(1, 8);
-        outputs.div_ceil(each * self.team.threads()).next_multiple_of(product::WIDTH)
+        // The same number of parts for each thread, or one would wait for another's last part.
+        let each = (products * outputs / self.pool.threads() / PART_PRODUCTS).clamp(1, 8);
+        outputs.div_ceil(each * self.pool.threads()).next_multiple_of(WIDTH)
     }
 }
 
-/// Outputs of a part of a product of one row: one part for each thread. With smaller ones, each would
-/// wait for memory at its start, for nothing is fetched ahead by then.
+/// Outputs per part of a product of one row: one part for each thread. Smaller parts would each
+/// wait for memory at their start, before anything is prefetched.
 fn part_of_row(threads: usize, outputs: usize) -> usize {
-    outputs.div_ceil(threads).next_multiple_of(product::WIDTH)
+    outputs.div_ceil(threads).next_multiple_of(WIDTH)
 }
 
 impl Backend for Cpu {
@@ -85,7 +86,7 @@ impl Backend for Cpu {
     }
 
     fn threads(&self) -> u32 {
-        self.team.worked()
+        self.pool.threads_used()
     }
 
     fn counters(&self) -> Counters {
@@ -98,6 +99,7 @@ impl Backend for Cpu {
             file: ModelBytes::clone(file),
             bytes: tensor.bytes.clone(),
             format: tensor.format,
+            kernel: Kernel::of(tensor.format)?,
             rows: tensor.rows(),
             columns: tensor.columns(),
         })
@@ -121,7 +123,7 @@ impl Backend for Cpu {
     ) -> Result<Cache, EngineError> {
         let cache = Cache::new(positions, width, cache_type)?;
         self.counters.cache_bytes += cache.bytes() as u64;
-        self.scores.resize_with(self.team.threads(), Mutex::default);
+        self.scores.resize_with(self.pool.threads(), Mutex::default);
         for scores in &mut self.scores {
             let scores = scores.get_mut().unwrap_or_else(PoisonError::into_inner);
             if scores.len() < attention::scratch(positions) {
@@ -153,7 +155,7 @@ impl Backend for Cpu {
         }
     }
 
-    fn rms_norm_heads(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
+    fn rms_norm_in_place(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
         let factors = scale.floats(&mut self.factors);
         for head in x.write().chunks_exact_mut(factors.len()) {
             let inverse = 1.0 / (dot(head, head) / head.len() as f32 + epsilon).sqrt();
@@ -179,12 +181,13 @@ impl Backend for Cpu {
         if part >= outputs {
             return multiply(0, out);
         }
-        // Each part is `[rows × its outputs]`; one after another, and then row by row.
+        // Each part is `[rows × its outputs]`; the parts are computed one after another, then
+        // copied row by row.
         self.parts.resize(rows * outputs, 0.0);
         let parts = self.parts.chunks_mut(part * rows).enumerate();
-        self.team.share(parts, |_, (index, out)| multiply(index * part, out));
+        self.pool.for_each(parts, |_, (index, out)| multiply(index * part, out));
         let parts = self.parts.as_slice();
-        self.team.share(out.chunks_exact_mut(outputs).enumerate(), |_, (row, out)| {
+        self.pool.for_each(out.chunks_exact_mut(outputs).enumerate(), |_, (row, out)| {
             for (values, out) in parts.chunks(part * rows).zip(out.chunks_mut(part)) {
                 out.copy_from_slice(&values[row * out.len()..][..out.len()]);
             }
@@ -204,13 +207,13 @@ impl Backend for Cpu {
         self.counters.kernel_calls += N as u64;
         let integers = x.integers_for(matrices);
         let (values, integers) = (x.values.as_slice(), integers.as_slice());
-        let threads = self.team.threads();
+        let threads = self.pool.threads();
         let parts = products.flat_map(|(matrix, out)| {
             let part = part_of_row(threads, matrix.rows);
             let parts = out.resize(1).chunks_mut(part).enumerate();
             parts.map(move |(index, out)| (matrix, index * part, out))
         });
-        self.team.share(parts, |_, (matrix, first, out)| {
+        self.pool.for_each(parts, |_, (matrix, first, out)| {
             matrix.multiply(first, values, integers, 1, out);
         });
     }
@@ -228,17 +231,17 @@ impl Backend for Cpu {
             self.matmul(up, x, ups);
             let ups = ups.values.chunks_exact(outputs);
             let rows = gates.write().chunks_exact_mut(outputs).zip(ups);
-            return self.team.share(rows, |_, (gates, ups)| let_through(gates, ups, activation));
+            return self.pool.for_each(rows, |_, (gates, ups)| apply_gate(gates, ups, activation));
         }
         self.counters.kernel_calls += 2;
         let integers = x.integers_for([gate, up]);
         let (values, integers) = (x.values.as_slice(), integers.as_slice());
-        let part = part_of_row(self.team.threads(), outputs);
+        let part = part_of_row(self.pool.threads(), outputs);
         let (gates, ups) = (gates.resize(1).chunks_mut(part), ups.resize(1).chunks_mut(part));
-        self.team.share(gates.zip(ups).enumerate(), |_, (index, (gates, ups))| {
+        self.pool.for_each(gates.zip(ups).enumerate(), |_, (index, (gates, ups))| {
             gate.multiply(index * part, values, integers, 1, gates);
             up.multiply(index * part, values, integers, 1, ups);
-            let_through(gates, ups, activation);
+            apply_gate(gates, ups, activation);
         });
     }
 
@@ -261,13 +264,13 @@ impl Backend for Cpu {
                     RotaryPairs::Interleaved => {
                         for (pair, angle) in rotated.as_chunks_mut::<2>().0.iter_mut().zip(angles) {
                             let [a, b] = pair;
-                            turn(a, b, *angle);
+                            rotate(a, b, *angle);
                         }
                     }
                     RotaryPairs::Halves => {
                         let (first, second) = rotated.split_at_mut(angles.len());
                         for ((a, b), angle) in first.iter_mut().zip(second).zip(angles) {
-                            turn(a, b, *angle);
+                            rotate(a, b, *angle);
                         }
                     }
                 }
@@ -281,35 +284,35 @@ impl Backend for Cpu {
 
     fn attention(&mut self, queries: &Tensor, cache: &Cache, heads: Heads, out: &mut Tensor) {
         let (rows, columns) = (queries.rows(), queries.columns);
-        let (team, scores, queries) = (&self.team, &self.scores, queries.values.as_slice());
+        let (pool, scores, queries) = (&self.pool, &self.scores, queries.values.as_slice());
         let out = out.resize(rows);
         let attend = |number: usize, piece: Piece<'_>| {
             let mut scratch = scores[number].lock().unwrap_or_else(PoisonError::into_inner);
             attention::attend(queries, cache, &heads, piece, &mut scratch);
         };
         let positions: usize = (0..rows).map(|row| heads.visible(row).len()).sum();
-        if team.threads() == 1 || positions * columns < PART_PRODUCTS {
+        if pool.threads() == 1 || positions * columns < PART_PRODUCTS {
             return attend(0, Piece { rows: 0..rows, heads: 0..heads.queries, out });
         }
         if rows == 1 {
-            let part = heads.queries.div_ceil(team.threads());
+            let part = heads.queries.div_ceil(pool.threads());
             let pieces = out.chunks_mut(part * heads.size).enumerate();
             let pieces = pieces.map(|(index, out)| {
                 let first = index * part;
                 Piece { rows: 0..1, heads: first..first + out.len() / heads.size, out }
             });
-            return team.share(pieces, attend);
+            return pool.for_each(pieces, attend);
         }
         let pieces = out.chunks_mut(attention::ROWS * columns).enumerate();
         let pieces = pieces.map(|(index, out)| {
             let first = index * attention::ROWS;
             Piece { rows: first..first + out.len() / columns, heads: 0..heads.queries, out }
         });
-        team.share(pieces, attend);
+        pool.for_each(pieces, attend);
     }
 
     fn gated(&mut self, gate: &mut Tensor, up: &Tensor, activation: Activation) {
-        let_through(gate.write(), &up.values, activation);
+        apply_gate(gate.write(), &up.values, activation);
     }
 
     fn scale(&mut self, x: &mut Tensor, factor: f32) {
@@ -347,8 +350,8 @@ impl Backend for Cpu {
     }
 }
 
-/// Turns a pair by an angle, given as cosine and sine.
-fn turn(a: &mut f32, b: &mut f32, [cos, sin]: [f32; 2]) {
+/// Rotates a pair by an angle, given as cosine and sine.
+fn rotate(a: &mut f32, b: &mut f32, [cos, sin]: [f32; 2]) {
     (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
 }
 

@@ -5,7 +5,7 @@ use std::cell::{Ref, RefCell};
 use super::activation::{self, Activations};
 use super::weight::Weight;
 
-/// `[rows × columns]` in row order, and the same as integers once a product has needed it.
+/// `[rows × columns]` in row order, and the same as integers once a product has needed them.
 #[derive(Debug)]
 pub struct Tensor {
     pub(super) columns: usize,
@@ -14,13 +14,13 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// The integers, where formats need them: made if they aren't there yet.
+    /// The integers, made now if one of the weights needs them and they are missing.
     pub(super) fn integers_for<const N: usize>(
         &self,
         weights: [&Weight; N],
     ) -> Ref<'_, Vec<Activations>> {
         let mut integers = self.integers.borrow_mut();
-        if integers.is_empty() && weights.iter().any(|weight| weight.is_of_blocks()) {
+        if integers.is_empty() && weights.iter().any(|weight| weight.is_in_blocks()) {
             for row in self.values.chunks_exact(self.columns) {
                 activation::quantize_row(row, &mut integers);
             }
@@ -37,7 +37,7 @@ impl Tensor {
         &self.values[row * self.columns..(row + 1) * self.columns]
     }
 
-    /// All values, to be written: forgets the integers.
+    /// All values, for writing: discards the integers.
     pub(super) fn write(&mut self) -> &mut [f32] {
         self.integers.get_mut().clear();
         &mut self.values

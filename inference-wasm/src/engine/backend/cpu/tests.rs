@@ -1,4 +1,4 @@
-//! The kernels against sums in `f64` over dequantized weights, with the bound that rounding
+//! The kernels compared with sums in `f64` over dequantized weights, with the bound that rounding
 //! activations to 16 bits allows and no more.
 
 use proptest::prelude::*;
@@ -26,8 +26,8 @@ fn weight(
     (ModelBytes::new(bytes), tensor)
 }
 
-/// Where a block has its scale in half precision, and where its least value or the scale of those;
-/// in bytes from its start. The rest are integers, which may be any bits.
+/// The offsets in a block of its half-precision scale, and of its least value or the scale of least
+/// values. The rest are integers, which may be any bits.
 fn halves(format: &Format) -> (Option<usize>, Option<usize>) {
     match format.name {
         "Q4_1" | "Q5_1" | "Q4_K" | "Q5_K" => (Some(0), Some(2)),
@@ -68,11 +68,11 @@ fn bytes(format: &Format, rows: usize, columns: usize, mut next: impl FnMut() ->
     bytes
 }
 
-/// Holds products of the kernels against sums in `f64` over dequantized weights.
+/// Compares products of the kernels with sums in `f64` over dequantized weights.
 ///
-/// What may differ: an activation is rounded to a step of its group's greatest value over 32639,
-/// so by half of that; and sums are in `f32`. A weight is the sum of a part with the scale and of
-/// a least value, which may cancel, so for the second the two count apart.
+/// Two things may differ: an activation is rounded to a step of its group's greatest value over
+/// 32639, so by at most half of that; and sums are in `f32`. A weight is the sum of a part with the
+/// scale and of a least value, which may cancel, so in the second term both count separately.
 fn check(format: &'static Format, bytes: Vec<u8>, columns: usize, x: &[f32]) -> Result<(), String> {
     let outputs = bytes.len() / format.block_bytes * format.block_weights / columns;
     let mut dense = vec![0.0; outputs * columns];
@@ -148,7 +148,7 @@ proptest! {
         prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
     }
 
-    /// A token gives the same bits alone, in a tile of four, and in what is left over.
+    /// A token gives the same bits alone, in a tile of four, and in the remainder.
     #[test]
     fn a_row_does_not_depend_on_its_neighbours(
         format in prop::sample::select(FORMATS.to_vec()),
@@ -175,7 +175,7 @@ proptest! {
 }
 
 /// Blocks at the ends of the range: every integer the least or the greatest, with the greatest
-/// sub-scales, and the activations all at full scale.
+/// sub-scales, and all activations at full scale.
 #[test]
 fn extreme_blocks_do_not_overflow() {
     for format in FORMATS.into_iter().filter(|format| format.block_weights > 1) {
@@ -199,7 +199,7 @@ fn extreme_blocks_do_not_overflow() {
     }
 }
 
-/// The edge of what eight products in a lane may come to: −32 · −128 in every place of `Q6_K`.
+/// The limit of eight products in a lane: −32 · −128 in every place of `Q6_K`.
 #[test]
 fn the_greatest_integers_sum_without_overflow() {
     let format = Format::of(14).unwrap();
@@ -228,7 +228,7 @@ fn rows_of_floats_may_have_any_length() {
 }
 
 #[test]
-fn a_team_is_refused_where_there_can_be_none() {
+fn an_unavailable_number_of_threads_is_refused() {
     for threads in if cfg!(feature = "threads") { vec![0, 65] } else { vec![0, 2, 65] } {
         let error = Cpu::new(threads).unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::BackendUnavailable, "{threads}");
@@ -237,8 +237,8 @@ fn a_team_is_refused_where_there_can_be_none() {
     assert_eq!(Cpu::new(1).unwrap().threads(), 1);
 }
 
-/// Products large enough to be shared, with one row and with several, by all outputs and by a
-/// number of them that no part divides.
+/// Products large enough to be shared, of one row and of several, of all outputs and of a number
+/// that no part divides.
 #[cfg(feature = "threads")]
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
@@ -261,9 +261,9 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
-/// Three products of one `x`, and a gated pair: each as if it were alone.
+/// Three products of one `x`, and a gated pair: each as if computed alone.
 #[test]
-fn products_together_have_the_bits_of_products_apart() {
+fn joint_products_have_the_bits_of_separate_ones() {
     let (columns, outputs) = (256, 203);
     let mut state = 1_u8;
     let mut made = |format| {

@@ -1,14 +1,14 @@
-//! Weights where they are: in the bytes of the file.
+//! Weights, in place in the bytes of the file.
 //!
-//! Owns how a stored matrix or vector is read, and how parts of a matrix are multiplied. Which parts
-//! there are, and who takes which, is for the backend.
+//! Owns reading a stored matrix or vector, and multiplying parts of a matrix. The backend decides
+//! on the parts and their threads.
 
 use std::ops::Range;
 
 use super::activation::{self, Activations};
-use super::product::{BlockJob, FloatJob};
+use super::product::{BlockJob, FloatJob, Kernel};
 use crate::engine::backend::ModelBytes;
-use crate::engine::quant::{Format, Kernel};
+use crate::engine::quant::Format;
 
 /// Weights as the file stores them.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct Weight {
     pub(super) file: ModelBytes,
     pub(super) bytes: Range<usize>,
     pub(super) format: &'static Format,
+    pub(super) kernel: Kernel,
     pub(super) rows: usize,
     pub(super) columns: usize,
 }
@@ -29,7 +30,7 @@ impl Weight {
         self.columns / self.format.block_weights * self.format.block_bytes
     }
 
-    /// A vector as floats.
+    /// Reads a vector as floats.
     pub(super) fn floats<'a>(&self, into: &'a mut Vec<f32>) -> &'a [f32] {
         into.resize(self.columns, 0.0);
         (self.format.dequantize)(self.bytes(), into);
@@ -37,12 +38,12 @@ impl Weight {
     }
 
     /// Whether it is multiplied by the integers of activations.
-    pub(super) fn is_of_blocks(&self) -> bool {
-        matches!(self.format.kernel, Kernel::Blocks(_))
+    pub(super) fn is_in_blocks(&self) -> bool {
+        matches!(self.kernel, Kernel::Blocks(_))
     }
 
-    /// Multiplies some rows of the matrix, from `first` on, with all rows of `x`:
-    /// `[rows × outputs]`, as many outputs as `out` has room for.
+    /// Multiplies rows of the matrix, from `first` on, with all rows of `x`: `[rows × outputs]`, as
+    /// many outputs as `out` has room for.
     pub(super) fn multiply(
         &self,
         first: usize,
@@ -53,7 +54,7 @@ impl Weight {
     ) {
         let (columns, outputs) = (self.columns, out.len() / rows);
         let weights = &self.bytes()[first * self.row_bytes()..][..outputs * self.row_bytes()];
-        match self.format.kernel {
+        match self.kernel {
             Kernel::Blocks(multiply) => {
                 let row_groups = columns / activation::BLOCK;
                 multiply(BlockJob { weights, x: integers, row_groups, out, outputs });

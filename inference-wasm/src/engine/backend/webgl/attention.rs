@@ -1,33 +1,13 @@
-//! Attention: a pass for the scores, and one for their softmax and the sum of the values.
+//! Attention: one pass for the scores, and one for their softmax and the sum of the values.
 
-use super::device::{Device, Number, Pass};
+use super::device::Pass;
 use super::layout::Shape;
-use super::ops::Webgl;
+use super::passes::Webgl;
+use super::program::Number;
 use super::shader::Shader;
-use super::tensor::{Cache, Tensor};
-use crate::engine::backend::{CHUNK_ROWS, Heads};
+use super::tensor::{Cache, Scores, Tensor};
+use crate::engine::backend::Heads;
 use crate::protocol::EngineError;
-
-/// Most floats of scores that are kept, 64 MiB: a long prompt is attended to in fewer rows at a
-/// time.
-const MOST_SCORES: usize = 1 << 24;
-
-/// Scratch for scores.
-pub(super) struct Scores {
-    tensor: Tensor,
-    /// Rows of queries that it has room for, each with all heads.
-    rows: usize,
-    /// What it was made for: heads, and positions of the cache.
-    made_for: (usize, usize),
-}
-
-impl Scores {
-    fn new(device: &mut Device, heads: usize, positions: usize) -> Result<Self, EngineError> {
-        let rows = (MOST_SCORES / (heads * positions).max(1)).clamp(1, CHUNK_ROWS);
-        let tensor = Tensor::new(device, rows * heads, positions)?;
-        Ok(Self { tensor, rows, made_for: (heads, positions) })
-    }
-}
 
 impl Webgl {
     pub(super) fn attend(
@@ -59,7 +39,7 @@ impl Webgl {
         scores: &Scores,
         out: &Tensor,
     ) {
-        // Only as many columns as there are positions, in the scratch that has room for more.
+        // Only as many columns as positions; the scratch has room for more.
         let positions = heads.first + row_first + rows;
         let score_shape = scores.tensor.shape.with_columns(positions);
         let window = heads.window.unwrap_or(positions).min(positions);

@@ -1,18 +1,18 @@
-//! The most likely tokens: the greatest of each slice of a row is found where the row is, and the
-//! few of them are read.
+//! The most likely token: the GPU finds the greatest value of each slice of a row, and only those
+//! are read.
 
-use super::device::Number;
-use super::ops::Webgl;
+use super::passes::Webgl;
+use super::program::Number;
 use super::shader::Shader;
 use super::tensor::Tensor;
 use crate::engine::backend::Candidate;
 use crate::protocol::EngineError;
 
-/// Slices of a row; a fragment for each.
+/// Slices of a row; one fragment for each.
 const SLICES: usize = 64;
 
 impl Webgl {
-    /// The `count` greatest values of a row, in their order.
+    /// Returns the `count` greatest values of a row, in their order.
     pub(super) fn find_best(
         &mut self,
         x: &Tensor,
@@ -21,7 +21,7 @@ impl Webgl {
         if count == 1 {
             return Ok(self.greatest(x)?.into_iter().collect());
         }
-        // Finding many takes as many passes, reading the row takes one.
+        // Finding several takes as many passes; reading the row takes one.
         let mut row = Vec::new();
         self.read_rows(x, 1, &mut row)?;
         let mut candidates: Vec<Candidate> =
@@ -48,7 +48,7 @@ impl Webgl {
         let read = self.read_rows(&found, 1, &mut slices);
         self.found = Some(found);
         read?;
-        // Numbers below 2²⁴ are exact in f32, and no vocabulary has more tokens.
+        // Integers below 2²⁴ are exact in f32, and no vocabulary has more tokens.
         let candidates = slices.chunks_exact(4).take(texels.div_ceil(slice)).map(|slice| {
             if slice[2] >= 0.0 {
                 Candidate { id: slice[2] as u32, logit: f32::NAN }

@@ -1,6 +1,6 @@
-//! Getting a WebGL2 context that computes right, or the reason why there is none.
+//! Opens a WebGL2 context that computes correctly, or reports why there is none.
 //!
-//! What the passes take for granted is drawn once and compared bit by bit, rather than believed.
+//! The assumptions of the passes are checked by drawing them once and comparing bit by bit.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,9 +14,11 @@ use web_sys::{
     Document, Event, EventTarget, HtmlCanvasElement, OffscreenCanvas, WebGl2RenderingContext as Gl,
 };
 
-use super::device::{Device, Pass, Texels, unexpected};
+use super::device::{Device, Pass};
+use super::errors::unexpected;
 use super::layout::Rectangle;
 use super::shader::Shader;
+use super::texture::Texels;
 use crate::engine::backend::Adapter;
 use crate::protocol::EngineError;
 use crate::protocol::adapter::is_software;
@@ -24,7 +26,7 @@ use crate::protocol::adapter::is_software;
 /// `UNMASKED_RENDERER_WEBGL` of `WEBGL_debug_renderer_info`.
 const UNMASKED_RENDERER: u32 = 0x9246;
 
-/// Limits that tell adapters apart.
+/// Limits that distinguish adapters.
 const LIMITS: [(&str, u32); 7] = [
     ("max-color-attachments", Gl::MAX_COLOR_ATTACHMENTS),
     ("max-draw-buffers", Gl::MAX_DRAW_BUFFERS),
@@ -35,7 +37,7 @@ const LIMITS: [(&str, u32); 7] = [
     ("max-uniform-block-size", Gl::MAX_UNIFORM_BLOCK_SIZE),
 ];
 
-/// A listener for one event of a canvas; removed with it.
+/// A listener for one event of a canvas; removed on drop.
 pub(super) struct Listener {
     target: EventTarget,
     name: &'static str,
@@ -43,7 +45,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Keeps the last message that came with the event.
+    /// Keeps the message of the last event.
     fn new(target: &EventTarget, name: &'static str, into: Rc<RefCell<Option<String>>>) -> Self {
         let closure = Closure::new(move |event: Event| {
             let message = Reflect::get(&event, &"statusMessage".into()).ok();
@@ -63,12 +65,12 @@ impl Drop for Listener {
     }
 }
 
-/// A device on a canvas of its own.
+/// Opens a device on a canvas of its own.
 pub(super) fn open() -> Result<(Device, Listener, Adapter), EngineError> {
     let (canvas, gl) = context()?;
     // Makes RGBA32F and RGBA16F drawable.
     if gl.get_extension("EXT_color_buffer_float").ok().flatten().is_none() {
-        let message = "there is no EXT_color_buffer_float: nothing can be drawn to float textures";
+        let message = "EXT_color_buffer_float is missing: nothing can be drawn to float textures";
         return Err(unexpected(message));
     }
     let precision = gl.get_shader_precision_format(Gl::FRAGMENT_SHADER, Gl::HIGH_FLOAT);
@@ -107,7 +109,8 @@ fn document() -> Option<Document> {
     document.dyn_into().ok()
 }
 
-/// Canvases that nobody sees. A worker has but the first; a browser may have none for it.
+/// Canvases that are never shown. A worker can have only the first; some browsers don't have even
+/// that.
 fn canvases() -> impl Iterator<Item = EventTarget> {
     let offscreen = OffscreenCanvas::new(1, 1).ok().map(EventTarget::from);
     let element = document().and_then(|document| document.create_element("canvas").ok());
@@ -131,7 +134,7 @@ fn context_of(canvas: &EventTarget) -> Result<Option<Gl>, JsValue> {
 }
 
 fn adapter_of(gl: &Gl) -> Adapter {
-    // Some browsers hide the name, some tell it only under that of the extension.
+    // Some browsers hide the name, some reveal it only through the extension.
     let names = gl.get_extension("WEBGL_debug_renderer_info").ok().flatten();
     let name = if names.is_some() { UNMASKED_RENDERER } else { Gl::RENDERER };
     let name = gl.get_parameter(name).ok().and_then(|name| name.as_string()).unwrap_or_default();
@@ -151,10 +154,10 @@ fn adapter_of(gl: &Gl) -> Adapter {
     Adapter { name, is_software, limits_sha256 }
 }
 
-/// Draws four fragments and compares each with what arithmetic says.
+/// Draws four fragments and compares each with the exact result.
 fn probe(device: &mut Device) -> Result<(), EngineError> {
     let floats = [1.0 + f32::EPSILON, 4097.0, f32::MAX, f32::MIN_POSITIVE];
-    // 1 and 2⁻²⁴; the greatest half and −2⁻¹⁵, which has no exponent of its own.
+    // 1 and 2⁻²⁴; the greatest half and −2⁻¹⁵, which is subnormal.
     let words = [0x0001_3c00, 0x8200_7bff, 0x00ff_ffff, 0x0012_3457];
     let one = Rectangle { x: 0, y: 0, width: 1, height: 1 };
     let float_texture = device.texture(Texels::F32, (1, 1))?;
@@ -182,7 +185,7 @@ fn probe(device: &mut Device) -> Result<(), EngineError> {
     let expected = [floats, sums, masked, half].concat();
     let what = ["a float's bits", "an f32 sum", "integers", "half-precision numbers"];
     for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        // Division and root may be off by some units in the last place.
+        // Division and square root may be off by some units in the last place.
         let is_rounded = i == 6 || i == 7;
         let is_right = if is_rounded {
             (found - expected).abs() <= 4.0 * f32::EPSILON * expected

@@ -1,52 +1,47 @@
-//! The WebGL2 context, and drawing with it: programs, bindings, errors.
+//! The WebGL2 context: drawing, reading, errors.
 //!
-//! Knows no op and no tensor. What went wrong first is kept, nothing is drawn after it, and
-//! [`Device::check`] tells it. State is set only where it differs from what was set before, since
-//! each call crosses from WebAssembly to JavaScript, and mostly to another process.
+//! Knows no ops and no tensors. The first error is kept, nothing is drawn after it, and
+//! [`Device::check`] returns it. State is set only where it changes, since each call crosses from
+//! WebAssembly to JavaScript, and usually to another process.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use js_sys::Float32Array;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{
-    Performance, WebGl2RenderingContext as Gl, WebGlFramebuffer, WebGlProgram, WebGlShader,
-    WebGlTexture, WebGlUniformLocation, WebglLoseContext,
-};
+use web_sys::{Performance, WebGl2RenderingContext as Gl, WebglLoseContext};
 
+use super::errors::{error_of, lost, unexpected};
 use super::layout::Rectangle;
-use super::pulse::Pulse;
-use super::shader::{Shader, VERTEX};
-use crate::client::machine::LossReason;
+use super::program::{Number, Program, UNITS};
+use super::shader::Shader;
+use super::texture::{Target, Texels, Texture};
 use crate::engine::backend::Loss;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::engine::memory::zeros;
+use crate::protocol::{EngineError, LossReason};
 
-/// Texture units that are kept track of; no shader reads more textures.
-const UNITS: usize = 4;
-
-/// A context with what has been made in it.
+/// A context and the objects made in it.
 pub(super) struct Device {
     pub(super) gl: Gl,
     /// `MAX_TEXTURE_SIZE`, in texels.
-    pub(super) most_texels: usize,
-    /// What the browser said when it took the context away.
+    pub(super) max_texels: usize,
+    /// The browser's message when it took the context away.
     lost: Rc<RefCell<Option<String>>>,
     programs: Vec<(Shader, Program)>,
-    /// Made when something is first read.
-    pub(super) pulse: Option<Pulse>,
     bound: Bound,
-    /// The last number that was given to a texture or a framebuffer.
+    /// The last id given to a texture or a framebuffer.
     last_id: u32,
     error: Option<EngineError>,
     clock: Option<Performance>,
-    /// When the first draw was made since the last wait.
+    /// When the first draw since the last wait was made.
     encoding_since: Option<f64>,
-    /// Draws since it was made.
+    /// Draws since the device was made.
     pub(super) draws: u64,
 }
 
 impl Drop for Device {
-    /// Gives the context back at once: its memory would else wait for the garbage collector, and a
-    /// browser takes the oldest of too many contexts away.
+    /// Frees the context at once: otherwise its memory would wait for the garbage collector, and a
+    /// browser takes away the oldest of too many contexts.
     fn drop(&mut self) {
         if let Ok(Some(extension)) = self.gl.get_extension("WEBGL_lose_context") {
             extension.unchecked_into::<WebglLoseContext>().lose_context();
@@ -54,7 +49,7 @@ impl Drop for Device {
     }
 }
 
-/// What is set in the context.
+/// The current state of the context.
 #[derive(Default)]
 struct Bound {
     program: Option<usize>,
@@ -64,108 +59,20 @@ struct Bound {
     textures: [u32; UNITS],
 }
 
-/// A texture; deleted with its last owner.
-#[derive(Debug)]
-pub(super) struct Texture {
-    gl: Gl,
-    id: u32,
-    handle: WebGlTexture,
-}
-
-impl Drop for Texture {
-    fn drop(&mut self) {
-        self.gl.delete_texture(Some(&self.handle));
-    }
-}
-
-/// Textures that are drawn to; deleted with its last owner.
-#[derive(Debug)]
-pub(super) struct Target {
-    gl: Gl,
-    id: u32,
-    handle: WebGlFramebuffer,
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        self.gl.delete_framebuffer(Some(&self.handle));
-    }
-}
-
-/// What texels are made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Texels {
-    /// Four `f32`.
-    F32,
-    /// Four half-precision numbers.
-    F16,
-    /// Four 32-bit words.
-    Words,
-    /// So many 16-bit numbers: 1, 2 or 4.
-    Halves(usize),
-}
-
-impl Texels {
-    fn internal(self) -> u32 {
-        match self {
-            Self::F32 => Gl::RGBA32F,
-            Self::F16 => Gl::RGBA16F,
-            Self::Words => Gl::RGBA32UI,
-            Self::Halves(1) => Gl::R16UI,
-            Self::Halves(2) => Gl::RG16UI,
-            Self::Halves(_) => Gl::RGBA16UI,
-        }
-    }
-
-    /// Format and type of what is uploaded.
-    fn upload(self) -> (u32, u32) {
-        match self {
-            Self::F32 => (Gl::RGBA, Gl::FLOAT),
-            Self::F16 => (Gl::RGBA, Gl::HALF_FLOAT),
-            Self::Words => (Gl::RGBA_INTEGER, Gl::UNSIGNED_INT),
-            Self::Halves(1) => (Gl::RED_INTEGER, Gl::UNSIGNED_SHORT),
-            Self::Halves(2) => (Gl::RG_INTEGER, Gl::UNSIGNED_SHORT),
-            Self::Halves(_) => (Gl::RGBA_INTEGER, Gl::UNSIGNED_SHORT),
-        }
-    }
-}
-
-/// The value of a uniform.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Number<'n> {
-    Int(i32),
-    Shape([i32; 3]),
-    Float(f32),
-    Ints(&'n [i32]),
-}
-
 /// One draw.
 pub(super) struct Pass<'p> {
     pub(super) shader: Shader,
     pub(super) target: &'p Target,
-    /// What is drawn of the target.
+    /// The part of the target to draw.
     pub(super) rectangle: Rectangle,
     /// Samplers of the shader, by name.
     pub(super) textures: &'p [(&'static str, &'p Texture)],
-    /// Its other uniforms; those that it does not use may be named.
+    /// Its other uniforms; those that the shader does not use are ignored.
     pub(super) numbers: &'p [(&'static str, Number<'p>)],
 }
 
-struct Program {
-    handle: WebGlProgram,
-    uniforms: Vec<Uniform>,
-}
-
-struct Uniform {
-    name: String,
-    location: WebGlUniformLocation,
-    /// The texture unit of a sampler.
-    unit: Option<usize>,
-    last: Option<Number<'static>>,
-}
-
 impl Device {
-    /// Takes a context over. `lost` is where its owner writes why it is gone.
+    /// Takes over a context. Its owner writes into `lost` why it was lost.
     pub(super) fn new(gl: Gl, lost: Rc<RefCell<Option<String>>>) -> Self {
         let most = gl.get_parameter(Gl::MAX_TEXTURE_SIZE).ok().and_then(|most| most.as_f64());
         gl.disable(Gl::DITHER);
@@ -173,10 +80,9 @@ impl Device {
         gl.pixel_storei(Gl::UNPACK_ALIGNMENT, 1);
         Self {
             gl,
-            most_texels: most.unwrap_or(0.0) as usize,
+            max_texels: most.unwrap_or(0.0) as usize,
             lost,
             programs: Vec::new(),
-            pulse: None,
             bound: Bound::default(),
             last_id: 0,
             error: None,
@@ -209,13 +115,13 @@ impl Device {
         self.error.get_or_insert(error);
     }
 
-    /// Whether something went wrong, as far as is known.
+    /// Whether an error is known.
     pub(super) fn has_failed(&self) -> bool {
         self.error.is_some()
     }
 
-    /// Asks the context for errors, and tells what went wrong first since the device was made. It
-    /// stays wrong: what was computed since is not to be used.
+    /// Asks the context for errors, and fails with the first error since the device was made. An
+    /// error is permanent: what was computed after it must not be used.
     pub(super) fn check(&mut self) -> Result<(), EngineError> {
         let found = self.gl.get_error();
         if found == Gl::CONTEXT_LOST_WEBGL {
@@ -230,7 +136,7 @@ impl Device {
         self.error.clone().map_or(Ok(()), Err)
     }
 
-    /// A texture of so many texels across and down.
+    /// A texture of `width` × `height` texels.
     pub(super) fn texture(
         &mut self,
         texels: Texels,
@@ -241,14 +147,14 @@ impl Device {
         self.bind(0, &texture);
         let (width, height) = (width as i32, height as i32);
         self.gl.tex_storage_2d(Gl::TEXTURE_2D, 1, texels.internal(), width, height);
-        // Anything else needs filtering, which these texels have not.
+        // Other modes need filtering, which these texels don't support.
         for name in [Gl::TEXTURE_MIN_FILTER, Gl::TEXTURE_MAG_FILTER] {
             self.gl.tex_parameteri(Gl::TEXTURE_2D, name, Gl::NEAREST as i32);
         }
         Ok(texture)
     }
 
-    /// Writes a rectangle of a texture. `values` is a typed array of what the texels are made of.
+    /// Writes a rectangle of a texture. `values` is a typed array that matches `texels`.
     pub(super) fn upload(
         &mut self,
         texture: &Texture,
@@ -296,7 +202,7 @@ impl Device {
         Err(unexpected(&format!("a framebuffer of float textures is not complete: {status:#06x}")))
     }
 
-    /// Draws, unless something went wrong before.
+    /// Draws, unless there was an error before.
     pub(super) fn draw(&mut self, pass: &Pass<'_>) {
         if self.has_failed() {
             return;
@@ -335,15 +241,60 @@ impl Device {
         self.draws += 1;
     }
 
-    /// Copies a texture as a whole, from one target to another of the same size.
+    /// Copies a whole texture from one target to another of the same size.
     pub(super) fn copy(&mut self, from: &Target, to: &Target, (width, height): (usize, usize)) {
         let (width, height) = (width as i32, height as i32);
         self.gl.bind_framebuffer(Gl::READ_FRAMEBUFFER, Some(&from.handle));
         self.gl.bind_framebuffer(Gl::DRAW_FRAMEBUFFER, Some(&to.handle));
         let (mask, filter) = (Gl::COLOR_BUFFER_BIT, Gl::NEAREST);
         self.gl.blit_framebuffer(0, 0, width, height, 0, 0, width, height, mask, filter);
-        // Neither is bound for both.
+        // Neither target is bound for both reading and drawing.
         self.bound.framebuffer = 0;
+    }
+
+    /// Waits for all queued work, by reading a texel of the last target that was drawn to.
+    pub(super) fn wait(&mut self) {
+        // Nothing can be read if nothing was drawn; then there is nothing to wait for.
+        let _ = self.texel();
+    }
+
+    /// Waits for all queued work and appends a rectangle to `into`: line after line, four floats
+    /// per texel. Blocks the thread.
+    pub(super) fn read_now(
+        &mut self,
+        target: &Target,
+        rectangle: Rectangle,
+        into: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        self.bind_target(target);
+        let Rectangle { x, y, width, height } = rectangle;
+        let count = 4 * width as usize * height as usize;
+        let pixels = Float32Array::new_with_length(count as u32);
+        // The one format and type in which every browser reads a float target.
+        let read = self.gl.read_pixels_with_opt_array_buffer_view(
+            x,
+            y,
+            width,
+            height,
+            Gl::RGBA,
+            Gl::FLOAT,
+            Some(&pixels),
+        );
+        if let Err(error) = read {
+            self.fail(unexpected(&format!("a target could not be read: {error:?}")));
+        }
+        let start = into.len();
+        into.extend(zeros::<f32>(Some(count), "what is read back")?);
+        pixels.copy_to(&mut into[start..]);
+        Ok(())
+    }
+
+    /// The first number of the first texel of the bound target; zero if it can't be read.
+    pub(super) fn texel(&self) -> f32 {
+        let pixel = Float32Array::new_with_length(4);
+        let (format, of, into) = (Gl::RGBA, Gl::FLOAT, Some(&*pixel));
+        let read = self.gl.read_pixels_with_opt_array_buffer_view(0, 0, 1, 1, format, of, into);
+        read.map_or(0.0, |()| pixel.get_index(0))
     }
 
     pub(super) fn bind_target(&mut self, target: &Target) {
@@ -355,7 +306,7 @@ impl Device {
 
     fn bind(&mut self, unit: usize, texture: &Texture) {
         if self.bound.textures[unit] == texture.id {
-            // What follows an upload binds to the active unit.
+            // An upload goes to the active unit.
             self.activate(unit);
             return;
         }
@@ -371,7 +322,7 @@ impl Device {
         }
     }
 
-    /// The place of a shader's program, which is made if this is the first time.
+    /// The index of a shader's program, which is linked on first use.
     fn program(&mut self, shader: Shader) -> Result<usize, EngineError> {
         if let Some(index) = self.programs.iter().position(|(made, _)| *made == shader) {
             return Ok(index);
@@ -383,40 +334,20 @@ impl Device {
     }
 
     fn link(&mut self, shader: Shader) -> Result<Program, EngineError> {
-        let gl = self.gl.clone();
-        let handle = gl.create_program().ok_or_else(|| self.gone("a program"))?;
-        let compile = |kind, text: &str| -> Option<WebGlShader> {
-            let part = gl.create_shader(kind)?;
-            gl.shader_source(&part, text);
-            gl.compile_shader(&part);
-            gl.attach_shader(&handle, &part);
-            Some(part)
-        };
-        let vertex = compile(Gl::VERTEX_SHADER, VERTEX);
-        let fragment = compile(Gl::FRAGMENT_SHADER, &shader.text());
-        gl.link_program(&handle);
-        let is_linked = gl.get_program_parameter(&handle, Gl::LINK_STATUS).is_truthy();
-        let logs = || {
-            let parts = [&vertex, &fragment].map(|part| {
-                part.as_ref().and_then(|part| gl.get_shader_info_log(part)).unwrap_or_default()
-            });
-            let link = gl.get_program_info_log(&handle).unwrap_or_default();
-            [parts.concat(), link].concat().trim().to_owned()
-        };
-        if !is_linked {
-            let log = logs();
-            // A context that is gone fails everything, without a log.
-            self.check()?;
-            return Err(unexpected(&format!("shader `{shader:?}` can't be used: {log}")));
+        let handle = self.gl.create_program().ok_or_else(|| self.gone("a program"))?;
+        match Program::link(&self.gl, handle, &shader.text()) {
+            Ok(program) => Ok(program),
+            Err(log) => {
+                // A lost context fails everything, without a log.
+                self.check()?;
+                Err(unexpected(&format!("shader `{shader:?}` can't be used: {log}")))
+            }
         }
-        gl.use_program(Some(&handle));
-        let uniforms = uniforms_of(&gl, &handle);
-        Ok(Program { handle, uniforms })
     }
 
-    /// Why the context is gone, if it is. Asks for nothing that would wait for the GPU.
+    /// Why the context is lost, if it is. Does not wait for the GPU.
     pub(super) fn loss(&self) -> Option<Loss> {
-        // A browser may give a context back, without anything that was in it.
+        // A browser may restore a context, but without its contents.
         let is_lost = self.lost.borrow().is_some() || self.gl.is_context_lost();
         is_lost.then(|| self.taken_away())
     }
@@ -424,87 +355,13 @@ impl Device {
     fn taken_away(&self) -> Loss {
         let message = self.lost.borrow().clone().unwrap_or_default();
         let why = if message.is_empty() { "no reason given" } else { message.as_str() };
-        let message = format!("the browser has taken the WebGL2 context away: {why}");
+        let message = format!("the browser has taken away the WebGL2 context: {why}");
         Loss { reason: LossReason::Unknown, message }
     }
 
     /// The error of an object that could not be made.
     fn gone(&self, what: &str) -> EngineError {
         let reason = self.lost.borrow().clone().unwrap_or_default();
-        lost(format!("the WebGL2 context makes no more of {what}: {reason}"))
-    }
-}
-
-/// The error of a context that is gone, whether the browser has told so or not.
-pub(super) fn lost(message: String) -> EngineError {
-    EngineError { kind: EngineErrorKind::DeviceLost, message, hint: None }
-}
-
-impl Uniform {
-    fn set(&mut self, gl: &Gl, value: Number<'_>) {
-        let location = Some(&self.location);
-        let kept = match value {
-            Number::Int(value) => Number::Int(value),
-            Number::Shape(value) => Number::Shape(value),
-            Number::Float(value) => Number::Float(value),
-            Number::Ints(values) => return gl.uniform1iv_with_i32_array(location, values),
-        };
-        if self.last == Some(kept) {
-            return;
-        }
-        match kept {
-            Number::Int(value) => gl.uniform1i(location, value),
-            Number::Shape([shift, lines, bands]) => gl.uniform3i(location, shift, lines, bands),
-            Number::Float(value) => gl.uniform1f(location, value),
-            Number::Ints(_) => {}
-        }
-        self.last = Some(kept);
-    }
-}
-
-/// The uniforms that a program, which is in use, has; its samplers get a unit each.
-fn uniforms_of(gl: &Gl, program: &WebGlProgram) -> Vec<Uniform> {
-    let count = gl.get_program_parameter(program, Gl::ACTIVE_UNIFORMS).as_f64().unwrap_or(0.0);
-    let mut units = 0..UNITS;
-    let mut uniforms = Vec::new();
-    for index in 0..count as u32 {
-        let Some(info) = gl.get_active_uniform(program, index) else { continue };
-        // An array is known by its first element.
-        let name = info.name().trim_end_matches("[0]").to_owned();
-        let Some(location) = gl.get_uniform_location(program, &name) else { continue };
-        let is_sampler = [Gl::SAMPLER_2D, Gl::UNSIGNED_INT_SAMPLER_2D].contains(&info.type_());
-        let unit = if is_sampler { units.next() } else { None };
-        if let Some(unit) = unit {
-            gl.uniform1i(Some(&location), unit as i32);
-        }
-        uniforms.push(Uniform { name, location, unit, last: None });
-    }
-    uniforms
-}
-
-fn error_of(code: u32) -> EngineError {
-    let name = match code {
-        Gl::OUT_OF_MEMORY => {
-            return EngineError {
-                kind: EngineErrorKind::OutOfMemory,
-                message: "WebGL2 has no memory left for textures".into(),
-                hint: Some("use a smaller model or a smaller context".into()),
-            };
-        }
-        Gl::INVALID_ENUM => "INVALID_ENUM",
-        Gl::INVALID_VALUE => "INVALID_VALUE",
-        Gl::INVALID_OPERATION => "INVALID_OPERATION",
-        Gl::INVALID_FRAMEBUFFER_OPERATION => "INVALID_FRAMEBUFFER_OPERATION",
-        _ => return unexpected(&format!("WebGL2 reports error {code:#06x}")),
-    };
-    unexpected(&format!("WebGL2 reports {name}"))
-}
-
-/// Something that no working WebGL2 does: this one can't be used.
-pub(super) fn unexpected(message: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::BackendUnavailable,
-        message: format!("backend `webgl`: {message}"),
-        hint: None,
+        lost(format!("the WebGL2 context can't make {what}: {reason}"))
     }
 }

@@ -1,8 +1,7 @@
-//! Where a tensor's floats lie in a texture: the one place that knows, beside its mirror in
-//! `shaders/common.glsl`.
+//! The layout of a tensor's floats in a texture, mirrored in `shaders/common.glsl`.
 //!
 //! A tensor is `[rows × columns]` of `f32` in an `RGBA32F` texture, four columns to a texel. The
-//! last texel of a row may have padding, whose value nobody relies on.
+//! last texel of a row may have padding, whose value is unspecified.
 //!
 //! ```text
 //! width = 2^shift texels          a row of `texels` is folded into `lines` lines of `width`
@@ -14,10 +13,10 @@
 //! └─────────────┴─────────────┘
 //! ```
 //!
-//! Some rows of a band are therefore a rectangle: what a pass draws is a viewport. Rows are folded
-//! into four lines where they are long enough: GPUs draw squares of 2 × 2 pixels and software
-//! adapters of up to 4 × 4, so a line of its own would leave most of them idle when there is one
-//! row, as in decoding. Widths are powers of two, so that a shader finds a texel without dividing.
+//! So some rows of a band are a rectangle, and a pass draws a viewport. Rows that are long enough
+//! are folded into four lines: GPUs draw squares of 2 × 2 pixels and software adapters of up to 4 ×
+//! 4, so with a single line most of them would idle when there is one row, as in decoding. Widths
+//! are powers of two, so that a shader finds a texel without dividing.
 
 #![cfg_attr(
     not(target_arch = "wasm32"),
@@ -26,12 +25,11 @@
 
 use std::ops::Range;
 
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
-/// Lines that a row is folded into, where it has as many texels.
+/// Lines that a row is folded into, if it has that many texels.
 const LINES: usize = 4;
 
-/// A rectangle of texels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rectangle {
     pub(super) x: i32,
@@ -40,12 +38,12 @@ pub(super) struct Rectangle {
     pub(super) height: i32,
 }
 
-/// How a tensor lies in its texture.
+/// The layout of a tensor in its texture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Floats of a row.
     pub(super) columns: usize,
-    /// Rows that there is room for.
+    /// Rows of capacity.
     pub(super) rows: usize,
     /// Log2 of the texels in a line.
     shift: u32,
@@ -56,16 +54,14 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// A shape for textures of at most `most` texels in each direction.
-    ///
-    /// # Errors
-    /// `out-of-memory` if no texture is large enough.
+    /// A shape for textures of at most `most` texels in each direction; fails with
+    /// `out-of-memory` if none is large enough.
     pub(super) fn new(rows: usize, columns: usize, most: usize) -> Result<Self, EngineError> {
         let texels = columns.div_ceil(4).max(1);
         let widest = 1 << most.max(1).ilog2();
         let mut width = texels.div_ceil(LINES).next_power_of_two().min(widest);
         let mut lines = texels.div_ceil(width);
-        // Tall tensors, such as caches, have lines that are as long as a row, before they get bands.
+        // Tall tensors, such as caches, get lines up to the length of a row before they get bands.
         while rows.saturating_mul(lines) > most && width < texels && width < widest {
             width *= 2;
             lines = texels.div_ceil(width);
@@ -100,12 +96,12 @@ impl Shape {
         (bands * self.width(), self.rows.clamp(1, self.band_rows()) * self.lines)
     }
 
-    /// As shaders take it: see `row_start` in `common.glsl`.
+    /// In the form that shaders take: see `row_start` in `common.glsl`.
     pub(super) fn uniform(self) -> [i32; 3] {
         [self.shift as i32, self.lines as i32, self.band_shift as i32]
     }
 
-    /// The rectangles of some rows: one for each band that they are in.
+    /// The rectangles of some rows: one for each band.
     pub(super) fn rectangles(self, rows: Range<usize>) -> impl Iterator<Item = Rectangle> {
         let per = self.band_rows();
         let bands = rows.start / per..rows.end.div_ceil(per);
@@ -121,12 +117,12 @@ impl Shape {
         })
     }
 
-    /// Rows that a rectangle of some has.
+    /// The number of rows of a rectangle.
     pub(super) fn rows_of(self, rectangle: Rectangle) -> usize {
         rectangle.height as usize / self.lines
     }
 
-    /// The same texture for rows of fewer columns: shorter lines, and no more of them.
+    /// The same texture for rows of fewer columns: shorter lines, and at most as many.
     pub(super) fn with_columns(self, columns: usize) -> Self {
         let columns = columns.min(self.columns);
         let texels = columns.div_ceil(4).max(1);
@@ -134,16 +130,16 @@ impl Shape {
         Self { columns, shift: width.ilog2(), lines: texels.div_ceil(width), ..self }
     }
 
-    /// The floats of row `row` out of those of a rectangle that begins with its band's row `first`,
-    /// as WebGL reads them: line after line, four floats a texel.
+    /// The floats of row `row` from a rectangle that begins with its band's row `first`, as WebGL
+    /// reads them: line after line, four floats per texel.
     pub(super) fn row(self, rectangle: &[f32], row: usize) -> &[f32] {
         let floats = 4 * self.width() * self.lines;
         let start = row * floats;
         rectangle.get(start..start + self.columns).unwrap_or_default()
     }
 
-    /// Where the floats of row `row` go in an image of the whole texture: line after line, four
-    /// floats a texel, bands side by side. Pairs of a range of columns and the float they begin at.
+    /// The places of row `row` in an image of the whole texture (line after line, four floats per
+    /// texel, bands side by side), as pairs of a range of columns and the index of its first float.
     pub(super) fn places(self, row: usize) -> impl Iterator<Item = (Range<usize>, usize)> {
         let (width, _) = self.size();
         let (band, in_band) = (row / self.band_rows(), row % self.band_rows());
@@ -158,14 +154,11 @@ impl Shape {
 }
 
 fn too_large(rows: usize, columns: usize, most: usize) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::OutOfMemory,
-        message: format!(
-            "{rows} rows of {columns} numbers don't fit into a texture, expected at most {most} × \
+    EngineError::out_of_memory(format!(
+        "{rows} rows of {columns} numbers don't fit into a texture, expected at most {most} × \
              {most} texels of four numbers"
-        ),
-        hint: Some("ask for a smaller context with `context_tokens`".into()),
-    }
+    ))
+    .with_hint("ask for a smaller context with `context_tokens`")
 }
 
 #[cfg(test)]
@@ -175,8 +168,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::protocol::EngineErrorKind;
 
-    /// What `row_start` and `texel_of` in `common.glsl` compute.
+    /// `row_start` and `texel_of` of `common.glsl`.
     fn shader_place([shift, lines, band_shift]: [i32; 3], row: i32, texel: i32) -> (i32, i32) {
         let band = row >> band_shift;
         let line = texel >> shift;
@@ -203,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told_with_its_numbers() {
+    fn a_tensor_that_does_not_fit_is_reported_with_its_sizes() {
         let error = Shape::new(1 << 20, 4096, 4096).unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::OutOfMemory);
         assert!(error.message.contains("1048576 rows of 4096 numbers"), "{}", error.message);

@@ -2,134 +2,23 @@
 
 use std::ops::Range;
 
-use super::attention::Scores;
-use super::context::{self, Listener};
-use super::device::{Device, Number, Pass, Texture};
+use super::device::Pass;
+use super::passes::Webgl;
+use super::program::Number;
 use super::shader::{Map, Shader};
-use super::tensor::{Cache, Surface, Tensor, Weight};
+use super::tensor::{Cache, Tensor, Weight};
+use super::texture::Texture;
 use super::weights::GROUP;
 use crate::engine::backend::{
-    Activation, Adapter, Backend, CHUNK_ROWS, Candidate, Counters, Heads, Loss, ModelBytes, Rotary,
-    RotaryPairs,
+    Adapter, Backend, CHUNK_ROWS, Candidate, Counters, Heads, Loss, ModelBytes, Rotary,
 };
-use crate::engine::model::TensorInfo;
+use crate::engine::model::{Activation, RotaryPairs, TensorInfo};
 use crate::protocol::{BackendName, CacheType, EngineError, GpuTime};
 
-/// A WebGL2 context that computes.
-pub struct Webgl {
-    pub(super) device: Device,
-    adapter: Adapter,
-    /// Attention's scratch, as large as it has been needed.
-    pub(super) scores: Option<Scores>,
-    /// What the search for the best tokens leaves.
-    pub(super) found: Option<Tensor>,
-    weight_bytes: u64,
-    cache_bytes: u64,
-    pub(super) time: GpuTime,
-    /// Hears of the loss of the context.
-    _listener: Listener,
-}
-
-/// Textures and numbers of a pass, beside its target.
-type Textures<'p> = &'p [(&'static str, &'p Texture)];
-type Numbers<'p> = &'p [(&'static str, Number<'p>)];
-
-impl Webgl {
-    /// Gets a context, and checks that it computes right.
-    ///
-    /// # Errors
-    /// `backend-unavailable`, with what is missing.
-    pub fn new() -> Result<Self, EngineError> {
-        let (device, listener, adapter) = context::open()?;
-        Ok(Self {
-            device,
-            adapter,
-            scores: None,
-            found: None,
-            weight_bytes: 0,
-            cache_bytes: 0,
-            time: GpuTime::default(),
-            _listener: listener,
-        })
-    }
-
-    /// Draws some rows of a tensor of this shape.
-    fn draw_rows(
-        device: &mut Device,
-        shader: Shader,
-        (surface, shape): (&Surface, super::layout::Shape),
-        rows: usize,
-        textures: Textures<'_>,
-        numbers: Numbers<'_>,
-    ) {
-        for rectangle in shape.rectangles(0..rows) {
-            let own = [
-                ("out_shape", Number::Shape(shape.uniform())),
-                ("out_texels", Number::Int(shape.texels() as i32)),
-            ];
-            let numbers = &[&own, numbers].concat();
-            let target = &surface.target;
-            device.draw(&Pass { shader, target, rectangle, textures, numbers });
-        }
-    }
-
-    /// Draws `out`, as many rows as given.
-    pub(super) fn write(
-        &mut self,
-        shader: Shader,
-        out: &mut Tensor,
-        rows: usize,
-        textures: Textures<'_>,
-        numbers: Numbers<'_>,
-    ) {
-        let rows = rows.min(out.shape.rows);
-        let (front, shape) = (&out.front, out.shape);
-        Self::draw_rows(&mut self.device, shader, (front, shape), rows, textures, numbers);
-        out.rows = rows;
-    }
-
-    /// Draws what becomes of `x`, which the shader reads as `x`.
-    fn change(
-        &mut self,
-        shader: Shader,
-        x: &mut Tensor,
-        textures: Textures<'_>,
-        numbers: Numbers<'_>,
-    ) {
-        if let Err(error) = x.with_back(&mut self.device) {
-            return self.device.fail(error);
-        }
-        let Some(back) = &x.back else { return };
-        let shape = x.shape;
-        let textures = &[&[("x", &x.front.texture)], textures].concat();
-        let numbers = &[&[("x_shape", Number::Shape(shape.uniform()))], numbers].concat();
-        Self::draw_rows(&mut self.device, shader, (back, shape), x.rows, textures, numbers);
-        x.swap();
-    }
-
-    /// `x ← map(x, y)`, with one row of `y` for all rows of `x` where `y_step` is 0.
-    fn map(&mut self, map: Map, x: &mut Tensor, y: &Tensor, y_step: i32) {
-        let numbers =
-            [("y_shape", Number::Shape(y.shape.uniform())), ("y_step", Number::Int(y_step))];
-        self.change(Shader::Map(map), x, &[("y", &y.front.texture)], &numbers);
-    }
-
-    fn map_alone(&mut self, map: Map, x: &mut Tensor, factor: f32) {
-        let numbers = [("x_first", Number::Int(0)), ("factor", Number::Float(factor))];
-        self.change(Shader::Map(map), x, &[], &numbers);
-    }
-
-    /// Keeps the error of a weight that is no vector.
-    fn no_vector(&mut self, weight: &Weight) {
-        let message = format!("a weight of {} rows, expected 1", weight.rows);
-        self.device.fail(super::device::unexpected(&message));
-    }
-}
-
-/// What [`Textures`] and [`Numbers`] are cut from.
+/// The textures and numbers of a weight.
 type OfWeight<'w> = (Vec<(&'static str, &'w Texture)>, Vec<(&'static str, Number<'w>)>);
 
-/// The textures of a weight and what a shader has to know of it.
+/// The textures of a weight and the numbers that a shader needs for it.
 fn of_weight(weight: &Weight) -> OfWeight<'_> {
     let mut textures = vec![("body", &weight.body.texture)];
     let mut numbers = vec![
@@ -214,7 +103,7 @@ impl Backend for Webgl {
     }
 
     fn rms_norm(&mut self, x: &Tensor, scale: &Weight, epsilon: f32, out: &mut Tensor) {
-        let Some(factors) = &scale.vector else { return self.no_vector(scale) };
+        let Some(factors) = &scale.vector else { return self.not_a_vector(scale) };
         let textures = [("x", &x.front.texture), ("scale", &factors.front.texture)];
         let numbers = [
             ("x_shape", Number::Shape(x.shape.uniform())),
@@ -225,8 +114,8 @@ impl Backend for Webgl {
         self.write(Shader::RmsNorm(true), out, x.rows, &textures, &numbers);
     }
 
-    fn rms_norm_heads(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
-        let Some(factors) = &scale.vector else { return self.no_vector(scale) };
+    fn rms_norm_in_place(&mut self, x: &mut Tensor, scale: &Weight, epsilon: f32) {
+        let Some(factors) = &scale.vector else { return self.not_a_vector(scale) };
         let numbers = [
             ("scale_shape", Number::Shape(factors.shape.uniform())),
             ("columns", Number::Int(x.shape.columns as i32)),
@@ -253,7 +142,7 @@ impl Backend for Webgl {
     fn add_bias(&mut self, x: &mut Tensor, bias: &Weight) {
         match &bias.vector {
             Some(values) => self.map(Map::Add, x, values, 0),
-            None => self.no_vector(bias),
+            None => self.not_a_vector(bias),
         }
     }
 

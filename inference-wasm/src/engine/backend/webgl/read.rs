@@ -1,62 +1,17 @@
-//! Reading back: from a target to floats in memory, and where the time goes.
+//! Reading back: from a target to floats in memory, and how the time is accounted.
 //!
-//! `readPixels` waits for what is queued, and blocks the thread for as long. A fence that is looked
-//! at in turns of the event loop would not, but the browser spends the processor on looking that a
-//! software adapter computes on: a token of scribe-low took 80 ms in place of 22 in Chromium, 26 in
-//! place of 15 in Firefox, and reading through a buffer took no less. The engine lets messages in
-//! between tokens.
+//! `readPixels` waits for queued work, and blocks the thread meanwhile. Polling a fence in turns of
+//! the event loop would not, but then the browser spends the processor on polling that a software
+//! adapter computes on: a token of scribe-low took 80 ms in place of 22 in Chromium, 26 in place of
+//! 15 in Firefox, and reading through a buffer was no faster. The engine yields to messages between
+//! tokens.
 
-use js_sys::Float32Array;
-use web_sys::WebGl2RenderingContext as Gl;
-
-use super::device::{Device, Target, unexpected};
-use super::layout::Rectangle;
-use super::ops::Webgl;
+use super::passes::Webgl;
 use super::tensor::Tensor;
-use crate::engine::backend::zeros;
 use crate::protocol::EngineError;
 
-impl Device {
-    /// Waits for all that is queued, by reading a texel of whatever was drawn to last.
-    fn wait(&mut self) {
-        // None can be read where nothing was drawn: there is nothing to wait for then.
-        let _ = self.texel();
-    }
-
-    /// Waits for all that is queued and appends a rectangle to `into`: line after line, four floats
-    /// a texel. Blocks the thread.
-    pub(super) fn read_now(
-        &mut self,
-        target: &Target,
-        rectangle: Rectangle,
-        into: &mut Vec<f32>,
-    ) -> Result<(), EngineError> {
-        self.bind_target(target);
-        let Rectangle { x, y, width, height } = rectangle;
-        let count = 4 * width as usize * height as usize;
-        let pixels = Float32Array::new_with_length(count as u32);
-        // The one format and type that a float target can be read as everywhere.
-        let read = self.gl.read_pixels_with_opt_array_buffer_view(
-            x,
-            y,
-            width,
-            height,
-            Gl::RGBA,
-            Gl::FLOAT,
-            Some(&pixels),
-        );
-        if let Err(error) = read {
-            self.fail(unexpected(&format!("a target could not be read: {error:?}")));
-        }
-        let start = into.len();
-        into.extend(zeros::<f32>(Some(count), "what is read back")?);
-        pixels.copy_to(&mut into[start..]);
-        Ok(())
-    }
-}
-
 impl Webgl {
-    /// Waits until the GPU is through with all that is queued, or the context is gone.
+    /// Waits until the GPU has finished all queued work, or the context is lost.
     pub(super) fn wait(&mut self) -> Result<(), EngineError> {
         self.time.encode_ms += self.device.end_encoding();
         let start = self.device.now();
@@ -65,7 +20,7 @@ impl Webgl {
         self.device.check()
     }
 
-    /// Appends the first rows of a tensor to `into`, whether they have been written or not.
+    /// Appends the first rows of a tensor to `into`, whether or not they have been written.
     pub(super) fn read_rows(
         &mut self,
         x: &Tensor,
@@ -85,6 +40,6 @@ impl Webgl {
             self.time.compute_ms += read - start;
             self.time.readback_ms += self.device.now() - read;
         }
-        self.device.beat()
+        self.liveness.check(&mut self.device)
     }
 }

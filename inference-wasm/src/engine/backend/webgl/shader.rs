@@ -1,15 +1,15 @@
-//! The shaders, put together from named pieces of text: `shaders/*.glsl`.
+//! The shaders, composed of the pieces in `shaders/*.glsl`.
 
 use super::weights::Packing;
-use crate::engine::backend::{Activation, CHUNK_ROWS};
+use crate::engine::backend::CHUNK_ROWS;
+use crate::engine::model::Activation;
 
-/// The one vertex shader.
+/// The only vertex shader.
 pub(super) const VERTEX: &str = include_str!("shaders/vertex.glsl");
 
 /// A fragment shader.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Shader {
-    /// The precision probe.
     Probe,
     /// Rows of a table of embeddings.
     Embed(&'static Packing),
@@ -17,9 +17,8 @@ pub(super) enum Shader {
     Matmul(&'static Packing, bool),
     /// RMS norm of rows, or of heads; whether heads are multiples of four.
     RmsNorm(bool),
-    /// An op on each column by itself.
+    /// An element-wise op.
     Map(Map),
-    /// Rotary positions.
     Rope,
     /// Rows into a cache; whether it holds half precision.
     Append(bool),
@@ -27,18 +26,15 @@ pub(super) enum Shader {
     Scores(bool),
     /// Attention's weighted sums; whether heads are multiples of four.
     Attended(bool),
-    /// The greatest of slices of a row.
+    /// The greatest values of slices of a row.
     Best,
 }
 
-/// What is done to a column `x`, with a column `y` or a `factor`.
+/// The function of a column `x`, with a column `y` or a `factor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Map {
-    /// `x`.
     Copy,
-    /// `x + y`.
     Add,
-    /// `factor · x`.
     Scale,
     /// `factor · tanh(x / factor)`.
     SoftCap,
@@ -73,8 +69,8 @@ impl Map {
         }
     }
 
-    /// A sampler that nothing reads still counts: one that is bound to the target of the pass, or to
-    /// a texture of another kind, is an error.
+    /// A separate piece without `y`: even an unread sampler must not be bound to the target of the
+    /// pass, or to a texture of another kind.
     fn main(self) -> &'static str {
         match self {
             Self::Copy | Self::Scale | Self::SoftCap => piece!("map_one"),
@@ -84,7 +80,7 @@ impl Map {
 }
 
 impl Shader {
-    /// The whole text.
+    /// The whole source.
     pub(super) fn text(self) -> String {
         let common = piece!("common");
         let functions = piece!("functions");

@@ -1,19 +1,21 @@
-//! Tensors, caches and weights as textures: making them and filling them. What lies where is for
-//! [`layout`](super::layout) and [`weights`](super::weights).
+//! Tensors, caches and weights as textures: making and filling them. [`layout`](super::layout) and
+//! [`weights`](super::weights) define the layouts.
 
 use js_sys::{Float32Array, Uint8Array, Uint16Array, Uint32Array};
 
-use super::device::{Device, Target, Texels, Texture, unexpected};
+use super::device::Device;
+use super::errors::unexpected;
 use super::layout::{Rectangle, Shape};
+use super::texture::{Target, Texels, Texture};
 use super::weights::{Packed, Packing};
-use crate::engine::backend::zeros;
+use crate::engine::backend::CHUNK_ROWS;
+use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
-use crate::protocol::{CacheType, EngineError, EngineErrorKind};
+use crate::protocol::{CacheType, EngineError};
 
-/// Bytes that are put together for one upload: no second copy of the weights is ever whole.
+/// Bytes of one upload: a second complete copy of the weights never exists.
 const UPLOAD_BYTES: usize = 1 << 20;
 
-/// A texture that can be drawn to.
 #[derive(Debug)]
 pub(super) struct Surface {
     pub(super) texture: Texture,
@@ -35,7 +37,7 @@ pub struct Tensor {
     /// Rows that have been written.
     pub(super) rows: usize,
     pub(super) front: Surface,
-    /// Where an op writes that reads the same tensor; made when one first does.
+    /// The texture that an op writes if it reads the same tensor; made on first use.
     pub(super) back: Option<Surface>,
 }
 
@@ -45,7 +47,7 @@ impl Tensor {
         rows: usize,
         columns: usize,
     ) -> Result<Self, EngineError> {
-        let shape = Shape::new(rows, columns, device.most_texels)?;
+        let shape = Shape::new(rows, columns, device.max_texels)?;
         let front = Surface::new(device, shape.size())?;
         Ok(Self { shape, rows: 0, front, back: None })
     }
@@ -71,8 +73,8 @@ impl Tensor {
         Ok(tensor)
     }
 
-    /// Makes sure that there is a back. It begins as a copy, so that rows which no op has written
-    /// look the same from both sides.
+    /// Ensures that there is a back. It starts as a copy, so that rows which no op has written look
+    /// the same in both.
     pub(super) fn with_back(&mut self, device: &mut Device) -> Result<(), EngineError> {
         if self.back.is_none() {
             let back = Surface::new(device, self.shape.size())?;
@@ -82,11 +84,36 @@ impl Tensor {
         Ok(())
     }
 
-    /// What was drawn to the back is the tensor now.
+    /// Makes the back the front.
     pub(super) fn swap(&mut self) {
         if let Some(back) = &mut self.back {
             std::mem::swap(back, &mut self.front);
         }
+    }
+}
+
+/// The most floats of scores that are kept, 64 MiB: a long prompt is attended to in fewer rows at a
+/// time.
+const MAX_SCORES: usize = 1 << 24;
+
+/// Scratch for scores.
+pub(super) struct Scores {
+    pub(super) tensor: Tensor,
+    /// Rows of queries that fit, each with all heads.
+    pub(super) rows: usize,
+    /// The heads and the positions of the cache that it was made for.
+    pub(super) made_for: (usize, usize),
+}
+
+impl Scores {
+    pub(super) fn new(
+        device: &mut Device,
+        heads: usize,
+        positions: usize,
+    ) -> Result<Self, EngineError> {
+        let rows = (MAX_SCORES / (heads * positions).max(1)).clamp(1, CHUNK_ROWS);
+        let tensor = Tensor::new(device, rows * heads, positions)?;
+        Ok(Self { tensor, rows, made_for: (heads, positions) })
     }
 }
 
@@ -97,7 +124,7 @@ pub struct Cache {
     pub(super) is_half: bool,
     pub(super) keys: Texture,
     pub(super) values: Texture,
-    /// Both.
+    /// Draws to both.
     pub(super) target: Target,
     pub(super) bytes: u64,
 }
@@ -109,7 +136,7 @@ impl Cache {
         width: usize,
         cache_type: CacheType,
     ) -> Result<Self, EngineError> {
-        let shape = Shape::new(positions, width, device.most_texels)?;
+        let shape = Shape::new(positions, width, device.max_texels)?;
         let (texels, texel_bytes, is_half) = match cache_type {
             CacheType::F32 => (Texels::F32, 16, false),
             CacheType::F16 => (Texels::F16, 8, true),
@@ -134,7 +161,7 @@ pub struct Weight {
     pub(super) body: Blocks,
     /// `None` for formats whose blocks are whole texels.
     pub(super) heads: Option<Blocks>,
-    /// What norms and biases take: a few kilobytes, read by every fragment of an op.
+    /// The operand of norms and biases: a few kilobytes, read by every fragment of an op.
     pub(super) vector: Option<Tensor>,
     pub(super) bytes: u64,
 }
@@ -158,7 +185,7 @@ impl Weight {
         let per = packing.body_texels();
         let (body, mut bytes) =
             blocks(device, Texels::Words, packed.body_texels(), tensor, &|texels, into| {
-                // Lines may begin within a block.
+                // A line may begin within a block.
                 let (first, last) = (texels.start / per, texels.end.div_ceil(per));
                 packed.write_bodies(first..last.min(packed.blocks), into);
                 into.drain(..(texels.start - first * per) * 16);
@@ -192,8 +219,8 @@ fn vector(device: &mut Device, file: &[u8], tensor: &TensorInfo) -> Result<Tenso
     Tensor::filled(device, tensor.columns(), &values)
 }
 
-/// A texture of `count` texels, and its bytes. `write` appends the bytes of a range of them, as many
-/// as asked for.
+/// A texture of `count` texels, and its size in bytes. `write` appends exactly the bytes of a range
+/// of them.
 fn blocks(
     device: &mut Device,
     texels: Texels,
@@ -201,23 +228,20 @@ fn blocks(
     tensor: &TensorInfo,
     write: &dyn Fn(std::ops::Range<usize>, &mut Vec<u8>),
 ) -> Result<(Blocks, u64), EngineError> {
-    let most = device.most_texels;
+    let most = device.max_texels;
     let widest = most.max(1).ilog2();
     // About as wide as high.
     let shift = (count.max(1).next_power_of_two().ilog2().div_ceil(2)).min(widest);
     let width = 1 << shift;
     let height = count.div_ceil(width).max(1);
     if height > most {
-        return Err(EngineError {
-            kind: EngineErrorKind::OutOfMemory,
-            message: format!(
-                "tensor `{}` takes {count} texels, expected at most {} in a texture of {most} × \
+        return Err(EngineError::out_of_memory(format!(
+            "tensor `{}` takes {count} texels, expected at most {} in a texture of {most} × \
                  {most}",
-                tensor.name,
-                most << widest
-            ),
-            hint: Some("use a smaller model".into()),
-        });
+            tensor.name,
+            most << widest
+        ))
+        .with_hint("use a smaller model"));
     }
     let texture = device.texture(texels, (width, height))?;
     let texel_bytes = match texels {
@@ -241,7 +265,7 @@ fn blocks(
             Texels::Halves(_) => {
                 device.upload(&texture, texels, rectangle, &Uint16Array::new(&buffer));
             }
-            Texels::F32 | Texels::F16 => return Err(unexpected("blocks are of integers")),
+            Texels::F32 | Texels::F16 => return Err(unexpected("blocks consist of integers")),
         }
     }
     Ok((Blocks { texture, shift }, (width * height * texel_bytes) as u64))

@@ -1,10 +1,10 @@
-//! How stored blocks of weights lie in textures: which bytes of a block go where.
+//! The layout of stored blocks of weights in textures: which bytes of a block go where.
 //!
-//! Weights keep the bits that the file has. Shaders read whole texels of 16 bytes, so a block is
-//! cut in two: its *body*, as many bytes as make whole texels, in an `RGBA32UI` texture, and its
-//! *head*, what is left (a scale, mostly), one texel of 16-bit numbers in a texture of its own.
-//! Only `Q3_K` and `Q5_0` get two bytes of padding. Each format is unpacked, 32 weights at a time,
-//! by `shaders/weights/NAME.glsl`.
+//! Weights keep the bits of the file. Shaders read whole texels of 16 bytes, so a block is split in
+//! two: its *body*, as many bytes as make whole texels, in an `RGBA32UI` texture, and its *head*,
+//! the rest (mostly a scale), one texel of 16-bit numbers in a texture of its own. Only `Q3_K` and
+//! `Q5_0` get two bytes of padding. `shaders/weights/NAME.glsl` unpacks each format, 32 weights at
+//! a time.
 //!
 //! Plain floats have no blocks: their rows are padded with zeros to whole groups of 32.
 //!
@@ -12,34 +12,31 @@
 
 #![cfg_attr(
     all(not(target_arch = "wasm32"), not(test)),
-    expect(dead_code, reason = "the upload, which only a browser has, uses the rest")
+    expect(dead_code, reason = "the upload, which exists only in a browser, uses the rest")
 )]
 
 use std::ops::Range;
 
 use crate::engine::model::TensorInfo;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
 /// Weights that a shader unpacks at a time.
 pub(super) const GROUP: usize = 32;
 
-/// Bytes of a texel of a body.
 const TEXEL_BYTES: usize = 16;
 
 /// A row of the table of packings.
 #[derive(Debug, PartialEq)]
 pub(super) struct Packing {
-    /// The format's name.
     pub(super) format: &'static str,
-    /// Its shader.
     pub(super) unpack: &'static str,
     /// Log2 of the groups in a block.
     pub(super) block_shift: i32,
-    /// Bytes of a stored block: a group of 32, for plain floats.
+    /// Bytes of a stored block; of a group of 32, for plain floats.
     block_bytes: usize,
-    /// Those of them that are the body; what is missing to whole texels is padding.
+    /// The bytes of the body; padded to whole texels.
     body: Range<usize>,
-    /// Those that are the head, in 16-bit numbers; padded to 1, 2 or 4 of them.
+    /// The bytes of the head, in 16-bit numbers; padded to 1, 2 or 4 of them.
     head: Range<usize>,
 }
 
@@ -56,7 +53,7 @@ macro_rules! packing {
     };
 }
 
-/// How every format of [`FORMATS`](crate::engine::quant::FORMATS) is cut.
+/// How every format of [`FORMATS`](crate::engine::quant::FORMATS) is split.
 static PACKINGS: [Packing; 14] = [
     packing!("F32", "f32", 0, 128, 0..128, 0..0),
     packing!("F16", "f16", 0, 64, 0..64, 0..0),
@@ -75,15 +72,12 @@ static PACKINGS: [Packing; 14] = [
 ];
 
 impl Packing {
-    /// How a format is cut.
-    ///
-    /// # Errors
-    /// `unsupported-model` for a format that is not in the table.
+    /// How a format is split; fails with `unsupported-model` if it is not in the table.
     pub(super) fn of(format: &str) -> Result<&'static Self, EngineError> {
-        PACKINGS.iter().find(|packing| packing.format == format).ok_or_else(|| EngineError {
-            kind: EngineErrorKind::UnsupportedModel,
-            message: format!("backend `webgl` has no shader for weights of type `{format}`"),
-            hint: None,
+        PACKINGS.iter().find(|packing| packing.format == format).ok_or_else(|| {
+            EngineError::unsupported_model(format!(
+                "backend `webgl` has no shader for weights of type `{format}`"
+            ))
         })
     }
 
@@ -101,7 +95,7 @@ impl Packing {
     }
 }
 
-/// A matrix of weights, as it is to lie in textures.
+/// A matrix of weights, ready to be split into textures.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packed<'f> {
     pub(super) packing: &'static Packing,
@@ -117,7 +111,7 @@ pub(super) struct Packed<'f> {
 }
 
 impl<'f> Packed<'f> {
-    /// Cuts a tensor, whose place in the file has been checked.
+    /// Prepares a tensor whose place in the file has been checked.
     pub(super) fn new(file: &'f [u8], tensor: &TensorInfo) -> Result<Self, EngineError> {
         let packing = Packing::of(tensor.format.name)?;
         let (rows, columns) = (tensor.rows(), tensor.columns());
@@ -133,7 +127,7 @@ impl<'f> Packed<'f> {
         })
     }
 
-    /// The bytes of a block that are there: the last one of a row of plain floats may be short.
+    /// The bytes of a block: the last one of a row of plain floats may be short.
     fn block(&self, block: usize) -> &'f [u8] {
         let (row, in_row) = (block / self.row_blocks, block % self.row_blocks);
         let start = in_row * self.packing.block_bytes;
@@ -173,9 +167,10 @@ impl<'f> Packed<'f> {
 mod tests {
     use super::*;
     use crate::engine::quant::{FORMATS, Format};
+    use crate::protocol::EngineErrorKind;
 
     #[test]
-    fn every_format_is_cut_into_whole_texels_and_loses_no_byte() {
+    fn every_format_is_split_into_whole_texels_and_loses_no_byte() {
         assert_eq!(PACKINGS.len(), FORMATS.len());
         for format in FORMATS {
             let packing = Packing::of(format.name).unwrap();

@@ -1,4 +1,4 @@
-//! Buffers on the device, and what becomes of them when nobody needs them.
+//! Buffers on the device, and their destruction.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,50 +6,47 @@ use std::rc::Rc;
 use wgpu::{BufferDescriptor, BufferUsages};
 
 use super::gpu::Gpu;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
-/// A buffer that kernels read and write. Dropped, it is destroyed once all that uses it has been
-/// handed over.
+/// A buffer that kernels read and write. After it is dropped, it is destroyed once all work that
+/// uses it has been submitted.
 #[derive(Debug)]
 pub(super) struct Buffer {
     pub(super) raw: wgpu::Buffer,
-    /// No other buffer of this backend has it.
+    /// Unique among the buffers of this backend.
     pub(super) id: u64,
     dropped: Dropped,
 }
 
-/// Buffers that nobody holds any more.
+/// Buffers that have been dropped.
 type Dropped = Rc<RefCell<Vec<(u64, wgpu::Buffer)>>>;
 
-/// Makes buffers, and takes them back.
+/// Makes buffers, and destroys dropped ones.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     made: u64,
     dropped: Dropped,
 }
 
-/// What a buffer's size is rounded up to, in bytes: kernels may look at four words at once.
+/// The multiple to which sizes are rounded up, in bytes: kernels may read four words at once.
 const ALIGNMENT: u64 = 16;
 
 impl Buffers {
-    /// A buffer of zeros. Fails with `out-of-memory` if no binding can be so large.
+    /// Makes a buffer of zeros. Fails with `out-of-memory` if it is larger than any binding.
     pub(super) fn make(
         &mut self,
         gpu: &Gpu,
         bytes: u64,
         what: &str,
     ) -> Result<Buffer, EngineError> {
-        let most = most_bytes(gpu);
+        let most = max_bytes(gpu);
         let size = bytes.next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         if size > most {
-            return Err(EngineError {
-                kind: EngineErrorKind::OutOfMemory,
-                message: format!(
-                    "no buffer for {what}: {bytes} bytes, expected at most {most}, which is what \
+            return Err(EngineError::out_of_memory(format!(
+                "no buffer for {what}: {bytes} bytes, expected at most {most}, which is what \
                      the adapter binds at once"
-                ),
-                hint: Some("ask for a smaller context with `context_tokens`".into()),
-            });
+            ))
+            .with_hint("ask for a smaller context with `context_tokens`"));
         }
         let raw = gpu.device.create_buffer(&BufferDescriptor {
             label: Some(what),
@@ -61,8 +58,8 @@ impl Buffers {
         Ok(Buffer { raw, id: self.made, dropped: Rc::clone(&self.dropped) })
     }
 
-    /// Destroys what was dropped; returns the ids.
-    pub(super) fn bury(&mut self) -> Vec<u64> {
+    /// Destroys dropped buffers; returns their ids.
+    pub(super) fn destroy_dropped(&mut self) -> Vec<u64> {
         let dropped = std::mem::take(&mut *self.dropped.borrow_mut());
         dropped
             .into_iter()
@@ -80,8 +77,8 @@ impl Drop for Buffer {
     }
 }
 
-/// Most bytes of one buffer that a kernel can see.
-pub(super) fn most_bytes(gpu: &Gpu) -> u64 {
+/// The most bytes of one buffer that a kernel can access.
+pub(super) fn max_bytes(gpu: &Gpu) -> u64 {
     gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size) / ALIGNMENT
         * ALIGNMENT
 }

@@ -1,17 +1,16 @@
-//! What went wrong on the device, where it can't be overlooked.
+//! The errors of a device.
 //!
-//! WebGPU tells of errors late and elsewhere. They all end up in one [`Errors`]: the first is
-//! kept, and whoever reads an answer asks here before it gives it out.
+//! WebGPU reports errors late and in other places. They are all collected in one [`Errors`]: the
+//! first is kept, and every read of an answer checks it before returning.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wgpu::{DeviceLostReason, Error};
 
-use crate::client::machine::LossReason;
 use crate::engine::backend::Loss;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::{EngineError, EngineErrorKind, LossReason};
 
-/// The first error of a device; shared with the device's own callbacks.
+/// The first error of a device; shared with the device's callbacks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Errors(Arc<Mutex<Found>>);
 
@@ -22,17 +21,17 @@ struct Found {
 }
 
 impl Errors {
-    /// Keeps an error, unless there is one.
+    /// Keeps an error, unless there is one already.
     pub(super) fn put(&self, error: EngineError) {
         self.found().first.get_or_insert(error);
     }
 
-    /// Fails with the first error if there is one.
+    /// Fails with the first error, if there is one.
     pub(super) fn check(&self) -> Result<(), EngineError> {
         self.found().first.clone().map_or(Ok(()), Err)
     }
 
-    /// Why the device is gone, if it is.
+    /// Why the device was lost, if it was.
     pub(super) fn loss(&self) -> Option<Loss> {
         self.found().loss.clone()
     }
@@ -41,7 +40,7 @@ impl Errors {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the device report here.
+    /// Makes the device report its errors here.
     pub(super) fn watch(&self, device: &wgpu::Device) {
         let errors = self.clone();
         device.on_uncaptured_error(Arc::new(move |error| errors.put(of_device(&error))));
@@ -54,7 +53,7 @@ impl Errors {
     }
 }
 
-/// An error of the device, as the engine knows it.
+/// The engine's error for an error of the device.
 pub(super) fn of_device(error: &Error) -> EngineError {
     let (kind, what, hint) = match error {
         Error::OutOfMemory { .. } => {
@@ -62,7 +61,7 @@ pub(super) fn of_device(error: &Error) -> EngineError {
             (EngineErrorKind::OutOfMemory, "the GPU has no memory left", Some(hint.to_owned()))
         }
         Error::Validation { .. } => {
-            (EngineErrorKind::GpuError, "the GPU was given a command that is not valid", None)
+            (EngineErrorKind::GpuError, "the GPU was given an invalid command", None)
         }
         Error::Internal { .. } => {
             (EngineErrorKind::GpuError, "the GPU could not carry out a command", None)
@@ -81,11 +80,7 @@ fn lost(reason: DeviceLostReason, message: &str) -> Loss {
     Loss { reason, message }
 }
 
-/// What can't be had here, and why.
+/// The error of an unavailable backend.
 pub(super) fn unavailable(why: &str, hint: &str) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::BackendUnavailable,
-        message: format!("backend `webgpu` is not available: {why}"),
-        hint: Some(hint.into()),
-    }
+    EngineError::unavailable(format!("backend `webgpu` is not available: {why}")).with_hint(hint)
 }

@@ -1,7 +1,7 @@
-//! The device: how it is had, what it is, and what it can.
+//! Opens the device and describes its adapter.
 //!
-//! Features and limits are those of the adapter, never assumed; everything works at the least that
-//! WebGPU promises.
+//! Features and limits are those of the adapter, never assumed; everything works at WebGPU's
+//! guaranteed minimum.
 
 use sha2::{Digest, Sha256};
 use wgpu::{DeviceDescriptor, DeviceType, Features, Limits, RequestAdapterOptions};
@@ -11,7 +11,7 @@ use crate::engine::backend::Adapter;
 use crate::protocol::EngineError;
 use crate::protocol::adapter::is_software;
 
-/// A device of its own, with what is known of it.
+/// A device and the description of its adapter.
 #[derive(Debug)]
 pub(super) struct Gpu {
     pub(super) device: wgpu::Device,
@@ -22,8 +22,8 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    /// A device of the adapter that the browser or the system gives; with limits as `lower` leaves
-    /// them of the adapter's.
+    /// Opens a device on the adapter that the browser or the system offers, with the adapter's
+    /// limits as changed by `lower`.
     pub(super) async fn open(lower: impl FnOnce(&mut Limits)) -> Result<Self, EngineError> {
         check_navigator()?;
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
@@ -32,7 +32,10 @@ impl Gpu {
             ..RequestAdapterOptions::default()
         };
         let adapter = instance.request_adapter(&options).await.map_err(|error| {
-            unavailable(&format!("no adapter: {error}"), "see what the browser says of its GPU")
+            unavailable(
+                &format!("no adapter: {error}"),
+                "check the browser's information about its GPU",
+            )
         })?;
         let mut limits = adapter.limits();
         lower(&mut limits);
@@ -43,7 +46,7 @@ impl Gpu {
             ..DeviceDescriptor::default()
         };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
-            unavailable(&format!("the adapter gave no device: {error}"), "load the page again")
+            unavailable(&format!("the adapter gave no device: {error}"), "reload the page")
         })?;
         let errors = Errors::default();
         errors.watch(&device);
@@ -53,13 +56,13 @@ impl Gpu {
 }
 
 impl Drop for Gpu {
-    /// Gives the memory back at once; a browser's garbage collector would take its time.
+    /// Frees the memory at once; a browser's garbage collector would take a while.
     fn drop(&mut self) {
         self.device.destroy();
     }
 }
 
-/// Fails where the browser has no WebGPU at all.
+/// Fails if the browser has no WebGPU at all.
 #[cfg(target_arch = "wasm32")]
 fn check_navigator() -> Result<(), EngineError> {
     let get = |of: &js_sys::Object, key: &str| js_sys::Reflect::get(of, &key.into()).ok();
@@ -70,7 +73,7 @@ fn check_navigator() -> Result<(), EngineError> {
     }
     Err(unavailable(
         "this browser has no `navigator.gpu`",
-        "WebGPU needs a secure context, and a browser that has it and has it turned on",
+        "WebGPU needs a secure context, and a browser that supports it and has it enabled",
     ))
 }
 
@@ -80,7 +83,7 @@ fn check_navigator() -> Result<(), EngineError> {
     Ok(())
 }
 
-/// What the adapter says about itself.
+/// Describes the adapter.
 fn describe(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Adapter {
     let info = adapter.get_info();
     let name = name(&info, device);
@@ -94,7 +97,7 @@ fn name(info: &wgpu::AdapterInfo, _device: &wgpu::Device) -> String {
     info.name.clone()
 }
 
-/// A browser gives away vendor and architecture; the name of the card it mostly keeps.
+/// A browser reveals vendor and architecture, but mostly not the name of the card.
 #[cfg(target_arch = "wasm32")]
 fn name(info: &wgpu::AdapterInfo, device: &wgpu::Device) -> String {
     let get = |of: &wasm_bindgen::JsValue, key: &str| js_sys::Reflect::get(of, &key.into()).ok();
@@ -111,7 +114,7 @@ fn name(info: &wgpu::AdapterInfo, device: &wgpu::Device) -> String {
 /// SHA-256 of lines `name=value`: each feature as `true`, then the limits.
 fn limits_sha256(features: Features, limits: &Limits) -> String {
     let features = features.iter_names().map(|(name, _)| format!("{name}=true\n"));
-    // The one list of limits that can't fall behind is the structure's own.
+    // The one list of limits that can't become stale is the structure's own.
     let limits = format!("{limits:#?}");
     let limits =
         limits.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(": "));

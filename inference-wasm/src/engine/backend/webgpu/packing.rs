@@ -1,23 +1,23 @@
-//! How weights lie on the device: the bits of the file, with blocks padded to whole words.
+//! The layout of weights on the device: the bits of the file, with blocks padded to whole words.
 //!
 //! | format | stored, bytes | inserted | words |
 //! |---|---|---|---|
 //! | `F32`, `F16`, `BF16` | 32 weights as they are | zeros to whole groups of 32 a row | 32, 16, 16 |
-//! | `Q4_0`, `IQ4_NL` | 18 | 2 behind the scale | 5 |
-//! | `Q5_0` | 22 | 2 behind the scale | 6 |
-//! | `Q8_0` | 34 | 2 behind the scale | 9 |
+//! | `Q4_0`, `IQ4_NL` | 18 | 2 after the scale | 5 |
+//! | `Q5_0` | 22 | 2 after the scale | 6 |
+//! | `Q8_0` | 34 | 2 after the scale | 9 |
 //! | `Q4_1`, `Q5_1` | 20, 24 | | 5, 6 |
 //! | `Q2_K`, `Q4_K`, `Q5_K` | 84, 144, 176 | | 21, 36, 44 |
 //! | `Q3_K`, `Q6_K` | 110, 210 | 2 at the end | 28, 53 |
 //!
-//! What the bits mean is for `shaders/weights/`.
+//! The shaders in `shaders/weights/` interpret the bits.
 
 use crate::engine::quant::Format;
 
 /// Weights that kernels unpack at a time.
 pub(super) const GROUP: usize = 32;
 
-/// How a format lies on the device.
+/// The layout of a format on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packing {
     /// Weights of a block: a multiple of [`GROUP`].
@@ -31,7 +31,7 @@ pub(super) struct Packing {
 }
 
 impl Packing {
-    /// That of a format.
+    /// The layout of a format.
     pub(super) fn of(format: &Format) -> Self {
         if format.block_weights == 1 {
             let bytes = GROUP * format.block_bytes;
@@ -39,7 +39,7 @@ impl Packing {
         }
         let stored = format.block_bytes;
         let bytes = stored.next_multiple_of(4);
-        // Whatever is 2 bytes short of whole words begins with its scale, or ends with it.
+        // A block that is 2 bytes short of whole words begins with its scale, or ends with it.
         let at = if format.block_weights == GROUP { 2 } else { stored };
         let padded_at = (bytes > stored).then_some(at);
         Self { weights: format.block_weights, stored, padded_at, bytes }
@@ -61,10 +61,10 @@ impl Packing {
             None => into.extend_from_slice(row),
             Some(at) => {
                 for block in row.chunks_exact(self.stored) {
-                    let (before, behind) = block.split_at(at);
+                    let (before, after) = block.split_at(at);
                     into.extend_from_slice(before);
                     into.extend_from_slice(&[0; 2][..self.bytes - self.stored]);
-                    into.extend_from_slice(behind);
+                    into.extend_from_slice(after);
                 }
             }
         }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_goes_behind_the_scale_or_to_the_end() {
+    fn padding_goes_after_the_scale_or_to_the_end() {
         let pack = |name: &str, row: &[u8]| {
             let format = FORMATS.iter().find(|format| format.name == name).unwrap();
             let mut packed = Vec::new();

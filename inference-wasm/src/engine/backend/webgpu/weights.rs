@@ -1,18 +1,19 @@
 //! Weights on the device.
 //!
-//! A matrix that is larger than a binding can be lies in several buffers, whole rows in each. What
-//! is uploaded goes over in pieces, so that there never is a second copy of a matrix.
+//! A matrix larger than the largest binding is stored in several buffers, with whole rows in each.
+//! Uploads go in pieces, so that a second copy of a matrix never exists.
 
-use super::buffers::{Buffer, Buffers, most_bytes};
+use super::buffers::{Buffer, Buffers, max_bytes};
 use super::gpu::Gpu;
-use super::kernels::{Kernel, Way};
+use super::kernel::{Kernel, MatmulStrategy};
 use super::packing::{GROUP, Packing};
-use crate::engine::backend::{ModelBytes, zeros};
+use crate::engine::backend::ModelBytes;
+use crate::engine::memory::zeros;
 use crate::engine::model::TensorInfo;
 use crate::engine::quant::Format;
-use crate::protocol::{EngineError, EngineErrorKind};
+use crate::protocol::EngineError;
 
-/// Bytes that are packed and handed over at a time, about.
+/// The approximate number of bytes packed and uploaded at a time.
 const PIECE: usize = 4 << 20;
 
 /// A matrix or a vector of weights.
@@ -24,8 +25,7 @@ pub struct Weight {
     pub(super) row_words: usize,
     /// At least one.
     pub(super) parts: Vec<Part>,
-    /// A single row as floats, where it is stored otherwise: what is added or multiplied element
-    /// by element.
+    /// A single row as floats, if stored in another format: an operand of element-wise ops.
     floats: Option<Buffer>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Part {
 }
 
 impl Weight {
-    /// Uploads a weight from the file; returns it and its bytes on the device.
+    /// Uploads a weight from the file; returns it and its size on the device in bytes.
     pub(super) fn upload(
         gpu: &Gpu,
         buffers: &mut Buffers,
@@ -48,7 +48,7 @@ impl Weight {
         let packing = Packing::of(tensor.format);
         let (rows, columns) = (tensor.rows(), tensor.columns());
         let row_words = packing.row_words(columns);
-        let part_rows = (most_bytes(gpu) / (row_words as u64 * 4).max(1)) as usize;
+        let part_rows = (max_bytes(gpu) / (row_words as u64 * 4).max(1)) as usize;
         if part_rows == 0 {
             return Err(too_wide(gpu, tensor, row_words));
         }
@@ -83,14 +83,14 @@ impl Weight {
         self.floats.as_ref().unwrap_or(&self.parts[0].buffer)
     }
 
-    /// The kernel of a product with it.
-    pub(super) fn product(&self, way: Way) -> Kernel {
+    /// The kernel of a product with this matrix.
+    pub(super) fn product(&self, strategy: MatmulStrategy) -> Kernel {
         let is_whole = self.columns.is_multiple_of(GROUP);
-        Kernel::Matmul { format: self.format.id, way, is_whole }
+        Kernel::Matmul { format: self.format.id, strategy, is_whole }
     }
 }
 
-/// Packs rows and hands them over, some at a time.
+/// Packs and uploads rows, some at a time.
 fn write(gpu: &Gpu, buffer: &Buffer, packing: Packing, stored: &[u8], row_bytes: usize) {
     let rows_at_once = (PIECE / row_bytes.max(1)).max(1);
     let mut packed = Vec::new();
@@ -106,15 +106,11 @@ fn write(gpu: &Gpu, buffer: &Buffer, packing: Packing, stored: &[u8], row_bytes:
 }
 
 fn too_wide(gpu: &Gpu, tensor: &TensorInfo, row_words: usize) -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::OutOfMemory,
-        message: format!(
-            "a row of `{}` has {} bytes, expected at most {}, which is what the adapter binds at \
+    EngineError::out_of_memory(format!(
+        "a row of `{}` has {} bytes, expected at most {}, which is what the adapter binds at \
              once",
-            tensor.name,
-            row_words * 4,
-            most_bytes(gpu)
-        ),
-        hint: None,
-    }
+        tensor.name,
+        row_words * 4,
+        max_bytes(gpu)
+    ))
 }

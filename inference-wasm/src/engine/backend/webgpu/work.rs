@@ -1,8 +1,8 @@
-//! Work that is put together, handed over at once, and waited for.
+//! Work that is recorded, submitted at once, and waited for.
 //!
-//! Ops record what is to be dispatched; nothing reaches the device before somebody wants a number,
-//! so that a forward pass is one submission. The parameters of all its dispatches lie in one
-//! buffer, each at an offset of its own, and go over in one write.
+//! Ops record dispatches; nothing reaches the device before a value is read, so that a forward pass
+//! is one submission. The parameters of all its dispatches are in one buffer, each at its own
+//! offset, and are uploaded in one write.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -27,33 +27,33 @@ use super::buffers::Buffer;
 use super::errors::of_device;
 use super::gpu::Gpu;
 use super::kernels::Pipeline;
-use crate::protocol::{EngineError, EngineErrorKind, GpuTime};
+use crate::protocol::{EngineError, GpuTime};
 
-/// Dispatches of a submission at most; twice what models of some thirty layers take.
+/// The most dispatches of a submission; twice what models of some thirty layers take.
 const SLOTS: usize = 1024;
-/// Bytes of a dispatch's parameters at most.
+/// The most bytes of a dispatch's parameters.
 pub(super) const SLOT_BYTES: usize = 256;
-/// Buffers of a dispatch at most, besides its parameters.
-const MOST_BUFFERS: usize = 4;
+/// The most buffers of a dispatch, besides its parameters.
+const MAX_BUFFERS: usize = 4;
 
-/// Milliseconds between looks at an answer; no timer of a browser is shorter when set again and again.
+/// Milliseconds between polls for an answer; browsers don't repeat shorter timers.
 #[cfg(target_arch = "wasm32")]
-const NUDGE_MS: u32 = 4;
+const POLL_MS: u32 = 4;
 
-/// A dispatch that has not been handed over.
+/// A dispatch that has not been submitted.
 #[derive(Debug)]
 struct Dispatch {
     pipeline: Rc<Pipeline>,
     buffers: BindGroup,
-    /// Where its parameters begin, in bytes.
+    /// The offset of its parameters, in bytes.
     offset: u32,
     workgroups: [u32; 3],
 }
 
-/// What a bind group is made of: a layout, and the buffers' ids.
-type GroupKey = ([u32; 2], [u64; MOST_BUFFERS]);
+/// The contents of a bind group: a layout, and the ids of the buffers.
+type GroupKey = ([u32; 2], [u64; MAX_BUFFERS]);
 
-/// What is recorded, and what is kept to record it with.
+/// Recorded work, and the objects kept for recording more.
 #[derive(Debug)]
 pub(super) struct Work {
     dispatches: Vec<Dispatch>,
@@ -62,10 +62,10 @@ pub(super) struct Work {
     ring: wgpu::Buffer,
     slot_bytes: usize,
     groups: HashMap<GroupKey, BindGroup>,
-    /// What answers are copied into to be read.
+    /// The buffer that answers are copied into to be read.
     staging: Option<wgpu::Buffer>,
     scopes: Option<Scopes>,
-    /// When the first dispatch was recorded that has not been handed over.
+    /// When the first unsubmitted dispatch was recorded.
     started: Option<Instant>,
     time: GpuTime,
     dispatched: u64,
@@ -126,9 +126,9 @@ impl Work {
         self.dispatched += 1;
     }
 
-    /// The bind group of some buffers, made when it is first needed.
+    /// The bind group of some buffers, made when first needed.
     fn group(&mut self, gpu: &Gpu, pipeline: &Pipeline, buffers: &[&Buffer]) -> BindGroup {
-        let mut ids = [0; MOST_BUFFERS];
+        let mut ids = [0; MAX_BUFFERS];
         for (id, buffer) in ids.iter_mut().zip(buffers) {
             *id = buffer.id;
         }
@@ -153,14 +153,14 @@ impl Work {
         self.groups.entry((pipeline.bindings, ids)).or_insert_with(make).clone()
     }
 
-    /// Forgets the bind groups of buffers that are gone.
+    /// Drops the bind groups of destroyed buffers.
     pub(super) fn forget(&mut self, ids: &[u64]) {
         if !ids.is_empty() {
             self.groups.retain(|(_, of), _| !of.iter().any(|id| ids.contains(id)));
         }
     }
 
-    /// Hands over what is recorded, and a copy of so many bytes of a buffer into another.
+    /// Submits the recorded work, and a copy of the first bytes of one buffer into another.
     fn submit(&mut self, gpu: &Gpu, copy: Option<(&Buffer, &wgpu::Buffer, u64)>) {
         gpu.queue.write_buffer(&self.ring, 0, &self.parameters);
         let mut encoder =
@@ -185,8 +185,8 @@ impl Work {
         }
     }
 
-    /// Hands over what is recorded, waits for it and appends the first `bytes` of a buffer, whole
-    /// words, to `into`. Fails if anything went wrong since the last time.
+    /// Submits the recorded work, waits for it and appends the first `bytes` of a buffer, whole
+    /// words, to `into`. Fails with the first error since the last read.
     pub(super) async fn read(
         &mut self,
         gpu: &Gpu,
@@ -204,15 +204,15 @@ impl Work {
         });
         let (sender, receiver) = oneshot::channel();
         staging.map_async(MapMode::Read, 0..bytes, move |result| {
-            // Nobody listens where the command was given up.
+            // The receiver is gone if the command was abandoned.
             let _ = sender.send(result.is_ok());
         });
         let errors = self.scopes.take().map(Scopes::close).unwrap_or_default();
         self.scopes = Some(Scopes::open(&gpu.device));
-        // Natively somebody has to ask; a browser reports by itself.
+        // Natively the device must be polled; a browser reports by itself.
         let polled = gpu.device.poll(PollType::wait_indefinitely());
         #[cfg(target_arch = "wasm32")]
-        let receiver = nudging(&gpu.queue, receiver);
+        let receiver = submit_until_mapped(&gpu.queue, receiver);
         let is_mapped = receiver.await.unwrap_or(false) && polled.is_ok();
         for error in errors {
             if let Some(error) = error.await {
@@ -234,8 +234,8 @@ impl Work {
         Ok(())
     }
 
-    /// A buffer of so many bytes or more to read from. Comes back when it was read, and does not
-    /// if something went wrong, since then it may still be mapped.
+    /// A buffer of at least `bytes` to read from. It is reused after a successful read; after an
+    /// error it may still be mapped.
     fn staging(&mut self, gpu: &Gpu, bytes: u64) -> wgpu::Buffer {
         match self.staging.take() {
             Some(staging) if staging.size() >= bytes => staging,
@@ -249,14 +249,17 @@ impl Work {
     }
 }
 
-/// Waits for a buffer to be mapped, and hands over nothing now and then.
+/// Waits for a buffer to be mapped, with an empty submission now and then.
 ///
-/// Firefox looks after its devices every 100 ms, and whenever something is submitted: a token that
-/// takes less would wait for the rest of it.
+/// Firefox polls its devices every 100 ms, and after each submission: without these, a faster token
+/// would wait for the rest of that time.
 #[cfg(target_arch = "wasm32")]
-async fn nudging<T>(queue: &wgpu::Queue, mut mapped: oneshot::Receiver<T>) -> Result<T, Canceled> {
+async fn submit_until_mapped<T>(
+    queue: &wgpu::Queue,
+    mut mapped: oneshot::Receiver<T>,
+) -> Result<T, Canceled> {
     loop {
-        match select(mapped, TimeoutFuture::new(NUDGE_MS)).await {
+        match select(mapped, TimeoutFuture::new(POLL_MS)).await {
             Either::Left((result, _)) => return result,
             Either::Right(((), pending)) => mapped = pending,
         }
@@ -265,17 +268,15 @@ async fn nudging<T>(queue: &wgpu::Queue, mut mapped: oneshot::Receiver<T>) -> Re
 }
 
 fn unreadable() -> EngineError {
-    EngineError {
-        kind: EngineErrorKind::DeviceLost,
-        message: "backend `webgpu`: the answer could not be read back: mapping its buffer failed, \
-                  as it does when the device is gone"
-            .into(),
-        hint: Some("load the model again".into()),
-    }
+    EngineError::device_lost(
+        "backend `webgpu`: the answer could not be read back: mapping its buffer failed, \
+                  as it does when the device is gone",
+    )
+    .with_hint("load the model again")
 }
 
-/// What catches errors from one answer to the next. An uncaught error is told some time later; that
-/// a scope has none is known before the answer is given out.
+/// Error scopes from one answer to the next. Uncaptured errors are reported some time later; that a
+/// scope is clean is known before the answer is returned.
 #[derive(Debug)]
 struct Scopes(Vec<ErrorScopeGuard>);
 
@@ -287,7 +288,7 @@ impl Scopes {
         Self(filters.map(|filter| device.push_error_scope(filter)).into())
     }
 
-    /// Closes them and returns what they will have caught.
+    /// Closes them and returns their future errors.
     fn close(mut self) -> Vec<PendingError> {
         let last_first = std::iter::from_fn(|| self.0.pop());
         last_first.map(|scope| Box::pin(scope.pop()) as PendingError).collect()
@@ -295,7 +296,7 @@ impl Scopes {
 }
 
 impl Drop for Scopes {
-    /// Scopes that are left close last first, or `wgpu` panics.
+    /// Remaining scopes must close in reverse order, or `wgpu` panics.
     fn drop(&mut self) {
         while self.0.pop().is_some() {}
     }

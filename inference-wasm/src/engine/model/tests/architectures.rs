@@ -1,4 +1,4 @@
-//! Each row of the table on the smallest model that is in order, and what breaks it.
+//! Each row of the table on the smallest valid model, and what breaks it.
 
 use super::*;
 
@@ -26,7 +26,7 @@ impl Writer {
             (row.has_post_norms, "post_attention_norm.weight", 4),
             (row.has_post_norms, "post_ffw_norm.weight", 4),
         ];
-        for (_, name, size) in optional.into_iter().filter(|(is_there, ..)| *is_there) {
+        for (_, name, size) in optional.into_iter().filter(|(is_present, ..)| *is_present) {
             writer.tensor(&format!("blk.0.{name}"), &[size]);
         }
         writer
@@ -124,18 +124,22 @@ fn layers_see_windows_by_the_pattern() {
     assert_eq!(seen(&listed), [local, all, all, local, all, all, local]);
     let phi3 = Writer::named("phi3").number("phi3.attention.sliding_window", 3);
     assert_eq!(seen(&phi3), [local; 7]);
-    // As the converter writes it for models that see all.
+    // As the converter writes it for models without windows.
     assert_eq!(seen(&Writer::named("phi3").number("phi3.attention.sliding_window", 0)), [all; 7]);
     let gemma2 = seen(&Writer::named("gemma2"));
     assert_eq!(gemma2[..4], [Some(4096), all, Some(4096), all]);
 
     let smollm3 = hyper(&Writer::named("smollm3"));
-    let rotated: Vec<bool> = (0..5).map(|layer| smollm3.is_rotated(layer)).collect();
-    assert_eq!(rotated, [true, true, true, false, true]);
+    let ropes: Vec<_> = (0..5).map(|layer| smollm3.rope_of(layer)).collect();
+    assert_eq!(ropes, [Some(0), Some(0), Some(0), None, Some(0)]);
+
+    let gemma3 = hyper(&listed);
+    let ropes: Vec<_> = (0..7).map(|layer| gemma3.rope_of(layer)).collect();
+    assert_eq!(ropes, [1, 0, 0, 1, 0, 0, 1].map(Some));
 }
 
 #[test]
-fn what_keys_leave_open_is_the_rows() {
+fn rows_give_the_defaults_of_keys() {
     let gemma2 = hyper(&Writer::named("gemma2"));
     assert_eq!((gemma2.score_cap, gemma2.logit_cap), (Some(50.0), Some(30.0)));
     assert_eq!((gemma2.embedding_scale, gemma2.local_rope), (Some(2.0), None));
@@ -144,8 +148,8 @@ fn what_keys_leave_open_is_the_rows() {
         .float("gemma2.final_logit_softcapping", 7.0);
     assert_eq!((hyper(&set).score_cap, hyper(&set).logit_cap), (None, Some(7.0)));
 
-    // Of 46 layers is the one size that scales by width / heads, here 2 as well as the head: told
-    // apart by a head of 4.
+    // The size with 46 layers scales by width / heads, here 2 like the head size: a head of 4 tells
+    // them apart.
     let large = Writer::named("gemma2")
         .number("gemma2.block_count", 46)
         .number("gemma2.attention.key_length", 4);
@@ -163,7 +167,7 @@ fn what_keys_leave_open_is_the_rows() {
     assert_eq!((local.base, local.scaling), (1e4, Scaling::Linear(1.0)));
 }
 
-/// Files that an architecture can't be read from, with what the error must say.
+/// Files that an architecture can't be read from, with a part of the error message.
 fn refused() -> Vec<(Writer, &'static str)> {
     let of = Writer::named;
     vec![
@@ -236,7 +240,7 @@ fn refused() -> Vec<(Writer, &'static str)> {
 }
 
 #[test]
-fn what_an_architecture_does_not_do_is_refused() {
+fn files_that_an_architecture_does_not_support_are_refused() {
     for (writer, expected) in refused() {
         let error = read(&writer.file()).expect_err(expected).to_string();
         assert!(error.contains(expected), "expected `{expected}` in `{error}`");

@@ -1,4 +1,4 @@
-//! Broken files, one by one and at random, and the smallest model that is in order.
+//! Broken files, one by one and at random, and the smallest valid model.
 
 mod architectures;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::quant::{FORMATS, Format};
 
-/// Writes GGUF files, right ones and wrong ones.
+/// Writes valid and broken GGUF files.
 #[derive(Clone)]
 struct Writer {
     version: u32,
@@ -80,7 +80,7 @@ impl Writer {
         self
     }
 
-    /// A tensor of `F32` behind the others.
+    /// Adds a tensor of `F32` after the others.
     fn tensor(&mut self, name: &str, dimensions: &[u64]) {
         let offset = self.data_bytes().next_multiple_of(32) as u64;
         let bytes = 4 * dimensions.iter().product::<u64>() as usize;
@@ -93,7 +93,7 @@ impl Writer {
         self
     }
 
-    /// Bytes of all tensors, wherever a broken one says that it lies.
+    /// Bytes of all tensors, without broken ones that claim to be far away.
     fn data_bytes(&self) -> usize {
         let end = |tensor: &Tensor| (tensor.offset as usize).saturating_add(tensor.bytes);
         self.tensors.iter().map(end).filter(|&end| end < 1 << 16).max().unwrap_or(0)
@@ -145,7 +145,7 @@ fn patch(mut file: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_tiny_model_is_in_order() {
+fn the_tiny_model_is_valid() {
     let writer = Writer::tiny();
     let (hyper, weights) = read(&writer.file()).unwrap();
     assert_eq!((hyper.head_size, hyper.query_width(), hyper.kv_width()), (2, 4, 2));
@@ -159,7 +159,7 @@ fn the_tiny_model_is_in_order() {
     assert!(read(&untied.file()).unwrap().1.output.is_some());
 }
 
-/// Rows of whole blocks of every format, with the bytes that such a row takes and no more.
+/// Rows of whole blocks of every format take exactly their bytes.
 #[test]
 fn tensors_of_every_format_are_placed() {
     for format in FORMATS {
@@ -205,7 +205,7 @@ fn metadata_comes_back_as_it_was_written() {
     }
 }
 
-/// Every broken file with what its error must name.
+/// Every broken file, with a part of its error message.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let tiny = Writer::tiny;
@@ -304,7 +304,7 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         ("crooked offset", tensor(|t| t.offset += 4), "an offset that is a multiple of 32"),
         (
-            "offset behind the end",
+            "offset beyond the end",
             tensor(|t| t.offset = 1 << 40),
             "the data of tensor `blk.0.attn_q.weight`",
         ),
@@ -408,7 +408,7 @@ fn every_broken_file_is_an_error_that_names_what_is_wrong() {
 }
 
 #[test]
-fn whoever_wrote_it_or_this_engine_is_to_blame() {
+fn errors_say_whether_the_file_or_the_engine_is_to_blame() {
     let reason = |name| {
         let (_, file, _) = broken_files().into_iter().find(|case| case.0 == name).unwrap();
         read(&file).unwrap_err().reason
@@ -455,7 +455,7 @@ proptest! {
             file.truncate(cut.index(file.len()));
         }
         if let Ok((_, weights)) = read(&file) {
-            // What is accepted lies inside the file.
+            // What is accepted is inside the file.
             weights.each(&mut |tensor| assert!(file.get(tensor.bytes.clone()).is_some()));
         }
     }

@@ -1,9 +1,9 @@
 //! Attention: softmax over products with keys, and the sum of values by it.
 //!
 //! Works on up to four queries at a time that share a key-value head: query heads of a group, and
-//! rows. Keys and values are loaded once for all of them. Scores lie four positions to a vector, by
-//! their absolute position; what a query does not see has the weight 0, which changes no bit of a
-//! sum. So a row gives the same bits alone and in a batch:
+//! rows. Keys and values are loaded once for all of them. Scores are stored four positions to a
+//! vector, by absolute position; positions that a query does not see have the weight 0, which
+//! changes no bit of a sum. So a row gives the same bits alone and in a batch:
 //!
 //! ```text
 //! score[p]  = scale · (q[0]·k[0] + q[1]·k[1] + …), in order; then the soft cap
@@ -12,10 +12,7 @@
 //! out[i]    = (weight[0]·v[0][i] + weight[1]·v[1][i] + …, in order) / total
 //! ```
 
-#![expect(
-    clippy::inline_always,
-    reason = "tiles are made for the numbers that they are called with"
-)]
+#![expect(clippy::inline_always, reason = "tiles are specialised to their sizes")]
 
 use std::ops::Range;
 
@@ -23,13 +20,13 @@ use super::cache::{Cache, Layout, POSITIONS, Rows, Stored};
 use crate::engine::backend::Heads;
 use crate::engine::lanes::{F32x4, store_eight};
 
-/// Queries that are worked on together.
+/// Queries that are computed together.
 const TILE: usize = 4;
 
 /// Rows that share a pass over keys and values.
 pub(crate) const ROWS: usize = 4;
 
-/// Floats of scratch that [`attend`] needs for so many positions.
+/// Floats of scratch that [`attend`] needs for `positions`.
 pub(crate) fn scratch(positions: usize) -> usize {
     TILE * positions.next_multiple_of(POSITIONS)
 }
@@ -49,7 +46,7 @@ struct Query {
     head: usize,
 }
 
-/// Fills a piece of `[rows × heads · size]`, given queries of the same shape for all rows.
+/// Computes a piece of `[rows × heads · size]`, given the queries of all rows in the same shape.
 pub(crate) fn attend(
     queries: &[f32],
     cache: &Cache,
@@ -102,7 +99,7 @@ struct Work<'a, T> {
     queries: &'a [f32],
     cache: &'a Rows<T>,
     heads: &'a Heads,
-    /// What `out` begins with.
+    /// The first query of `out`.
     first: Query,
     /// Query heads in a row of `out`.
     out_heads: usize,
@@ -111,7 +108,7 @@ struct Work<'a, T> {
 }
 
 impl<T: Stored> Work<'_, T> {
-    /// Queries of one key-value head.
+    /// Computes queries that share a key-value head.
     fn tile<const N: usize>(&mut self, kv_head: usize, queries: [Query; N]) {
         let heads = self.heads;
         let visible = queries.map(|query| heads.visible(query.row));
@@ -131,7 +128,7 @@ impl<T: Stored> Work<'_, T> {
         {
             totals[query] = weigh(scores, seen.start - start..seen.end - start, heads);
         }
-        // Scores are one query after another; a step over positions reads one of each.
+        // Scores are stored one query after another; a step over positions reads one of each.
         let mut rest = &*scores;
         let weights = totals.map(|_| {
             let (weights, others) = rest.split_at(end - start);
@@ -151,8 +148,8 @@ impl<T: Stored> Work<'_, T> {
     }
 }
 
-/// `query · key` for positions from `start` on: `[queries × positions]` in `scores`. The head begins
-/// at `head` in each position's keys.
+/// `query · key` for positions from `start` on: `[queries × positions]` in `scores`. The head
+/// begins at `head` in each position's keys.
 #[inline(always)]
 fn score<T: Stored, const N: usize>(
     queries: [&[f32]; N],
@@ -189,8 +186,8 @@ fn score<T: Stored, const N: usize>(
     }
 }
 
-/// Turns scores into weights: `e` to the power of how far each is below the greatest, and 0 where
-/// nothing is seen. Returns their sum.
+/// Turns scores into weights, `e` to the power of their distance from the greatest, and 0 for
+/// positions that are not seen. Returns the sum of the weights.
 fn weigh(scores: &mut [f32], seen: Range<usize>, heads: &Heads) -> f32 {
     scores[..seen.start].fill(f32::NEG_INFINITY);
     scores[seen.end..].fill(f32::NEG_INFINITY);
@@ -204,7 +201,7 @@ fn weigh(scores: &mut [f32], seen: Range<usize>, heads: &Heads) -> f32 {
             Some(cap) => scaled.div(F32x4::splat(cap)).tanh().mul(F32x4::splat(cap)),
             None => scaled,
         };
-        // What is not seen stays so, whatever scale and cap make of it.
+        // Positions that are not seen stay so, whatever scale and cap do to them.
         four = four.if_less(F32x4::splat(f32::MIN), none, capped);
         greatest = greatest.if_less(four, four, greatest);
         four.store(scores);
@@ -219,7 +216,7 @@ fn weigh(scores: &mut [f32], seen: Range<usize>, heads: &Heads) -> f32 {
     total.sum()
 }
 
-/// The first eight numbers, zeros after the last; those past a head's end are another head's.
+/// The first eight numbers, padded with zeros; those past a head's end belong to another head.
 #[inline(always)]
 fn eight<T: Stored>(values: &[T]) -> [F32x4; 2] {
     let mut padded = [T::default(); 8];

@@ -1,4 +1,5 @@
-//! Attention against the oracle, and against itself in other batches and on other teams.
+//! Attention compared with the oracle, and with itself in other batches and on other numbers of
+//! threads.
 
 use futures::executor::block_on;
 
@@ -17,7 +18,7 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// `[rows × heads · size]`: what the last rows of so many positions find, in batches of `batch`.
+/// `[rows × heads · size]`: the result of the last rows of `positions`, in batches of `batch`.
 fn attended<B: Backend>(
     mut backend: B,
     heads: Heads,
@@ -50,8 +51,8 @@ fn attended<B: Backend>(
     found
 }
 
-/// Shapes with one query head for a key-value head and with several, sizes that no vector divides,
-/// windows, caps, and both kinds of cache.
+/// Shapes with one query head for each key-value head and with several, sizes that no vector
+/// divides, windows, caps, and both kinds of cache.
 fn cases() -> impl Iterator<Item = (Heads, CacheType, usize)> {
     let shapes = [(1, 1, 4), (3, 1, 6), (6, 2, 10), (9, 3, 16), (4, 4, 33), (16, 2, 8)];
     shapes.into_iter().flat_map(|(queries, kv, size)| {
@@ -70,7 +71,7 @@ fn cases() -> impl Iterator<Item = (Heads, CacheType, usize)> {
 }
 
 #[test]
-fn attention_is_that_of_the_oracle() {
+fn attention_agrees_with_the_oracle() {
     for (heads, cache_type, positions) in cases() {
         let ours = attended(Cpu::default(), heads, cache_type, positions, 9);
         let oracle = attended(Reference::default(), heads, cache_type, positions, 9);

@@ -1,12 +1,13 @@
 //! Matrix products of stored weights with rows of activations: the hot loops of the engine.
 //!
-//! Says what a format has to offer, what it is multiplied by, and in which order an output is
-//! summed. The loops are in [`row`] (one row of activations: decoding), in [`panel`] (several:
-//! prefill) and in [`float`]. Sharing the work among threads is left to whoever cuts a job into
-//! ranges of outputs.
+//! [`blocks`] and [`float`] define what a format has to offer and the order in which an output is
+//! summed; [`blocks_of_32`], [`superblocks`] and [`float`] implement it for each format, and
+//! [`kernel`] is their table. The loops are in [`row`] (one row of activations: decoding), in
+//! [`panel`] (several: prefill) and in [`float`]. The caller shares the work among threads by cutting
+//! a job into ranges of outputs.
 //!
-//! Whatever the loop, a sum is taken in one order, so a token gives the same bits alone and in a
-//! batch, on any number of threads and on all lanes:
+//! Every loop sums in the same order, so a token gives the same bits alone and in a batch, on any
+//! number of threads and on all lanes:
 //!
 //! ```text
 //! blocks:  for each group of 32, in order:
@@ -20,168 +21,15 @@
     reason = "tiles are made for the numbers that they are called with"
 )]
 
+mod blocks;
+mod blocks_of_32;
 mod float;
+mod kernel;
 mod panel;
 mod row;
+mod superblocks;
 
-pub(crate) use float::multiply as floats;
-pub(crate) use panel::WIDTH;
-#[cfg(test)]
-pub(crate) use row::both_ways;
-
-use super::activation::Activations;
-use crate::engine::lanes::{F32x4, I8x16, I16x8};
-
-/// A format of blocks of `BYTES` bytes whose weights are integers with a scale, in groups of 32:
-/// weight `i` of a group is `scale · q[i] + least[i / 16]`.
-///
-/// [`unpack`](Self::unpack) says all there is to say. The rest is for speed: what it leaves to be
-/// computed where it is not needed.
-pub(crate) trait Blocks<const BYTES: usize> {
-    /// Groups of 32 weights in a block: a divisor of [`DEPTH`].
-    const GROUPS: usize = 1;
-
-    /// The greatest magnitude of an integer, 4096 at most. Up to [`NARROW`], products of all 32
-    /// fit one sum; above, the first and the last 16 are summed apart.
-    const GREATEST: i16 = 4096;
-
-    /// Which least values there are.
-    const LEAST: Least = Least::Halves;
-
-    /// What is added to each integer to make a number from 0 to 127, in formats where that can be
-    /// done: those are multiplied as bytes where that is fast.
-    const SEVEN_BITS: Option<i16> = None;
-
-    /// Unpacks a group of a block.
-    fn unpack(block: &[u8; BYTES], group: usize) -> Unpacked;
-
-    /// The integers alone.
-    #[inline(always)]
-    fn integers(block: &[u8; BYTES], group: usize) -> [I16x8; 4] {
-        Self::unpack(block, group).q
-    }
-
-    /// The integers as numbers from 0 to 127, in formats that say they have them.
-    #[inline(always)]
-    fn seven_bits(block: &[u8; BYTES], group: usize) -> [I8x16; 2] {
-        let offset = Self::SEVEN_BITS.unwrap_or_default();
-        let [a, b, c, d] = Self::integers(block, group).map(|q| q.minus(-offset));
-        [I8x16::narrowed(a, b), I8x16::narrowed(c, d)]
-    }
-
-    /// Scales and least values of the same group of four blocks.
-    #[inline(always)]
-    fn scales(blocks: [&[u8; BYTES]; 4], group: usize) -> Scales {
-        let unpacked = blocks.map(|block| Self::unpack(block, group));
-        let least = |half: usize| F32x4::load(&unpacked.map(|group| group.least[half]));
-        Scales {
-            scale: F32x4::load(&unpacked.map(|group| group.scale)),
-            least: [least(0), least(1)],
-        }
-    }
-}
-
-/// The least values of a format.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Least {
-    /// It has none.
-    None,
-    /// One for all 32 weights of a group.
-    Whole,
-    /// One for the first 16, one for the last.
-    Halves,
-}
-
-/// The greatest magnitude of integers whose 32 products with activations fit an `i32`: 2048 · 32 ·
-/// 32639 is less than 2³¹.
-const NARROW: i16 = 2048;
-
-/// A group of weights, ready to be multiplied.
-#[derive(Clone, Copy)]
-pub(crate) struct Unpacked {
-    /// The 32 integers in order, of magnitude 4096 at most: 16 products with activations of 16
-    /// bits then stay below 2³¹. A format with a scale for every 16 weights multiplies them by
-    /// it here.
-    pub(crate) q: [I16x8; 4],
-    /// What they are multiplied by.
-    pub(crate) scale: f32,
-    /// What is added to each of the first 16 and of the last; 0 in formats without.
-    pub(crate) least: [f32; 2],
-}
-
-/// Scales and least values of a group in four rows of weights, a lane for each row.
-#[derive(Clone, Copy)]
-pub(crate) struct Scales {
-    pub(crate) scale: F32x4,
-    /// Not read in formats without; of a format with one for the whole group, the first.
-    pub(crate) least: [F32x4; 2],
-}
-
-/// A format of plain floats, `BYTES` for four of them.
-pub(crate) trait Floats<const BYTES: usize> {
-    /// Bytes of one.
-    const ONE: usize = BYTES / 4;
-    /// Four weights.
-    fn unpack(four: &[u8; BYTES]) -> F32x4;
-}
-
-/// What a format of blocks is multiplied by: `[rows × columns]` in blocks, to
-/// `[rows × outputs]`.
-pub(crate) struct BlockJob<'a> {
-    /// Stored rows, one after another: `[outputs × columns]`.
-    pub(crate) weights: &'a [u8],
-    /// Activations.
-    pub(crate) x: &'a [Activations],
-    /// Groups of 32 in a row, of weights and of activations.
-    pub(crate) row_groups: usize,
-    /// Where the results go, row after row.
-    pub(crate) out: &'a mut [f32],
-    /// Floats in a row of `out`.
-    pub(crate) outputs: usize,
-}
-
-/// What a format of floats is multiplied by.
-pub(crate) struct FloatJob<'a> {
-    /// Stored rows, one after another: `[outputs × columns]`.
-    pub(crate) weights: &'a [u8],
-    /// Activations: `[rows × columns]`.
-    pub(crate) x: &'a [f32],
-    /// Floats in a row, of weights and of activations.
-    pub(crate) columns: usize,
-    /// Where the results go, row after row.
-    pub(crate) out: &'a mut [f32],
-    /// Floats in a row of `out`.
-    pub(crate) outputs: usize,
-}
-
-/// Multiplies weights of format `F`.
-pub(crate) fn blocks<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) {
-    if job.x.len() == job.row_groups {
-        row::multiply::<F, BYTES>(job);
-    } else {
-        panel::multiply::<F, BYTES>(job);
-    }
-}
-
-/// Groups that a panel holds.
-const DEPTH: usize = 16;
-
-/// What a group adds to the sums of four outputs, given its sum of products.
-#[inline(always)]
-fn term<F: Blocks<BYTES>, const BYTES: usize>(
-    products: F32x4,
-    weights: &Scales,
-    x: &Activations,
-) -> F32x4 {
-    let [first, last] = weights.least;
-    let scale = weights.scale.mul(F32x4::load_splat(&x.scale));
-    let term = scale.mul(products);
-    match F::LEAST {
-        Least::None => term,
-        Least::Whole => term.add(first.mul(F32x4::load_splat(&x.sum))),
-        Least::Halves => {
-            let first = first.mul(F32x4::load_splat(&x.sums[0]));
-            term.add(first).add(last.mul(F32x4::load_splat(&x.sums[1])))
-        }
-    }
-}
+pub(super) use blocks::BlockJob;
+pub(super) use float::FloatJob;
+pub(super) use kernel::Kernel;
+pub(super) use panel::WIDTH;

@@ -1,11 +1,12 @@
 //! Products with several rows of activations: prefill.
 //!
 //! A panel is a piece of eight rows of weights, unpacked once for all rows of activations and small
-//! enough to stay in the first-level cache. Its lanes are outputs: a vector holds a pair of
-//! successive weights of each of four rows, and is multiplied by the same pair of activations in
-//! all lanes, so that no sum across lanes is ever needed.
+//! enough for the first-level cache. Its lanes are outputs: a vector holds a pair of successive
+//! weights of each of four rows, and is multiplied by the same pair of activations in all lanes, so
+//! no sum across lanes is needed.
 
-use super::{Activations, BlockJob, Blocks, DEPTH, NARROW, Scales, term};
+use super::blocks::{BlockJob, Blocks, DEPTH, NARROW, Scales, term};
+use crate::engine::backend::cpu::activation::Activations;
 use crate::engine::lanes::{F32x4, I16x8, I32x4, load_eight, store_eight};
 
 /// Vectors of four rows of weights in a panel.
@@ -15,13 +16,13 @@ const VECTORS: usize = 2;
 pub(crate) const WIDTH: usize = 4 * VECTORS;
 
 /// Rows of activations that are multiplied at a time. With two vectors of outputs that makes eight
-/// accumulators: as many as 16 vector registers hold beside the operands.
+/// accumulators, which fit 16 vector registers together with the operands.
 const TILE: usize = 4;
 
 /// Pairs of weights in a group.
 const PAIRS: usize = 16;
 
-/// A piece of eight rows of weights: up to `DEPTH` groups, each the pairs of four rows in a vector.
+/// A piece of eight rows of weights: up to `DEPTH` groups, each as pairs of four rows in a vector.
 struct Panel {
     pairs: [[[I16x8; VECTORS]; PAIRS]; DEPTH],
     scales: [[Scales; VECTORS]; DEPTH],
@@ -38,7 +39,7 @@ pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) 
     for first in (0..outputs).step_by(WIDTH) {
         for start in (0..row_blocks).step_by(DEPTH / F::GROUPS) {
             let end = row_blocks.min(start + DEPTH / F::GROUPS);
-            // Past the last row, the last one once more.
+            // Rows past the last one repeat it.
             panel.fill::<F, BYTES>(|i| {
                 let row = (first + i).min(outputs - 1) * row_blocks;
                 &weights[row + start..row + end]
@@ -88,7 +89,7 @@ impl Panel {
                     let at = block * F::GROUPS + group;
                     let [a, b, c, d] = blocks.map(|block| F::integers(block, group));
                     let quarters = self.pairs[at].as_chunks_mut::<4>().0;
-                    // Written out, for integers that stay in registers: in a loop they don't.
+                    // Unrolled, to keep the integers in registers: in a loop they don't stay there.
                     put(&mut quarters[0], vector, [a[0], b[0], c[0], d[0]]);
                     put(&mut quarters[1], vector, [a[1], b[1], c[1], d[1]]);
                     put(&mut quarters[2], vector, [a[2], b[2], c[2], d[2]]);
@@ -99,9 +100,9 @@ impl Panel {
         }
     }
 
-    /// Adds the products with some rows of activations to what `out` holds, or puts them there.
-    /// `out` begins with the first of the rows, `[rows × outputs]`; the panel's outputs are
-    /// `first` and up.
+    /// Adds the products with some rows of activations to what `out` holds, or stores them there.
+    /// `out` begins with the first of the rows, `[rows × outputs]`; the panel's outputs start at
+    /// `first`.
     #[inline(always)]
     fn tile<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize>(
         &self,
@@ -130,7 +131,7 @@ impl Panel {
                     sums[row][vector] = sums[row][vector].add(term);
                 }
             }
-            // In memory: in the loop over pairs every register is taken.
+            // Force the sums into memory: the loop over pairs needs every register.
             std::hint::black_box(&mut sums);
         }
         for (row, sums) in sums.into_iter().enumerate() {
@@ -139,7 +140,7 @@ impl Panel {
     }
 }
 
-/// Eight successive weights of each of four rows, as the pairs of a vector.
+/// Stores eight successive weights of each of four rows as the pairs of a vector.
 #[inline(always)]
 fn put(pairs: &mut [[I16x8; VECTORS]; 4], vector: usize, rows: [I16x8; 4]) {
     let [a, b, c, d] = I16x8::transposed(rows);
@@ -170,8 +171,7 @@ fn products<F: Blocks<BYTES>, const BYTES: usize, const ROWS: usize>(
     }
 }
 
-/// Sums of products of pairs, in as many steps of four as there are: a loop of single steps would
-/// be a third overhead.
+/// Sums of products of pairs, in steps of four: with single steps, a third would be loop overhead.
 #[inline(always)]
 fn sums<const ROWS: usize>(
     weights: &[[I16x8; VECTORS]],

@@ -1,12 +1,12 @@
 //! Products with one row of activations: decoding.
 //!
 //! Four rows of weights at a time, so that a group of activations is loaded once for all of them,
-//! and what follows the integer products is done for all of them in one vector, a lane for each.
+//! and the work after the integer products is done for all of them in one vector, a lane for each.
 //! The four are a quarter of the matrix apart: neighbours would be four streams in one page of
-//! memory, which processors don't fetch ahead, and decoding took twice as long.
+//! memory, which processors don't prefetch, and decoding took twice as long.
 
-use super::super::activation::Bytes;
-use super::{Activations, BlockJob, Blocks, NARROW, term};
+use super::blocks::{BlockJob, Blocks, NARROW, term};
+use crate::engine::backend::cpu::activation::{Activations, Bytes};
 use crate::engine::lanes::{F32x4, I8x16, I16x8, I32x4, MULTIPLIES_BYTES};
 
 /// Multiplies weights of format `F` by the one row of a job.
@@ -18,7 +18,7 @@ pub(super) fn multiply<F: Blocks<BYTES>, const BYTES: usize>(job: BlockJob<'_>) 
     let x = &x[..row_blocks * F::GROUPS];
     let quarter = outputs.div_ceil(4);
     for first in 0..quarter {
-        // Past the last row, the last one once more.
+        // Rows past the last one repeat it.
         let rows: [&[[u8; BYTES]]; 4] = std::array::from_fn(|i| {
             let start = (first + i * quarter).min(outputs - 1) * row_blocks;
             &weights[start..start + row_blocks]
@@ -66,7 +66,7 @@ fn products<F: Blocks<BYTES>, const BYTES: usize>(
 }
 
 /// The same in bytes: `q_x` is `256 · high + low`, and `q_w` is `seven bits − offset`. All in
-/// integers, so that nothing but the way differs.
+/// integers, so the result is the same.
 #[inline(always)]
 fn products_of_bytes<F: Blocks<BYTES>, const BYTES: usize>(
     blocks: [&[u8; BYTES]; 4],
@@ -90,7 +90,7 @@ fn products_of_bytes<F: Blocks<BYTES>, const BYTES: usize>(
     }
 }
 
-/// Both ways for the four blocks: what the first gives has to be what the second does.
+/// The products of four blocks in both ways, which must agree.
 #[cfg(test)]
 pub(crate) fn both_ways<F: Blocks<BYTES>, const BYTES: usize>(
     blocks: [&[u8; BYTES]; 4],

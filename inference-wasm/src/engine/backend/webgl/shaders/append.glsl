@@ -1,7 +1,7 @@
-// Writes rows of keys and values into the cache, at positions `first` and up: both at once.
+// Writes rows of keys and values into the cache, at positions `first` and up.
 uniform sampler2D new_keys;
 uniform sampler2D new_values;
-// Of both.
+// The shape of both.
 uniform ivec3 x_shape;
 uniform int first;
 layout(location = 0) out vec4 key;

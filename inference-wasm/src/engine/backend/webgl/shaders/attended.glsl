@@ -1,5 +1,5 @@
 // Attention, second pass: for each row and head, softmax over the scores, and the sum of the values
-// by those weights: four columns a fragment.
+// by those weights: four columns per fragment.
 uniform sampler2D scores;
 uniform ivec3 scores_shape;
 uniform sampler2D values;
@@ -8,7 +8,7 @@ uniform int columns;
 uniform int heads;
 uniform int kv_heads;
 uniform int head_size;
-// First row of the output that this pass is about.
+// First row of the output in this pass.
 uniform int row_first;
 // Position of row 0 of the output.
 uniform int first;
@@ -16,7 +16,7 @@ uniform int first;
 uniform int window;
 out vec4 result;
 
-// The scores of four positions; those that the row does not see as the least there is.
+// The scores of four positions; LEAST for those that the row does not see.
 const float LEAST = -3.0e38;
 
 vec4 seen_of(ivec2 start, int texel, int begin, int end, out bvec4 is_seen) {
@@ -29,7 +29,7 @@ vec4 seen_of(ivec2 start, int texel, int begin, int end, out bvec4 is_seen) {
   return mix(vec4(LEAST), v, is_seen);
 }
 
-// Four columns of what head `head` of row `row` finds, from `column` of the head on.
+// Four columns of the result of head `head` of row `row`, from `column` of the head on.
 vec4 attend(int row, int head, int column) {
   int end = first + row + 1;
   int begin = max(end - window, 0);
@@ -41,7 +41,7 @@ vec4 attend(int row, int head, int column) {
   for (int t = first_texel; t <= last_texel; ++t) {
     most = max(most, seen_of(start, t, begin, end, is_seen));
   }
-  // Taken off, so that `exp` can't overflow.
+  // Subtracted, so that `exp` can't overflow.
   float greatest = max(max(most.x, most.y), max(most.z, most.w));
   int from = head * kv_heads / heads * head_size + column;
   int left = head_size - column;
@@ -53,7 +53,7 @@ vec4 attend(int row, int head, int column) {
     vec4 w = exp(seen_of(start, t, begin, end, is_seen) - greatest);
     w = mix(vec4(0.0), w, is_seen);
     weights += w;
-    // Positions that the row does not see are read as the nearest that it does, times nothing.
+    // Positions that the row does not see are read as the nearest that it does, with weight 0.
     int p = 4 * t;
     a += w.x * four_of(values, cache_shape, row_start(cache_shape, max(p, begin)), from, left);
     b += w.y * four_of(values, cache_shape, row_start(cache_shape, clamp(p + 1, begin, last)), from, left);

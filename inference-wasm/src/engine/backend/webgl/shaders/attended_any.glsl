@@ -1,4 +1,4 @@
-// Heads lie across texels: each column by itself.
+// Heads lie across texels: each column separately.
 float attended_column(int row, int column) {
   int head = min(column, columns - 1) / head_size;
   return attend(row, head, column - head * head_size).x;

@@ -4,8 +4,8 @@ precision highp int;
 precision highp sampler2D;
 precision highp usampler2D;
 
-// Where a tensor's floats lie: see `layout.rs`.
-// A shape is (log2 of the texels in a line, lines of a row, log2 of the rows in a band).
+// The layout of a tensor's floats: see `layout.rs`. A shape is (log2 of the texels in a line, lines
+// of a row, log2 of the rows in a band).
 
 // The first texel of a row.
 ivec2 row_start(ivec3 shape, int row) {
@@ -25,10 +25,10 @@ float column_of(sampler2D tensor, ivec3 shape, ivec2 start, int column) {
 }
 
 uniform ivec3 out_shape;
-// Texels of a row of the output that hold columns; lines may have some more.
+// Texels of an output row that hold columns; lines may have more.
 uniform int out_texels;
 
-// The texel and the row that this fragment is.
+// The texel and the row of this fragment.
 ivec2 here() {
   ivec2 at = ivec2(gl_FragCoord.xy);
   int line = at.y / out_shape.y;
@@ -37,7 +37,7 @@ ivec2 here() {
   return ivec2(texel, (band << out_shape.z) + line);
 }
 
-// 1 for the columns of a texel that are below `columns`, 0 for those that are padding.
+// Which columns of a texel are below `columns`; the others are padding.
 bvec4 is_column(int texel, int columns) {
   return lessThan(ivec4(0, 1, 2, 3) + 4 * texel, ivec4(columns));
 }

@@ -1,4 +1,4 @@
-// Rows of the table of embeddings, by the ids of tokens: four columns a fragment.
+// Rows of the embedding table, by token ids: four columns per fragment.
 uniform int ids[CHUNK_ROWS];
 // Groups of 32 columns in a row of the table.
 uniform int groups;

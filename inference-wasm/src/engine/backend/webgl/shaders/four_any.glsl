@@ -1,5 +1,5 @@
-// Four columns from `column` on, where heads lie across texels; 0 for those beyond the `left` ones
-// that the head has.
+// Four columns from `column` on, where heads lie across texels; 0 for those beyond the head's
+// `left` remaining ones.
 vec4 four_of(sampler2D tensor, ivec3 shape, ivec2 start, int column, int left) {
   return vec4(
     column_of(tensor, shape, start, column),

@@ -1,12 +1,12 @@
 // The functions of gates and caps, in forms that neither overflow nor cancel.
 
-// Beyond it, tanh is 1 in f32.
+// Beyond this, tanh is 1 in f32.
 const float TANH_ONE = 10.0;
-// Below it, the series is closer than one minus a fraction.
+// Below this, the series is more accurate than one minus a fraction.
 const float TANH_SERIES = 0.4;
 
-// GLSL's own `tanh` may be computed as a quotient of sums of `exp`, which overflows for large and
-// cancels for small arguments.
+// GLSL's own `tanh` may be computed as a quotient of sums of `exp`, which overflows for large
+// arguments and cancels for small ones.
 vec4 tangent(vec4 x) {
   vec4 a = min(abs(x), vec4(TANH_ONE));
   vec4 far = 1.0 - 2.0 / (exp(2.0 * a) + 1.0);
@@ -16,7 +16,7 @@ vec4 tangent(vec4 x) {
   return sign(x) * mix(far, near, lessThan(a, vec4(TANH_SERIES)));
 }
 
-// Beyond it, `exp` leaves the range of f32.
+// Beyond this, `exp` overflows in f32.
 const float EXP_MOST = 88.5;
 
 // 1 / (1 + e^-x): 0 where `exp` would be infinite.

@@ -1,7 +1,7 @@
-// An op on each column by itself: `out = apply(x)`.
+// An element-wise op: `out = apply(x)`.
 uniform sampler2D x;
 uniform ivec3 x_shape;
-// Row of `x` that the first row of the output is made of.
+// The row of `x` for the first row of the output.
 uniform int x_first;
 out vec4 result;
 

@@ -1,9 +1,9 @@
-// An op on each column by itself: `out = apply(x, y)`.
+// An element-wise op: `out = apply(x, y)`.
 uniform sampler2D x;
 uniform ivec3 x_shape;
 uniform sampler2D y;
 uniform ivec3 y_shape;
-// 1 where each row has a row of `y`, 0 where all share its first.
+// 1 if each row has its own row of `y`, 0 if all share the first.
 uniform int y_step;
 out vec4 result;
 

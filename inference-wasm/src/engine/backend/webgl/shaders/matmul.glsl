@@ -1,5 +1,5 @@
 // Four outputs of one row. Each output has eight lanes: products of even texels of its row are
-// added up in one vector, those of odd texels in another, and the lanes are added in a fixed order.
+// summed in one vector, those of odd texels in another, and the lanes are added in a fixed order.
 uniform sampler2D x;
 uniform ivec3 x_shape;
 // Groups of 32 columns in a row of the matrix.

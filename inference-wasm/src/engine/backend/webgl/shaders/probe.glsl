@@ -1,5 +1,5 @@
-// What the backend takes for granted: floats and integers keep their bits, sums have 23 bits of
-// mantissa, and half-precision numbers are unpacked exactly. Four fragments, one for each.
+// The backend's assumptions: floats and integers keep their bits, sums have 23 bits of mantissa,
+// and half-precision numbers are unpacked exactly. One fragment for each.
 uniform sampler2D floats;
 uniform usampler2D bits;
 out vec4 result;

@@ -1,5 +1,5 @@
-// out = x / √(mean(x²) + epsilon) · scale, over each run of `size` columns by itself: a whole row,
-// or a head. Every fragment adds up its run: one pass costs less than two.
+// out = x / √(mean(x²) + epsilon) · scale, over each run of `size` columns: a whole row, or a head.
+// Every fragment sums its run: one pass costs less than two.
 uniform sampler2D x;
 uniform ivec3 x_shape;
 uniform sampler2D scale;

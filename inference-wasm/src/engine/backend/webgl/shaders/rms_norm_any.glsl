@@ -1,4 +1,4 @@
-// The same where runs lie across texels: each column by itself.
+// The same where runs lie across texels: each column separately.
 uniform sampler2D x;
 uniform ivec3 x_shape;
 uniform sampler2D scale;

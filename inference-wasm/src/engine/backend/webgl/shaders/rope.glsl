@@ -1,4 +1,4 @@
-// Turns each pair of each head by the angle of its position. Column by column: heads need not be
+// Rotates each pair of each head by the angle of its position. Column by column: heads need not be
 // multiples of four, and pairs may be far apart.
 uniform sampler2D x;
 uniform ivec3 x_shape;
@@ -6,7 +6,7 @@ uniform sampler2D angles;
 uniform ivec3 angles_shape;
 uniform int columns;
 uniform int head_size;
-// Columns of a head that are turned, from its first on.
+// Rotated columns of a head, from its start.
 uniform int rotated;
 // 1: pair i is (2i, 2i + 1); 0: it is (i, i + rotated / 2).
 uniform int interleaved;
@@ -36,7 +36,7 @@ void main() {
   }
   ivec2 start = row_start(x_shape, at.y);
   ivec2 angle_start = row_start(angles_shape, first + at.y);
-  // A column that is padding turns with whatever is in reach: its value is never used.
+  // A padding column is rotated with any column in reach: its value is never used.
   int column = 4 * at.x;
   int last = columns - 1;
   result = vec4(

@@ -8,7 +8,7 @@ uniform ivec3 cache_shape;
 uniform int heads;
 uniform int kv_heads;
 uniform int head_size;
-// First row of `queries` that this pass is about.
+// First row of `queries` in this pass.
 uniform int row_first;
 // Position of row 0 of `queries`.
 uniform int first;
@@ -25,7 +25,7 @@ void main() {
   int end = first + row + 1;
   int begin = max(end - window, 0);
   int position = 4 * at.x;
-  // Nobody sees these: the second pass does not look at them.
+  // Not visible to any row: the second pass does not read these.
   if (at.x >= out_texels || position >= end || position + 3 < begin) {
     scores = vec4(0.0);
     return;
@@ -33,7 +33,7 @@ void main() {
   int head = at.y % heads;
   int kv_head = head * kv_heads / heads;
   ivec2 query_start = row_start(queries_shape, row);
-  // Positions that are not there are read as the last one that is, and not used.
+  // Positions beyond the last one are read as the last one, and not used.
   int last = end - 1;
   ivec2 start_a = row_start(cache_shape, position);
   ivec2 start_b = row_start(cache_shape, min(position + 1, last));

@@ -1,4 +1,4 @@
-// Four columns of a row, 0 for those beyond its end: what is there may be no number.
+// Four columns of a row, 0 for those beyond its end, which may hold NaN.
 vec4 within(ivec2 start, int t) {
   int last = (columns - 1) >> 2;
   return mix(vec4(0.0), texel_of(x, x_shape, start, min(t, last)), is_column(t, columns));

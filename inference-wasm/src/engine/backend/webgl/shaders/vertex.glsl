@@ -1,5 +1,5 @@
 #version 300 es
-// One triangle that covers the viewport, without any attributes.
+// One triangle that covers the viewport, without attributes.
 void main() {
   vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);
   gl_Position = vec4(corner * 4.0 - 1.0, 0.0, 1.0);

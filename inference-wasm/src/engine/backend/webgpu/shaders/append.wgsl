@@ -1,4 +1,4 @@
-// Puts keys and values into the cache: an invocation a word of either.
+// Writes keys and values into the cache: one invocation per word of each.
 
 struct Params {
     rows: u32,

@@ -1,7 +1,7 @@
-// Attention: a workgroup a row and a head, 64 positions at a time.
+// Attention: one workgroup per row and head, 64 positions at a time.
 //
-// Softmax is taken as it goes: with each 64 positions the greatest score so far may grow, and
-// what was summed before shrinks accordingly.
+// Online softmax: with each 64 positions the greatest score so far may grow, and the earlier sums
+// shrink accordingly.
 
 struct Params {
     rows: u32,
@@ -10,9 +10,9 @@ struct Params {
     size: u32, // floats of a head
     row_words: u32, // of the cache
     first: u32, // position of the first row
-    window: u32, // positions that a row sees; 0: all
+    window: u32, // positions that a row sees; 0 for all
     scale: f32,
-    cap: f32, // of the scores; 0: none
+    cap: f32, // of the scores; 0 for none
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -72,7 +72,7 @@ fn main(
             shares[thread] = decay(scores[thread] - top);
         }
         workgroupBarrier();
-        // Before the first 64 there is nothing that could shrink.
+        // There are no earlier sums before the first 64.
         let kept = select(0.0, decay(greatest - top), total > 0.0);
         greatest = top;
         total *= kept;

@@ -1,8 +1,8 @@
-// The greatest values of a row: a workgroup a slice of 1024, which it goes through once for each
-// value that is wanted.
+// The greatest values of a row: one workgroup per slice of 1024, which it scans once for each
+// requested value.
 //
-// Floats are compared as integers that are in the order of candidates: what is no number above
-// all, both zeros alike. No arithmetic on floats, which compilers may take for numbers.
+// Floats are compared as integers in the order of candidates: NaN above all, both zeros equal.
+// Float arithmetic is avoided, since compilers may assume that there is no NaN.
 
 struct Params {
     columns: u32,
@@ -10,7 +10,7 @@ struct Params {
 }
 
 struct Candidate {
-    key: u32, // 0: there is none
+    key: u32, // 0 for none
     id: u32,
 }
 
@@ -48,7 +48,7 @@ fn main(
         return;
     }
     let end = min(start + 1024u, params.columns);
-    // What comes before everything: the key of no value is so great with an id so low.
+    // Comes before everything: no value has so great a key with so low an id.
     var last = Candidate(0xffffffffu, 0u);
     var is_first = true;
     for (var place = 0u; place < params.wanted; place++) {
@@ -72,7 +72,7 @@ fn main(
         if thread == 0u {
             let at = (slice * params.wanted + place) * 2u;
             found[at] = mine.id;
-            // An id beyond the row reads as nothing of worth, and the host drops it.
+            // The host drops an id beyond the row.
             found[at + 1u] = row[min(mine.id, params.columns - 1u)];
         }
     }

@@ -1,5 +1,5 @@
 
-// A cache of words that are two halves each.
+// A cache whose words hold two halves each.
 
 fn half_of(word: u32, column: u32) -> f32 {
     return half((word >> (column % 2u * 16u)) & 0xffffu);

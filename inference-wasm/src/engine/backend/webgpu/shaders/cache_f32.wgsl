@@ -1,5 +1,5 @@
 
-// A cache of words that are floats.
+// A cache whose words are floats.
 
 fn cached_key(position: u32, column: u32) -> f32 {
     return bitcast<f32>(cached_keys[position * params.row_words + column]);

@@ -1,6 +1,6 @@
-// What every kernel may call.
+// Functions for all kernels.
 
-// The number of a workgroup in a grid that is as long as a dimension may be, and then wraps.
+// The number of a workgroup in a grid whose first dimension has the maximal length and wraps.
 fn flat(workgroup: vec3<u32>, grid: vec3<u32>) -> u32 {
     return workgroup.x + workgroup.y * grid.x;
 }
@@ -10,8 +10,8 @@ fn across(lanes: vec4<f32>) -> f32 {
     return (lanes.x + lanes.y) + (lanes.z + lanes.w);
 }
 
-// Half precision to single, by the bits: `unpack2x16float` may flush what is subnormal, and
-// scales are.
+// Half precision to single, by the bits: `unpack2x16float` may flush subnormals, and scales can be
+// subnormal.
 fn half(bits: u32) -> f32 {
     return halves(vec4<u32>(bits)).x;
 }
@@ -27,7 +27,8 @@ fn halves(bits: vec4<u32>) -> vec4<f32> {
     return bitcast<vec4<f32>>(sign | select(normal, subnormal, is_subnormal));
 }
 
-// Single precision to half, ties to even, by the bits: how `pack2x16float` rounds is left open.
+// Single precision to half, ties to even, by the bits: the rounding of `pack2x16float` is
+// unspecified.
 fn to_half(value: f32) -> u32 {
     let bits = bitcast<u32>(value);
     let sign = (bits >> 16u) & 0x8000u;
@@ -45,18 +46,19 @@ fn to_half(value: f32) -> u32 {
     return sign | ((rest - 0x38000000u + 0xfffu + is_odd) >> 13u);
 }
 
-// e to the power of what is not above zero.
+// e to the power of x, for x ≤ 0.
 fn decay(x: f32) -> f32 {
     return exp(max(x, -100.0));
 }
 
-// 1 / (1 + e to the power of -x), in a form that does not overflow and loses nothing below zero.
+// 1 / (1 + e to the power of -x), in a form that does not overflow and keeps its precision below
+// zero.
 fn sigmoid(x: f32) -> f32 {
     let e = decay(-abs(x));
     return select(1.0, e, x < 0.0) / (1.0 + e);
 }
 
-// The hyperbolic tangent. WGSL's own is loose near zero, and NaN on some drivers far from it.
+// The hyperbolic tangent. WGSL's own is imprecise near zero, and NaN on some drivers far from it.
 fn precise_tanh(x: f32) -> f32 {
     if abs(x) < 0.625 {
         // Lambert's continued fraction.

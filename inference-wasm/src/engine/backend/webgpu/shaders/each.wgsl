@@ -1,10 +1,10 @@
-// An op on each element by itself, or with the one at its place in another tensor: an invocation
-// an element. What it does is composed in as `VALUE`.
+// An op on each element of `x`, alone or with the element at the same place of `y`: one invocation
+// per element. The function `value` and the bindings are declared after this piece.
 
 struct Params {
     count: u32, // of elements
     columns: u32,
-    first: u32, // element of `y` that the first of `x` goes with
+    first: u32, // element of `y` for the first one of `x`
     factor: f32,
 }
 
@@ -15,7 +15,7 @@ fn silu(x: f32) -> f32 {
 }
 
 fn gelu_tanh(x: f32) -> f32 {
-    // (1 + tanh(u)) / 2 is the sigmoid of 2u, which keeps what is near zero. Beyond 20 it is 0 or 1.
+    // (1 + tanh(u)) / 2 is the sigmoid of 2u, which is precise near zero. Beyond 20 it is 0 or 1.
     let b = clamp(x, -20.0, 20.0);
     return x * sigmoid(1.5957691216 * (b + 0.044715 * b * b * b));
 }
@@ -30,5 +30,5 @@ fn main(
     if i >= params.count {
         return;
     }
-    x[i] = VALUE;
+    x[i] = value(i);
 }

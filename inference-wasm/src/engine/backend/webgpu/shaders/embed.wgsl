@@ -1,4 +1,4 @@
-// Turns rows of a table into numbers: an invocation a group of 32 weights.
+// Unpacks rows of a table: one invocation per group of 32 weights.
 
 struct Params {
     rows: u32,
@@ -7,7 +7,7 @@ struct Params {
     row_words: u32,
     first_id: u32, // of this part of the table
     part_rows: u32,
-    first_row: u32, // of `out`, that the first id goes to
+    first_row: u32, // of `out`, for the first id
     unused: u32,
     ids: array<vec4<u32>, 8>,
 }

@@ -16,7 +16,7 @@ fn unpack_group(output: u32, group: u32) -> array<vec4<f32>, 8> {
     return unpack(output * params.row_words + group / GROUPS * BLOCK_WORDS, group % GROUPS);
 }
 
-// The sums of four lanes and the products of a group.
+// The sums in four lanes, plus the products of a group.
 fn with_group(sums: vec4<f32>, w: array<vec4<f32>, 8>, row: u32, group: u32) -> vec4<f32> {
     var acc = sums;
     acc += w[0] * four_of(row, group, 0u);

@@ -1,4 +1,5 @@
-// RMS norm: a workgroup a row, whose threads add their squares up.
+// RMS norm: one workgroup per row or head, whose threads sum the squares together. The functions
+// and bindings for the output are declared after this piece.
 
 struct Params {
     rows: u32,
@@ -35,6 +36,6 @@ fn main(
     }
     let root = sqrt(sum / f32(params.columns) + params.epsilon);
     for (var i = thread; i < params.columns; i += 64u) {
-        result[start + i] = source[start + i] / root * factors[i];
+        put(start + i, source[start + i] / root * factors[i]);
     }
 }

@@ -1,5 +1,5 @@
 
-// A word is two halves; the last one of a row of odd width is half empty.
+// A word holds two halves; the last one of a row of odd width is half empty.
 
 fn key_word(row: u32, word: u32) -> u32 {
     let low = to_half(keys[row + word * 2u]);

@@ -1,13 +1,13 @@
-// Rotary positions: an invocation a pair.
+// Rotary positions: one invocation per pair.
 
 struct Params {
     rows: u32,
     columns: u32,
     head_size: u32,
-    pairs: u32, // of a head that are turned
+    pairs: u32, // rotated pairs of a head
     first: u32, // position of the first row
     step: u32, // between the pairs of a head: 2 or 1
-    distance: u32, // between the two of a pair: 1 or `pairs`
+    distance: u32, // within a pair: 1 or `pairs`
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,4 +1,4 @@
-// Rows of activations whose last group may not be whole: what is beyond the row counts as zero.
+// Rows of activations whose last group may be incomplete: columns beyond the row count as zero.
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 
 fn one_of(row: u32, column: u32) -> f32 {

@@ -1,10 +1,10 @@
-// Weights as stored: see `weights.rs` for what lies where.
+// Weights as stored: see `weights.rs` for the layout.
 
 // The blocks without their heads: whole texels of 16 bytes each.
 uniform usampler2D body;
 // Log2 of the texels in a line.
 uniform int body_shift;
-// What is left of each block: a texel of 16-bit numbers.
+// The head of each block: a texel of 16-bit numbers.
 uniform usampler2D heads_of_blocks;
 uniform int heads_shift;
 
@@ -23,7 +23,7 @@ float half_of(uint bits) {
   return unpackHalf2x16(bits).x;
 }
 
-// The four bytes of a word, as they are and as signed ones.
+// The four bytes of a word, unsigned and signed.
 vec4 bytes_of(uint word) {
   return vec4(uvec4(word, word >> 8, word >> 16, word >> 24) & 255u);
 }

@@ -1,7 +1,7 @@
 // The table's 16 entries, four to a word: -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113.
 //
-// Chosen by masks: a branch for each of the 128 weights of a pass takes SwiftShader minutes to
-// compile.
+// Selected by masks: SwiftShader takes minutes to compile a branch for each of the 128 weights of a
+// pass.
 vec4 entries_of(uint word, int shift) {
   uvec4 q = field_bits(word, shift, 15u);
   uvec4 is_high = 0u - (q >> 3);

@@ -1,5 +1,5 @@
-// Scale and least value of a group, 6 bits each, out of the texel that `Q4_K` and `Q5_K` begin
-// with: two half-precision factors, and twelve bytes for eight of both.
+// Scale and least value of a group, 6 bits each, from the first texel of `Q4_K` and `Q5_K`: two
+// half-precision factors, and twelve bytes for eight of both.
 vec2 scale_and_least(uvec4 scales, int part) {
   vec2 factors = unpackHalf2x16(scales.x);
   int shift = 8 * (part & 3);

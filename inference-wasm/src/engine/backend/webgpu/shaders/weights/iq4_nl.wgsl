@@ -1,4 +1,4 @@
-// Word 0: scale; words 1 to 4: pairs of indices into a table of 16 bytes with a sign.
+// Word 0: scale; words 1 to 4: pairs of indices into a table of 16 signed bytes.
 const TABLE: vec4<u32> = vec4<u32>(0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u);
 
 fn entry(index: u32) -> u32 {

@@ -1,4 +1,4 @@
-// Words 0 to 7: bit 2 of the weights, a group a bit; words 8 to 23: bits 0 and 1, as in Q2_K;
+// Words 0 to 7: bit 2 of the weights, one bit per group; words 8 to 23: bits 0 and 1, as in Q2_K;
 // words 24 to 26: sixteen scales of 6 bits; word 27: scale of the scales.
 fn part_scale(at: u32, i: u32) -> f32 {
     let low = (byte(at + 24u, i % 8u) >> (i / 8u * 4u)) & 15u;

@@ -1,4 +1,4 @@
-// Words 0 to 3 as in Q4_K; words 4 to 11: bit 4 of the weights, a group a bit; words 12 to 43:
+// Words 0 to 3 as in Q4_K; words 4 to 11: bit 4 of the weights, one bit per group; words 12 to 43:
 // pairs, two groups in 32 bytes.
 fn four(word: u32, shift: u32, high: u32, group: u32, scales: vec2<f32>) -> vec4<f32> {
     let q = fields(word, shift, 15u) | (fields(high, group, 1u) << vec4<u32>(4u));

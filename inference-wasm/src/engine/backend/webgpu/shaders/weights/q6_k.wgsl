@@ -1,5 +1,5 @@
-// Words 0 to 31: bits 0 to 3, halves of 16 words; words 32 to 47: bits 4 and 5, halves of 8;
-// words 48 to 51: sixteen scales with a sign; word 52: scale of the scales.
+// Words 0 to 31: bits 0 to 3, halves of 16 words; words 32 to 47: bits 4 and 5, halves of 8; words
+// 48 to 51: sixteen signed scales; word 52: scale of the scales.
 fn four(low: u32, shift: u32, high: u32, shift_high: u32, scale: f32) -> vec4<f32> {
     let q = fields(low, shift, 15u) | (fields(high, shift_high, 3u) << vec4<u32>(4u));
     return scale * (vec4<f32>(q) - 32.0);

@@ -1,5 +1,4 @@
-// Scale and least value of a group, 6 bits each, out of the words 1 to 3 of a block of Q4_K or
-// Q5_K.
+// Scale and least value of a group, 6 bits each, from words 1 to 3 of a block of Q4_K or Q5_K.
 fn scale_and_least(at: u32, group: u32) -> vec2<f32> {
     let shift = group % 4u * 8u;
     let scale = (weights[at + 1u] >> shift) & 0xffu;

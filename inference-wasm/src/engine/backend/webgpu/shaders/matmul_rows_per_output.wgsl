@@ -1,5 +1,5 @@
-// A product for up to ROWS rows of x at a time: an invocation unpacks the weights of an output
-// once for all the rows.
+// A product for up to ROWS rows of x at a time: an invocation unpacks the weights of an output once
+// for all rows.
 
 @compute @workgroup_size(WIDTH)
 fn main(
@@ -8,7 +8,7 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let output = flat(workgroup, grid) * WIDTH + thread;
-    // Rows beyond the last are those of the last again, and are not written.
+    // Rows beyond the last one repeat it, and are not written.
     let first = workgroup.z * ROWS;
     let last = params.rows - 1u;
     if output >= params.part_outputs {

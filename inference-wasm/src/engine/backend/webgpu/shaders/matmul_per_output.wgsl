@@ -1,6 +1,6 @@
-// A product in which an invocation takes an output by itself, for a row of x at a time.
+// A product with one invocation per output and row of x.
 //
-// Groups at even places and at odd places are summed apart, each in four lanes.
+// Even groups and odd groups are summed separately, each in four lanes.
 
 @compute @workgroup_size(WIDTH)
 fn main(

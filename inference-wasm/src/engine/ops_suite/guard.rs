@@ -1,25 +1,25 @@
-//! Where an op plays: tensors that are poisoned before, and what is in them afterwards.
+//! Tensors that show stray writes: poisoned before an op, and checked after it.
 
 use crate::engine::backend::{Backend, ModelBytes};
 use crate::engine::model::TensorInfo;
 use crate::protocol::EngineError;
 
-/// Rows behind those that an op writes, in which a stray write shows.
+/// Rows after those that an op writes, in which a stray write shows.
 pub(super) const GUARD_ROWS: usize = 4;
 
-/// What stands where nothing was written. Large, so that an op which reads it shows that, too.
+/// The value of floats that were never written. Large, so that an op which reads it shows that too.
 pub(super) const POISON: f32 = -7.625e18;
 
-/// What an op left.
+/// The output of an op.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Output {
     /// The values, row after row.
     pub(super) values: Vec<f32>,
-    /// What is behind them, up to [`GUARD_ROWS`] rows; empty where the backend has no room there.
+    /// The floats after them, up to [`GUARD_ROWS`] rows; empty if the backend has no room there.
     pub(super) beyond: Vec<f32>,
 }
 
-/// A tensor to be written: room for `rows` rows and the guard's, all of it poison.
+/// A tensor for writing: room for `rows` rows and the guard's, all of it poison.
 pub(super) fn poisoned<B: Backend>(
     backend: &mut B,
     rows: usize,
@@ -28,7 +28,7 @@ pub(super) fn poisoned<B: Backend>(
     backend.constant(columns, &vec![POISON; (rows + GUARD_ROWS) * columns])
 }
 
-/// A tensor to be changed in place: these values, and the guard behind them.
+/// A tensor for changing in place: these values, followed by the guard.
 pub(super) fn guarded<B: Backend>(
     backend: &mut B,
     columns: usize,
@@ -41,7 +41,7 @@ pub(super) fn guarded<B: Backend>(
     Ok(tensor)
 }
 
-/// Takes the weight of a case.
+/// Loads the weight of a case.
 pub(super) fn weight<B: Backend>(
     backend: &mut B,
     weight: Option<&(ModelBytes, TensorInfo)>,
@@ -50,15 +50,15 @@ pub(super) fn weight<B: Backend>(
     backend.weight(file, tensor)
 }
 
-/// What a tensor holds: `rows` rows of `columns`, and what is behind them.
-pub(super) async fn seen<B: Backend>(
+/// Reads a tensor: `rows` rows of `columns`, and the floats after them.
+pub(super) async fn read_back<B: Backend>(
     backend: &mut B,
     tensor: &B::Tensor,
     (rows, columns): (usize, usize),
-) -> Result<Seen, EngineError> {
+) -> Result<Output, EngineError> {
     let mut values = Vec::new();
     backend.read_room(tensor, &mut values).await?;
     let mut beyond = values.split_off(values.len().min(rows * columns));
     beyond.truncate(GUARD_ROWS * columns);
-    Ok(Seen { values, beyond })
+    Ok(Output { values, beyond })
 }

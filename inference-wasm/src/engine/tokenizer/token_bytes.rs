@@ -1,21 +1,23 @@
-//! The bytes that each id shows.
+//! The bytes of each id.
 
-use super::vocabulary::{TokenType, Vocabulary};
-use super::{SPACE, byte_level};
+use super::byte_level;
+use super::spelling::{SPACE, byte_of_token};
+use super::token_types::TokenType;
+use super::vocabulary::Vocabulary;
 
-/// The bytes of all ids, one after the other: a vocabulary has a quarter of a million.
+/// The bytes of all ids in one buffer: a vocabulary may have a quarter of a million.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct TokenBytes {
     bytes: Vec<u8>,
-    /// Where each id's end.
+    /// The end of each id's bytes.
     ends: Vec<usize>,
 }
 
-impl Shown {
+impl TokenBytes {
     pub(super) fn new(vocabulary: &Vocabulary) -> Self {
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(vocabulary.tokens.len()));
         for (id, token) in vocabulary.tokens.iter().enumerate() {
-            match (vocabulary.token_type(id), one_byte(token)) {
+            match (vocabulary.token_type(id), byte_of_token(token)) {
                 (TokenType::Control, _) => {}
                 (TokenType::Byte, Some(byte)) => bytes.push(byte),
                 (TokenType::UserDefined, _) => bytes.extend_from_slice(token.as_bytes()),
@@ -32,12 +34,12 @@ impl Shown {
         Self { bytes, ends }
     }
 
-    /// Number of ids.
+    /// The number of ids.
     pub(super) fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// The bytes of an id; none for control tokens and ids that do not exist.
+    /// The bytes of an id; none for control tokens and unknown ids.
     pub(super) fn get(&self, id: u32) -> &[u8] {
         let id = id as usize;
         let start = id.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
@@ -46,18 +48,12 @@ impl Shown {
     }
 }
 
-/// The byte of a token that is written `<0x0A>`.
-fn one_byte(token: &str) -> Option<u8> {
-    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
-    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn each_type_shows_its_own() {
+    fn each_type_has_its_bytes() {
         let tokens = ["<s>", "<0x0A>", "▁the", "▁<x>", "<0xZZ>", "é"];
         let mut vocabulary = Vocabulary {
             model: "llama".into(),
@@ -65,12 +61,12 @@ mod tests {
             types: vec![3, 6, 1, 4, 6, 1],
             ..Vocabulary::default()
         };
-        let shown = Shown::new(&vocabulary);
-        let texts: Vec<&[u8]> = (0..7).map(|id| shown.get(id)).collect();
+        let bytes = TokenBytes::new(&vocabulary);
+        let texts: Vec<&[u8]> = (0..7).map(|id| bytes.get(id)).collect();
         let expected = ["", "\n", " the", "▁<x>", "<0xZZ>", "é", ""].map(str::as_bytes);
         assert_eq!(texts, expected);
-        assert_eq!(shown.count(), 6);
+        assert_eq!(bytes.count(), 6);
         vocabulary.model = "gpt2".into();
-        assert_eq!(Shown::new(&vocabulary).get(5), [0xe9]);
+        assert_eq!(TokenBytes::new(&vocabulary).get(5), [0xe9]);
     }
 }

@@ -1,5 +1,5 @@
-// A product in which THREADS invocations share an output: each sums the groups that fall to it in
-// four lanes, and one of them adds what they have.
+// A product in which THREADS invocations share an output: each sums its groups in four lanes, and
+// one of them adds the sums.
 
 const OUTPUTS: u32 = WIDTH / THREADS;
 

@@ -1,10 +1,10 @@
 //! Workers that stay awake between kernels.
 //!
-//! Owns handing one closure to threads and taking it back before it is gone. A decoded token is some
-//! two hundred kernels of a tenth of a millisecond; a thread pool that sleeps in between spends more
-//! on waking than the second thread gains. A worker of a crew looks for work for a moment before it
-//! sleeps, so that within a token it is always awake. What the work is, and who does which part of
-//! it, is for the [`team`](super::team).
+//! Owns lending one closure to threads and taking it back before it is dropped. A decoded token
+//! takes some two hundred kernels of a tenth of a millisecond; a thread pool that sleeps in between
+//! spends more on waking than the second thread gains. These workers poll for work for a moment
+//! before they sleep, so within a token they are always awake. The
+//! [`thread_pool`](super::thread_pool) decides what the work is and who does which part.
 
 #![expect(unsafe_code, reason = "a closure on the caller's stack is lent to other threads")]
 
@@ -13,38 +13,39 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 
-/// How often a worker looks for work before it sleeps: some tens of microseconds.
-const LOOKS: u32 = 20_000;
+/// How often a worker polls for work before it sleeps: some tens of microseconds.
+const POLLS: u32 = 20_000;
 
-/// What a worker runs, with its own number.
+/// The closure that a worker calls with its own number.
 type Work = dyn Fn(usize) + Sync;
 
-/// A handful of workers; they leave when it is dropped.
+/// A handful of workers; they exit when it is dropped.
 #[derive(Debug)]
-pub(super) struct Crew {
+pub(super) struct Workers {
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
-    /// Lent by [`Crew::run`]; read only by workers that are inside while it is open.
+    /// Lent by [`Workers::run`]; read only by workers that are inside while it is open.
     work: UnsafeCell<Option<&'static Work>>,
-    /// Rises with every job.
+    /// Incremented for every job.
     job: AtomicUsize,
     /// The job that workers may still enter; 0 for none.
     open: AtomicUsize,
-    /// Workers that may be reading `work`, or running it.
+    /// Workers that may be reading or running `work`.
     inside: AtomicUsize,
     has_panicked: AtomicBool,
     is_over: AtomicBool,
     sleepers: Mutex<Vec<Thread>>,
 }
 
-// SAFETY: `work` is written only by the one caller of `Crew::run` (which takes `&mut self`), while
-// no job is open and nobody is inside; it is read only inside. Everything else is `Sync` by itself.
+// SAFETY: `work` is written only by the one caller of `Workers::run` (which takes `&mut self`),
+// while no job is open and no worker is inside; it is read only inside. Everything else is `Sync`
+// by itself.
 unsafe impl Sync for Shared {}
 
-// SAFETY: as above; what is lent is `Sync`, so it may be run from any thread.
+// SAFETY: as above; the lent closure is `Sync`, so any thread may call it.
 unsafe impl Send for Shared {}
 
 impl std::fmt::Debug for Shared {
@@ -53,26 +54,26 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-impl Crew {
-    /// A crew of so many workers. `spawn` starts a thread that runs what it is given; one that
-    /// starts late misses the jobs until then, and nothing waits for it.
-    pub(super) fn new(workers: usize, spawn: impl Fn(Box<dyn FnOnce() + Send>)) -> Self {
+impl Workers {
+    /// Starts `count` workers. `spawn` starts a thread that runs the closure it is given; a worker
+    /// that starts late misses the jobs until then, and nothing waits for it.
+    pub(super) fn new(count: usize, spawn: impl Fn(Box<dyn FnOnce() + Send>)) -> Self {
         let shared = Arc::new(Shared::default());
-        for number in 1..=workers {
+        for number in 1..=count {
             let shared = Arc::clone(&shared);
-            spawn(Box::new(move || shared.attend(number)));
+            spawn(Box::new(move || shared.work_loop(number)));
         }
         Self { shared }
     }
 
-    /// Runs `work` on the calling thread, as number 0, and on every worker that is there in time.
-    /// Returns when all of them have come back from it.
+    /// Runs `work` on the calling thread, as number 0, and on every worker that enters in time.
+    /// Returns when all of them have finished.
     pub(super) fn run(&mut self, work: &(dyn Fn(usize) + Sync)) {
         // SAFETY: only the lifetime is changed. Workers use the reference between entering and
-        // leaving; `Closing` shuts the job and waits until nobody is inside, before this function
-        // returns or unwinds.
+        // leaving; `Closing` closes the job and waits until no worker is inside, before this
+        // function returns or unwinds.
         let lent: &'static Work = unsafe { std::mem::transmute(work) };
-        // SAFETY: no job is open and nobody is inside, see `Sync`.
+        // SAFETY: no job is open and no worker is inside, see `Sync`.
         unsafe { *self.shared.work.get() = Some(lent) };
         let closing = Closing(&self.shared);
         let job = self.shared.job.load(SeqCst) + 1;
@@ -85,14 +86,14 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
+impl Drop for Workers {
     fn drop(&mut self) {
         self.shared.is_over.store(true, SeqCst);
         self.shared.wake();
     }
 }
 
-/// Lets nobody else in, and waits for those who are.
+/// On drop, closes the job and waits for the workers inside.
 struct Closing<'s>(&'s Shared);
 
 impl Drop for Closing<'_> {
@@ -104,7 +105,7 @@ impl Drop for Closing<'_> {
     }
 }
 
-/// Leaves, also by a panic.
+/// On drop, leaves the job, also after a panic.
 struct Inside<'s>(&'s Shared);
 
 impl Drop for Inside<'_> {
@@ -117,13 +118,12 @@ impl Drop for Inside<'_> {
 }
 
 impl Shared {
-    /// A worker's life.
-    fn attend(&self, number: usize) {
+    fn work_loop(&self, number: usize) {
         let mut done = 0;
         while let Some(job) = self.next(done) {
             done = job;
-            // In before the look at `open`: then either this sees that the job is shut, or the
-            // caller sees that somebody is inside.
+            // Enter before reading `open`: then either this thread sees that the job is closed, or
+            // the caller sees that a worker is inside.
             self.inside.fetch_add(1, SeqCst);
             let inside = Inside(self);
             if self.open.load(SeqCst) == job {
@@ -136,9 +136,9 @@ impl Shared {
         }
     }
 
-    /// Waits for a job after `done`; `None` when it is all over.
+    /// Waits for a job after `done`; `None` at the end.
     fn next(&self, done: usize) -> Option<usize> {
-        let mut looks = 0;
+        let mut polls = 0;
         loop {
             if self.is_over.load(SeqCst) {
                 return None;
@@ -147,16 +147,16 @@ impl Shared {
             if job != done {
                 return Some(job);
             }
-            looks += 1;
-            if looks < LOOKS {
+            polls += 1;
+            if polls < POLLS {
                 std::hint::spin_loop();
                 continue;
             }
-            looks = 0;
+            polls = 0;
             if let Ok(mut sleepers) = self.sleepers.lock() {
                 sleepers.push(std::thread::current());
             }
-            // Once more after it can be woken; a wake-up from now on is not lost by `park`.
+            // Check again now that it can be woken; a wake-up from here on is not lost by `park`.
             if self.job.load(SeqCst) == done && !self.is_over.load(SeqCst) {
                 std::thread::park();
             }
@@ -179,12 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn every_job_is_over_when_it_returns() {
-        let mut crew = Crew::new(3, spawn);
+    fn every_job_is_finished_when_run_returns() {
+        let mut workers = Workers::new(3, spawn);
         for job in 0..2_000 {
             let next = AtomicUsize::new(0);
             let sum = AtomicUsize::new(0);
-            crew.run(&|_| {
+            workers.run(&|_| {
                 while next.fetch_add(1, SeqCst) < 100 {
                     sum.fetch_add(job, SeqCst);
                 }
@@ -194,19 +194,19 @@ mod tests {
     }
 
     #[test]
-    fn workers_come_and_leave() {
-        let mut crew = Crew::new(2, spawn);
+    fn workers_join_and_exit() {
+        let mut workers = Workers::new(2, spawn);
         let met = std::sync::Barrier::new(3);
-        // They can only meet in one job; whoever is late waits for the next.
+        // A worker that is late for one job enters a later one.
         let here = Mutex::new(std::collections::BTreeSet::new());
         while here.lock().unwrap().len() < 3 {
-            crew.run(&|number| {
+            workers.run(&|number| {
                 here.lock().unwrap().insert(number);
                 std::thread::yield_now();
             });
         }
-        let shared = Arc::downgrade(&crew.shared);
-        drop((crew, met));
+        let shared = Arc::downgrade(&workers.shared);
+        drop((workers, met));
         while shared.strong_count() > 0 {
             std::thread::yield_now();
         }
@@ -214,10 +214,10 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a worker panicked")]
-    fn a_panic_of_a_worker_is_the_callers() {
-        let mut crew = Crew::new(1, spawn);
+    fn a_panic_of_a_worker_panics_the_caller() {
+        let mut workers = Workers::new(1, spawn);
         loop {
-            crew.run(&|number| {
+            workers.run(&|number| {
                 std::thread::yield_now();
                 assert_eq!(number, 0, "made up");
             });

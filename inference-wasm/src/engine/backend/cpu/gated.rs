@@ -1,12 +1,12 @@
 //! The gate of a feed-forward: an activation and a product, element by element.
 
-#![expect(clippy::inline_always, reason = "the function of a gate is a line of its loop")]
+#![expect(clippy::inline_always, reason = "the activation is one line of the loop")]
 
-use crate::engine::backend::Activation;
 use crate::engine::lanes::{F32x4, padded};
+use crate::engine::model::Activation;
 
 /// `gates ← activation(gates) · ups`.
-pub(super) fn let_through(gates: &mut [f32], ups: &[f32], activation: Activation) {
+pub(super) fn apply_gate(gates: &mut [f32], ups: &[f32], activation: Activation) {
     let gated = |gate: &[f32; 4], up: &[f32; 4]| {
         let (gate, up) = (F32x4::load(gate), F32x4::load(up));
         activated(gate, activation).mul(up)
@@ -21,8 +21,8 @@ pub(super) fn let_through(gates: &mut [f32], ups: &[f32], activation: Activation
     last_gates.copy_from_slice(&last[..last_gates.len()]);
 }
 
-/// The function of a gate. Both are the gate times the logistic function: the tangent of `y` and
-/// one, halved, are that of `2y`.
+/// The activation. Both kinds are `x` times the logistic function: `(1 + tanh y) / 2` is the
+/// logistic function of `2y`.
 #[inline(always)]
 fn activated(x: F32x4, activation: Activation) -> F32x4 {
     match activation {

@@ -1,11 +1,24 @@
-//! Which tokens end an answer, and which are of another type than the file says.
+//! The types of tokens, including corrections of the file's, and the tokens that end an answer.
 //!
-//! Files often name only one of several ends of an answer, and mark some as ordinary text. The
-//! lists are `llama.cpp`'s (`src/llama-vocab.cpp`).
+//! Files often name only one of several tokens that end an answer, and mark others as ordinary
+//! text. The lists are `llama.cpp`'s (`src/llama-vocab.cpp`).
 
-use super::vocabulary::{TokenType, Vocabulary};
+use super::vocabulary::Vocabulary;
 
-/// Tokens that end an answer wherever they come up.
+/// The type of a token, by the numbers of `tokenizer.ggml.token_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenType {
+    /// 1 and 5 (unused): ordinary text.
+    Normal,
+    /// 2 and 3: steers the model, and is never shown.
+    Control,
+    /// 4: added text that is never split.
+    UserDefined,
+    /// 6: one byte, written `<0x0A>`.
+    Byte,
+}
+
+/// Tokens that end an answer wherever they occur.
 const ENDS: &[&str] = &[
     "<|eot_id|>",
     "<|eom_id|>",
@@ -31,7 +44,7 @@ const ENDS: &[&str] = &[
     "[e~[",
 ];
 
-/// Tokens of fill-in-the-middle that end an answer too.
+/// Fill-in-the-middle tokens that also end an answer.
 const INFILL_ENDS: &[&str] = &[
     "<|fim_pad|>",
     "<fim-pad>",
@@ -46,7 +59,7 @@ const INFILL_ENDS: &[&str] = &[
     "<|file_sep|>",
 ];
 
-/// Tokens of fill-in-the-middle that do not.
+/// Fill-in-the-middle tokens that do not.
 const INFILL: &[&str] = &[
     "<|fim_prefix|>",
     "<fim-prefix>",
@@ -74,11 +87,31 @@ const INFILL: &[&str] = &[
     "<|middle|>",
 ];
 
-/// Tokens that steer an answer from the inside, and are shown.
+/// Tokens that structure an answer from within, and are shown.
 const SHOWN: &[&str] = &["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
 
-/// The type of a token whose text says more than the type that the file gives.
-pub(super) fn type_by_text(vocabulary: &Vocabulary, text: &str) -> Option<TokenType> {
+impl Vocabulary {
+    /// The type of an id of a checked vocabulary.
+    pub(super) fn token_type(&self, id: usize) -> TokenType {
+        let by_text = self.tokens.get(id).and_then(|text| type_by_text(self, text));
+        match (by_text, self.types.get(id)) {
+            (Some(by_text), _) => by_text,
+            (None, kind) => type_by_number(kind),
+        }
+    }
+}
+
+fn type_by_number(kind: Option<&i32>) -> TokenType {
+    match kind {
+        Some(2 | 3) => TokenType::Control,
+        Some(4) => TokenType::UserDefined,
+        Some(6) => TokenType::Byte,
+        _ => TokenType::Normal,
+    }
+}
+
+/// The type of a token whose text is more reliable than the file's type.
+fn type_by_text(vocabulary: &Vocabulary, text: &str) -> Option<TokenType> {
     if ENDS.contains(&text) && ends_inside(vocabulary, text) {
         return Some(if text == "</s>" { TokenType::Normal } else { TokenType::UserDefined });
     }
@@ -89,7 +122,7 @@ pub(super) fn type_by_text(vocabulary: &Vocabulary, text: &str) -> Option<TokenT
     is_control.then_some(TokenType::Control)
 }
 
-/// Whether a vocabulary has ends of its own and writes this one inside an answer.
+/// Whether a vocabulary has other end tokens and uses this one inside an answer.
 fn ends_inside(vocabulary: &Vocabulary, text: &str) -> bool {
     let has = |text: &str| vocabulary.tokens.iter().any(|token| token == text);
     match text {
@@ -102,8 +135,7 @@ fn ends_inside(vocabulary: &Vocabulary, text: &str) -> bool {
     }
 }
 
-/// The ids that end an answer, in order: `eos`, the others that the file names, and those that are
-/// known.
+/// The ids that end an answer, sorted: `eos`, the others that the file names, and the known ones.
 pub(super) fn stop_ids(vocabulary: &Vocabulary, eos: Option<u32>) -> Vec<u32> {
     let known = (0..)
         .zip(&vocabulary.tokens)

@@ -1,0 +1,2 @@
+
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;
