@@ -11,8 +11,8 @@ use flate2::read::GzDecoder;
 use fs_err as fs;
 use sha2::{Digest, Sha512};
 
-use crate::fetch::models::FetchProgress;
-use crate::fetch::{DownloadError, download};
+use super::download::{DownloadError, download};
+use super::progress::{FetchProgress, Progress};
 
 /// A package at one version.
 #[derive(Debug, Clone, Copy)]
@@ -94,11 +94,7 @@ impl Package {
     }
 
     /// Puts its files into a folder. Goes on where an earlier attempt broke off.
-    pub(crate) fn install(
-        &self,
-        folder: &Path,
-        progress: &mut dyn FnMut(FetchProgress),
-    ) -> Result<(), NpmError> {
+    pub(crate) fn install(&self, folder: &Path, progress: Progress<'_>) -> Result<(), NpmError> {
         if self.is_in(folder) {
             return Ok(());
         }
@@ -111,8 +107,8 @@ impl Package {
             progress(FetchProgress::Step(format!("asking npm where {package} is")));
             let url = tarball_url(&package)?;
             progress(FetchProgress::Step(format!("fetching {package}")));
-            let mut told = |bytes| progress(FetchProgress::Bytes(bytes, self.bytes));
-            download(&url, &part, self.bytes, &mut told)
+            let mut count = |bytes| progress(FetchProgress::Bytes(bytes, self.bytes));
+            download(&url, &part, self.bytes, &mut count)
                 .map_err(|error| NpmError::Download { package: package.clone(), error })?;
             let found = sha512(&part)?;
             if found != self.sha512 {

@@ -1,26 +1,9 @@
-//! The models that tierproof knows by name, and where their files are.
-//!
-//! Owns the catalogue, the cache of fetched files, checking and fetching. What is inside of a
-//! model file is the engine's business.
-
-mod catalogue;
-mod fetch;
-mod files;
-mod gguf_writer;
-mod llama2c;
-mod need;
-mod table;
+//! From a model's name or path to its file.
 
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
-
-pub use catalogue::{Catalogue, CatalogueError, Conversion, Entry, Package, Source, Terms};
-pub use fetch::{FetchError, FetchOptions, FetchProgress, RegistryError, fetch};
-pub use files::{FileProblem, check_file};
-pub use llama2c::ConvertError;
-pub use need::{LINEAR_BYTES, PIECE_BYTES, USUAL_POSITIONS, cache_bytes, weight_bytes};
-pub use table::{details, list, rows};
+use super::catalogue::{Catalogue, Entry, Source};
+use crate::spec::naming::did_you_mean;
 
 /// A model that a cell or a command names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,25 +12,25 @@ pub struct Model {
     pub name: String,
     /// Where the GGUF is, or would be once it is fetched.
     pub path: PathBuf,
-    /// What the catalogue says of it; `None` for a file that was given by its path.
+    /// Its entry in the catalogue; `None` for a file that was given by its path.
     pub entry: Option<Entry>,
 }
 
-/// Why a name stands for no model.
+/// Why a name does not resolve to a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// No such name, and it does not look like a path.
+    /// The name is not in the catalogue and does not look like a path.
     #[error(
-        "unknown model `{name}`, expected a name of the catalogue or the path of a `.gguf` file\n  \
+        "unknown model `{name}`, expected a name in the catalogue or the path of a `.gguf` file\n  \
          (hint: {hint})"
     )]
     Unknown {
         /// The name.
         name: String,
-        /// The nearest name, or where to find them.
+        /// The closest name, or how to list them.
         hint: String,
     },
-    /// It looks like a path, but no file is there.
+    /// It looks like a path, but the file does not exist.
     #[error("no model file at `{0}`")]
     NoFile(PathBuf),
 }
@@ -62,10 +45,9 @@ impl Catalogue {
         let path = Path::new(name_or_path);
         let is_gguf = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"));
         if !is_gguf && path.components().count() < 2 {
-            let hint = self.nearest(name_or_path).map_or_else(
-                || "`tierproof models list` prints them".to_owned(),
-                |nearest| format!("did you mean `{nearest}`?"),
-            );
+            let names: Vec<_> = self.entries().iter().map(|entry| &entry.name).collect();
+            let hint = did_you_mean(name_or_path, &names)
+                .unwrap_or_else(|| "`tierproof models list` prints them".to_owned());
             return Err(ResolveError::Unknown { name: name_or_path.to_owned(), hint });
         }
         if !path.is_file() {
@@ -82,27 +64,6 @@ impl Catalogue {
             _ => cache.join("models").join(format!("{}.gguf", entry.name)),
         }
     }
-
-    fn nearest(&self, name: &str) -> Option<&str> {
-        let score =
-            |entry: &&Entry| strsim::jaro_winkler(&entry.name.to_lowercase(), &name.to_lowercase());
-        let best = self.entries().iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
-        (score(&best) > 0.7).then_some(best.name.as_str())
-    }
-}
-
-/// The folder for everything that is fetched or built once: `TIERPROOF_CACHE`, or `tierproof/` in
-/// the user's cache folder. Models are in `models/` below it.
-pub fn cache_folder() -> std::io::Result<PathBuf> {
-    if let Some(folder) = std::env::var_os("TIERPROOF_CACHE").filter(|folder| !folder.is_empty()) {
-        return Ok(folder.into());
-    }
-    let strategy = etcetera::choose_base_strategy().map_err(|error| {
-        let message =
-            format!("the user's cache folder is unknown: {error}\n  (hint: set `TIERPROOF_CACHE`)");
-        std::io::Error::new(std::io::ErrorKind::NotFound, message)
-    })?;
-    Ok(strategy.cache_dir().join("tierproof"))
 }
 
 #[cfg(test)]
@@ -115,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_catalogue_come_first() {
+    fn names_in_the_catalogue_come_first() {
         let resolve =
             |name: &str| catalogue().resolve(name, Path::new("cache")).map(|model| model.path);
         for (name, path) in [
@@ -129,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_told_the_nearest() {
+    fn the_closest_name_is_suggested_for_an_unknown_one() {
         let hint = |name: &str| {
             let error = catalogue().resolve(name, Path::new("cache")).unwrap_err().to_string();
             error.lines().last().unwrap_or_default().trim().to_owned()

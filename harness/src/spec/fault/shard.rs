@@ -1,31 +1,38 @@
-//! What goes wrong with a model on its way to a page.
+//! The network faults that a scenario of the engine alone can name, for a load.
 
-use serde::{Deserialize, Serialize};
+use strum::{EnumString, VariantArray, VariantNames};
 
-/// A fault of the server's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServerFault {
-    /// The second shard, or the only one, is not there: an upload that was forgotten.
+use super::catalogue::Fault;
+use crate::spec::document::Named;
+
+/// A fault of the catalogue on one shard of a model, by the name that `server_fault` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantArray, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ShardFault {
+    /// The second shard, or the only one, is missing: somebody forgot to upload it.
     MissingShard,
-    /// Half of the last shard comes, and the connection says that it is all: an upload that broke
-    /// off.
+    /// The last shard is sent half, as if that were all of it: an upload that broke off.
     Truncated,
-    /// A web page comes in place of the first shard, with status 200: a server with a catch-all
-    /// for its single-page application.
+    /// A web page is sent in place of the first shard, with status 200: a server with a catch-all
+    /// route for its single-page application.
     Html,
 }
 
-impl ServerFault {
-    /// Every fault.
-    pub const ALL: [Self; 3] = [Self::MissingShard, Self::Truncated, Self::Html];
+impl ShardFault {
+    /// Every such fault.
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
 
-    /// The name as it stands in scenarios.
-    pub fn as_str(self) -> &'static str {
+    /// The fault of the catalogue, and the index of the shard that it is injected into, of `count`.
+    pub(crate) fn fault_and_shard(self, count: usize) -> (Fault, usize) {
+        let last = count.saturating_sub(1);
         match self {
-            Self::MissingShard => "missing-shard",
-            Self::Truncated => "truncated",
-            Self::Html => "html",
+            Self::MissingShard => (Fault::WeightsMissing, last.min(1)),
+            Self::Truncated => (Fault::WeightsShort, last),
+            Self::Html => (Fault::WeightsHtml, 0),
         }
     }
+}
+
+impl Named for ShardFault {
+    const EXPECTED: &'static str = "the name of a server's fault";
 }

@@ -1,41 +1,19 @@
-//! The matrix: what is to be run, under which limits, judged by which tolerances.
-//!
-//! A TOML file becomes a `MatrixSpec` as written and a [`Matrix`] as resolved: every name is
-//! looked up, every glob expanded, and everything that is wrong is reported at once. What of it
-//! can run on this machine is decided by [`crate::plan::expectation`], which cells it makes by
-//! [`crate::plan`].
-
-mod coverage;
-mod expand;
-mod floors;
-mod pattern;
-mod read;
-mod resolve;
-mod schema;
-mod spec;
-#[cfg(test)]
-pub(crate) mod tests;
+//! The matrix as resolved: every name is known, every default filled in.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
 
-use inference_wasm::protocol::{BackendName, Phase};
+use inference_wasm::protocol::BackendName;
 use jiff::civil::Date;
 
+use super::floors::Floors;
+use super::pattern::When;
+use super::timeouts::Timeouts;
 use crate::spec::adapter::AdapterDemand;
 use crate::spec::bundle::BundleChoice;
 use crate::spec::cell::{BrowserName, CellId};
-use crate::spec::document::{self, InvalidConfiguration, InvalidDocument};
 use crate::spec::launch::{Gpu, LaunchProfile, Variant};
 use crate::spec::scenario::{ClientScenario, Fixtures, Launch};
 use crate::spec::tolerance::ToleranceClass;
-
-pub use expand::{Excluded, Expansion, expand};
-pub use floors::{Axis, Floors};
-pub(crate) use pattern::Pattern;
-pub use pattern::When;
-pub use schema::schema;
 
 /// The engines that there are; ours is the only one.
 pub const ENGINES: [&str; 1] = ["tierproof"];
@@ -127,29 +105,9 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// Where the classes that matrices share are, under the workspace root.
-    const SHARED: &str = "fixtures/tolerances.toml";
-
     /// It holds on every adapter; the others are relaxations.
     fn is_general(&self) -> bool {
         self.when.adapters.is_empty()
-    }
-
-    /// The classes that matrices share; none where the file is not there.
-    fn shared(root: &Path, known: &Known<'_>) -> Result<Vec<Self>, InvalidDocument> {
-        match fs_err::read_to_string(root.join(Self::SHARED)) {
-            Ok(text) => Self::parse(Self::SHARED, &text, known),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(InvalidDocument::unreadable(Self::SHARED, &error)),
-        }
-    }
-
-    /// Reads and resolves a file of classes; `name` is for messages.
-    fn parse(name: &str, text: &str, known: &Known<'_>) -> Result<Vec<Self>, InvalidDocument> {
-        document::read(name, text, |table, problems| {
-            let written = table.tables("tolerance", read::tolerance);
-            Some(resolve::tolerances(&written, known, problems))
-        })
     }
 }
 
@@ -166,130 +124,9 @@ pub struct KnownFailure {
     pub expires: Date,
 }
 
-/// How long each phase of an attempt may take.
-///
-/// The defaults are for a slow machine of a CI that renders in software and shares its cores; a
-/// limit is there to end what hangs, not to measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// The driver is started and has opened a session.
-    pub launch: Duration,
-    /// The page's worker has said that it is ready.
-    pub ready: Duration,
-    /// The browser's capabilities are read.
-    pub probe: Duration,
-    /// Every shard has come.
-    pub fetch: Duration,
-    /// The model can run.
-    pub prepare: Duration,
-    /// A prompt is worked through.
-    pub prefill: Duration,
-    /// A generation has ended.
-    pub decode: Duration,
-    /// Given tokens are scored.
-    pub score: Duration,
-    /// The op suite is through on one backend.
-    pub ops: Duration,
-    /// A model is dropped.
-    pub release: Duration,
-    /// The longest time without any sign of life.
-    pub silence: Duration,
-    /// A whole attempt.
-    pub attempt: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            launch: seconds(60),
-            ready: seconds(60),
-            probe: seconds(60),
-            fetch: seconds(120),
-            prepare: seconds(120),
-            prefill: seconds(120),
-            decode: seconds(300),
-            score: seconds(300),
-            ops: seconds(300),
-            release: seconds(30),
-            silence: seconds(30),
-            attempt: seconds(900),
-        }
-    }
-}
-
-impl Timeouts {
-    /// The limit of a phase of a command.
-    pub fn of(&self, phase: Phase) -> Duration {
-        match phase {
-            Phase::Probe => self.probe,
-            Phase::Fetch => self.fetch,
-            Phase::Prepare => self.prepare,
-            Phase::Prefill => self.prefill,
-            Phase::Decode => self.decode,
-            Phase::Score => self.score,
-            Phase::Ops => self.ops,
-            Phase::Release => self.release,
-        }
-    }
-}
-
 impl Matrix {
-    /// Reads and resolves the matrix at `path`, with the fixtures under `root`. `today` decides
-    /// which known failures are past their date.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the matrix and with the fixtures, at once.
-    pub fn load(
-        path: &Path,
-        root: &Path,
-        models: &[ModelFacts],
-        today: Date,
-    ) -> Result<(Self, Fixtures), InvalidConfiguration> {
-        let name = path.display().to_string();
-        let (fixtures, mut invalid) = Fixtures::load(root);
-        let known = Known { fixtures: &fixtures, models, today, tolerances: &[] };
-        let tolerances = Tolerance::shared(root, &known).unwrap_or_else(|error| {
-            invalid.push(error);
-            Vec::new()
-        });
-        let known = Known { tolerances: &tolerances, ..known };
-        let matrix = match fs_err::read_to_string(path) {
-            // Without the classes of the file, every cell would lack one.
-            Ok(_) if tolerances.is_empty() && !invalid.is_empty() => {
-                return Err(InvalidConfiguration::new(invalid));
-            }
-            Ok(text) => Self::parse(&name, &text, &known),
-            Err(error) => Err(InvalidDocument::unreadable(&name, &error)),
-        };
-        match matrix {
-            Ok(matrix) if invalid.is_empty() => Ok((matrix, fixtures)),
-            Ok(_) => Err(InvalidConfiguration::new(invalid)),
-            Err(error) => {
-                invalid.insert(0, error);
-                Err(InvalidConfiguration::new(invalid))
-            }
-        }
-    }
-
-    /// Reads and resolves the text of a matrix; `name` is for messages.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, with places.
-    pub fn parse(name: &str, text: &str, known: &Known<'_>) -> Result<Self, InvalidDocument> {
-        document::read(name, text, |table, problems| {
-            let spec = read::matrix(table);
-            let (matrix, origins) = resolve::matrix(name, &spec, known, problems);
-            // With an axis half resolved, every check of the whole would tell of phantoms.
-            if problems.is_empty() {
-                coverage::check(&matrix, &origins, known.fixtures, problems);
-            }
-            Some(matrix)
-        })
-    }
-
     /// The type of a model's weights, empty for a model that is not in the catalogue.
-    fn weights(&self, cell: &CellId) -> &str {
+    pub(super) fn weights(&self, cell: &CellId) -> &str {
         self.models.get(&cell.model).map_or("", |model| model.weights.as_str())
     }
 

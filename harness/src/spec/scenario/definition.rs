@@ -1,27 +1,12 @@
-//! A scenario: what is done with a model in one page, step by step, and what each step has to
-//! come to. Declared in `fixtures/scenarios/`, so that a new one needs no code.
-//!
-//! Steps are carried out by [`crate::run`]; the prompts come from a model's prompt set, the
-//! answers from its golden.
-
-mod client;
-mod library;
-mod prompts;
-mod read;
-#[cfg(test)]
-mod tests;
+//! The types of a scenario of the engine, and of those that both kinds of scenario share.
 
 use inference_wasm::protocol::EngineErrorKind;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use crate::spec::document::InvalidDocument;
-pub use crate::spec::fault::ServerFault;
-pub(crate) use client::course;
-pub use client::{
-    ClientScenario, ClientStep, Deployment, Inject, InputName, InputStep, Inspect, Meanwhile,
-    MeanwhileEvent, Repeat, Request, RequestExpectation, Settings, TierExpectation, Visit, Wait,
-};
-pub use library::Fixtures;
-pub use prompts::{PromptCase, PromptSet};
+use super::client::ClientScenario;
+use super::prompts::Cases;
+use crate::spec::document::Named;
+use crate::spec::fault::ShardFault;
 
 /// What is done in one page.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,15 +33,6 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads the text of a scenario file. `path` is for messages, `name` is what the file's place
-    /// makes it.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, with places.
-    pub fn parse(path: &str, name: &str, text: &str) -> Result<Self, InvalidDocument> {
-        read::scenario(path, name, text)
-    }
-
     /// The scenario part of the golden's key, which is also what a prompt case lists.
     pub fn golden_key(&self) -> &str {
         self.golden.as_deref().unwrap_or(&self.name)
@@ -81,7 +57,8 @@ impl Scenario {
 }
 
 /// What a scenario's browser is launched with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Launch {
     /// Every backend that the browser can have.
     #[default]
@@ -93,21 +70,31 @@ pub enum Launch {
 }
 
 impl Launch {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Default, Self::WithoutBackend, Self::CrashableGpu];
-
-    /// The name as it stands in TOML.
+    /// The name in TOML.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::WithoutBackend => "without-backend",
-            Self::CrashableGpu => "crashable-gpu",
-        }
+        self.into()
     }
 }
 
+impl Named for Launch {
+    const EXPECTED: &'static str = "`default`, `without-backend` or `crashable-gpu`";
+}
+
 /// A layer of conformance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Layer {
     /// Single ops against the scalar reference.
     Ops,
@@ -130,38 +117,19 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// Every layer, lowest first.
-    pub const ALL: [Self; 9] = [
-        Self::Ops,
-        Self::Logits,
-        Self::Tokens,
-        Self::Tasks,
-        Self::Lifecycle,
-        Self::Load,
-        Self::Backend,
-        Self::Resilience,
-        Self::Soak,
-    ];
-
-    /// The name as it stands in TOML.
+    /// The name in TOML.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ops => "ops",
-            Self::Logits => "logits",
-            Self::Tokens => "tokens",
-            Self::Tasks => "tasks",
-            Self::Lifecycle => "lifecycle",
-            Self::Load => "load",
-            Self::Backend => "backend",
-            Self::Resilience => "resilience",
-            Self::Soak => "soak",
-        }
+        self.into()
     }
 
     /// Its scenarios are about the hybrid client.
     pub fn is_of_client(self) -> bool {
         matches!(self, Self::Resilience | Self::Soak)
     }
+}
+
+impl Named for Layer {
+    const EXPECTED: &'static str = "a layer's name";
 }
 
 /// One step.
@@ -209,7 +177,7 @@ pub struct LoadStep {
     /// Size of a shard in bytes; the whole file is one shard when absent.
     pub shard_bytes: Option<u32>,
     /// What the server does wrong in this load alone.
-    pub server_fault: Option<ServerFault>,
+    pub server_fault: Option<ShardFault>,
     /// How it has to end.
     pub expect: LoadExpectation,
 }
@@ -221,17 +189,6 @@ pub enum LoadExpectation {
     Loaded,
     /// With this error.
     Error(EngineErrorKind),
-}
-
-/// Which cases of the prompt set a step runs, of those that list the scenario's golden key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cases {
-    /// All of them, one after the other.
-    All,
-    /// The first.
-    First,
-    /// The one with this id.
-    Id(String),
 }
 
 /// Generate, greedily.

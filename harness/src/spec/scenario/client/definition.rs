@@ -1,31 +1,17 @@
-//! A scenario of the hybrid client: a page that chooses its tier, falls back and recovers by
-//! itself, the faults that strike it, and what its user has to get all the same.
-//!
-//! Carried out by [`crate::run`] in the client's page. Which faults there are is told by
-//! [`crate::spec::fault`]; everything else that a client does is held against the golden trace of the
-//! scenario.
+//! The types of a client's scenario.
 
-mod course;
-pub(super) mod read;
-mod settings;
-mod step;
-#[cfg(test)]
-mod tests;
-
-use inference_wasm::client::breaker::BreakerLimits;
-use inference_wasm::client::machine::{Config, Deadlines, Pressure, RecoveryLimits, Start, State};
+use inference_wasm::client::machine::{Pressure, State};
 use inference_wasm::client::output::ClientErrorKind;
-use inference_wasm::client::router::{Complexity, Preference, RouterConfig};
+use inference_wasm::client::router::{Complexity, Preference};
 use inference_wasm::client::tier::Tier;
 use inference_wasm::protocol::BackendName;
 
-use super::Cases;
+use super::super::prompts::Cases;
+use super::settings::Settings;
 use crate::spec::cell::BrowserName;
+use crate::spec::document::Named;
 use crate::spec::fault::{Fault, FaultPlan, Means};
 use crate::spec::launch::Variant;
-
-pub use course::Repeat;
-pub(crate) use course::course;
 
 /// What makes a scenario one of the hybrid client.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,64 +24,6 @@ pub struct ClientScenario {
     pub faults: Vec<FaultPlan>,
     /// Never empty; the first one is a visit, and so is the one behind each leave.
     pub steps: Vec<ClientStep>,
-}
-
-/// How the client is made, apart from the models that it is offered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// How it starts.
-    pub start: Start,
-    /// There is a server tier.
-    pub has_server: bool,
-    /// What the user wants.
-    pub preference: Preference,
-    /// The longest that each state lasts.
-    pub deadlines: Deadlines,
-    /// How often a lost device is replaced.
-    pub recovery: RecoveryLimits,
-    /// When a tier is left alone.
-    pub breaker: BreakerLimits,
-    /// The operator's rules.
-    pub router: RouterConfig,
-    /// Downloads of more bytes are asked about on a metered connection.
-    pub consent_above_bytes: u64,
-    /// Attempts at the server for each request.
-    pub server_attempts: u32,
-    /// Attempts at each shard.
-    pub shard_attempts: u32,
-    /// Bytes of a shard.
-    pub shard_bytes: u32,
-}
-
-impl Default for Settings {
-    /// What the client has by itself, alone with its device.
-    fn default() -> Self {
-        let Config {
-            preference,
-            router,
-            deadlines,
-            recovery,
-            breaker,
-            consent_above_bytes,
-            server_attempts,
-            shard_attempts,
-            ..
-        } = Config::default();
-        Self {
-            start: Start::LocalOnly,
-            has_server: false,
-            preference,
-            deadlines,
-            recovery,
-            breaker,
-            router,
-            consent_above_bytes,
-            server_attempts,
-            shard_attempts,
-            // So that the smallest model of the fixtures comes in five.
-            shard_bytes: 256 << 10,
-        }
-    }
 }
 
 /// One step.
@@ -173,7 +101,18 @@ pub struct Visit {
 }
 
 /// Which of the versions that belong together are others than in the first visit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Deployment {
     /// None.
     #[default]
@@ -187,19 +126,14 @@ pub enum Deployment {
 }
 
 impl Deployment {
-    /// Every one.
-    pub const ALL: [Self; 4] =
-        [Self::Same, Self::OtherWeights, Self::OtherTokenizer, Self::OtherTemplate];
-
-    /// The name as it stands in TOML.
+    /// The name in TOML.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Same => "same",
-            Self::OtherWeights => "other-weights",
-            Self::OtherTokenizer => "other-tokenizer",
-            Self::OtherTemplate => "other-template",
-        }
+        self.into()
     }
+}
+
+impl Named for Deployment {
+    const EXPECTED: &'static str = "the versions that another deployment has changed";
 }
 
 /// A request.
@@ -319,6 +253,44 @@ pub enum InputName {
     Retry,
 }
 
+impl InputName {
+    /// Every input.
+    pub const ALL: [Self; 13] = [
+        Self::Idle,
+        Self::Consent(true),
+        Self::Consent(false),
+        Self::Prefer(Preference::Auto),
+        Self::Prefer(Preference::Always),
+        Self::Prefer(Preference::Never),
+        Self::Battery { is_low: true },
+        Self::Battery { is_low: false },
+        Self::Thermal(Pressure::Nominal),
+        Self::Thermal(Pressure::Fair),
+        Self::Thermal(Pressure::Serious),
+        Self::Thermal(Pressure::Critical),
+        Self::Retry,
+    ];
+
+    /// The name in TOML.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Consent(true) => "consent-given",
+            Self::Consent(false) => "consent-declined",
+            Self::Prefer(Preference::Auto) => "prefer-auto",
+            Self::Prefer(Preference::Always) => "prefer-always",
+            Self::Prefer(Preference::Never) => "prefer-never",
+            Self::Battery { is_low: true } => "battery-low",
+            Self::Battery { is_low: false } => "battery-full",
+            Self::Thermal(Pressure::Nominal) => "thermal-nominal",
+            Self::Thermal(Pressure::Fair) => "thermal-fair",
+            Self::Thermal(Pressure::Serious) => "thermal-serious",
+            Self::Thermal(Pressure::Critical) => "thermal-critical",
+            Self::Retry => "retry",
+        }
+    }
+}
+
 /// Waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
@@ -326,6 +298,15 @@ pub enum Wait {
     Until(State),
     /// So long.
     Ms(u32),
+}
+
+/// Going back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeat {
+    /// The step to go back to; counts from 1.
+    pub from: u32,
+    /// How often the steps from there on are carried out in all; at least twice.
+    pub times: u32,
 }
 
 /// Bounds of what the client holds; each is looked at only where it is given.

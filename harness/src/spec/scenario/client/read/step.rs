@@ -1,24 +1,24 @@
 //! The `[[steps]]` of a client's scenario, each by itself; what they mean for each other is
 //! looked at in [`super::read`].
 
-use inference_wasm::client::machine::{Pressure, State};
+use inference_wasm::client::machine::State;
 use inference_wasm::client::output::ClientErrorKind;
-use inference_wasm::client::router::{Complexity, Preference};
+use inference_wasm::client::router::Complexity;
 use inference_wasm::client::tier::Tier;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{
-    ClientStep, Deployment, Inject, InputName, InputStep, Inspect, Meanwhile, MeanwhileEvent,
-    Repeat, Request, RequestExpectation, TierExpectation, Visit, Wait,
+use super::fault::{INJECT, REQUEST, VISIT, faults};
+use crate::spec::document::{FromValue, Named, Problem, Problems, Table, Unfit, one_of};
+use crate::spec::scenario::client::definition::{
+    ClientStep, Inject, InputName, InputStep, Inspect, Meanwhile, MeanwhileEvent, Repeat, Request,
+    RequestExpectation, TierExpectation, Visit, Wait,
 };
-use crate::spec::document::{FromValue, Problem, Problems, Table, Unfit};
-use crate::spec::fault::{Fault, FaultPhase, FaultPlan, Means};
-use crate::spec::scenario::Cases;
-use crate::spec::scenario::read::{named, positive};
+use crate::spec::scenario::prompts::Cases;
 
 /// What a step does.
-#[derive(Clone, Copy)]
+#[derive(strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 enum Do {
     Visit,
     Request,
@@ -68,7 +68,7 @@ fn request(table: &Table<'_>, problems: &Problems) -> Request {
         let message = "`case`: a request takes one case, found `all`".to_owned();
         problems.push(Problem::at(case.span(), message, "`first`, or an id"));
     }
-    let max_tokens = positive(table, "max_tokens", problems);
+    let max_tokens = table.positive("max_tokens");
     let expect: Option<Spanned<RequestExpectation>> = table.optional("expect");
     let expected = expect.as_ref().map_or(RequestExpectation::Answer, |expect| *expect.get_ref());
     let tier: Option<Spanned<TierExpectation>> = table.optional("tier");
@@ -78,9 +78,9 @@ fn request(table: &Table<'_>, problems: &Problems) -> Request {
         let message = "a request that ends with an error is finished by no tier".to_owned();
         problems.push(Problem::at(tier.span(), message, "this"));
     }
-    let same_bits_as = positive(table, "same_bits_as", problems);
-    let cancel_after = positive(table, "cancel_after_tokens", problems);
-    let written = table.table("meanwhile", |table| meanwhile(table, problems)).flatten();
+    let same_bits_as = table.positive("same_bits_as");
+    let cancel_after = table.positive("cancel_after_tokens");
+    let written = table.table("meanwhile", meanwhile).flatten();
     let is_cancelled = expected == RequestExpectation::Cancelled;
     let place = expect.as_ref().map_or_else(|| table.head(), Spanned::span);
     if is_cancelled != cancel_after.is_some() {
@@ -106,16 +106,16 @@ fn request(table: &Table<'_>, problems: &Problems) -> Request {
     }
 }
 
-fn meanwhile(table: &Table<'_>, problems: &Problems) -> Option<Meanwhile> {
+fn meanwhile(table: &Table<'_>) -> Option<Meanwhile> {
     table.require_any("after_tokens", "a number of tokens");
-    let after_tokens = positive(table, "after_tokens", problems);
+    let after_tokens = table.positive("after_tokens");
     let event = table.required("input").map(Spanned::into_inner);
     Some(Meanwhile { after_tokens: after_tokens?, event: event? })
 }
 
 fn wait(table: &Table<'_>, problems: &Problems) -> Wait {
     let until: Option<Spanned<State>> = table.optional("until");
-    let ms = positive(table, "ms", problems);
+    let ms = table.positive("ms");
     if until.is_some() == ms.is_some() {
         let message = "a wait has either `until` or `ms`".to_owned();
         problems.push(Problem::at(table.head(), message, "this step"));
@@ -150,7 +150,7 @@ fn inspect(table: &Table<'_>, problems: &Problems) -> Inspect {
 fn repeat(table: &Table<'_>, problems: &Problems) -> Repeat {
     table.require_any("from", "the number of a step");
     table.require_any("times", "a number of rounds");
-    let from = positive(table, "from", problems);
+    let from = table.positive("from");
     let times: Option<Spanned<u32>> = table.optional("times");
     if let Some(times) = &times
         && *times.get_ref() < 2
@@ -162,137 +162,8 @@ fn repeat(table: &Table<'_>, problems: &Problems) -> Repeat {
     Repeat { from: from.unwrap_or(1), times: times.map_or(2, Spanned::into_inner) }
 }
 
-/// Where faults are written, and what can strike there.
-pub(super) struct Place {
-    /// For messages.
-    called: &'static str,
-    /// The first one is taken where none is written.
-    phases: &'static [FaultPhase],
-}
-
-/// Of the whole scenario.
-pub(super) const SCENARIO: Place = Place {
-    called: "for the whole scenario",
-    phases: &[FaultPhase::Start, FaultPhase::Probe, FaultPhase::Fetch, FaultPhase::Load],
-};
-
-const VISIT: Place = Place { called: "in a visit", phases: SCENARIO.phases };
-
-/// A device that is lost is brought up again, with all that can go wrong in that.
-const REQUEST: Place = Place {
-    called: "in a request",
-    phases: &[
-        FaultPhase::Decode,
-        FaultPhase::Prefill,
-        FaultPhase::Readback,
-        FaultPhase::Probe,
-        FaultPhase::Fetch,
-        FaultPhase::Load,
-    ],
-};
-
-const INJECT: Place = Place { called: "in an inject", phases: &[FaultPhase::Idle] };
-
-/// `fault = { … }` or `faults = [{ … }, …]`.
-pub(super) fn faults(table: &Table<'_>, problems: &Problems, place: &Place) -> Vec<FaultPlan> {
-    let one = table.table("fault", |table| fault(table, problems, place));
-    let several = table.tables("faults", |table| fault(table, problems, place));
-    if one.is_some() && !several.is_empty() {
-        let message = "`fault` and `faults`: write all of them in `faults`".to_owned();
-        problems.push(Problem::at(table.head(), message, "here"));
-    }
-    one.flatten().into_iter().chain(several.into_iter().map(Spanned::into_inner)).collect()
-}
-
-fn fault(table: &Table<'_>, problems: &Problems, place: &Place) -> Option<FaultPlan> {
-    let fault: Option<Spanned<Fault>> = table.required("fault");
-    let at: Option<Spanned<FaultPhase>> = table.optional("at");
-    let token: Option<Spanned<u32>> = table.optional("token");
-    let times: Option<Spanned<Times>> = table.optional("times");
-    let value = table.optional("value").map(Spanned::into_inner);
-    let default = place.phases.first().copied().unwrap_or(FaultPhase::Start);
-    let phase = at.as_ref().map_or(default, |at| *at.get_ref());
-    if let Some(at) = &at
-        && !place.phases.contains(at.get_ref())
-    {
-        let known: Vec<_> = place.phases.iter().map(|phase| phase.as_str()).collect();
-        let message = format!("nothing strikes at `{}` {}", at.get_ref().as_str(), place.called);
-        let hint = format!("the phases there are {}", crate::spec::document::names(known.iter()));
-        problems.push(Problem::at(at.span(), message, "this").hint(hint));
-    }
-    if let Some(token) = &token
-        && !matches!(phase, FaultPhase::Decode | FaultPhase::Readback)
-    {
-        let message = "`token` is for faults at `decode` and `readback`".to_owned();
-        problems.push(Problem::at(token.span(), message, "this"));
-    }
-    let fault = fault?;
-    let is_launch = matches!(fault.get_ref().means(), Means::Launch(_));
-    if is_launch && place.called != SCENARIO.called {
-        let name = fault.get_ref().as_str();
-        let message = format!("`{name}` is what a browser is launched with");
-        let hint = "write it into `faults` at the top of the scenario";
-        problems.push(Problem::at(fault.span(), message, "too late for it").hint(hint));
-    }
-    Some(FaultPlan {
-        fault: fault.into_inner(),
-        at: phase,
-        token: token.map_or(0, Spanned::into_inner),
-        times: times.map_or(1, |times| times.into_inner().0),
-        value,
-    })
-}
-
-/// How often a fault strikes; `always` for as often as it can.
-struct Times(u32);
-
-impl FromValue for Times {
-    const EXPECTED: &'static str = "a whole number above 0, or `always`";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        if value.as_str() == Some("always") {
-            return Ok(Self(u32::MAX));
-        }
-        let unfit = || Unfit::new(Self::EXPECTED.to_owned());
-        match u32::from_value(value) {
-            Ok(0) | Err(_) => Err(unfit()),
-            Ok(times) => Ok(Self(times)),
-        }
-    }
-}
-
-impl FromValue for Do {
-    const EXPECTED: &'static str = "what the step does";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let all = [
-            (Self::Visit, "visit"),
-            (Self::Request, "request"),
-            (Self::Inject, "inject"),
-            (Self::Input, "input"),
-            (Self::Wait, "wait"),
-            (Self::Inspect, "inspect"),
-            (Self::Leave, "leave"),
-            (Self::Repeat, "repeat"),
-        ];
-        named(value, &all, |(_, name)| name).map(|(does, _)| does)
-    }
-}
-
-impl FromValue for Fault {
-    const EXPECTED: &'static str = "the name of a fault";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
-    }
-}
-
-impl FromValue for FaultPhase {
-    const EXPECTED: &'static str = "when a fault strikes";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
-    }
+impl Named for Do {
+    const EXPECTED: &'static str = "the name of a step";
 }
 
 impl FromValue for State {
@@ -315,29 +186,21 @@ impl FromValue for State {
             Self::Recover,
             Self::Server,
         ];
-        named(value, &all, Self::as_str)
-    }
-}
-
-impl FromValue for Deployment {
-    const EXPECTED: &'static str = "what another deployment has changed";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
+        one_of(value, &all.map(|state| (state, state.as_str())))
     }
 }
 
 impl FromValue for Complexity {
-    const EXPECTED: &'static str = "how hard a request is";
+    const EXPECTED: &'static str = "`auto`, `simple`, `medium` or `complex`";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let all = [Self::Auto, Self::Simple, Self::Medium, Self::Complex];
-        named(value, &all, |complexity| match complexity {
-            Self::Auto => "auto",
-            Self::Simple => "simple",
-            Self::Medium => "medium",
-            Self::Complex => "complex",
-        })
+        let all = [
+            (Self::Auto, "auto"),
+            (Self::Simple, "simple"),
+            (Self::Medium, "medium"),
+            (Self::Complex, "complex"),
+        ];
+        one_of(value, &all)
     }
 }
 
@@ -356,8 +219,7 @@ impl FromValue for RequestExpectation {
         ];
         let errors = errors.map(|kind| (Self::Error(kind), kind.as_str()));
         let good = [(Self::Answer, "answer"), (Self::Cancelled, "cancelled")];
-        let all: Vec<_> = good.into_iter().chain(errors).collect();
-        named(value, &all, |(_, name)| name).map(|(expect, _)| expect)
+        one_of(value, &good.into_iter().chain(errors).collect::<Vec<_>>())
     }
 }
 
@@ -366,47 +228,8 @@ impl FromValue for TierExpectation {
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
         let tiers = Tier::CHAIN.map(|tier| (Self::Named(tier), tier.as_str()));
-        let all: Vec<_> =
-            [(Self::Start, "start"), (Self::Next, "next")].into_iter().chain(tiers).collect();
-        named(value, &all, |(_, name)| name).map(|(tier, _)| tier)
-    }
-}
-
-impl InputName {
-    /// Every one.
-    pub const ALL: [Self; 13] = [
-        Self::Idle,
-        Self::Consent(true),
-        Self::Consent(false),
-        Self::Prefer(Preference::Auto),
-        Self::Prefer(Preference::Always),
-        Self::Prefer(Preference::Never),
-        Self::Battery { is_low: true },
-        Self::Battery { is_low: false },
-        Self::Thermal(Pressure::Nominal),
-        Self::Thermal(Pressure::Fair),
-        Self::Thermal(Pressure::Serious),
-        Self::Thermal(Pressure::Critical),
-        Self::Retry,
-    ];
-
-    /// The name as it stands in TOML.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Consent(true) => "consent-given",
-            Self::Consent(false) => "consent-declined",
-            Self::Prefer(Preference::Auto) => "prefer-auto",
-            Self::Prefer(Preference::Always) => "prefer-always",
-            Self::Prefer(Preference::Never) => "prefer-never",
-            Self::Battery { is_low: true } => "battery-low",
-            Self::Battery { is_low: false } => "battery-full",
-            Self::Thermal(Pressure::Nominal) => "thermal-nominal",
-            Self::Thermal(Pressure::Fair) => "thermal-fair",
-            Self::Thermal(Pressure::Serious) => "thermal-serious",
-            Self::Thermal(Pressure::Critical) => "thermal-critical",
-            Self::Retry => "retry",
-        }
+        let relative = [(Self::Start, "start"), (Self::Next, "next")];
+        one_of(value, &relative.into_iter().chain(tiers).collect::<Vec<_>>())
     }
 }
 
@@ -414,7 +237,7 @@ impl FromValue for InputName {
     const EXPECTED: &'static str = "an input of the client";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
+        one_of(value, &Self::ALL.map(|input| (input, input.as_str())))
     }
 }
 
@@ -423,7 +246,6 @@ impl FromValue for MeanwhileEvent {
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
         let inputs = InputName::ALL.map(|input| (Self::Input(input), input.as_str()));
-        let all: Vec<_> = inputs.into_iter().chain([(Self::Request, "request")]).collect();
-        named(value, &all, |(_, name)| name).map(|(event, _)| event)
+        one_of(value, &inputs.into_iter().chain([(Self::Request, "request")]).collect::<Vec<_>>())
     }
 }
