@@ -12,7 +12,7 @@ use super::host::{Parts, Prepared};
 use super::lineup::Entrant;
 use super::process::write_script;
 use crate::fetch::models::FetchProgress;
-use crate::fetch::npm_project::Package;
+use crate::fetch::npm::Package;
 use crate::fetch::python::Environment;
 
 /// Without being asked, so much may be fetched for one run.

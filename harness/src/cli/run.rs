@@ -7,7 +7,6 @@ use clap::Args;
 use super::machine::{self, Machine};
 use super::workspace::Workspace;
 use super::{Answer, BundleArgs, Failure, LaunchArgs, NarrowArgs, seeded};
-use crate::judge::golden::generate::is_ci;
 use crate::judge::golden::{Goldens, Traces};
 use crate::plan::Plan;
 use crate::report::{Reporters, html, jsonl, junit, terminal};
@@ -50,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
     let plan = Plan::new(&matrix, &args.narrow.filters()?, &machine.facts)
         .map_err(|error| Failure { exit: Exit::NothingRan, report: error.into() })?;
     let goldens = Goldens::new(workspace.join("golden"));
-    if args.update_traces && is_ci(std::env::var("CI").ok().as_deref()) {
+    if args.update_traces && crate::spec::environment::is_ci() {
         return Err(Failure::usage(miette::miette!(
             help = "run it where somebody can look at them",
             "`--update-traces` writes traces for review, and `CI` is set"

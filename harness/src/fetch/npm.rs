@@ -1,99 +1,249 @@
-//! Where a package's tarball is, by the user's own npm.
+//! A package from npm, pinned by version and hash: where it is, by the user's own npm; fetched
+//! resumably; checked; and only the files that a page needs unpacked.
 //!
-//! As with pip, npm knows the user's registry, proxy and certificates; no registry's address
-//! stands in tierproof. The bytes are fetched in [`super::download()`], since npm can't resume.
+//! npm knows the user's registry, proxy and certificates; no registry's address stands here.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::models::Package;
+use flate2::read::GzDecoder;
+use fs_err as fs;
+use sha2::{Digest, Sha512};
 
-/// Why npm does not say where a tarball is.
+use super::download::{DownloadError, download};
+use super::progress::{FetchProgress, Progress};
+
+/// A package at one version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Package {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its version.
+    pub(crate) version: &'static str,
+    /// Bytes of the tarball.
+    pub(crate) bytes: u64,
+    /// SHA-512 of the tarball, in hex: npm's `integrity`.
+    pub(crate) sha512: &'static str,
+    /// SPDX expression.
+    pub(crate) licence: &'static str,
+    /// What is unpacked: the path in the tarball, and the path below the page's folder.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+}
+
+/// Why a package can't be had.
 #[derive(Debug, thiserror::Error)]
-pub enum NpmError {
+pub(crate) enum NpmError {
     /// No npm.
-    #[error("no `npm` on PATH\n  (hint: install Node.js, which brings it)")]
-    NoNpm,
-    /// npm could not be started.
-    #[error("`{command}` could not be started: {error}")]
-    Start {
-        /// The command line.
-        command: String,
-        /// Why.
-        error: std::io::Error,
+    #[error(
+        "no `npm` on PATH, which says where `{package}` is\n  \
+         (hint: install Node.js with npm, or leave this engine out with `--engine`)"
+    )]
+    NoNpm {
+        /// The package.
+        package: String,
     },
-    /// npm said no.
-    #[error("`{command}` failed: {stderr}")]
+    /// npm could not be run, or said no.
+    #[error("`{command}` failed: {reason}")]
     Failed {
         /// The command line.
         command: String,
-        /// The first error that it wrote.
-        stderr: String,
+        /// The last line that it wrote.
+        reason: String,
     },
-    /// npm's answer is not what was asked for.
-    #[error("`npm view`: expected the tarball's address, found `{0}`")]
-    Answer(String),
-    /// `npm pack` left no tarball.
-    #[error("`npm pack`: expected a `.tgz` in `{0}`, found none")]
-    NoTarball(PathBuf),
+    /// The download failed.
+    #[error("package `{package}`: {error}")]
+    Download {
+        /// The package.
+        package: String,
+        /// Why.
+        error: DownloadError,
+    },
+    /// The tarball is not the pinned one.
+    #[error("package `{package}`: expected SHA-512 `{expected}`, found `{found}`")]
+    Hash {
+        /// The package.
+        package: String,
+        /// As pinned, in hex.
+        expected: String,
+        /// Of the tarball, in hex.
+        found: String,
+    },
+    /// The tarball lacks a file.
+    #[error("package `{package}`: expected `{file}` in the tarball, found none")]
+    Member {
+        /// The package.
+        package: String,
+        /// Path in the tarball.
+        file: String,
+    },
+    /// The disk; the message names the file.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }
 
-/// Asks npm for the tarball's address.
-pub(super) fn tarball_url(package: &Package) -> Result<String, NpmError> {
-    parse_address(&run(&["view", &spec(package), "dist.tarball"], None)?)
-}
-
-/// Has npm fetch the tarball by itself, for a registry that only npm can log in to.
-pub(super) fn download_tarball(package: &Package, folder: &Path) -> Result<PathBuf, NpmError> {
-    run(&["pack", "--ignore-scripts", &spec(package)], Some(folder))?;
-    let files = fs_err::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut tarballs = files.filter(|path| path.extension().is_some_and(|ending| ending == "tgz"));
-    tarballs.next().ok_or_else(|| NpmError::NoTarball(folder.to_owned()))
-}
-
-fn spec(package: &Package) -> String {
-    format!("{}@{}", package.package, package.version)
-}
-
-fn run(arguments: &[&str], folder: Option<&Path>) -> Result<String, NpmError> {
-    let npm = which::which("npm").map_err(|_| NpmError::NoNpm)?;
-    let line = format!("npm {}", arguments.join(" "));
-    let mut command = Command::new(npm);
-    command.args(arguments).stdin(Stdio::null());
-    if let Some(folder) = folder {
-        command.current_dir(folder);
+impl Package {
+    /// Everything of it lies in the folder, from this very tarball.
+    pub(crate) fn is_in(&self, folder: &Path) -> bool {
+        // Written last.
+        fs::read_to_string(self.seal(folder)).is_ok_and(|hash| hash == self.sha512)
     }
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) => return Err(NpmError::Start { command: line, error }),
+
+    fn seal(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.sha512", self.name.replace('/', "+")))
+    }
+
+    /// Puts its files into a folder. Goes on where an earlier attempt broke off.
+    pub(crate) fn install(&self, folder: &Path, progress: Progress<'_>) -> Result<(), NpmError> {
+        if self.is_in(folder) {
+            return Ok(());
+        }
+        fs::create_dir_all(folder)?;
+        let package = format!("{}@{}", self.name, self.version);
+        // Named after the hash: the part of one version is never taken for another's.
+        let short = self.sha512.get(..24).unwrap_or(self.sha512);
+        let part = folder.join(format!("{short}.tgz.part"));
+        if !matches!(sha512(&part), Ok(found) if found == self.sha512) {
+            progress(FetchProgress::Step(format!("asking npm where {package} is")));
+            let url = tarball_url(&package)?;
+            progress(FetchProgress::Step(format!("fetching {package}")));
+            let mut count = |bytes| progress(FetchProgress::Bytes(bytes, self.bytes));
+            download(&url, &part, self.bytes, &mut count)
+                .map_err(|error| NpmError::Download { package: package.clone(), error })?;
+            let found = sha512(&part)?;
+            if found != self.sha512 {
+                fs::remove_file(&part)?;
+                let expected = self.sha512.to_owned();
+                return Err(NpmError::Hash { package, expected, found });
+            }
+        }
+        progress(FetchProgress::Step(format!("unpacking {package}")));
+        unpack(&part, self, folder)?;
+        fs::write(self.seal(folder), self.sha512)?;
+        Ok(fs::remove_file(part)?)
+    }
+}
+
+fn tarball_url(package: &str) -> Result<String, NpmError> {
+    let npm = which::which("npm").map_err(|_| NpmError::NoNpm { package: package.to_owned() })?;
+    let arguments = ["view", package, "dist.tarball"];
+    let command = format!("npm {}", arguments.join(" "));
+    let failed = |reason: String| NpmError::Failed { command: command.clone(), reason };
+    let output = Command::new(npm).args(arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    let last = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
     };
     if !output.status.success() {
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let stderr = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("no message");
-        return Err(NpmError::Failed { command: line, stderr: stderr.trim().to_owned() });
+        return Err(failed(last(&output.stderr)));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let url = last(&output.stdout);
+    if url.contains("://") {
+        Ok(url)
+    } else {
+        Err(failed(format!("expected a URL, found `{url}`")))
+    }
 }
 
-fn parse_address(answer: &str) -> Result<String, NpmError> {
-    let address = answer.trim();
-    let is_address = ["http://", "https://"].iter().any(|scheme| address.starts_with(scheme));
-    if is_address && !address.contains(char::is_whitespace) {
-        return Ok(address.to_owned());
+fn sha512(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut hasher, mut buffer) =
+        (fs::File::open(path)?, Sha512::new(), vec![0; 1 << 20]);
+    loop {
+        let count = file.read(&mut buffer)?;
+        let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else { break };
+        hasher.update(chunk);
     }
-    Err(NpmError::Answer(address.chars().take(80).collect()))
+    Ok(hex::encode(hasher.finalize()))
+}
+
+/// Takes the wanted files out of a tarball.
+fn unpack(tarball: &Path, package: &Package, folder: &Path) -> Result<(), NpmError> {
+    let mut missing: Vec<_> = package.files.to_vec();
+    let mut archive = tar::Archive::new(GzDecoder::new(fs::File::open(tarball)?));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        let Some(at) = missing.iter().position(|(file, _)| Path::new(file) == path) else {
+            continue;
+        };
+        let (_, to) = missing.swap_remove(at);
+        let to = folder.join(to);
+        fs::create_dir_all(to.parent().unwrap_or(folder))?;
+        // Unpacked by content alone: a link or a mode in a tarball has no say here.
+        std::io::copy(&mut entry, &mut fs::File::create(to)?)?;
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some((file, _)) => {
+            Err(NpmError::Member { package: package.name.to_owned(), file: (*file).to_owned() })
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_answer_is_one_address() {
-        assert_eq!(parse_address("https://a/b.tgz\n").unwrap(), "https://a/b.tgz");
-        for wrong in ["", "b.tgz", "https://a/b.tgz\nhttps://a/c.tgz"] {
-            let error = parse_address(wrong).unwrap_err().to_string();
-            assert!(error.starts_with("`npm view`: expected the tarball's address"), "{error}");
+    const PACKAGE: Package = Package {
+        name: "@scope/thing",
+        version: "1.0.0",
+        bytes: 0,
+        sha512: "00",
+        licence: "MIT",
+        files: &[("package/esm/a.js", "thing/a.js")],
+    };
+
+    fn tarball(folder: &Path, names: &[&str]) -> PathBuf {
+        let path = folder.join("thing.tgz");
+        let file = fs::File::create(&path).unwrap();
+        let gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        let mut builder = tar::Builder::new(gzip);
+        for name in names {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(3);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, name, &b"abc"[..]).unwrap();
         }
+        builder.into_inner().unwrap().finish().unwrap();
+        path
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = tarball(folder.path(), &["package/b.js", "package/esm/a.js"]);
+        unpack(&path, &PACKAGE, folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("thing/a.js")).unwrap(), "abc");
+        assert!(!folder.path().join("package").exists());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = tarball(folder.path(), &["package/b.js"]);
+        let error = unpack(&path, &PACKAGE, folder.path()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "package `@scope/thing`: expected `package/esm/a.js` in the tarball, found none"
+        );
+    }
+
+    #[test]
+    fn a_package_is_there_once_its_seal_is() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!PACKAGE.is_in(folder.path()));
+        fs::write(folder.path().join("@scope+thing.sha512"), "00").unwrap();
+        assert!(PACKAGE.is_in(folder.path()));
+        PACKAGE.install(folder.path(), &mut |_| {}).unwrap();
+    }
+
+    /// The SHA-512 of `abc` from FIPS 180-2.
+    #[test]
+    fn hashes_are_of_the_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("abc");
+        fs::write(&path, "abc").unwrap();
+        assert!(sha512(&path).unwrap().starts_with("ddaf35a193617abacc417349ae204131"));
     }
 }

@@ -8,8 +8,6 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::models::Package;
-
 /// Why pip does not say where a wheel is.
 #[derive(Debug, thiserror::Error)]
 pub enum PipError {
@@ -61,14 +59,10 @@ struct DownloadInfo {
     url: String,
 }
 
-fn requirement(package: &Package) -> String {
-    format!("{}=={}", package.package, package.version)
-}
-
 /// Asks pip for the wheel's address. With an index that serves metadata by itself, as the public
 /// one does, this takes seconds and fetches no wheel.
-pub(super) fn wheel_url(package: &Package) -> Result<String, PipError> {
-    let requirement = requirement(package);
+pub(super) fn wheel_url(package: &str, version: &str) -> Result<String, PipError> {
+    let requirement = format!("{package}=={version}");
     let flags = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:"];
     let arguments = ["-m", "pip", "install", "--quiet", "--report", "-"];
     let arguments: Vec<_> = arguments.into_iter().chain(flags).chain([&requirement[..]]).collect();
@@ -76,8 +70,12 @@ pub(super) fn wheel_url(package: &Package) -> Result<String, PipError> {
 }
 
 /// Has pip fetch the wheel by itself, for an index that only pip can log in to.
-pub(super) fn download_wheel(package: &Package, folder: &Path) -> Result<PathBuf, PipError> {
-    let requirement = requirement(package);
+pub(super) fn download_wheel(
+    package: &str,
+    version: &str,
+    folder: &Path,
+) -> Result<PathBuf, PipError> {
+    let requirement = format!("{package}=={version}");
     let destination = folder.to_string_lossy();
     let arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"];
     let destination = ["--dest", &destination[..], &requirement[..]];

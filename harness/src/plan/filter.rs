@@ -8,8 +8,8 @@ use std::ops::Range;
 use miette::SourceSpan;
 
 use crate::spec::cell::{BrowserName, CellId, parse_backend};
-use crate::spec::document::{did_you_mean, names};
 use crate::spec::matrix::{Axis, Pattern};
+use crate::spec::naming::{did_you_mean, names};
 
 /// The language, for `--help`.
 pub const GRAMMAR: &str = "\

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::judge::outcome::Disposition;
 use crate::plan::expectation::{Facts, disposition};
 use crate::spec::cell::CellId;
-use crate::spec::document::{did_you_mean, names};
 use crate::spec::matrix::{Axis, Excluded, Expansion, Matrix, expand};
+use crate::spec::naming::{did_you_mean, names};
 
 pub use filter::{Filter, FilterError, GRAMMAR};
 pub use render::{Detail, render, render_json_lines};

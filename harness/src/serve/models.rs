@@ -245,5 +245,5 @@ pub(super) async fn shard(
     let Some(index) = opened.served.index_of(&format!("models/{shard}")) else {
         return Err(Problem::new(ProblemKind::NotFound, "the model has no such shard"));
     };
-    Ok(model::send(opened.served.clone(), index, false, &headers).await)
+    Ok(model::read(opened.served.clone(), index, false, &headers).await)
 }

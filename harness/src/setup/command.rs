@@ -131,8 +131,7 @@ fn print_impossible(findings: &[Finding], out: &mut dyn Write) -> std::io::Resul
 }
 
 fn consent(arguments: &SetupArgs, plan: &Plan, findings: &[Finding]) -> Result<(), SetupError> {
-    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true" || value == "1");
-    if plan.steps.is_empty() || arguments.yes || is_ci {
+    if plan.steps.is_empty() || arguments.yes || crate::spec::environment::is_ci() {
         return Ok(());
     }
     let missing = || {

@@ -1,27 +1,37 @@
-//! Which kind of adapter a matrix demands.
+//! The kind of adapter that a matrix demands.
 
-/// What a GPU tier has to have computed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+use super::document::Named;
+
+/// What the GPU tiers must compute on.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum AdapterDemand {
-    /// Whatever there is; reports say what it was.
+    /// Any adapter; reports name it.
     #[default]
     Any,
-    /// A GPU that is named. One that the browser keeps to itself is none, since nobody can tell.
+    /// A GPU whose name is known. If the browser masks the name, the demand is not met.
     Hardware,
     /// An adapter that computes on the CPU, for figures that other machines can repeat.
     Software,
 }
 
 impl AdapterDemand {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Any, Self::Hardware, Self::Software];
-
-    /// The name as it stands in TOML.
+    /// The name in TOML.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Hardware => "hardware",
-            Self::Software => "software",
-        }
+        self.into()
     }
+}
+
+impl Named for AdapterDemand {
+    const EXPECTED: &'static str = "`any`, `hardware` or `software`";
 }

@@ -1,23 +1,23 @@
-//! Which bundle a page is to load, and with how many threads: what a user says, and what follows
-//! from it for building, for the page's address and for a browser that can't run it.
+//! The bundle that a page must load, and its number of threads: the user's choice, and what it
+//! means for the build, for the page's address and for a browser that can't run it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use inference_wasm::protocol::{BackendName, BundleName, WasmReport};
 
-use crate::spec::cell::{UnknownName, expected};
+use crate::spec::naming::UnknownName;
 
 /// The word that leaves the choice to the page.
 pub(crate) const AUTO: &str = "auto";
 
-/// The most threads that can be asked for; the page says the same.
+/// The most threads that can be requested. The page has the same limit.
 pub const MOST_THREADS: u32 = 64;
 
-/// What a page is told to load. By default the best that runs there, with one thread.
+/// What a page is asked to load. By default the best bundle that runs there, with one thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BundleChoice {
-    /// The bundle that must run; with `None` the page takes the best that it can.
+    /// The bundle that must run; with `None` the page takes the best that it can run.
     pub bundle: Option<BundleName>,
     /// Threads to compute with, at least 1.
     pub threads: u32,
@@ -51,7 +51,7 @@ impl BundleChoice {
         }
     }
 
-    /// The bundles that a page has to find.
+    /// The bundles that have to be built for the page.
     pub fn built(self) -> Vec<BundleName> {
         match self.bundle {
             Some(bundle) => vec![bundle],
@@ -60,20 +60,20 @@ impl BundleChoice {
         }
     }
 
-    /// What a page's address ends in.
+    /// The query of the page's address.
     pub fn query(self) -> String {
         let bundle = self.bundle.map_or(AUTO, BundleName::as_str);
         format!("?bundle={bundle}&threads={}", self.threads)
     }
 
-    /// The threads that a load asks for: none in particular where the page decides on them with
-    /// the bundle, or where there is no bundle.
+    /// The threads that a load asks for; `None` where the page chooses them with the bundle, and on
+    /// a backend that doesn't use a bundle's threads.
     pub fn threads_of_load(self, backend: BackendName) -> Option<u32> {
         let is_demanded = backend == BackendName::Wasm && self.bundle == Some(BundleName::Threads);
         is_demanded.then_some(self.threads)
     }
 
-    /// What a browser lacks for it, if anything.
+    /// The capability that a browser lacks for it, if any.
     pub fn obstacle(self, wasm: &WasmReport) -> Option<&'static str> {
         let bundle = self.bundle.unwrap_or(BundleName::Base);
         let needs = match bundle {
@@ -82,11 +82,11 @@ impl BundleChoice {
             BundleName::Relaxed => &[(wasm.relaxed_simd, "relaxed SIMD")],
             BundleName::Threads => &[(wasm.threads, "threads"), (wasm.simd128, "SIMD")],
         };
-        needs.iter().find(|(is_there, _)| !is_there).map(|(_, what)| *what)
+        needs.iter().find(|(has_it, _)| !has_it).map(|(_, capability)| *capability)
     }
 }
 
-/// A bundle's name or `auto`, as it stands on the command line and in a matrix.
+/// A bundle's name or `auto`, as written on the command line and in a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BundleWord(pub Option<BundleName>);
 
@@ -112,11 +112,8 @@ impl fmt::Display for BundleWord {
 
 /// Reads a bundle's name.
 pub fn parse_bundle(text: &str) -> Result<BundleName, UnknownName> {
-    BundleName::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| UnknownName {
-        what: "bundle",
-        found: text.to_owned(),
-        expected: expected(&BundleName::ALL),
-    })
+    let known = BundleName::ALL.into_iter().find(|name| name.as_str() == text);
+    known.ok_or_else(|| UnknownName::new("bundle", text, &BundleName::ALL))
 }
 
 #[cfg(test)]
@@ -124,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_choice_says_what_to_build_and_what_the_page_reads() {
+    fn a_choice_decides_the_build_and_the_address() {
         for (bundle, threads, built, query) in [
             ("auto", 1, "base", "?bundle=auto&threads=1"),
             ("auto", 4, "base threads", "?bundle=auto&threads=4"),
@@ -141,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_is_all_that_other_bundles_have() {
+    fn only_one_bundle_has_several_threads() {
         for bundle in BundleName::ALL {
             let is_possible = BundleChoice::new(Some(bundle), 2).is_ok();
             assert_eq!(is_possible, bundle == BundleName::Threads, "{bundle}");
@@ -151,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_is_told_with_those_that_are() {
+    fn an_unknown_name_is_reported_with_the_known_ones() {
         let error = "fast".parse::<BundleWord>().unwrap_err().to_string();
         let names = "`auto`, `scalar`, `base`, `relaxed`, `threads`";
         assert_eq!(error, format!("unknown bundle `fast`, expected one of {names}"));
     }
 
     #[test]
-    fn each_bundle_needs_what_it_is_built_with() {
+    fn each_bundle_needs_the_capabilities_it_is_built_with() {
         let all = WasmReport {
             simd128: true,
             relaxed_simd: true,

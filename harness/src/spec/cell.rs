@@ -1,6 +1,6 @@
 //! The unit of a run: one browser, one backend, one engine, one model, one scenario.
 //!
-//! Only names live here; what they stand for is looked up elsewhere.
+//! Only names live here. Later floors look up what they stand for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,30 @@ use std::str::FromStr;
 use inference_wasm::protocol::BackendName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
+use toml::de::DeValue;
+
+use super::document::{FromValue, Named, Unfit, one_of};
+pub use super::naming::UnknownName;
 
 /// A browser, by the name that users know.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    IntoStaticStr,
+    VariantNames,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum BrowserName {
     /// Any Chromium: Chrome, Chromium, Edge.
     Chrome,
@@ -23,7 +41,7 @@ pub enum BrowserName {
     Webkit,
     /// Safari on macOS.
     Safari,
-    /// No browser: the engine built natively, in a process of its own.
+    /// The engine built natively, in a process of its own, without a browser.
     Native,
 }
 
@@ -32,15 +50,9 @@ impl BrowserName {
     pub const ALL: [Self; 5] =
         [Self::Chrome, Self::Firefox, Self::Webkit, Self::Safari, Self::Native];
 
-    /// The name as it stands in TOML, on the command line and in JSON.
+    /// The name in TOML, on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Chrome => "chrome",
-            Self::Firefox => "firefox",
-            Self::Webkit => "webkit",
-            Self::Safari => "safari",
-            Self::Native => "native",
-        }
+        self.into()
     }
 }
 
@@ -50,47 +62,38 @@ impl fmt::Display for BrowserName {
     }
 }
 
-/// A name that is none of the known ones.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} `{found}`, expected one of {expected}")]
-pub struct UnknownName {
-    /// What was to be named: `browser`, `backend`.
-    pub what: &'static str,
-    /// What stood there.
-    pub found: String,
-    /// The known names, ready to print.
-    pub expected: String,
-}
-
-/// The names that could have stood there, ready to print.
-pub(crate) fn expected<T: fmt::Display>(names: &[T]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
 impl FromStr for BrowserName {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| UnknownName {
-            what: "browser",
-            found: text.to_owned(),
-            expected: expected(&Self::ALL),
-        })
+        let known = Self::ALL.into_iter().find(|name| name.as_str() == text);
+        known.ok_or_else(|| UnknownName::new("browser", text, &Self::ALL))
     }
+}
+
+impl Named for BrowserName {
+    const EXPECTED: &'static str = "a browser's name";
+    const NOUN: &'static str = "browser name";
 }
 
 /// Reads a backend's name; the type itself belongs to the engine's protocol.
 pub fn parse_backend(text: &str) -> Result<BackendName, UnknownName> {
-    BackendName::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| UnknownName {
-        what: "backend",
-        found: text.to_owned(),
-        expected: expected(&BackendName::ALL),
-    })
+    let known = BackendName::ALL.into_iter().find(|name| name.as_str() == text);
+    known.ok_or_else(|| UnknownName::new("backend", text, &BackendName::ALL))
 }
 
-/// The identity of a cell, stable over runs: `browser/backend/engine/model/scenario`.
+impl FromValue for BackendName {
+    const EXPECTED: &'static str = "a backend's name";
+    const NOUN: &'static str = "backend name";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        one_of(value, &Self::ALL.map(|name| (name, name.as_str())))
+    }
+}
+
+/// The identity of a cell, the same in every run: `browser/backend/engine/model/scenario`.
 ///
-/// The scenario's own name has a slash in it (`tokens/greedy`), the other four have none.
+/// The scenario's own name contains a slash (`tokens/greedy`); the other four don't.
 ///
 /// ```
 /// # use tierproof::spec::cell::CellId;
@@ -102,9 +105,9 @@ pub fn parse_backend(text: &str) -> Result<BackendName, UnknownName> {
 pub struct CellId {
     /// Where the engine runs.
     pub browser: BrowserName,
-    /// What it computes on.
+    /// The backend that it computes on.
     pub backend: BackendName,
-    /// Which engine; ours is `tierproof`.
+    /// The engine's name; ours is `tierproof`.
     pub engine: String,
     /// The model's name in the catalogue.
     pub model: String,
@@ -113,17 +116,17 @@ pub struct CellId {
 }
 
 impl CellId {
-    /// Why no machine can run a cell: the browser can't have the backend.
+    /// Why no machine can run the cell: the browser doesn't support the backend.
     pub fn unsupported_pair(&self) -> Option<String> {
         use BackendName::{Cpu, Reference, Wasm, Webgl, Webgpu};
         use BrowserName::{Chrome, Firefox, Native, Safari, Webkit};
         let Self { browser, backend, .. } = self;
         match (browser, backend) {
             (Native, Webgpu | Webgl | Wasm) => {
-                Some(format!("`native` is no page: `{backend}` exists in browsers only"))
+                Some(format!("`native` has no page: `{backend}` exists only in browsers"))
             }
             (Chrome | Firefox | Webkit | Safari, Cpu | Reference) => {
-                Some(format!("`{backend}` exists natively only: use browser `native`"))
+                Some(format!("`{backend}` exists only natively: use browser `native`"))
             }
             (Webkit, Webgpu) => Some("WebKitGTK has no WebGPU".to_owned()),
             (Chrome | Firefox | Safari, Webgpu)
@@ -140,13 +143,13 @@ impl fmt::Display for CellId {
     }
 }
 
-/// A text that is no cell id.
+/// A text that is not a cell id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseCellIdError {
     /// Fewer than five parts.
     #[error("expected `browser/backend/engine/model/scenario`, found `{0}`")]
     Parts(String),
-    /// A part names nothing known.
+    /// A part is not a known name.
     #[error(transparent)]
     Name(#[from] UnknownName),
 }
@@ -185,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn broken_ids_are_refused() {
+    fn broken_ids_are_rejected() {
         for (text, message) in [
             ("", "expected `browser/backend/engine/model/scenario`, found ``"),
             (

@@ -1,13 +1,15 @@
-//! What a browser is launched with, as a value that cells can be grouped by.
+//! How a browser is launched, as a value that cells can be grouped by.
 //!
-//! Two cells with equal launch profiles can use one browser after the other; another profile
-//! means another launch. What a variant means to a vendor stands in the vendor's own module.
+//! Two cells with equal launch profiles can share a browser, one after the other. A different
+//! profile needs another launch. Each vendor's module turns a variant into flags.
 
 use std::fmt;
 
 use inference_wasm::protocol::BackendName;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
+use super::document::Named;
 use crate::spec::cell::BrowserName;
 
 /// Everything that forces a relaunch.
@@ -15,7 +17,7 @@ use crate::spec::cell::BrowserName;
 pub struct LaunchProfile {
     /// The browser.
     pub browser: BrowserName,
-    /// With a window on the user's own display.
+    /// Whether it has a window on the user's own display.
     pub is_headed: bool,
     /// The set of flags.
     pub variant: Variant,
@@ -24,69 +26,89 @@ pub struct LaunchProfile {
     pub gpu: Gpu,
 }
 
-/// A set of flags, by the capabilities that it gives or takes.
+/// A set of flags, by the capabilities that it adds or removes.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Variant {
-    /// Every tier that the browser can have is on.
+    /// Every tier that the browser supports is on.
     #[default]
     Default,
     /// `webgpu` is off.
     WithoutWebgpu,
-    /// `webgl` is off. In Chromium `webgpu` with it, since nothing else reaches the contexts that
-    /// workers make.
+    /// `webgl` is off. In Chromium `webgpu` is off as well, since no other flag reaches the
+    /// contexts that workers make.
     WithoutWebgl,
-    /// WebAssembly is off, and so are all tiers.
+    /// WebAssembly is off, and with it every tier.
     WithoutWasm,
     /// `webgpu` and `webgl` are off.
     WithoutGpu,
-    /// The GPU has a process of its own, which may crash as often as it likes: browsers stop
-    /// trying otherwise, and Firefox needs a window for one.
+    /// The GPU has a process of its own, which is restarted after any number of crashes. Otherwise
+    /// browsers give up after a few, and Firefox has such a process only with a window.
     CrashableGpu,
 }
 
 /// The GPU that a browser is launched for.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Gpu {
-    /// Whatever the browser takes by itself: on a machine without a display, software.
+    /// The browser's own choice: software, on a machine without a display.
     #[default]
     Any,
-    /// The machine's own, by flags where a browser has them. What came of it is for the proof.
+    /// The machine's own GPU, by flags where a browser has them. The proof shows whether it was.
     Hardware,
+}
+
+impl Named for Gpu {
+    const EXPECTED: &'static str = "`any` or `hardware`";
 }
 
 impl Gpu {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Any, Self::Hardware];
 
-    /// The name as it stands in TOML and in reports.
+    /// The name in TOML and in reports.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Hardware => "hardware",
-        }
+        self.into()
     }
 }
 
 impl Variant {
-    /// The name as it stands in files and reports.
+    /// The name in files and reports.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::WithoutWebgpu => "without-webgpu",
-            Self::WithoutWebgl => "without-webgl",
-            Self::WithoutWasm => "without-wasm",
-            Self::WithoutGpu => "without-gpu",
-            Self::CrashableGpu => "crashable-gpu",
-        }
+        self.into()
     }
 
-    /// The one that switches a backend off; `None` for what exists natively only.
+    /// The variant that switches a backend off; `None` for a backend that exists only natively.
     pub fn without(backend: BackendName) -> Option<Self> {
         match backend {
             BackendName::Webgpu => Some(Self::WithoutWebgpu),
@@ -103,7 +125,7 @@ impl LaunchProfile {
         Self { browser, is_headed, variant: Variant::Default, gpu: Gpu::Any }
     }
 
-    /// The profile's name beside the browser's: `default`, `without-webgl`, `default-headed`.
+    /// The profile's name without the browser's: `default`, `without-webgl`, `default-headed`.
     pub fn name(&self) -> String {
         let gpu = match self.gpu {
             Gpu::Any => "",

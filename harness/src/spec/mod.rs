@@ -1,13 +1,16 @@
-//! What is asked for: cells, matrices, scenarios, faults, and how a browser is to be launched.
+//! What is asked for: cells, matrices, scenarios, faults, and how a browser is launched.
 //!
-//! Pure values, read from TOML and checked. What a run makes of them is decided on later floors.
+//! Pure values, read from TOML and checked. Later floors decide what a run makes of them.
 
 pub mod adapter;
 pub mod bundle;
 pub mod cell;
 pub mod document;
+pub mod environment;
 pub mod fault;
 pub mod launch;
 pub mod matrix;
+pub mod naming;
+pub mod reference;
 pub mod scenario;
 pub mod tolerance;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The numbers that an answer may differ by, under a name.
+/// The limits of how far an answer may differ, under a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToleranceClass {
@@ -13,10 +13,10 @@ pub struct ToleranceClass {
     pub mean_kld: f64,
     /// The largest KL(reference ‖ measured) of any row, in nats.
     pub max_kld: f64,
-    /// The largest difference of any logit, after the mean of a row's differences is taken off
-    /// (a shift of a whole row changes no probability).
+    /// The largest difference of any logit, after the mean difference of its row is subtracted
+    /// (shifting a whole row changes no probability).
     pub max_abs: f64,
-    /// A token may differ from the reference's where the reference itself prefers its own by no
-    /// more than this, in logits.
+    /// A token may differ from the reference's where the reference prefers its own by no more than
+    /// this, in logits.
     pub flip_margin: f64,
 }

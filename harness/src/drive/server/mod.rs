@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub(crate) use fault::{Sent, Traffic, sends};
+pub(crate) use fault::{ShardSent, Traffic, sends};
 pub use model::{DEFAULT_SHARD_BYTES, ModelShelf, ServedModel};
 pub(crate) use site::ClientSite;
 pub use thread::EngineThread;
@@ -39,7 +39,7 @@ pub use thread::EngineThread;
 use attempt::Attempt;
 
 use crate::spec::bundle::BundleChoice;
-use crate::spec::fault::ServerFault;
+use crate::spec::fault::ShardFault;
 
 /// The most that a batch of events may weigh.
 const EVENTS_LIMIT: usize = 16 << 20;
@@ -61,7 +61,7 @@ pub struct PageSetup {
     /// The model whose shards lie under `models/`.
     pub model: Option<Arc<ServedModel>>,
     /// What goes wrong with it.
-    pub fault: Option<ServerFault>,
+    pub fault: Option<ShardFault>,
 }
 
 /// Something that a page said, or said wrongly.

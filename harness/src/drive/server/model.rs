@@ -1,18 +1,27 @@
 //! A model file as shards: its manifest, hashed once a run, and the slices themselves.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{self, State};
 use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt, stream};
 use http::{HeaderMap, StatusCode, header};
 use inference_wasm::protocol::{ModelManifest, Shard};
 use sha2::{Digest, Sha256};
 
 use super::Shared;
-use super::fault::{HTML, Sent, sends};
+use super::fault::{HTML, ShardSent, sends};
+
+/// How long what was sent has to leave us before a connection breaks off.
+const LEAVES_WITHIN: Duration = Duration::from_millis(50);
+
+/// Bytes between two pauses of weights that come slowly.
+const PIECE: usize = 16 << 10;
 
 /// Size of a shard in bytes where a scenario doesn't say.
 pub const DEFAULT_SHARD_BYTES: u64 = 8 << 20;
@@ -127,19 +136,55 @@ pub(super) async fn shard(
         return StatusCode::NOT_FOUND.into_response();
     };
     let count = model.manifest.shards.len();
-    let sent = fault.map_or(Sent::Whole, |fault| sends(fault, index, count));
-    match sent {
-        Sent::NotFound => return StatusCode::NOT_FOUND.into_response(),
-        Sent::Html => {
-            return ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], HTML).into_response();
-        }
-        Sent::Whole | Sent::Half => {}
-    }
-    send(model, index, sent == Sent::Half, &headers).await
+    let sent = fault.map_or(ShardSent::Whole, |fault| sends(fault, index, count));
+    send(model, index, sent, &headers, |_, _| {}).await
 }
 
-/// A shard, or half of it, or the range of it that was asked for.
+/// Answers a request for a shard, or for a range of it, as its fault demands. `served` gets the
+/// head of a successful response and the length of its body, before the body is sent.
 pub(crate) async fn send(
+    model: Arc<ServedModel>,
+    index: usize,
+    sent: ShardSent,
+    headers: &HeaderMap,
+    served: impl FnOnce(&http::response::Parts, usize),
+) -> Response {
+    match sent {
+        ShardSent::Nothing => {
+            let nothing = stream::once(async { Err::<Bytes, _>(broken_off()) });
+            return Body::from_stream(nothing).into_response();
+        }
+        ShardSent::Status(status) => {
+            let status = StatusCode::from_u16(status);
+            return status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        }
+        ShardSent::Html => {
+            return ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], HTML).into_response();
+        }
+        ShardSent::Whole | ShardSent::Slowly(_) | ShardSent::Cut(_) | ShardSent::Short => {}
+    }
+    let response = read(model, index, sent == ShardSent::Short, headers).await;
+    if !response.status().is_success() {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let length = bytes.len();
+    served(&parts, length);
+    let body = match sent {
+        ShardSent::Slowly(pause) => Body::from_stream(slowly(bytes, pause)),
+        ShardSent::Cut(most) => Body::from_stream(cut(bytes, most)),
+        _ => Body::from(bytes),
+    };
+    let mut response = Response::from_parts(parts, body);
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
+/// A shard, or half of it, or the range of it that was requested.
+pub(crate) async fn read(
     model: Arc<ServedModel>,
     index: usize,
     is_half: bool,
@@ -186,4 +231,28 @@ fn ranged(mut bytes: Vec<u8>, range: Option<&str>) -> Response {
         }
         Some(Ok(_)) | None => (common, bytes).into_response(),
     }
+}
+
+fn broken_off() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the connection breaks off, as planned")
+}
+
+fn slowly(bytes: Bytes, pause: Duration) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::unfold(bytes, move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        let piece = rest.split_to(rest.len().min(PIECE));
+        Some((Ok(piece), rest))
+    })
+}
+
+fn cut(mut bytes: Bytes, most: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    let end = stream::once(async {
+        tokio::time::sleep(LEAVES_WITHIN).await;
+        Err(broken_off())
+    });
+    stream::once(async { Ok(bytes) }).chain(end)
 }

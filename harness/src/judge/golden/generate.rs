@@ -88,11 +88,6 @@ struct Fresh {
     logits: Option<Vec<u8>>,
 }
 
-/// Whether `CI` says that nothing may be written: set, and not to nothing, `0` or `false`.
-pub(crate) fn is_ci(value: Option<&str>) -> bool {
-    value.is_some_and(|value| !matches!(value, "" | "0" | "false"))
-}
-
 impl Generator {
     /// SHA-256 over a reference's sources as they are now.
     pub fn source_sha256(&self, kind: ReferenceKind) -> std::io::Result<String> {
@@ -107,7 +102,7 @@ impl Generator {
         model_path: &Path,
         progress: &mut dyn FnMut(String),
     ) -> Result<PathBuf, GenerateError> {
-        if is_ci(std::env::var("CI").ok().as_deref()) {
+        if crate::spec::environment::is_ci() {
             return Err(GenerateError::InCi);
         }
         let fresh = self.run(wanted, model_path, progress)?;
@@ -299,19 +294,6 @@ fn rows_difference(id: &str, old: &[f32], new: &[f32]) -> Option<String> {
 mod tests {
     use super::super::tests::case;
     use super::*;
-
-    #[test]
-    fn ci_is_told_by_its_variable() {
-        for (value, expected) in [
-            (None, false),
-            (Some(""), false),
-            (Some("false"), false),
-            (Some("true"), true),
-            (Some("1"), true),
-        ] {
-            assert_eq!(is_ci(value), expected, "{value:?}");
-        }
-    }
 
     #[test]
     fn regenerated_goldens_may_differ_in_the_last_decimal_alone() {

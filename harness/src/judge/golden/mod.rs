@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use inference_wasm::protocol::{FinishReason, Message};
 use serde::{Deserialize, Serialize};
 
+pub use crate::spec::reference::ReferenceKind;
 pub use logits::{LogitsGolden, Rows};
 pub use store::{GoldenError, Goldens};
 pub(crate) use traces::Compared;
@@ -56,30 +57,6 @@ pub struct Reference {
     pub versions: BTreeMap<String, String>,
     /// SHA-256 over the reference's own sources, in hex.
     pub source_sha256: String,
-}
-
-/// The references that there are, as the catalogue names them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReferenceKind {
-    /// The `llama` architecture in numpy; reads the model file.
-    #[default]
-    Numpy,
-    /// The model classes of `transformers`, on weights that the model file was made from.
-    Transformers,
-}
-
-impl ReferenceKind {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Numpy, Self::Transformers];
-
-    /// The name in a golden.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Numpy => "numpy-float64",
-            Self::Transformers => "transformers-float64",
-        }
-    }
 }
 
 /// Rows of logits beside a golden, as safetensors: a tensor [generated, vocabulary] of F32 under

@@ -1,22 +1,23 @@
-//! Reading a TOML document that a person wrote: typed access, every problem collected, each with
-//! its place, so that one round of mending is enough.
+//! Reading a TOML document that a person wrote: typed access, and every problem with its place, so
+//! that all of them can be fixed at once. Serde would stop at the first.
 //!
-//! What a document means is not known here; [`crate::spec::matrix`] and [`crate::spec::scenario`] ask for
-//! their keys. Whatever was not asked for is an unknown key, so the readers can't forget to list
-//! one. Serde would stop at the first error.
+//! The meaning of a document is not known here. [`crate::spec::matrix`] and
+//! [`crate::spec::scenario`] ask for their keys, and a key that nobody asked for is unknown. So a
+//! reader can't forget to list one.
 
 mod problem;
 mod value;
 
 use std::cell::{Cell, RefCell};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use problem::{InvalidConfiguration, InvalidDocument, Problem};
-pub(crate) use problem::{did_you_mean, names};
-pub(crate) use value::{FromValue, Unfit};
+pub(crate) use value::{FromValue, Named, Unfit, one_of};
+
+use crate::spec::naming::{did_you_mean, names};
 
 /// Where problems go while a document is read.
 #[derive(Debug, Default)]
@@ -39,8 +40,10 @@ impl Problems {
     }
 }
 
-/// Parses `text` and hands its top table to `read`. Mistakes of syntax and of meaning come back
-/// together, sorted by place; a value comes back only if there is none.
+/// Parses `text` and passes its top table to `read`.
+///
+/// # Errors
+/// Every problem, sorted by place.
 pub(crate) fn read<T>(
     name: &str,
     text: &str,
@@ -48,7 +51,7 @@ pub(crate) fn read<T>(
 ) -> Result<T, InvalidDocument> {
     let problems = Problems::default();
     let (root, syntax) = DeTable::parse_recoverable(text);
-    // What recovery makes of a broken file is guesswork: problems of meaning in it would be noise.
+    // The parser guesses at the meaning of a broken file, so problems of meaning would be noise.
     if !syntax.is_empty() {
         for error in syntax {
             let span = error.span().unwrap_or(0..0);
@@ -65,9 +68,9 @@ pub(crate) fn read<T>(
     }
 }
 
-/// One table of a document. Keys are known by having been asked for.
+/// A table of a document. Keys become known when they are asked for.
 pub(crate) struct Table<'d> {
-    /// Where it is, for messages: `` in `timeouts` ``.
+    /// Its place, for messages: `` in `timeouts` ``.
     called: String,
     entries: &'d DeTable<'d>,
     span: Range<usize>,
@@ -108,19 +111,29 @@ impl<'d> Table<'d> {
         }
     }
 
-    /// The value of a key; `None` if it is absent or unfit (which is then reported).
+    /// The value of a key; `None` if it is absent, or unfit, which is then reported.
     pub(crate) fn optional<T: FromValue>(&self, key: &'static str) -> Option<Spanned<T>> {
         self.value(key).and_then(|value| self.convert(key, value))
     }
 
-    /// The value of a key that has to be there.
+    /// The value of a key that must be present.
     pub(crate) fn required<T: FromValue>(&self, key: &'static str) -> Option<Spanned<T>> {
         self.require_any(key, T::EXPECTED);
         self.optional(key)
     }
 
-    /// The values of a key that holds a list; an empty list is a problem, since whoever wants
-    /// nothing leaves the key out.
+    /// A whole number above 0; `0` is reported.
+    pub(crate) fn positive(&self, key: &'static str) -> Option<u32> {
+        let number: Spanned<u32> = self.optional(key)?;
+        if *number.get_ref() == 0 {
+            let message = format!("`{key}`: expected a whole number above 0, found `0`");
+            self.problems.push(Problem::at(number.span(), message, "this"));
+        }
+        Some(number.into_inner())
+    }
+
+    /// The values of a key that holds a list. An empty list is a problem: leaving the key out has
+    /// the same meaning.
     pub(crate) fn list<T: FromValue>(&self, key: &'static str) -> Option<Vec<Spanned<T>>> {
         let value = self.value(key)?;
         let Some(array) = value.get_ref().as_array() else {
@@ -135,7 +148,7 @@ impl<'d> Table<'d> {
         Some(array.iter().filter_map(|item| self.convert(key, item)).collect())
     }
 
-    /// A list that has to be there.
+    /// A list that must be present.
     pub(crate) fn required_list<T: FromValue>(&self, key: &'static str) -> Vec<Spanned<T>> {
         self.require_any(key, &format!("a list of {}s", T::NOUN));
         self.list(key).unwrap_or_default()
@@ -146,11 +159,12 @@ impl<'d> Table<'d> {
         self.require_any(key, &format!("tables, each under `[[{key}]]`"));
     }
 
-    /// Takes every key for known: what the table may hold depends on something that is broken.
+    /// Treats every key as known: the keys that the table may hold depend on a broken value.
     pub(crate) fn accept_any_key(&self) {
         self.accepts_any_key.set(true);
     }
 
+    /// Reports a key that is missing; `expected` describes its value.
     pub(crate) fn require_any(&self, key: &str, expected: &str) {
         if !self.entries.contains_key(key) {
             let message = format!("missing key `{key}` {}", self.called);
@@ -159,16 +173,16 @@ impl<'d> Table<'d> {
         }
     }
 
-    /// Reports that none of these keys is there.
+    /// Reports that none of these keys is present.
     pub(crate) fn require_any_of(&self, keys: &[&str], expected: &str) {
         if !keys.iter().any(|key| self.entries.contains_key(*key)) {
             let message = format!("missing key {} {}", names(keys.iter()), self.called);
             let problem = Problem::at(self.head(), message, "needs one of them");
-            self.problems.push(problem.hint(format!("it says {expected}")));
+            self.problems.push(problem.hint(format!("it sets {expected}")));
         }
     }
 
-    /// A short place that stands for the table: its first line.
+    /// A short place that represents the table: its first byte.
     pub(crate) fn head(&self) -> Range<usize> {
         self.span.start..self.span.end.min(self.span.start + 1)
     }
@@ -237,4 +251,25 @@ impl<'d> Table<'d> {
             self.problems.push(Problem::at(key.span(), message, "not a key here").hint(hint));
         }
     }
+}
+
+/// A number that must be within a range, `default` where it is absent.
+pub(crate) fn within(
+    number: Option<&Spanned<u32>>,
+    key: &str,
+    range: &RangeInclusive<u32>,
+    default: u32,
+    problems: &Problems,
+) -> u32 {
+    let Some(number) = number else { return default };
+    let found = *number.get_ref();
+    if !range.contains(&found) {
+        let bounds = match (range.start(), range.end()) {
+            (start, &u32::MAX) => format!("at least {start}"),
+            (start, end) => format!("{start} to {end}"),
+        };
+        let message = format!("`{key}`: expected {bounds}, found {found}");
+        problems.push(Problem::at(number.span(), message, "this"));
+    }
+    found
 }

@@ -1,14 +1,13 @@
-//! One thing that is wrong with a document, and all of them together.
+//! A problem with a document, and a document with all of its problems.
 //!
-//! Rendering is miette's; the exit code is the command's.
+//! miette renders them; the command chooses the exit code.
 
-use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
-/// One thing that is wrong with a document.
+/// A problem with a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
 #[error("{message}")]
 pub struct Problem {
@@ -21,7 +20,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at these bytes of the document; `label` is what stands under them.
+    /// A problem at these bytes of the document, with `label` printed under them.
     pub(crate) fn at(span: Range<usize>, message: String, label: impl Into<String>) -> Self {
         Self { message, span: Some(span.into()), label: label.into(), hint: None }
     }
@@ -41,7 +40,7 @@ impl Problem {
         self
     }
 
-    /// What is wrong, on one line.
+    /// The problem, on one line.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -51,7 +50,7 @@ impl Problem {
     }
 }
 
-/// A document with everything that is wrong with it.
+/// A document that can't be used, with every problem in it.
 #[derive(Debug, Clone, thiserror::Error, Diagnostic)]
 #[error("`{name}` can't be used: {} problem{}", problems.len(), if problems.len() == 1 { "" } else { "s" })]
 pub struct InvalidDocument {
@@ -68,18 +67,18 @@ impl InvalidDocument {
         Self { name: name.to_owned(), source_code, problems }
     }
 
-    /// A document that could not even be read.
+    /// A document whose file could not be read.
     pub(crate) fn unreadable(name: &str, error: &std::io::Error) -> Self {
-        Self::new(name, "", vec![Problem::whole(format!("can't read it: {error}"))])
+        Self::new(name, "", vec![Problem::whole(format!("it can't be read: {error}"))])
     }
 
-    /// Never empty.
+    /// The problems, at least one.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 }
 
-/// Every document that stands in the way, reported at once.
+/// Every document that can't be used, reported at once.
 #[derive(Debug, Clone, thiserror::Error, Diagnostic)]
 #[error("the configuration can't be used")]
 pub struct InvalidConfiguration {
@@ -92,28 +91,8 @@ impl InvalidConfiguration {
         Self { documents }
     }
 
-    /// Never empty.
+    /// The documents, at least one.
     pub fn documents(&self) -> &[InvalidDocument] {
         &self.documents
     }
-}
-
-/// How much alike two names must be for one to be offered in place of the other; by trial, what
-/// lets `borwsers` through and keeps `opera` from becoming `safari`.
-const ALIKE: f64 = 0.75;
-
-/// `` did you mean `x`? ``, for the candidate that is nearest to what was found.
-pub(crate) fn did_you_mean<S: AsRef<str>>(found: &str, candidates: &[S]) -> Option<String> {
-    let distance = |candidate: &str| strsim::jaro(&found.to_lowercase(), &candidate.to_lowercase());
-    let nearest = candidates
-        .iter()
-        .map(|candidate| (distance(candidate.as_ref()), candidate.as_ref()))
-        .filter(|(alike, _)| *alike > ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(format!("did you mean `{}`?", nearest.1))
-}
-
-/// Names, ready to print.
-pub(crate) fn names<T: Display>(names: impl IntoIterator<Item = T>) -> String {
-    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

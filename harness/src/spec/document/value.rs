@@ -1,19 +1,16 @@
-//! From a TOML value to a Rust one, with what to say when it does not fit.
+//! From a TOML value to a Rust one, with what to report when it does not fit.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use inference_wasm::protocol::BackendName;
 use jiff::SignedDuration;
 use jiff::civil::Date;
+use strum::VariantNames;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::Problem;
-use super::problem::{did_you_mean, names};
-use crate::spec::adapter::AdapterDemand;
-use crate::spec::cell::BrowserName;
-use crate::spec::launch::Gpu;
+use super::problem::Problem;
+use crate::spec::naming::{did_you_mean, names};
 
 /// A type that a TOML value can be read as.
 pub(crate) trait FromValue: Sized {
@@ -22,11 +19,44 @@ pub(crate) trait FromValue: Sized {
     /// The same, as the noun of a list: `string`.
     const NOUN: &'static str = "value";
 
-    /// Reads the value; says in [`Unfit`] what would have fitted.
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// [`Unfit`] describes the values that would have fitted.
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit>;
 }
 
-/// What would have fitted.
+/// A type that documents write as one of its names.
+pub(crate) trait Named: FromStr + VariantNames {
+    /// See [`FromValue::EXPECTED`].
+    const EXPECTED: &'static str;
+    /// See [`FromValue::NOUN`].
+    const NOUN: &'static str = "value";
+}
+
+impl<T: Named> FromValue for T {
+    const EXPECTED: &'static str = <T as Named>::EXPECTED;
+    const NOUN: &'static str = <T as Named>::NOUN;
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let text = value.as_str().ok_or_else(unfit::<Self>)?;
+        text.parse().map_err(|_| Unfit::none_of(text, T::VARIANTS))
+    }
+}
+
+/// Reads one of these values by the name beside it.
+pub(crate) fn one_of<T: FromValue + Copy>(
+    value: &DeValue<'_>,
+    all: &[(T, &'static str)],
+) -> Result<T, Unfit> {
+    let text = value.as_str().ok_or_else(unfit::<T>)?;
+    let found = all.iter().find(|(_, name)| *name == text);
+    found
+        .map(|(item, _)| *item)
+        .ok_or_else(|| Unfit::none_of(text, &all.iter().map(|(_, name)| *name).collect::<Vec<_>>()))
+}
+
+/// The values that would have fitted.
 #[derive(Debug)]
 pub(crate) struct Unfit {
     expected: String,
@@ -38,7 +68,7 @@ impl Unfit {
         Self { expected, hint: None }
     }
 
-    /// None of these names.
+    /// The value is not one of these names.
     pub(crate) fn none_of<S: AsRef<str>>(found: &str, known: &[S]) -> Self {
         Self {
             expected: format!("one of {}", names(known.iter().map(AsRef::as_ref))),
@@ -88,25 +118,21 @@ impl FromValue for bool {
     }
 }
 
-impl FromValue for u32 {
-    const EXPECTED: &'static str = "a whole number";
+macro_rules! whole_numbers {
+    ($($number:ty),+) => {
+        $(impl FromValue for $number {
+            const EXPECTED: &'static str = "a whole number";
 
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let integer = value.as_integer().ok_or_else(unfit::<Self>)?;
-        Self::from_str_radix(integer.as_str(), integer.radix())
-            .map_err(|_| Unfit::new(format!("a whole number from 0 to {}", Self::MAX)))
-    }
+            fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+                let integer = value.as_integer().ok_or_else(unfit::<Self>)?;
+                Self::from_str_radix(integer.as_str(), integer.radix())
+                    .map_err(|_| Unfit::new(format!("a whole number from 0 to {}", Self::MAX)))
+            }
+        })+
+    };
 }
 
-impl FromValue for u64 {
-    const EXPECTED: &'static str = "a whole number";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let integer = value.as_integer().ok_or_else(unfit::<Self>)?;
-        Self::from_str_radix(integer.as_str(), integer.radix())
-            .map_err(|_| Unfit::new(format!("a whole number from 0 to {}", Self::MAX)))
-    }
-}
+whole_numbers!(u32, u64);
 
 impl FromValue for f64 {
     const EXPECTED: &'static str = "a number";
@@ -146,56 +172,7 @@ impl FromValue for Duration {
         let signed: SignedDuration = text.parse().map_err(|_| unfit::<Self>())?;
         match Self::try_from(signed) {
             Ok(duration) if !duration.is_zero() => Ok(duration),
-            _ => Err(Unfit::new("a duration longer than nothing".to_owned())),
+            _ => Err(Unfit::new("a duration longer than zero".to_owned())),
         }
-    }
-}
-
-impl FromValue for Gpu {
-    const EXPECTED: &'static str = "`any` or `hardware`";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
-    }
-}
-
-impl FromValue for AdapterDemand {
-    const EXPECTED: &'static str = "`any`, `hardware` or `software`";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
-    }
-}
-
-/// Reads a name that stands for one of `all`.
-fn named<T: FromValue + Copy>(
-    value: &DeValue<'_>,
-    all: &[T],
-    name: impl Fn(T) -> &'static str,
-) -> Result<T, Unfit> {
-    let text = value.as_str().ok_or_else(unfit::<T>)?;
-    all.iter().copied().find(|item| name(*item) == text).ok_or_else(|| {
-        Unfit::none_of(text, &all.iter().map(|item| name(*item)).collect::<Vec<_>>())
-    })
-}
-
-impl FromValue for BrowserName {
-    const EXPECTED: &'static str = "a browser's name";
-    const NOUN: &'static str = "browser name";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let text = value.as_str().ok_or_else(unfit::<Self>)?;
-        text.parse().map_err(|_| Unfit::none_of(text, &Self::ALL.map(Self::as_str)))
-    }
-}
-
-impl FromValue for BackendName {
-    const EXPECTED: &'static str = "a backend's name";
-    const NOUN: &'static str = "backend name";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let text = value.as_str().ok_or_else(unfit::<Self>)?;
-        crate::spec::cell::parse_backend(text)
-            .map_err(|_| Unfit::none_of(text, &Self::ALL.map(Self::as_str)))
     }
 }

@@ -1,14 +1,29 @@
 //! Every fault: its name, how it comes about, where it can be had.
 
 use inference_wasm::protocol::BackendName;
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
-use super::driver::DriverFault;
-use super::{Means, Nature, Shim};
+use super::means::{DriverFault, Means, Nature, Shim};
 use crate::spec::cell::BrowserName;
+use crate::spec::document::Named;
 use crate::spec::launch::Variant;
 
 /// A fault, by the name that scenarios use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Fault {
     // Devices, by a shim of the WebGPU and WebGL2 interfaces.
     /// `device.destroy()`, or `loseContext()` with the context restored.
@@ -113,9 +128,7 @@ pub enum Fault {
 }
 
 /// What is to be known about a fault.
-pub(super) struct Facts {
-    /// As it stands in scenarios.
-    name: &'static str,
+struct Facts {
     /// On one line, for people.
     title: &'static str,
     means: Means,
@@ -128,18 +141,17 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn unsupported(&self, browser: BrowserName, backend: BackendName) -> Option<String> {
-        let named = |reason: &str| Some(format!("fault `{}`: {reason}", self.name));
+    fn unsupported(&self, browser: BrowserName, backend: BackendName) -> Option<&'static str> {
         if let Some((browsers, reason)) = self.browsers
             && !browsers.contains(&browser)
         {
-            return named(reason);
+            return Some(reason);
         }
         if self.needs_worker && (browser, backend) == (BrowserName::Webkit, BackendName::Webgl) {
-            return named(ON_MAIN_THREAD);
+            return Some(ON_MAIN_THREAD);
         }
         match self.backends {
-            Some((backends, reason)) if !backends.contains(&backend) => named(reason),
+            Some((backends, reason)) if !backends.contains(&backend) => Some(reason),
             _ => None,
         }
     }
@@ -177,59 +189,11 @@ const GPU_PROCESS: (&[BrowserName], &str) = (
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 47] = [
-        Self::DeviceDestroyed,
-        Self::ContextLost,
-        Self::AdapterNull,
-        Self::DeviceRejected,
-        Self::BornLost,
-        Self::FeatureStripped,
-        Self::LimitsLowered,
-        Self::OutOfMemory,
-        Self::FirstDispatchWrong,
-        Self::GpuHangs,
-        Self::GpuSlow,
-        Self::WorkerCrashed,
-        Self::WorkerHangs,
-        Self::GpuCrashed,
-        Self::GpuKilled,
-        Self::GpuStopped,
-        Self::QuotaExceeded,
-        Self::QuotaLowered,
-        Self::ShortWrite,
-        Self::StoredByteFlipped,
-        Self::ShardEvicted,
-        Self::AllEvicted,
-        Self::StorageCleared,
-        Self::PersistenceDenied,
-        Self::StorageAbsent,
-        Self::StorageHangs,
-        Self::WeightsOffline,
-        Self::WeightsSlow,
-        Self::WeightsCut,
-        Self::WeightsFail,
-        Self::WeightsMissing,
-        Self::WeightsHtml,
-        Self::WeightsShort,
-        Self::ServerDown,
-        Self::ServerSlow,
-        Self::ServerHalf,
-        Self::NotIsolated,
-        Self::FewCores,
-        Self::LowMemory,
-        Self::LowBattery,
-        Self::Metered,
-        Self::Masked,
-        Self::CpuThrottled,
-        Self::TabFrozen,
-        Self::TabCrashed,
-        Self::WithoutWasm,
-        Self::WithoutGpu,
-    ];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
 
-    /// The name as it stands in scenarios.
+    /// The name in scenarios.
     pub fn as_str(self) -> &'static str {
-        self.facts().name
+        self.into()
     }
 
     /// What it is, on one line.
@@ -249,89 +213,118 @@ impl Fault {
         self.facts().means
     }
 
+    /// The set of flags that a browser must be launched with for it; `None` for the default.
+    ///
+    /// A browser without a GPU process of its own gets one, so that there is one to kill.
+    pub(crate) fn variant(self, browser: BrowserName) -> Option<Variant> {
+        match (self.means(), browser) {
+            (Means::Launch(variant), _) => Some(variant),
+            (Means::Driver(DriverFault::KillGpu), BrowserName::Firefox) => {
+                Some(Variant::CrashableGpu)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a browser is not to be trusted with another page after it.
+    pub(crate) fn spoils_browser(self) -> bool {
+        matches!(
+            self.means(),
+            Means::Driver(
+                DriverFault::CrashGpu
+                    | DriverFault::KillGpu
+                    | DriverFault::StopGpu
+                    | DriverFault::CrashTab
+                    | DriverFault::FreezeTab
+            )
+        )
+    }
+
+    /// Why this fault can't be had with a browser and a starting tier; `None` where it can.
+    pub fn unsupported(self, browser: BrowserName, backend: BackendName) -> Option<String> {
+        let reason = self.facts().unsupported(browser, backend)?;
+        Some(format!("fault `{}`: {reason}", self.as_str()))
+    }
+
     #[rustfmt::skip] // A table: one line for each, so that columns can be compared.
-    pub(super) fn facts(self) -> Facts {
-        let shim = |name, title, shim| Facts {
-            name, title, means: Means::Shim(shim), browsers: None, backends: None, needs_worker: false,
+    fn facts(self) -> Facts {
+        let shim = |title, shim| Facts {
+            title, means: Means::Shim(shim), browsers: None, backends: None, needs_worker: false,
         };
-        let network = |name, title| Facts {
-            name, title, means: Means::Network, browsers: None, backends: None, needs_worker: false,
+        let network = |title| Facts {
+            title, means: Means::Network, browsers: None, backends: None, needs_worker: false,
         };
-        let driver = |name, title, fault| Facts {
-            name, title, means: Means::Driver(fault), browsers: Some(BY_CDP), backends: None, needs_worker: false,
+        let driver = |title, fault| Facts {
+            title, means: Means::Driver(fault), browsers: Some(BY_CDP), backends: None, needs_worker: false,
         };
-        let launch = |name, title, variant| Facts {
-            name, title, means: Means::Launch(variant), browsers: None, backends: None, needs_worker: false,
+        let launch = |title, variant| Facts {
+            title, means: Means::Launch(variant), browsers: None, backends: None, needs_worker: false,
         };
         let on_gpu = |facts: Facts| Facts { backends: Some(GPU_TIERS), ..facts };
         let on_webgpu = |facts: Facts| Facts { backends: Some(WEBGPU_TIER), ..facts };
         let of_worker = |facts: Facts| Facts { needs_worker: true, ..facts };
         match self {
-            Self::DeviceDestroyed => on_gpu(shim("device-destroyed", "the device is destroyed", &GPU)),
-            Self::ContextLost => on_gpu(shim("context-lost", "the context is lost for good", &GPU)),
-            Self::AdapterNull => on_gpu(shim("adapter-null", "there is no adapter", &GPU)),
-            Self::DeviceRejected => on_webgpu(shim("device-rejected", "the adapter gives no device", &GPU)),
-            Self::BornLost => on_webgpu(shim("born-lost", "the device is lost when it comes", &GPU)),
-            Self::FeatureStripped => on_webgpu(shim("feature-stripped", "an optional feature is gone", &GPU)),
-            Self::LimitsLowered => on_webgpu(shim("limits-lowered", "limits are the smallest that there are", &GPU)),
-            Self::OutOfMemory => on_webgpu(shim("out-of-memory", "the device has no memory", &GPU)),
-            Self::FirstDispatchWrong => on_gpu(shim("first-dispatch-wrong", "the first dispatch comes back wrong", &GPU)),
-            Self::GpuHangs => of_worker(on_gpu(shim("gpu-hangs", "what is read back never comes", &GPU))),
-            Self::GpuSlow => on_gpu(shim("gpu-slow", "what is read back comes late", &GPU)),
-            Self::WorkerCrashed => of_worker(shim("worker-crashed", "the engine's worker throws", &WORKER)),
-            Self::WorkerHangs => of_worker(shim("worker-hangs", "the engine's worker stands still", &WORKER)),
-            Self::GpuCrashed => on_gpu(driver("gpu-crashed", "the GPU process crashes", DriverFault::CrashGpu)),
+            Self::DeviceDestroyed => on_gpu(shim("the device is destroyed", &GPU)),
+            Self::ContextLost => on_gpu(shim("the context is lost for good", &GPU)),
+            Self::AdapterNull => on_gpu(shim("there is no adapter", &GPU)),
+            Self::DeviceRejected => on_webgpu(shim("the adapter gives no device", &GPU)),
+            Self::BornLost => on_webgpu(shim("the device is lost when it comes", &GPU)),
+            Self::FeatureStripped => on_webgpu(shim("an optional feature is gone", &GPU)),
+            Self::LimitsLowered => on_webgpu(shim("limits are the smallest that there are", &GPU)),
+            Self::OutOfMemory => on_webgpu(shim("the device has no memory", &GPU)),
+            Self::FirstDispatchWrong => on_gpu(shim("the first dispatch comes back wrong", &GPU)),
+            Self::GpuHangs => of_worker(on_gpu(shim("what is read back never comes", &GPU))),
+            Self::GpuSlow => on_gpu(shim("what is read back comes late", &GPU)),
+            Self::WorkerCrashed => of_worker(shim("the engine's worker throws", &WORKER)),
+            Self::WorkerHangs => of_worker(shim("the engine's worker stands still", &WORKER)),
+            Self::GpuCrashed => on_gpu(driver("the GPU process crashes", DriverFault::CrashGpu)),
             Self::GpuKilled => Facts {
                 browsers: Some(GPU_PROCESS),
-                ..on_gpu(driver("gpu-killed", "the GPU process is killed", DriverFault::KillGpu))
+                ..on_gpu(driver("the GPU process is killed", DriverFault::KillGpu))
             },
-            Self::GpuStopped => on_gpu(driver("gpu-stopped", "the GPU process stands still", DriverFault::StopGpu)),
-            Self::QuotaExceeded => shim("quota-exceeded", "storage is full", &STORAGE),
-            Self::QuotaLowered => driver("quota-lowered", "the browser's quota is lowered", DriverFault::Quota),
-            Self::ShortWrite => shim("short-write", "fewer bytes are stored than were given", &STORAGE),
-            Self::StoredByteFlipped => shim("stored-byte-flipped", "a stored byte is another one", &STORAGE),
-            Self::ShardEvicted => shim("shard-evicted", "a stored shard is gone", &STORAGE),
-            Self::AllEvicted => shim("all-evicted", "everything stored is gone", &STORAGE),
-            Self::StorageCleared => driver("storage-cleared", "the browser clears the origin's storage", DriverFault::ClearStorage),
-            Self::PersistenceDenied => shim("persistence-denied", "the browser will not persist", &STORAGE),
-            Self::StorageAbsent => shim("storage-absent", "there is no storage", &STORAGE),
-            Self::StorageHangs => shim("storage-hangs", "storage never answers", &STORAGE),
-            Self::WeightsOffline => network("weights-offline", "no connection for weights"),
-            Self::WeightsSlow => network("weights-slow", "weights come slowly"),
-            Self::WeightsCut => network("weights-cut", "the connection breaks off in a shard"),
-            Self::WeightsFail => network("weights-fail", "the weights' server fails"),
-            Self::WeightsMissing => network("weights-missing", "weights are not there"),
-            Self::WeightsHtml => network("weights-html", "a web page comes instead of weights"),
-            Self::WeightsShort => network("weights-short", "a shard is shorter than the manifest says"),
-            Self::ServerDown => network("server-down", "the server tier is down"),
-            Self::ServerSlow => network("server-slow", "the server tier does not answer"),
-            Self::ServerHalf => network("server-half", "the server tier's stream ends in the middle"),
-            Self::NotIsolated => network("not-isolated", "the page is not cross-origin isolated"),
-            Self::FewCores => shim("few-cores", "one core", &SURROUNDINGS),
-            Self::LowMemory => shim("low-memory", "little memory", &SURROUNDINGS),
-            Self::LowBattery => shim("low-battery", "the battery is low", &SURROUNDINGS),
-            Self::Metered => shim("metered", "the connection is metered", &SURROUNDINGS),
-            Self::Masked => shim("masked", "names are masked", &SURROUNDINGS),
-            Self::CpuThrottled => driver("cpu-throttled", "the processor is slow", DriverFault::ThrottleCpu),
-            Self::TabFrozen => driver("tab-frozen", "the tab is frozen", DriverFault::FreezeTab),
-            Self::TabCrashed => driver("tab-crashed", "the tab crashes", DriverFault::CrashTab),
-            Self::WithoutWasm => launch("without-wasm", "WebAssembly is off", Variant::WithoutWasm),
-            Self::WithoutGpu => launch("without-gpu", "WebGPU and WebGL are off", Variant::WithoutGpu),
+            Self::GpuStopped => on_gpu(driver("the GPU process stands still", DriverFault::StopGpu)),
+            Self::QuotaExceeded => shim("storage is full", &STORAGE),
+            Self::QuotaLowered => driver("the browser's quota is lowered", DriverFault::Quota),
+            Self::ShortWrite => shim("fewer bytes are stored than were given", &STORAGE),
+            Self::StoredByteFlipped => shim("a stored byte is another one", &STORAGE),
+            Self::ShardEvicted => shim("a stored shard is gone", &STORAGE),
+            Self::AllEvicted => shim("everything stored is gone", &STORAGE),
+            Self::StorageCleared => driver("the browser clears the origin's storage", DriverFault::ClearStorage),
+            Self::PersistenceDenied => shim("the browser will not persist", &STORAGE),
+            Self::StorageAbsent => shim("there is no storage", &STORAGE),
+            Self::StorageHangs => shim("storage never answers", &STORAGE),
+            Self::WeightsOffline => network("no connection for weights"),
+            Self::WeightsSlow => network("weights come slowly"),
+            Self::WeightsCut => network("the connection breaks off in a shard"),
+            Self::WeightsFail => network("the weights' server fails"),
+            Self::WeightsMissing => network("weights are not there"),
+            Self::WeightsHtml => network("a web page comes instead of weights"),
+            Self::WeightsShort => network("a shard is shorter than the manifest says"),
+            Self::ServerDown => network("the server tier is down"),
+            Self::ServerSlow => network("the server tier does not answer"),
+            Self::ServerHalf => network("the server tier's stream ends in the middle"),
+            Self::NotIsolated => network("the page is not cross-origin isolated"),
+            Self::FewCores => shim("one core", &SURROUNDINGS),
+            Self::LowMemory => shim("little memory", &SURROUNDINGS),
+            Self::LowBattery => shim("the battery is low", &SURROUNDINGS),
+            Self::Metered => shim("the connection is metered", &SURROUNDINGS),
+            Self::Masked => shim("names are masked", &SURROUNDINGS),
+            Self::CpuThrottled => driver("the processor is slow", DriverFault::ThrottleCpu),
+            Self::TabFrozen => driver("the tab is frozen", DriverFault::FreezeTab),
+            Self::TabCrashed => driver("the tab crashes", DriverFault::CrashTab),
+            Self::WithoutWasm => launch("WebAssembly is off", Variant::WithoutWasm),
+            Self::WithoutGpu => launch("WebGPU and WebGL are off", Variant::WithoutGpu),
         }
     }
 }
 
+impl Named for Fault {
+    const EXPECTED: &'static str = "the name of a fault";
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-
-    #[test]
-    fn every_fault_has_a_name_of_its_own() {
-        let names: BTreeSet<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
-        assert_eq!(names.len(), Fault::ALL.len());
-    }
 
     #[test]
     fn where_a_fault_can_not_be_had_the_reason_is_told() {

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::expand::{Excluded, expand};
 use super::resolve::Origins;
-use super::{Excluded, KnownFailure, Matrix, expand};
+use super::resolved::{KnownFailure, Matrix};
 use crate::spec::cell::CellId;
-use crate::spec::document::{Problem, Problems, did_you_mean};
+use crate::spec::document::{Problem, Problems};
+use crate::spec::naming::did_you_mean;
 use crate::spec::scenario::{Cases, Fixtures, PromptSet, Scenario};
 
 /// Reports them.

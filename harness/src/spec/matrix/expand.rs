@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Matrix;
+use super::resolved::Matrix;
 use crate::spec::cell::CellId;
 
 /// A cell that the matrix leaves out.

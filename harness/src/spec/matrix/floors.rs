@@ -4,10 +4,9 @@
 //! A floor counts cells that are settled as expected, never planned ones. `cells` holds for the
 //! run as a whole; a floor for each value of an axis holds for the values that can run here.
 
-use super::resolve::within;
 use super::spec::RequireSpec;
 use crate::spec::cell::CellId;
-use crate::spec::document::Problems;
+use crate::spec::document::{Problems, within};
 
 /// What must have run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +70,7 @@ impl Floors {
     pub(super) fn resolve(spec: Option<&RequireSpec>, problems: &Problems) -> Self {
         let Some(spec) = spec else { return Self { cells: 1, each: Vec::new() } };
         let at_least_one = 1..=u32::MAX;
-        let cells = within(spec.cells.as_ref(), "cells", at_least_one.clone(), 1, problems);
+        let cells = within(spec.cells.as_ref(), "cells", &at_least_one, 1, problems);
         let each = spec.each.iter().flat_map(|each| {
             [
                 (Axis::Browser, &each.browser),
@@ -82,7 +81,7 @@ impl Floors {
         });
         let each = each.filter_map(|(axis, floor)| {
             let floor = floor.as_ref()?;
-            Some((axis, within(Some(floor), axis.as_str(), at_least_one.clone(), 1, problems)))
+            Some((axis, within(Some(floor), axis.as_str(), &at_least_one, 1, problems)))
         });
         Self { cells, each: each.collect() }
     }

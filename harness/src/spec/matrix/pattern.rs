@@ -8,6 +8,11 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::spec::cell::CellId;
 
+/// A text that is not a glob, with the reason.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct InvalidGlob(globset::ErrorKind);
+
 /// One glob.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
@@ -16,13 +21,13 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles a glob; the error is a sentence about it.
-    pub(crate) fn new(text: &str) -> Result<Self, String> {
+    /// Compiles a glob.
+    pub(crate) fn new(text: &str) -> Result<Self, InvalidGlob> {
         let glob = GlobBuilder::new(text)
             .literal_separator(false)
             .backslash_escape(false)
             .build()
-            .map_err(|error| error.kind().to_string())?;
+            .map_err(|error| InvalidGlob(error.kind().clone()))?;
         Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
     }
 

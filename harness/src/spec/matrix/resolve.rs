@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use inference_wasm::engine::quant::FORMATS;
+use inference_wasm::protocol::BackendName;
 use jiff::civil::Date;
 use toml::Spanned;
 
+use super::floors::Floors;
+use super::pattern::{Pattern, When};
+use super::resolved::{Block, ENGINES, Exclude, Known, KnownFailure, Matrix, Tolerance};
 use super::spec::{IncludeSpec, MatrixSpec, TimeoutsSpec, ToleranceSpec, WhenSpec};
-use super::{
-    Block, ENGINES, Exclude, Floors, Known, KnownFailure, Matrix, Pattern, Timeouts, Tolerance,
-    When,
-};
+use super::timeouts::Timeouts;
 use crate::spec::adapter::AdapterDemand;
-use crate::spec::bundle::BundleWord;
-use crate::spec::bundle::{BundleChoice, MOST_THREADS};
+use crate::spec::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::spec::cell::BrowserName;
-use crate::spec::document::{Problem, Problems, did_you_mean, names};
+use crate::spec::document::{Problem, Problems, within};
 use crate::spec::launch::Gpu;
-use inference_wasm::engine::quant::FORMATS;
-use inference_wasm::protocol::BackendName;
+use crate::spec::naming::{did_you_mean, names};
 
 /// Where the names and entries of a resolved matrix stand in its text.
 #[derive(Debug, Default)]
@@ -61,8 +61,8 @@ pub(super) fn matrix(
         excludes: resolver.excludes(spec),
         floors: Floors::resolve(spec.require.as_ref(), problems),
         timeouts: timeouts(spec.timeouts.as_ref(), problems),
-        retries: within(spec.retries.as_ref(), "retries", 0..=5, 1, problems),
-        jobs: within(spec.jobs.as_ref(), "jobs", 1..=64, 1, problems),
+        retries: within(spec.retries.as_ref(), "retries", &(0..=5), 1, problems),
+        jobs: within(spec.jobs.as_ref(), "jobs", &(1..=64), 1, problems),
         bundle: bundle(spec, problems),
         gpu: spec.gpu.as_ref().map_or(Gpu::Any, |gpu| *gpu.get_ref()),
         adapter: spec.adapter.as_ref().map_or(AdapterDemand::Any, |demand| *demand.get_ref()),
@@ -375,29 +375,8 @@ fn remember(
         .collect()
 }
 
-/// A number that has to be within a range.
-pub(super) fn within(
-    number: Option<&Spanned<u32>>,
-    key: &str,
-    range: std::ops::RangeInclusive<u32>,
-    default: u32,
-    problems: &Problems,
-) -> u32 {
-    let Some(number) = number else { return default };
-    let found = *number.get_ref();
-    if !range.contains(&found) {
-        let bounds = match (range.start(), range.end()) {
-            (start, &u32::MAX) => format!("at least {start}"),
-            (start, end) => format!("{start} to {end}"),
-        };
-        let message = format!("`{key}`: expected {bounds}, found {found}");
-        problems.push(Problem::at(number.span(), message, "this"));
-    }
-    found
-}
-
 fn bundle(spec: &MatrixSpec, problems: &Problems) -> BundleChoice {
-    let threads = within(spec.threads.as_ref(), "threads", 1..=MOST_THREADS, 1, problems);
+    let threads = within(spec.threads.as_ref(), "threads", &(1..=MOST_THREADS), 1, problems);
     let Some(word) = &spec.bundle else { return BundleChoice { bundle: None, threads } };
     let word_or_problem = word.get_ref().parse::<BundleWord>();
     let choice = word_or_problem.map_err(|unknown| unknown.to_string()).and_then(|word| {

@@ -5,8 +5,15 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
+use inference_wasm::protocol::BackendName;
+
 use super::*;
 use crate::judge::outcome::{Disposition, Verdict};
+use crate::spec::adapter::AdapterDemand;
+use crate::spec::cell::{BrowserName, CellId};
+use crate::spec::document::InvalidDocument;
+use crate::spec::scenario::Fixtures;
+use crate::spec::tolerance::ToleranceClass;
 
 /// The workspace root, where the fixtures are.
 fn root() -> &'static Path {

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use super::{PromptSet, Scenario, prompts, read};
-use crate::spec::document::{InvalidDocument, Problem, did_you_mean};
+use super::definition::Scenario;
+use super::prompts::{self, PromptSet};
+use super::read;
+use crate::spec::document::{InvalidDocument, Problem};
+use crate::spec::naming::did_you_mean;
 
 /// What lies in `fixtures/scenarios/` and `fixtures/prompts/`.
 #[derive(Debug, Clone, Default)]

@@ -7,8 +7,9 @@ use inference_wasm::protocol::{Message, Role};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::read::positive;
-use crate::spec::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
+use crate::spec::document::{
+    self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit, one_of,
+};
 
 /// The cases of one set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,17 @@ pub struct PromptCase {
     pub max_tokens: u32,
     /// The conversation; the last message is the user's.
     pub messages: Vec<Message>,
+}
+
+/// Which cases of the prompt set a step runs, of those that list the scenario's golden key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cases {
+    /// All of them, one after the other.
+    All,
+    /// The first.
+    First,
+    /// The one with this id.
+    Id(String),
 }
 
 impl PromptSet {
@@ -60,7 +72,7 @@ fn case(table: &Table<'_>, problems: &Problems) -> Option<PromptCase> {
     let id = table.required("id").map(Spanned::into_inner);
     let scenarios = table.required_list("scenarios");
     table.require_any("max_tokens", u32::EXPECTED);
-    let max_tokens = positive(table, "max_tokens", problems);
+    let max_tokens = table.positive("max_tokens");
     let user: Option<Spanned<String>> = table.optional("user");
     let messages = table.tables("messages", |message| {
         let role = message.required("role").map(Spanned::into_inner);
@@ -89,16 +101,24 @@ fn case(table: &Table<'_>, problems: &Problems) -> Option<PromptCase> {
     })
 }
 
-impl FromValue for Role {
-    const EXPECTED: &'static str = "a role";
+impl FromValue for Cases {
+    const EXPECTED: &'static str = "`all`, `first` or a case's id";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let text = value.as_str().unwrap_or_default();
-        match text {
-            "system" => Ok(Self::System),
-            "user" => Ok(Self::User),
-            "assistant" => Ok(Self::Assistant),
-            _ => Err(Unfit::none_of(text, &["system", "user", "assistant"])),
-        }
+        Ok(match String::from_value(value)?.as_str() {
+            "all" => Self::All,
+            "first" => Self::First,
+            id => Self::Id(id.to_owned()),
+        })
+    }
+}
+
+impl FromValue for Role {
+    const EXPECTED: &'static str = "`system`, `user` or `assistant`";
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let roles =
+            [(Self::System, "system"), (Self::User, "user"), (Self::Assistant, "assistant")];
+        one_of(value, &roles)
     }
 }

@@ -4,11 +4,26 @@ use inference_wasm::protocol::EngineErrorKind;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{
-    Cases, GenerateExpectation, GenerateStep, Launch, Layer, LoadExpectation, LoadStep, OpsStep,
-    Scenario, ScoreStep, ServerFault, Step, client,
+use super::client;
+use super::definition::{
+    GenerateExpectation, GenerateStep, Launch, Layer, LoadExpectation, LoadStep, OpsStep, Scenario,
+    ScoreStep, Step,
 };
-use crate::spec::document::{self, FromValue, InvalidDocument, Problem, Problems, Table, Unfit};
+use super::prompts::Cases;
+use crate::spec::document::{
+    self, FromValue, InvalidDocument, Named, Problem, Problems, Table, Unfit, one_of,
+};
+
+impl Scenario {
+    /// Reads the text of a scenario file. `path` is for messages, `name` is what the file's place
+    /// makes it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with places.
+    pub fn parse(path: &str, name: &str, text: &str) -> Result<Self, InvalidDocument> {
+        scenario(path, name, text)
+    }
+}
 
 /// Reads one scenario file. `path` is for messages, `name` is what the file's place makes it.
 pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, InvalidDocument> {
@@ -19,7 +34,7 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
         let golden = table.optional("golden").map(Spanned::into_inner);
         let launch = table.optional("launch").map_or(Launch::Default, Spanned::into_inner);
         let bugs = bugs(table, problems);
-        let client = client::read::client(table, problems);
+        let client = client::read(table, problems);
         belongs_together(layer.as_ref(), client.is_some(), launch, (table, problems));
         if client.is_some() {
             return Some(Scenario {
@@ -119,7 +134,8 @@ fn refuse_what_computes(steps: &[Spanned<Step>], problems: &Problems) {
 }
 
 /// What a step does.
-#[derive(Clone, Copy)]
+#[derive(strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 enum Do {
     Load,
     Generate,
@@ -150,8 +166,8 @@ fn step(table: &Table<'_>, problems: &Problems) -> Option<Step> {
 }
 
 fn load(table: &Table<'_>, problems: &Problems) -> LoadStep {
-    let context_tokens = positive(table, "context_tokens", problems);
-    let shard_bytes = positive(table, "shard_bytes", problems);
+    let context_tokens = table.positive("context_tokens");
+    let shard_bytes = table.positive("shard_bytes");
     let server_fault = table.optional("server_fault");
     let expect = table.optional("expect");
     let ends_well =
@@ -173,11 +189,11 @@ fn load(table: &Table<'_>, problems: &Problems) -> LoadStep {
 
 fn generate(table: &Table<'_>, problems: &Problems) -> GenerateStep {
     let named_cases: Option<Spanned<Cases>> = table.optional("cases");
-    let max_tokens = positive(table, "max_tokens", problems);
+    let max_tokens = table.positive("max_tokens");
     let ignore_stop: Option<Spanned<bool>> = table.optional("ignore_stop");
-    let cancel_after_tokens = positive(table, "cancel_after_tokens", problems);
-    let reused_tokens_at_least = positive(table, "reused_tokens_at_least", problems);
-    let prompt_tokens = positive(table, "prompt_tokens", problems);
+    let cancel_after_tokens = table.positive("cancel_after_tokens");
+    let reused_tokens_at_least = table.positive("reused_tokens_at_least");
+    let prompt_tokens = table.positive("prompt_tokens");
     let expect: Option<Spanned<GenerateExpectation>> = table.optional("expect");
     let expected = expect.as_ref().map_or(GenerateExpectation::Tokens, |expect| *expect.get_ref());
     let ignores_stop = ignore_stop.as_ref().is_some_and(|flag| *flag.get_ref());
@@ -216,77 +232,8 @@ fn generate(table: &Table<'_>, problems: &Problems) -> GenerateStep {
     }
 }
 
-/// A whole number above 0.
-pub(super) fn positive(table: &Table<'_>, key: &'static str, problems: &Problems) -> Option<u32> {
-    let number: Spanned<u32> = table.optional(key)?;
-    if *number.get_ref() == 0 {
-        let message = format!("`{key}`: expected a whole number above 0, found `0`");
-        problems.push(Problem::at(number.span(), message, "this"));
-    }
-    Some(number.into_inner())
-}
-
-/// Reads a name that stands for one of `all`.
-pub(super) fn named<T: Copy>(
-    value: &DeValue<'_>,
-    all: &[T],
-    name: impl Fn(T) -> &'static str,
-) -> Result<T, Unfit> {
-    let text = value.as_str().ok_or_else(|| Unfit::new("a string".to_owned()))?;
-    all.iter().copied().find(|item| name(*item) == text).ok_or_else(|| {
-        Unfit::none_of(text, &all.iter().map(|item| name(*item)).collect::<Vec<_>>())
-    })
-}
-
-impl FromValue for Layer {
-    const EXPECTED: &'static str = "a layer's name";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
-    }
-}
-
-impl FromValue for Launch {
-    const EXPECTED: &'static str = "what the browser is launched with";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
-    }
-}
-
-impl FromValue for ServerFault {
-    const EXPECTED: &'static str = "the name of a server's fault";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &Self::ALL, Self::as_str)
-    }
-}
-
-impl FromValue for Do {
-    const EXPECTED: &'static str = "what the step does";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let all = [Self::Load, Self::Generate, Self::Score, Self::Ops, Self::Release];
-        named(value, &all, |step| match step {
-            Self::Load => "load",
-            Self::Generate => "generate",
-            Self::Score => "score",
-            Self::Ops => "ops",
-            Self::Release => "release",
-        })
-    }
-}
-
-impl FromValue for Cases {
-    const EXPECTED: &'static str = "`all`, `first` or a case's id";
-
-    fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        Ok(match String::from_value(value)?.as_str() {
-            "all" => Self::All,
-            "first" => Self::First,
-            id => Self::Id(id.to_owned()),
-        })
-    }
+impl Named for Do {
+    const EXPECTED: &'static str = "the name of a step";
 }
 
 /// The errors that a command can end with, in the order of the protocol.
@@ -305,26 +252,22 @@ const ERRORS: [EngineErrorKind; 12] = [
     EngineErrorKind::InvalidRequest,
 ];
 
-/// Reads one of the good ends or the name of an error.
-fn expectation<T: Copy>(
+/// Reads the name of a good end or of an error.
+fn expectation<T: FromValue + Copy>(
     value: &DeValue<'_>,
-    good: &[(&'static str, T)],
+    good: &[(T, &'static str)],
     error: impl Fn(EngineErrorKind) -> T,
 ) -> Result<T, Unfit> {
-    let errors = ERRORS.map(|kind| (kind.as_str(), error(kind)));
+    let errors = ERRORS.map(|kind| (error(kind), kind.as_str()));
     let all: Vec<_> = good.iter().copied().chain(errors).collect();
-    let text = value.as_str().ok_or_else(|| Unfit::new("a string".to_owned()))?;
-    let known = all.iter().find(|(name, _)| *name == text);
-    known
-        .map(|(_, expectation)| *expectation)
-        .ok_or_else(|| Unfit::none_of(text, &all.iter().map(|(name, _)| *name).collect::<Vec<_>>()))
+    one_of(value, &all)
 }
 
 impl FromValue for LoadExpectation {
     const EXPECTED: &'static str = "`loaded` or the name of an error";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        expectation(value, &[("loaded", Self::Loaded)], Self::Error)
+        expectation(value, &[(Self::Loaded, "loaded")], Self::Error)
     }
 }
 
@@ -332,18 +275,19 @@ impl FromValue for GenerateExpectation {
     const EXPECTED: &'static str = "`tokens`, `cancelled` or the name of an error";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let good = [("tokens", Self::Tokens), ("cancelled", Self::Cancelled)];
+        let good = [(Self::Tokens, "tokens"), (Self::Cancelled, "cancelled")];
         expectation(value, &good, Self::Error)
     }
 }
 
-/// All that a score can be expected to end with; written for the reader's sake.
+/// The only expectation of a score; written for the reader's sake.
+#[derive(Clone, Copy)]
 struct LogitsExpectation;
 
 impl FromValue for LogitsExpectation {
     const EXPECTED: &'static str = "`logits`";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &[()], |()| "logits").map(|()| Self)
+        one_of(value, &[(Self, "logits")])
     }
 }

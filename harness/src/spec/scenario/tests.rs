@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::*;
+use crate::spec::fault::ShardFault;
 use crate::spec::matrix::tests::plain;
 
 fn root() -> &'static Path {
@@ -41,7 +42,7 @@ fn every_fault_is_followed_by_a_healthy_load_in_the_same_page() {
         }
         assert_eq!(waiting, None, "{}: nothing shows that the page recovers", scenario.name);
     }
-    assert!(ServerFault::ALL.iter().all(|fault| faults.contains(fault)), "{faults:?}");
+    assert!(ShardFault::ALL.iter().all(|fault| faults.contains(fault)), "{faults:?}");
 }
 
 #[test]

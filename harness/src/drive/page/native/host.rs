@@ -11,7 +11,7 @@ use inference_wasm::protocol::{
 use tokio::sync::mpsc;
 
 use crate::drive::server::PageSignal;
-use crate::drive::server::{PageSetup, Sent, sends};
+use crate::drive::server::{PageSetup, ShardSent, sends};
 
 /// What the engine's thread is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,16 +136,22 @@ impl NativeHost {
         let found = model.and_then(|model| Some((model.index_of(&shard.url)?, model)));
         let (index, model) = found.ok_or_else(|| unavailable("it is not served"))?;
         let count = model.manifest.shards.len();
-        let sent = fault.map_or(Sent::Whole, |fault| sends(fault, index, count));
-        let whole = || model.shard(index).map_err(|error| unavailable(&error.to_string()));
+        let sent = fault.map_or(ShardSent::Whole, |fault| sends(fault, index, count));
+        let bytes = || model.shard(index).map_err(|error| unavailable(&error.to_string()));
         match sent {
-            Sent::Whole => whole(),
-            Sent::Half => whole().map(|mut bytes| {
+            ShardSent::Whole => bytes(),
+            ShardSent::Slowly(pause) => {
+                std::thread::sleep(pause);
+                bytes()
+            }
+            ShardSent::Short => bytes().map(|mut bytes| {
                 bytes.truncate(bytes.len() / 2);
                 bytes
             }),
-            Sent::NotFound => Err(unavailable("HTTP 404 Not Found")),
-            Sent::Html => Err(error(
+            ShardSent::Cut(_) | ShardSent::Nothing => Err(unavailable("the connection broke off")),
+            ShardSent::Status(404) => Err(unavailable("HTTP 404 Not Found")),
+            ShardSent::Status(status) => Err(unavailable(&format!("HTTP {status}"))),
+            ShardSent::Html => Err(error(
                 EngineErrorKind::ShardCorrupt,
                 format!("shard `{}`: got HTML instead of weights", shard.url),
             )),

@@ -7,9 +7,9 @@ use inference_wasm::protocol::{
 
 use super::*;
 use crate::drive::server::ServedModel;
-use crate::spec::fault::ServerFault;
+use crate::spec::fault::ShardFault;
 
-fn served(fault: Option<ServerFault>) -> PageSetup {
+fn served(fault: Option<ShardFault>) -> PageSetup {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/models/scribe-low-Q8_0.gguf");
     let model = ServedModel::read(&path, "scribe-low-Q8_0", 1 << 18).expect("a committed model");
@@ -83,9 +83,9 @@ async fn it_loads_and_generates_like_any_page() {
 #[tokio::test]
 async fn faults_end_as_they_do_in_a_browser() {
     for (fault, kind) in [
-        (ServerFault::MissingShard, EngineErrorKind::ShardUnavailable),
-        (ServerFault::Truncated, EngineErrorKind::ShardTruncated),
-        (ServerFault::Html, EngineErrorKind::ShardCorrupt),
+        (ShardFault::MissingShard, EngineErrorKind::ShardUnavailable),
+        (ShardFault::Truncated, EngineErrorKind::ShardTruncated),
+        (ShardFault::Html, EngineErrorKind::ShardCorrupt),
     ] {
         let setup = served(Some(fault));
         let mut page = NativePage::open(setup.clone()).unwrap();

@@ -33,6 +33,20 @@ pub(crate) enum ShardSent {
     Short,
 }
 
+/// What is sent for a shard under a fault; `None` if the fault is not about weights.
+pub(super) fn shard_sent(fault: Fault, value: Option<u64>) -> Option<ShardSent> {
+    Some(match fault {
+        Fault::WeightsOffline => ShardSent::Nothing,
+        Fault::WeightsSlow => ShardSent::Slowly(value.map_or(SLOW, Duration::from_millis)),
+        Fault::WeightsCut => ShardSent::Cut(value.unwrap_or(0)),
+        Fault::WeightsFail => ShardSent::Status(500),
+        Fault::WeightsMissing => ShardSent::Status(404),
+        Fault::WeightsHtml => ShardSent::Html,
+        Fault::WeightsShort => ShardSent::Short,
+        _ => return None,
+    })
+}
+
 /// What becomes of a request to the server tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TierSent {
@@ -137,21 +151,7 @@ impl Network {
     /// What a request for a shard gets.
     pub(crate) fn shard(&mut self, index: usize) -> ShardSent {
         let sent = self.strike(
-            |plan| {
-                let value = plan.value;
-                Some(match plan.fault {
-                    Fault::WeightsOffline => ShardSent::Nothing,
-                    Fault::WeightsSlow => {
-                        ShardSent::Slowly(value.map_or(SLOW, Duration::from_millis))
-                    }
-                    Fault::WeightsCut => ShardSent::Cut(value.unwrap_or(0)),
-                    Fault::WeightsFail => ShardSent::Status(500),
-                    Fault::WeightsMissing => ShardSent::Status(404),
-                    Fault::WeightsHtml => ShardSent::Html,
-                    Fault::WeightsShort => ShardSent::Short,
-                    _ => return None,
-                })
-            },
+            |plan| shard_sent(plan.fault, plan.value),
             |sent| format!("shard {index}: {sent:?}"),
         );
         let traffic = self.traffic().shards.entry(index).or_default();

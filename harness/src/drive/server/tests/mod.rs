@@ -62,7 +62,7 @@ impl Scene {
         Self { server: Server::start(bundle).await.unwrap(), model, folder }
     }
 
-    fn open(&self, fault: Option<ServerFault>) -> PageHandle {
+    fn open(&self, fault: Option<ShardFault>) -> PageHandle {
         self.server.open(PageSetup { model: Some(self.model.clone()), fault }).unwrap()
     }
 }
@@ -168,12 +168,12 @@ async fn faults_are_what_a_user_would_meet() {
         let page = scene.open(Some(fault));
         get_url(&format!("{}{}", page.url, scene.model.manifest.shards[index].url)).await
     };
-    assert_eq!(fetch(ServerFault::MissingShard, 0).await.body, "0123");
-    assert_eq!(fetch(ServerFault::MissingShard, 1).await.status, StatusCode::NOT_FOUND);
-    let truncated = fetch(ServerFault::Truncated, 2).await;
+    assert_eq!(fetch(ShardFault::MissingShard, 0).await.body, "0123");
+    assert_eq!(fetch(ShardFault::MissingShard, 1).await.status, StatusCode::NOT_FOUND);
+    let truncated = fetch(ShardFault::Truncated, 2).await;
     assert_eq!((truncated.status, &truncated.body[..]), (StatusCode::OK, &b"8"[..]));
     assert_eq!(truncated.header("content-length"), "1");
-    let html = fetch(ServerFault::Html, 0).await;
+    let html = fetch(ShardFault::Html, 0).await;
     assert_eq!(html.status, StatusCode::OK);
     assert!(html.header("content-type").starts_with("text/html"));
     assert!(html.body.starts_with(b"<!doctype html>"));

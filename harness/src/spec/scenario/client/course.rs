@@ -2,16 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ClientStep;
-
-/// Going back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Repeat {
-    /// The step to go back to; counts from 1.
-    pub from: u32,
-    /// How often the steps from there on are carried out in all; at least twice.
-    pub times: u32,
-}
+use super::definition::{ClientStep, Repeat};
 
 /// The most that a step is carried out in all: no browser bears more within an attempt.
 pub(crate) const MOST_ROUNDS: u64 = 10_000;
@@ -70,7 +61,7 @@ pub(super) fn rounds(steps: &[ClientStep]) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Wait;
+    use super::super::definition::Wait;
     use super::*;
 
     fn wait() -> ClientStep {

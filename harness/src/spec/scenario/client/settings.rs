@@ -1,14 +1,71 @@
-//! The `[client]` table: how the client is made.
+//! The `[client]` table: how the client is configured.
 
-use inference_wasm::client::machine::Start;
-use inference_wasm::client::router::Preference;
+use inference_wasm::client::breaker::BreakerLimits;
+use inference_wasm::client::machine::{Config, Deadlines, RecoveryLimits, Start};
+use inference_wasm::client::router::{Preference, RouterConfig};
 use inference_wasm::protocol::BackendName;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::Settings;
-use crate::spec::document::{FromValue, Problem, Problems, Table, Unfit};
-use crate::spec::scenario::read::{named, positive};
+use crate::spec::document::{FromValue, Problem, Problems, Table, Unfit, one_of};
+
+/// How the client is made, apart from the models that it is offered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How it starts.
+    pub start: Start,
+    /// There is a server tier.
+    pub has_server: bool,
+    /// What the user wants.
+    pub preference: Preference,
+    /// The longest that each state lasts.
+    pub deadlines: Deadlines,
+    /// How often a lost device is replaced.
+    pub recovery: RecoveryLimits,
+    /// When a tier is left alone.
+    pub breaker: BreakerLimits,
+    /// The operator's rules.
+    pub router: RouterConfig,
+    /// Downloads of more bytes are asked about on a metered connection.
+    pub consent_above_bytes: u64,
+    /// Attempts at the server for each request.
+    pub server_attempts: u32,
+    /// Attempts at each shard.
+    pub shard_attempts: u32,
+    /// Bytes of a shard.
+    pub shard_bytes: u32,
+}
+
+impl Default for Settings {
+    /// What the client has by itself, alone with its device.
+    fn default() -> Self {
+        let Config {
+            preference,
+            router,
+            deadlines,
+            recovery,
+            breaker,
+            consent_above_bytes,
+            server_attempts,
+            shard_attempts,
+            ..
+        } = Config::default();
+        Self {
+            start: Start::LocalOnly,
+            has_server: false,
+            preference,
+            deadlines,
+            recovery,
+            breaker,
+            router,
+            consent_above_bytes,
+            server_attempts,
+            shard_attempts,
+            // So that the smallest model of the fixtures comes in five.
+            shard_bytes: 256 << 10,
+        }
+    }
+}
 
 /// The tiers that a page can start on.
 const TIERS: [BackendName; 3] = [BackendName::Webgpu, BackendName::Webgl, BackendName::Wasm];
@@ -44,7 +101,7 @@ pub(super) fn client(table: &Table<'_>, problems: &Problems) -> Written {
         problems.push(Problem::at(server.span(), message, "nobody asks it").hint(hint));
     }
     settings.has_server = server.map_or(!is_local_only, Spanned::into_inner);
-    if let Some(bytes) = positive(table, "shard_bytes", problems) {
+    if let Some(bytes) = table.positive("shard_bytes") {
         settings.shard_bytes = bytes;
     }
     table.table("deadlines", |table| {
@@ -88,12 +145,12 @@ impl FromValue for Start {
     const EXPECTED: &'static str = "how the client starts";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        let all = [Self::Progressive, Self::IdlePreload, Self::LocalOnly];
-        named(value, &all, |start| match start {
-            Self::Progressive => "progressive",
-            Self::IdlePreload => "idle-preload",
-            Self::LocalOnly => "local-only",
-        })
+        let all = [
+            (Self::Progressive, "progressive"),
+            (Self::IdlePreload, "idle-preload"),
+            (Self::LocalOnly, "local-only"),
+        ];
+        one_of(value, &all)
     }
 }
 
@@ -101,10 +158,6 @@ impl FromValue for Preference {
     const EXPECTED: &'static str = "`auto`, `always` or `never`";
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Unfit> {
-        named(value, &[Self::Auto, Self::Always, Self::Never], |preference| match preference {
-            Self::Auto => "auto",
-            Self::Always => "always",
-            Self::Never => "never",
-        })
+        one_of(value, &[(Self::Auto, "auto"), (Self::Always, "always"), (Self::Never, "never")])
     }
 }

@@ -2,8 +2,14 @@
 
 use std::fmt::Write;
 
+use inference_wasm::client::machine::{Deadlines, Start, State};
+use inference_wasm::client::tier::Tier;
+use inference_wasm::protocol::BackendName;
+
 use super::*;
-use crate::spec::fault::FaultPhase;
+use crate::spec::cell::BrowserName;
+use crate::spec::fault::{Fault, FaultPhase};
+use crate::spec::launch::Variant;
 use crate::spec::matrix::tests::plain;
 use crate::spec::scenario::Scenario;
 

@@ -1,14 +1,20 @@
 //! From the tables of a scenario file to [`ClientScenario`], with what steps can't mean together
 //! refused.
 
+mod fault;
+mod step;
+
 use inference_wasm::client::tier::Tier;
 use toml::Spanned;
 
-use super::step::{SCENARIO, faults, step};
-use super::{
-    ClientScenario, ClientStep, Repeat, RequestExpectation, Settings, TierExpectation, course,
-    settings,
+use fault::{SCENARIO, faults};
+use step::step;
+
+use super::course;
+use super::definition::{
+    ClientScenario, ClientStep, Repeat, RequestExpectation, TierExpectation, Wait,
 };
+use super::settings::{self, Settings};
 use crate::spec::document::{Problem, Problems, Table};
 use crate::spec::fault::{Fault, FaultPlan, Means};
 
@@ -45,12 +51,12 @@ fn order(steps: &[Spanned<ClientStep>], problems: &Problems) {
                 is_open = true;
                 continue;
             }
-            ClientStep::Wait(super::Wait::Ms(_)) | ClientStep::Repeat(_) => false,
+            ClientStep::Wait(Wait::Ms(_)) | ClientStep::Repeat(_) => false,
             ClientStep::Leave
             | ClientStep::Request(_)
             | ClientStep::Inject(_)
             | ClientStep::Input(_)
-            | ClientStep::Wait(super::Wait::Until(_))
+            | ClientStep::Wait(Wait::Until(_))
             | ClientStep::Inspect(_) => true,
         };
         if needs_page && !is_open {

@@ -1,0 +1,92 @@
+//! From files to a [`Matrix`]: its own, the fixtures', and the tolerance classes that all matrices
+//! share.
+
+use std::path::Path;
+
+use jiff::civil::Date;
+
+use super::resolved::{Known, Matrix, ModelFacts, Tolerance};
+use super::{coverage, read, resolve};
+use crate::spec::document::{self, InvalidConfiguration, InvalidDocument};
+use crate::spec::scenario::Fixtures;
+
+impl Matrix {
+    /// Reads and resolves the matrix at `path`, with the fixtures under `root`. `today` decides
+    /// which known failures are past their date.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the matrix and with the fixtures, at once.
+    pub fn load(
+        path: &Path,
+        root: &Path,
+        models: &[ModelFacts],
+        today: Date,
+    ) -> Result<(Self, Fixtures), InvalidConfiguration> {
+        let name = path.display().to_string();
+        let (fixtures, mut invalid) = Fixtures::load(root);
+        let known = Known { fixtures: &fixtures, models, today, tolerances: &[] };
+        let tolerances = Tolerance::shared(root, &known).unwrap_or_else(|error| {
+            invalid.push(error);
+            Vec::new()
+        });
+        let known = Known { tolerances: &tolerances, ..known };
+        let matrix = match fs_err::read_to_string(path) {
+            // Without the classes of the file, every cell would lack one.
+            Ok(_) if tolerances.is_empty() && !invalid.is_empty() => {
+                return Err(InvalidConfiguration::new(invalid));
+            }
+            Ok(text) => Self::parse(&name, &text, &known),
+            Err(error) => Err(InvalidDocument::unreadable(&name, &error)),
+        };
+        match matrix {
+            Ok(matrix) if invalid.is_empty() => Ok((matrix, fixtures)),
+            Ok(_) => Err(InvalidConfiguration::new(invalid)),
+            Err(error) => {
+                invalid.insert(0, error);
+                Err(InvalidConfiguration::new(invalid))
+            }
+        }
+    }
+
+    /// Reads and resolves the text of a matrix; `name` is for messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with places.
+    pub fn parse(name: &str, text: &str, known: &Known<'_>) -> Result<Self, InvalidDocument> {
+        document::read(name, text, |table, problems| {
+            let spec = read::matrix(table);
+            let (matrix, origins) = resolve::matrix(name, &spec, known, problems);
+            // With an axis half resolved, every check of the whole would tell of phantoms.
+            if problems.is_empty() {
+                coverage::check(&matrix, &origins, known.fixtures, problems);
+            }
+            Some(matrix)
+        })
+    }
+}
+
+impl Tolerance {
+    /// The file of the classes that matrices share, under the workspace root.
+    const SHARED: &str = "fixtures/tolerances.toml";
+
+    /// The classes that matrices share; none where the file is not there.
+    pub(super) fn shared(root: &Path, known: &Known<'_>) -> Result<Vec<Self>, InvalidDocument> {
+        match fs_err::read_to_string(root.join(Self::SHARED)) {
+            Ok(text) => Self::parse(Self::SHARED, &text, known),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(InvalidDocument::unreadable(Self::SHARED, &error)),
+        }
+    }
+
+    /// Reads and resolves a file of classes; `name` is for messages.
+    pub(super) fn parse(
+        name: &str,
+        text: &str,
+        known: &Known<'_>,
+    ) -> Result<Vec<Self>, InvalidDocument> {
+        document::read(name, text, |table, problems| {
+            let written = table.tables("tolerance", read::tolerance);
+            Some(resolve::tolerances(&written, known, problems))
+        })
+    }
+}
