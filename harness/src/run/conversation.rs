@@ -1,13 +1,12 @@
-//! One command after the other with a page: deadlines by phase, silence, and everything that can
-//! end an attempt from outside of a scenario.
+//! The conversation with a page: commands go in, events come out, and every wait has a deadline.
 //!
-//! What a command's result means is the executor's business; here it only ends, or the attempt
-//! does.
+//! Everything that can end an attempt from outside of its scenario is recognized here: errors of
+//! the page, breaches of the protocol, silence. What a result means is decided by the caller.
 
 use std::time::Duration;
 
 use inference_wasm::protocol::{
-    Action, Command, EngineError, EngineErrorKind, Finished, PageEventKind, Phase,
+    Action, Command, EngineError, EngineErrorKind, Finished, PageEvent, PageEventKind, Phase,
 };
 use tokio::time::Instant;
 
@@ -15,10 +14,10 @@ use crate::drive::browser::{Diagnosis, Trouble};
 use crate::drive::page::Page;
 use crate::drive::server::PageSetup;
 use crate::drive::server::PageSignal;
-use crate::judge::outcome::Outcome;
+use crate::judge::outcome::{Failed, Outcome};
 use crate::spec::matrix::Timeouts;
 
-/// How long the page is given to say why it went silent.
+/// How long a silent page gets to report why it is silent.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How a command ended.
@@ -31,6 +30,16 @@ pub(crate) enum End {
     Failed(EngineError),
 }
 
+impl End {
+    /// The result, where no error is expected.
+    pub(crate) fn finished(self) -> Result<Finished, Failed> {
+        match self {
+            Self::Finished(finished) => Ok(finished),
+            Self::Failed(error) => Err(unexpected_error(error).into()),
+        }
+    }
+}
+
 /// A token that came in.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TokenSeen {
@@ -40,144 +49,217 @@ pub(crate) struct TokenSeen {
     pub(crate) text: String,
 }
 
-/// What a command may do while it runs.
+/// What happens while a command runs.
 pub(crate) struct Watch<'w> {
-    /// Told about each phase and, in decoding, about each token.
+    /// Called with each phase.
     pub(crate) progress: &'w mut dyn FnMut(String),
-    /// Told about each token.
+    /// Called with each token.
     pub(crate) on_token: &'w mut dyn FnMut(TokenSeen),
-    /// Cancel once this many tokens have come.
+    /// The command is cancelled after this many tokens.
     pub(crate) cancel_after: Option<u32>,
 }
 
 /// A conversation with one page.
+#[derive(Debug)]
 pub(crate) struct Conversation<'p, P> {
-    page: &'p mut P,
+    page: Held<'p, P>,
     timeouts: Timeouts,
     /// The end of the whole attempt.
     deadline: Instant,
+    /// When the page last reported anything.
+    heard: Instant,
     next_id: u32,
+}
+
+/// A page that the conversation ends, or one that its caller goes on with.
+#[derive(Debug)]
+enum Held<'p, P> {
+    Borrowed(&'p mut P),
+    Owned(P),
+}
+
+impl<P> Held<'_, P> {
+    fn page(&mut self) -> &mut P {
+        match self {
+            Self::Borrowed(page) => page,
+            Self::Owned(page) => page,
+        }
+    }
 }
 
 /// The clocks of a command.
 struct Clocks {
     phase: Option<Phase>,
     phase_began: Instant,
-    heard: Instant,
     progressed: Instant,
 }
 
 impl<'p, P: Page> Conversation<'p, P> {
-    /// Opens a conversation: waits until the page says that it is ready and speaks our protocol.
-    pub(crate) async fn open(page: &'p mut P, timeouts: Timeouts) -> Result<Self, Box<Outcome>> {
+    /// Waits until the page is ready and speaks our protocol. The attempt begins now.
+    ///
+    /// # Errors
+    /// How the attempt ended before it was ready.
+    pub(crate) async fn open(page: &'p mut P, timeouts: Timeouts) -> Result<Self, Failed> {
         let deadline = Instant::now() + timeouts.attempt;
-        let conversation = Self { page, timeouts, deadline, next_id: 1 };
-        conversation.ready().await
+        Self::begin(Held::Borrowed(page), timeouts, deadline).await
     }
 
-    async fn ready(mut self) -> Result<Self, Box<Outcome>> {
-        let timeouts = self.timeouts;
-        let until = Instant::now() + timeouts.ready;
+    /// The same with a page of its own, in an attempt that ends at `deadline`.
+    ///
+    /// # Errors
+    /// How the attempt ended before it was ready.
+    pub(crate) async fn owning(
+        page: P,
+        timeouts: Timeouts,
+        deadline: Instant,
+    ) -> Result<Self, Failed> {
+        Self::begin(Held::Owned(page), timeouts, deadline).await
+    }
+
+    async fn begin(
+        page: Held<'p, P>,
+        timeouts: Timeouts,
+        deadline: Instant,
+    ) -> Result<Self, Failed> {
+        let heard = Instant::now();
+        let mut opened = Self { page, timeouts, deadline, heard, next_id: 1 };
+        let limit = timeouts.ready;
+        let until = heard + limit;
         loop {
-            match self.page.next_signal(until).await {
-                Some(PageSignal::Event(event)) => match event.kind {
-                    // Another version was told as a breach before this event.
-                    PageEventKind::Ready { .. } => return Ok(self),
-                    kind => {
-                        if let Some(outcome) = fatal(kind) {
-                            return Err(Box::new(outcome));
-                        }
-                    }
-                },
-                Some(PageSignal::Protocol(message)) => {
-                    return Err(Box::new(Outcome::PageError { message }));
+            let event = match opened.page.page().next_signal(until).await {
+                // Another version was reported as a breach before this event.
+                Some(PageSignal::Event(PageEvent {
+                    kind: PageEventKind::Ready { .. }, ..
+                })) => {
+                    opened.heard = Instant::now();
+                    return Ok(opened);
                 }
-                None => {
-                    let limit = timeouts.ready;
-                    return Err(self.silent("ready", limit, limit).await);
-                }
-            }
+                Some(PageSignal::Event(event)) => event,
+                Some(PageSignal::Protocol(message)) => return Err(Failed::page_error(message)),
+                None => return Err(opened.silent("ready", limit, limit).await),
+            };
+            fatal(&event.kind)?;
         }
     }
 
-    /// Runs one command to its end.
+    /// Hands a command over and returns its id, without waiting for its end.
+    pub(crate) async fn submit(&mut self, action: Action) -> Result<u32, Failed> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.page.page().submit(&Command { id, action }).await?;
+        Ok(id)
+    }
+
+    /// Waits for the next event; `None` if there is none by `until`. `phase` names the wait.
+    ///
+    /// # Errors
+    /// Whatever ends the attempt: an error of the page, its silence, the attempt's own deadline.
+    pub(crate) async fn next(
+        &mut self,
+        phase: &str,
+        until: Instant,
+    ) -> Result<Option<PageEvent>, Failed> {
+        let silence = self.timeouts.silence;
+        let until = until.min(self.heard + silence).min(self.deadline);
+        if let Some(event) = self.event(until).await? {
+            return Ok(Some(event));
+        }
+        let now = Instant::now();
+        if now >= self.heard + silence {
+            return Err(self.silent(phase, silence, silence).await);
+        }
+        if now >= self.deadline { Err(self.out_of_time(phase)) } else { Ok(None) }
+    }
+
+    /// The next event that does not end the attempt.
+    async fn event(&mut self, until: Instant) -> Result<Option<PageEvent>, Failed> {
+        let Some(signal) = self.page.page().next_signal(until).await else { return Ok(None) };
+        self.heard = Instant::now();
+        match signal {
+            PageSignal::Event(event) => fatal(&event.kind).map(|()| Some(event)),
+            PageSignal::Protocol(message) => Err(Failed::page_error(message)),
+        }
+    }
+
+    /// Runs a command that nobody watches and that has to end with a result.
+    ///
+    /// # Errors
+    /// How the attempt ended instead; an error of the engine among others.
+    pub(crate) async fn ask(&mut self, action: Action) -> Result<Finished, Failed> {
+        let watch = Watch { progress: &mut |_| {}, on_token: &mut |_| {}, cancel_after: None };
+        self.command(action, watch).await?.1.finished()
+    }
+
+    /// Runs one command to its end, with a limit for each of its phases.
+    ///
+    /// # Errors
+    /// How the attempt ended before the command did.
     pub(crate) async fn command(
         &mut self,
         action: Action,
         watch: Watch<'_>,
-    ) -> Result<(u32, End), Box<Outcome>> {
-        let id = self.next_id;
-        self.next_id += 1;
-        self.page.submit(&Command { id, action }).await.map_err(|trouble| outcome_of(&trouble))?;
+    ) -> Result<(u32, End), Failed> {
+        let id = self.submit(action).await?;
         let now = Instant::now();
-        let mut clocks = Clocks { phase: None, phase_began: now, heard: now, progressed: now };
+        self.heard = now;
+        let mut clocks = Clocks { phase: None, phase_began: now, progressed: now };
         let Watch { progress, on_token, cancel_after } = watch;
         let mut tokens = 0;
         loop {
-            let signal = self.page.next_signal(self.until(&clocks)).await;
-            let Some(signal) = signal else {
-                if let Some(outcome) = self.overdue(&clocks).await {
-                    return Err(outcome);
-                }
+            let Some(event) = self.event(self.until(&clocks)).await? else {
+                self.overdue(&clocks).await?;
                 continue;
             };
-            let event = match signal {
-                PageSignal::Event(event) => event,
-                PageSignal::Protocol(message) => {
-                    return Err(Box::new(Outcome::PageError { message }));
-                }
-            };
-            clocks.heard = Instant::now();
-            let is_ours = event.command == Some(id);
+            if event.command != Some(id) {
+                continue;
+            }
             match event.kind {
-                PageEventKind::Phase { phase } if is_ours => {
+                PageEventKind::Phase { phase } => {
                     progress(phase.to_string());
-                    clocks = Clocks {
-                        phase: Some(phase),
-                        phase_began: clocks.heard,
-                        progressed: clocks.heard,
-                        ..clocks
-                    };
+                    let (phase, now) = (Some(phase), self.heard);
+                    clocks = Clocks { phase, phase_began: now, progressed: now };
                 }
-                PageEventKind::LoadProgress { .. } if is_ours => clocks.progressed = clocks.heard,
-                PageEventKind::OpsProgress { cases, total_cases } if is_ours => {
-                    clocks.progressed = clocks.heard;
+                PageEventKind::LoadProgress { .. } => clocks.progressed = self.heard,
+                PageEventKind::OpsProgress { cases, total_cases } => {
+                    clocks.progressed = self.heard;
                     progress(format!("ops, {cases} of {total_cases} cases"));
                 }
-                PageEventKind::Token { id, text, .. } if is_ours => {
-                    clocks.progressed = clocks.heard;
+                PageEventKind::Token { id, text, .. } => {
+                    clocks.progressed = self.heard;
                     tokens += 1;
                     on_token(TokenSeen { id, text });
                     if cancel_after == Some(tokens) {
-                        self.page.cancel().await.map_err(|trouble| outcome_of(&trouble))?;
+                        self.page.page().cancel().await?;
                     }
                 }
-                PageEventKind::Finished { result } if is_ours => {
-                    return Ok((id, End::Finished(result)));
-                }
-                PageEventKind::Failed { error } if is_ours => return Ok((id, End::Failed(error))),
-                kind => {
-                    if let Some(outcome) = fatal(kind) {
-                        return Err(Box::new(outcome));
-                    }
-                }
+                PageEventKind::Finished { result } => return Ok((id, End::Finished(result))),
+                PageEventKind::Failed { error } => return Ok((id, End::Failed(error))),
+                _ => {}
             }
         }
     }
 
-    /// What the page finds under `models/` from now on.
+    /// Sets what the page finds under `models/` from now on.
     pub(crate) fn serve(&mut self, setup: PageSetup) {
-        self.page.serve(setup);
+        self.page.page().serve(setup);
     }
 
-    /// The logits that came for a command.
+    /// The logits that came for a command, row after row; once.
     pub(crate) fn take_logits(&mut self, command: u32) -> Option<Vec<f32>> {
-        self.page.take_logits(command)
+        self.page.page().take_logits(command)
+    }
+
+    /// Ends the page, if the conversation owns it.
+    pub(crate) async fn close(self) -> Result<(), Failed> {
+        match self.page {
+            Held::Borrowed(_) => Ok(()),
+            Held::Owned(page) => Ok(page.close().await?),
+        }
     }
 
     /// The next moment at which something is overdue.
     fn until(&self, clocks: &Clocks) -> Instant {
-        let mut until = self.deadline.min(clocks.heard + self.timeouts.silence);
+        let mut until = self.deadline.min(self.heard + self.timeouts.silence);
         until = until.min(clocks.phase_began + self.limit(clocks.phase));
         if reports_progress(clocks.phase) {
             until = until.min(clocks.progressed + self.timeouts.silence);
@@ -189,58 +271,62 @@ impl<'p, P: Page> Conversation<'p, P> {
         phase.map_or(self.timeouts.ready, |phase| self.timeouts.of(phase))
     }
 
-    /// What is overdue now, if anything is.
-    async fn overdue(&mut self, clocks: &Clocks) -> Option<Box<Outcome>> {
+    /// Fails if anything is overdue now.
+    async fn overdue(&mut self, clocks: &Clocks) -> Result<(), Failed> {
         let now = Instant::now();
         let phase = clocks.phase.map_or("submit", Phase::as_str);
         let silence = self.timeouts.silence;
-        let unheard = now.saturating_duration_since(clocks.heard);
+        let unheard = now.saturating_duration_since(self.heard);
         if unheard >= silence {
-            return Some(self.silent(phase, unheard, silence).await);
+            return Err(self.silent(phase, unheard, silence).await);
         }
-        let still = now.saturating_duration_since(clocks.progressed);
+        let silent_for = now.saturating_duration_since(clocks.progressed);
         let limit = self.limit(clocks.phase);
+        let is_stuck = reports_progress(clocks.phase) && silent_for >= silence;
         let is_late = now >= clocks.phase_began + limit;
-        if reports_progress(clocks.phase) && still >= silence || is_late && clocks.phase.is_none() {
-            // The page's main thread lives, the engine in its worker does not move.
-            return Some(Box::new(Outcome::Hung { phase: phase.to_owned(), silent_for: still }));
+        let phase = phase.to_owned();
+        if is_stuck || is_late && clocks.phase.is_none() {
+            // The page's main thread is alive; the engine in its worker is not making progress.
+            Err(Outcome::Hung { phase, silent_for }.into())
+        } else if is_late {
+            Err(Outcome::TimedOut { phase, limit }.into())
+        } else if now >= self.deadline {
+            Err(self.out_of_time(&phase))
+        } else {
+            Ok(())
         }
-        if is_late {
-            return Some(Box::new(Outcome::TimedOut { phase: phase.to_owned(), limit }));
-        }
-        (now >= self.deadline).then(|| {
-            let limit = self.timeouts.attempt;
-            Box::new(Outcome::TimedOut { phase: format!("attempt, in {phase}"), limit })
-        })
     }
 
-    /// A page from which nothing was heard: hung, or gone and unable to say so.
-    async fn silent(&mut self, phase: &str, silent_for: Duration, limit: Duration) -> Box<Outcome> {
-        let diagnosis = self.page.diagnose().await;
-        // A panic may have been on its way when the clock ran out.
-        while let Some(signal) = self.page.next_signal(Instant::now() + LAST_WORDS).await {
+    fn out_of_time(&self, phase: &str) -> Failed {
+        let limit = self.timeouts.attempt;
+        Outcome::TimedOut { phase: format!("attempt, in {phase}"), limit }.into()
+    }
+
+    /// Why nothing was heard from a page: it hangs, or it is gone. It may also have panicked just
+    /// when the clock ran out, so that its last words are still to come.
+    async fn silent(&mut self, phase: &str, silent_for: Duration, limit: Duration) -> Failed {
+        let page = self.page.page();
+        let diagnosis = page.diagnose().await;
+        while let Some(signal) = page.next_signal(Instant::now() + LAST_WORDS).await {
             if let PageSignal::Event(event) = signal
-                && let Some(outcome) = fatal(event.kind)
+                && let Err(failed) = fatal(&event.kind)
             {
-                return Box::new(outcome);
+                return failed;
             }
         }
-        Box::new(match diagnosis {
-            Diagnosis::Crashed { message } => Outcome::BrowserCrashed { message },
-            Diagnosis::DriverExited { message } => {
-                Outcome::Infrastructure { phase: phase.to_owned(), message }
-            }
-            Diagnosis::Alive if phase == "ready" => {
-                Outcome::TimedOut { phase: phase.to_owned(), limit }
-            }
+        let phase = phase.to_owned();
+        match diagnosis {
+            Diagnosis::Crashed { message } => Outcome::BrowserCrashed { message }.into(),
+            Diagnosis::DriverExited { message } => Failed::trouble(&phase, message),
+            Diagnosis::Alive if phase == "ready" => Outcome::TimedOut { phase, limit }.into(),
             Diagnosis::Alive | Diagnosis::Unresponsive { .. } => {
-                Outcome::Hung { phase: phase.to_owned(), silent_for }
+                Outcome::Hung { phase, silent_for }.into()
             }
-        })
+        }
     }
 }
 
-/// Phases in which something is heard at every shard or token, or after some cases.
+/// Whether a phase reports progress: at every shard or token, or after some cases.
 fn reports_progress(phase: Option<Phase>) -> bool {
     match phase {
         Some(Phase::Fetch | Phase::Decode | Phase::Ops) => true,
@@ -249,19 +335,19 @@ fn reports_progress(phase: Option<Phase>) -> bool {
     }
 }
 
-/// Events that end an attempt whatever the scenario says.
-pub(super) fn fatal(kind: PageEventKind) -> Option<Outcome> {
+/// Fails on events that end an attempt whatever its scenario expects.
+fn fatal(kind: &PageEventKind) -> Result<(), Failed> {
     match kind {
-        PageEventKind::Panicked { message } => Some(Outcome::Panicked { message }),
+        PageEventKind::Panicked { message } => {
+            Err(Outcome::Panicked { message: message.clone() }.into())
+        }
         PageEventKind::PageError { message, source } => {
-            Some(Outcome::PageError { message: format!("{message} ({source})") })
+            Err(Failed::page_error(format!("{message} ({source})")))
         }
         PageEventKind::UnhandledRejection { reason } => {
-            Some(Outcome::PageError { message: format!("unhandled rejection: {reason}") })
+            Err(Failed::page_error(format!("unhandled rejection: {reason}")))
         }
-        PageEventKind::Ready { .. } => {
-            Some(Outcome::PageError { message: "the page was loaded a second time".to_owned() })
-        }
+        PageEventKind::Ready { .. } => Err(Failed::page_error("the page was loaded a second time")),
         PageEventKind::Heartbeat
         | PageEventKind::Phase { .. }
         | PageEventKind::LoadProgress { .. }
@@ -269,30 +355,26 @@ pub(super) fn fatal(kind: PageEventKind) -> Option<Outcome> {
         | PageEventKind::Token { .. }
         | PageEventKind::Finished { .. }
         | PageEventKind::Failed { .. }
-        // Whatever next needs the device fails for it, with a type.
+        // The next command that needs the device fails with a typed error.
         | PageEventKind::DeviceLost { .. }
         | PageEventKind::Client { .. }
         | PageEventKind::ClientRan { .. }
-        | PageEventKind::Injected { .. } => None,
+        | PageEventKind::Injected { .. } => Ok(()),
     }
 }
 
-/// What trouble with a browser means for an attempt.
-#[expect(
-    clippy::unnecessary_box_returns,
-    reason = "the error of a `Result`, where an outcome is boxed"
-)]
-pub(crate) fn outcome_of(trouble: &Trouble) -> Box<Outcome> {
-    let message = trouble.to_string();
-    Box::new(if trouble.is_crash() {
-        Outcome::BrowserCrashed { message }
-    } else {
-        Outcome::Infrastructure { phase: trouble.phase.to_owned(), message }
-    })
+impl From<Trouble> for Failed {
+    fn from(trouble: Trouble) -> Self {
+        if trouble.is_crash() {
+            Outcome::BrowserCrashed { message: trouble.to_string() }.into()
+        } else {
+            Self::trouble(trouble.phase, &trouble)
+        }
+    }
 }
 
 /// What a typed error means where the scenario expects a result.
-pub(crate) fn unexpected_error(error: EngineError) -> Outcome {
+fn unexpected_error(error: EngineError) -> Outcome {
     let mut message = error.message;
     if let Some(hint) = error.hint {
         message = format!("{message}\n  hint: {hint}");
@@ -303,3 +385,22 @@ pub(crate) fn unexpected_error(error: EngineError) -> Outcome {
         error => Outcome::EngineError { error, message },
     }
 }
+
+/// A page that answered a command with the result of another one.
+pub(crate) fn wrong_result(asked: &str, result: &Finished) -> Failed {
+    let of = match result {
+        Finished::Probe(_) => "probe",
+        Finished::Load(_) => "load",
+        Finished::Generate(_) => "generate",
+        Finished::Score(_) => "score",
+        Finished::Ops(_) => "ops",
+        Finished::Release => "release",
+        Finished::ClientStarted(_) | Finished::ClientInspected(_) | Finished::ClientTold => {
+            "client"
+        }
+    };
+    Failed::page_error(format!("{asked} was answered with the result of a `{of}` command"))
+}
+
+#[cfg(test)]
+mod tests;

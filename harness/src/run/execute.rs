@@ -1,118 +1,80 @@
-//! From a plan to verdicts: attempts, retries, deadlines, and the one stream of events.
-//!
-//! [`run`] is the whole of it: workers take groups of cells, the dispatcher turns what they say
-//! into events, and a stop by the user ends them in order.
+//! Carries a plan out: workers, the dispatcher, and a stop by the user.
 
-mod client;
-mod conversation;
-pub(crate) mod dispatcher;
-pub mod event;
-mod executor;
-pub mod exit;
-pub mod generate;
-mod judge;
-pub mod ops;
-mod prepare;
-mod schedule;
-mod seeded;
-mod worker;
-
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use axum::Router;
-use futures::StreamExt;
 use http::HeaderValue;
 use inference_wasm::client::router::RouterConfig;
 use tokio::sync::{mpsc, watch};
 
-use crate::drive::browser::Launcher;
+use super::context::RunContext;
+use super::dispatcher::{Dispatcher, WorkerMessage};
+use super::event::{LOG_VERSION, RunEvent, RunEventKind};
+use super::exit::Exit;
+use super::mutant::Mutant;
+use super::{schedule, worker};
+use crate::drive::browser::{Launcher, max_sessions};
 use crate::drive::server::{ModelShelf, Server};
 use crate::fetch::models::Model;
 use crate::judge::golden::Traces;
-use crate::plan::Plan;
-use crate::plan::expectation::Facts;
+use crate::plan::{Plan, ResolvedCell};
 use crate::serve::{self, Options, SetupError};
-use crate::spec::cell::CellId;
-use dispatcher::{Dispatcher, WorkerMessage};
-use event::{LOG_VERSION, RunEvent, RunEventKind};
-use exit::Exit;
-use worker::Shop;
+use crate::spec::matrix::Matrix;
 
-pub(crate) use conversation::{Conversation, End, Watch, outcome_of, unexpected_error};
-pub use prepare::{Inputs, ModelFile, UnusableGoldens, requests};
-pub use seeded::Seeded;
-pub(crate) use worker::probe;
-
-/// What a run is made of.
+/// The inputs of a run.
 pub struct Run<'a> {
-    /// The cells.
+    /// The matrix that the plan was made from.
+    pub matrix: &'a Matrix,
+    /// The cells, with what is expected of each.
     pub plan: &'a Plan,
-    /// What they are judged by.
-    pub inputs: &'a Inputs<'a>,
-    /// What is known of this machine.
-    pub facts: &'a Facts,
+    /// The runnable cells of the plan, with everything that their attempts need.
+    pub cells: &'a [ResolvedCell<'a>],
     /// Serves the pages.
     pub server: &'a Server,
     /// Launches browsers.
     pub launcher: &'a Launcher,
-    /// Browsers have windows.
-    pub is_headed: bool,
-    /// Groups at work at a time.
+    /// The number of groups of cells that run at a time.
     pub jobs: usize,
     /// A defect to build into every load.
-    pub fault: Option<Seeded>,
-    /// What the hybrid client's traces are held against.
+    pub mutant: Option<Mutant>,
+    /// The golden traces of the hybrid client.
     pub traces: &'a Traces,
 }
 
-/// Runs a plan to its end and says how the command ends. Every event goes to `sink`, in order.
+/// Runs a plan to its end and returns how the command ends. Every event goes to `sink`, in order.
 ///
-/// `interrupt` resolves when the user stops the run: browsers are closed then, and what is open
-/// is settled as not run.
+/// `interrupt` resolves when the user stops the run: browsers are closed then, and open cells are
+/// settled as not run.
 pub async fn run(
     run: &Run<'_>,
     interrupt: impl Future<Output = ()>,
     sink: &mut dyn FnMut(&RunEvent),
 ) -> Exit {
-    let started = RunEventKind::RunStarted {
-        log_version: LOG_VERSION,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        matrix: run.inputs.matrix().name.clone(),
-        narrowed_by: run.plan.narrowed_by.clone(),
-        cells: run.plan.cells.clone(),
-        server_cost_per_1k_tokens: run.inputs.matrix().server_cost_per_1k_tokens,
-    };
-    let mut dispatcher = Dispatcher::start(&run.plan.cells, started, sink);
+    let mut dispatcher = Dispatcher::start(&run.plan.cells, started(run), sink);
     let (messages, mut inbox) = mpsc::unbounded_channel();
     let (stopper, stop) = watch::channel(false);
     let shelf = ModelShelf::default();
-    let tier = match server_tier(run) {
-        Ok(tier) => tier,
-        Err(error) => {
-            let message = format!("there is no server tier: {error}");
-            dispatcher.handle(WorkerMessage::Event(Box::new(RunEventKind::Note { message })));
-            None
-        }
-    };
-    let shop = Shop {
-        tier: tier.as_ref(),
-        traces: run.traces,
-        inputs: run.inputs,
-        facts: run.facts,
+    let tier = server_tier(run).unwrap_or_else(|error| {
+        let message = format!("the server tier could not be started: {error}");
+        dispatcher.handle(WorkerMessage::Event(Box::new(RunEventKind::Note { message })));
+        None
+    });
+    let context = RunContext {
+        retries: run.matrix.retries,
         server: run.server,
         launcher: run.launcher,
         shelf: &shelf,
-        fault: run.fault,
+        mutant: run.mutant,
+        tier: tier.as_ref(),
+        traces: run.traces,
         messages,
         stop,
     };
-    let runnable = run.plan.runnable().map(|planned| &planned.cell);
-    let profile = |cell: &CellId| run.inputs.matrix().profile(cell, run.is_headed);
-    let groups = schedule::groups(runnable, profile);
-    let workers = futures::stream::iter(groups)
-        .for_each_concurrent(run.jobs.max(1), |group| worker::work(&shop, group));
+    let groups = schedule::groups(run.cells);
+    let workers =
+        schedule::run_all(groups, run.jobs, max_sessions, |group| worker::work(&context, group));
     tokio::pin!(workers, interrupt);
     let mut is_interrupted = false;
     loop {
@@ -129,28 +91,37 @@ pub async fn run(
     while let Ok(message) = inbox.try_recv() {
         dispatcher.handle(message);
     }
-    let floors = &run.inputs.matrix().floors;
     let is_narrowed = !run.plan.narrowed_by.is_empty();
     dispatcher.finish(is_interrupted, |settled| {
         let settled = settled.iter().map(|(cell, expected, verdict)| (cell, expected, verdict));
-        crate::plan::floors::missed(floors, settled, is_narrowed)
+        crate::plan::floors::missed(&run.matrix.floors, settled, is_narrowed)
     })
 }
 
-/// Requests that the server tier computes at a time: pages ask one after the other.
+fn started(run: &Run<'_>) -> RunEventKind {
+    RunEventKind::RunStarted {
+        log_version: LOG_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        matrix: run.matrix.name.clone(),
+        narrowed_by: run.plan.narrowed_by.clone(),
+        cells: run.plan.cells.clone(),
+        server_cost_per_1k_tokens: run.matrix.server_cost_per_1k_tokens,
+    }
+}
+
+/// The number of requests that the server tier computes at a time: pages ask one after another.
 const TIER_CONCURRENCY: usize = 1;
 
-/// The server tier, shared by all attempts of a run; `None` where no cell asks it.
+/// The server tier, shared by all attempts of a run; `None` where no cell needs it.
 fn server_tier(run: &Run<'_>) -> Result<Option<Router>, SetupError> {
-    let matrix = run.inputs.matrix();
-    let asks = run.plan.runnable().filter(|planned| {
-        let client = matrix.client(&planned.cell);
-        client.is_some_and(|client| client.settings.has_server)
-    });
-    let names: BTreeSet<&str> = asks.map(|planned| planned.cell.model.as_str()).collect();
-    let models = names.into_iter().filter_map(|name| {
-        let path = run.inputs.model(name)?.path.clone();
-        Some(Model { name: name.to_owned(), path, entry: None })
+    let needs_server =
+        |cell: &&ResolvedCell<'_>| cell.client().is_some_and(|client| client.settings.has_server);
+    let cells = run.cells.iter().filter(needs_server);
+    let paths: BTreeMap<_, _> = cells.map(|cell| (&cell.id.model, &cell.model.path)).collect();
+    let models = paths.into_iter().map(|(name, path)| Model {
+        name: name.clone(),
+        path: path.clone(),
+        entry: None,
     });
     let models: Vec<_> = models.collect();
     if models.is_empty() {
@@ -159,7 +130,7 @@ fn server_tier(run: &Run<'_>) -> Result<Option<Router>, SetupError> {
     let options = Options {
         models,
         key: None,
-        // The page sends its origin along, as to a server of its own site.
+        // The page sends its origin, as it would to a server of its own site.
         allow_origins: HeaderValue::from_str(&run.server.origin()).into_iter().collect(),
         concurrency: TIER_CONCURRENCY,
         queue_timeout: Duration::from_secs(30),

@@ -1,26 +1,67 @@
-//! Making faults happen when they are due, seeing that they struck, and ending them.
+//! Injecting the faults of an attempt when they are due, collecting the proofs, and ending them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use inference_wasm::protocol::BackendName::{Wasm, Webgl, Webgpu};
-use serde_json::json;
+use inference_wasm::protocol::{CapabilityReport, Shim};
 use tokio::time::Instant;
 
+use super::planned::{self, INJECT, Planned};
 use super::visit::Visit;
-use super::{FROZEN, Held, Run, did_not_strike, faults, infrastructure};
+use crate::drive::browser::Browser;
 use crate::drive::injection;
-use crate::judge::outcome::Outcome;
+use crate::drive::server::ClientSite;
+use crate::judge::outcome::Failed;
 use crate::judge::proof::is_gone;
-use crate::run::executor::Attempt;
 use crate::spec::fault::{DriverFault, Fault, FaultPhase, Means};
+use crate::spec::scenario::ClientScenario;
 
-/// How long a shim may take to say that it has struck.
-pub(super) const STRIKES_WITHIN: Duration = Duration::from_secs(10);
+/// How long a tab is frozen, where the plan does not say.
+pub(super) const FROZEN: Duration = Duration::from_secs(2);
 
-impl Run<'_> {
-    /// What the browser was to be launched with shows in its own report.
-    pub(super) fn prove_launch(&mut self) -> Result<(), Box<Outcome>> {
-        let Attempt { launch, probed, .. } = self.attempt;
+/// A fault of the driver that has to be ended.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    fault: DriverFault,
+    /// `None`: at the end of the attempt.
+    until: Option<Instant>,
+}
+
+/// The faults of an attempt.
+#[derive(Debug)]
+pub(super) struct Injections<'a> {
+    browser: &'a Browser,
+    site: Arc<ClientSite>,
+    planned: Vec<Planned>,
+    held: Vec<Held>,
+}
+
+impl<'a> Injections<'a> {
+    pub(super) fn new(
+        scenario: &ClientScenario,
+        browser: &'a Browser,
+        site: Arc<ClientSite>,
+    ) -> Self {
+        Self { browser, site, planned: planned::planned(scenario), held: Vec::new() }
+    }
+
+    /// All faults of the scenario.
+    pub(super) fn planned(&self) -> &[Planned] {
+        &self.planned
+    }
+
+    /// The first fault without a proof.
+    pub(super) fn never_injected(&self) -> Option<&Planned> {
+        self.planned.iter().find(|one| one.proofs.is_empty())
+    }
+
+    /// Proves the faults that the browser was launched with, by its own report.
+    pub(super) fn prove_launch(
+        &mut self,
+        launch: &str,
+        probed: Option<&CapabilityReport>,
+    ) -> Result<(), Failed> {
         for one in &mut self.planned {
             let Means::Launch(_) = one.plan.fault.means() else { continue };
             let gone: &[_] = match one.plan.fault {
@@ -28,82 +69,107 @@ impl Run<'_> {
                 _ => &[Webgpu, Webgl],
             };
             for backend in gone {
-                let seen = is_gone(*backend, launch, probed).map_err(|reason| {
-                    let (phase, message) = ("inject fault".to_owned(), reason.to_string());
-                    Box::new(Outcome::Infrastructure { phase, message })
-                })?;
-                one.strikes.push(seen);
+                let proof = is_gone(*backend, launch, probed);
+                one.proofs.push(proof.map_err(|reason| Failed::trouble(INJECT, reason))?);
             }
         }
         Ok(())
     }
 
-    /// Has the driver strike where it is time.
-    pub(super) async fn strike_due(&mut self) -> Result<(), Box<Outcome>> {
-        loop {
-            let Some(drive) = &self.drive else { return Ok(()) };
-            let asked = self.request.and_then(|id| drive.visit.asked(id));
-            let tokens = asked.map(|asked| asked.tokens.len());
-            let due = self.planned.iter().position(|one| {
-                matches!(one.plan.fault.means(), Means::Driver(_))
-                    && (one.step == self.step || one.step == 0)
-                    && faults::is_due(one, &drive.visit, self.mark, tokens)
-            });
-            let Some(index) = due else { return Ok(()) };
-            self.strike_by_driver(index).await?;
-        }
+    /// A step begins; the faults of all visits begin with each visit.
+    pub(super) fn begin_step(&mut self, is_visit: bool) {
+        let here = self.planned.iter_mut().filter(|one| one.step > 0 || is_visit);
+        here.for_each(Planned::begin_step);
     }
 
-    pub(super) async fn strike_by_driver(&mut self, index: usize) -> Result<(), Box<Outcome>> {
-        let Some(one) = self.planned.get_mut(index) else { return Ok(()) };
-        let Means::Driver(fault) = one.plan.fault.means() else { return Ok(()) };
-        one.at_it += 1;
+    /// A visit begins at a step.
+    pub(super) fn begin_visit(&mut self, step: usize) {
+        self.planned.iter_mut().for_each(Planned::begin_visit);
+        self.site.network().begin_visit();
+        self.arm_network(&[0, step]);
+    }
+
+    /// The faults that the driver has to inject as soon as the page is open.
+    pub(super) fn at_start(&self, step: usize) -> Vec<usize> {
+        self.indices(|one| {
+            matches!(one.plan.fault.means(), Means::Driver(_))
+                && one.plan.at == FaultPhase::Start
+                && (one.step == 0 || one.step == step)
+        })
+    }
+
+    /// The faults of a step.
+    pub(super) fn of_step(&self, step: usize) -> Vec<usize> {
+        self.indices(|one| one.step == step)
+    }
+
+    fn indices(&self, is_one: impl Fn(&Planned) -> bool) -> Vec<usize> {
+        let all = self.planned.iter().enumerate();
+        all.filter(|(_, one)| is_one(one)).map(|(index, _)| index).collect()
+    }
+
+    /// A fault that the driver has to inject now; see [`planned::is_due`].
+    pub(super) fn due(
+        &self,
+        step: usize,
+        visit: &Visit,
+        mark: usize,
+        tokens: Option<usize>,
+    ) -> Option<usize> {
+        self.planned.iter().position(|one| {
+            matches!(one.plan.fault.means(), Means::Driver(_))
+                && (one.step == step || one.step == 0)
+                && planned::is_due(one, visit, mark, tokens)
+        })
+    }
+
+    /// Has the driver inject a fault, if the fault is one for the driver. True if the tab crashed.
+    pub(super) async fn inject_by_driver(&mut self, index: usize) -> Result<bool, Failed> {
+        let Some(one) = self.planned.get_mut(index) else { return Ok(false) };
+        let Means::Driver(fault) = one.plan.fault.means() else { return Ok(false) };
+        one.attempts += 1;
         let value = one.plan.value;
-        // Also after a failure: half of it may have happened.
-        let until = match fault {
+        let hold = match fault {
             DriverFault::FreezeTab => Some(value.map_or(FROZEN, Duration::from_millis)),
             DriverFault::StopGpu => value.map(Duration::from_millis),
             _ => None,
         };
-        let until = until.map(|hold| Instant::now() + hold);
-        self.held.push(Held { fault, until });
-        let injected = injection::inject(fault, self.stage.browser, value).await;
-        let injected = injected.map_err(|trouble| infrastructure(trouble.to_string()))?;
-        if let Some(one) = self.planned.get_mut(index) {
-            one.strikes.push(injected.proof);
-        }
-        if fault == DriverFault::CrashTab {
-            // What it told until then is all there will be.
-            if let Some(drive) = self.drive.take() {
-                self.file_visit(&drive.abandon());
-            }
-        }
-        Ok(())
+        // Also ended after a failed injection: half of it may have happened.
+        self.held.push(Held { fault, until: hold.map(|hold| Instant::now() + hold) });
+        let injected = injection::inject(fault, self.browser, value).await;
+        let injected = injected.map_err(|trouble| Failed::trouble(INJECT, trouble))?;
+        one.proofs.push(injected.proof);
+        Ok(fault == DriverFault::CrashTab)
+    }
+
+    /// When the next fault has to be ended; `None` if no fault ends before the attempt.
+    pub(super) fn next_release(&self) -> Option<Instant> {
+        self.held.iter().filter_map(|held| held.until).min()
     }
 
     /// Ends faults whose time is over.
-    pub(super) async fn release_due(&mut self) -> Result<(), Box<Outcome>> {
+    pub(super) async fn release_due(&mut self) -> Result<(), Failed> {
         let now = Instant::now();
         let is_due = |held: &Held| held.until.is_some_and(|until| now >= until);
         while let Some(index) = self.held.iter().position(is_due) {
             let held = self.held.swap_remove(index);
-            let undone = injection::undo(held.fault, self.stage.browser).await;
-            undone.map_err(|trouble| infrastructure(trouble.to_string()))?;
+            let undone = injection::undo(held.fault, self.browser).await;
+            undone.map_err(|trouble| Failed::trouble(INJECT, trouble))?;
         }
         Ok(())
     }
 
-    /// Ends every fault of the driver's. What can't be ended is the next attempt's trouble, in a
-    /// browser of its own.
+    /// Ends every fault of the driver. A fault that can't be ended would be trouble of the next
+    /// attempt, but that gets a browser of its own.
     pub(super) async fn undo_all(&mut self) {
         for held in std::mem::take(&mut self.held) {
-            if let Err(trouble) = injection::undo(held.fault, self.stage.browser).await {
+            if let Err(trouble) = injection::undo(held.fault, self.browser).await {
                 tracing::info!("a fault could not be undone: {trouble}");
             }
         }
     }
 
-    /// Has network faults of these steps strike from now on.
+    /// Arms the network faults of these steps.
     pub(super) fn arm_network(&self, steps: &[usize]) {
         let mut network = self.site.network();
         let here = self.planned.iter().filter(|one| steps.contains(&one.step));
@@ -112,80 +178,61 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn disarm_network(&self) {
+    /// Disarms the network faults of a step.
+    pub(super) fn disarm_network(&self, step: usize) {
         let mut network = self.site.network();
-        for one in self.planned.iter().filter(|one| one.step == self.step) {
+        for one in self.planned.iter().filter(|one| one.step == step) {
             network.disarm(&one.id);
         }
     }
 
-    /// Has the shims of the step strike where they are, or no longer.
-    pub(super) async fn arm_shims(&mut self, arm: bool) -> Result<(), Box<Outcome>> {
-        let here = self.planned.iter().filter(|one| one.step == self.step);
-        let shims = here.filter(|one| matches!(one.plan.fault.means(), Means::Shim(_)));
-        let ids: Vec<String> = shims.map(|one| one.id.clone()).collect();
-        for id in ids {
-            if let Some(drive) = &mut self.drive {
-                drive.trigger(&id, json!({ "arm": arm })).await?;
-            }
-        }
-        Ok(())
+    /// The shims that a visit begins with.
+    pub(super) fn shims(&self, scenario: &ClientScenario, step: usize, store: &str) -> Vec<Shim> {
+        planned::shims(&self.planned, scenario, step, store)
     }
 
-    /// Waits for the evidence of these steps' faults.
-    pub(super) async fn strikes_are_there(&mut self, steps: &[usize]) -> Result<(), Box<Outcome>> {
-        let is_missing = |run: &mut Self| {
-            run.look_here();
-            run.planned.iter().any(|one| {
-                // What the network does to an idle page comes when it next asks for something.
-                let is_later =
-                    one.plan.at == FaultPhase::Idle && one.plan.fault.means() == Means::Network;
-                steps.contains(&one.step) && !one.has_struck() && !is_later
-            })
-        };
-        let until = Instant::now() + STRIKES_WITHIN;
-        while is_missing(self) {
-            let Some(drive) = &mut self.drive else { break };
-            if Instant::now() >= until {
-                break;
-            }
-            let piece = until.min(Instant::now() + Duration::from_millis(200));
-            drive.next("inject fault", piece).await?;
-        }
-        if is_missing(self) {
-            let missing =
-                self.planned.iter().find(|one| steps.contains(&one.step) && !one.has_struck());
-            if let Some(one) = missing {
-                return Err(did_not_strike(one));
-            }
-        }
-        Ok(())
+    /// The name of a fault's shim; `None` if it is injected otherwise.
+    pub(super) fn shim(&self, index: usize) -> Option<String> {
+        let one = self.planned.get(index)?;
+        matches!(one.plan.fault.means(), Means::Shim(_)).then(|| one.id.clone())
     }
 
-    /// Files what pages and our server have told of faults.
-    pub(super) fn look_for_strikes(&mut self, visit: &Visit) {
+    /// Collects the proofs that the page and the server have reported.
+    pub(super) fn collect(&mut self, visit: &Visit) {
         let network = self.site.network();
         for one in &mut self.planned {
             match one.plan.fault.means() {
-                Means::Shim(_) => one.look(visit),
-                Means::Network => one.strikes = network.strikes(&one.id).to_vec(),
+                Means::Shim(_) => one.collect(visit),
+                Means::Network => one.proofs = network.strikes(&one.id).to_vec(),
                 Means::Driver(_) | Means::Launch(_) => {}
             }
         }
     }
 
-    /// The same, in the visit at hand.
-    fn look_here(&mut self) {
-        if let Some(drive) = self.drive.take() {
-            self.look_for_strikes(&drive.visit);
-            self.drive = Some(drive);
-        }
+    /// A fault of a step that still lacks its proof.
+    pub(super) fn missing(&self, step: usize) -> Option<&Planned> {
+        self.planned.iter().find(|one| one.step == step && !one.is_injected())
     }
 
-    /// Names of the step's faults that have struck.
-    pub(super) fn struck(&mut self) -> Vec<&'static str> {
-        self.look_here();
-        let here = self.planned.iter().filter(|one| one.step == self.step);
-        here.filter(|one| one.has_struck()).map(|one| one.plan.fault.as_str()).collect()
+    /// Whether to go on waiting for proofs of a step. A network fault of an idle page is injected
+    /// only when the page next requests something.
+    pub(super) fn awaits_proof(&self, step: usize) -> bool {
+        self.planned.iter().any(|one| {
+            let is_later =
+                one.plan.at == FaultPhase::Idle && one.plan.fault.means() == Means::Network;
+            one.step == step && !one.is_injected() && !is_later
+        })
+    }
+
+    /// The names of a step's faults that were injected.
+    pub(super) fn injected(&self, step: usize) -> Vec<&'static str> {
+        let here = self.planned.iter().filter(|one| one.step == step && one.is_injected());
+        here.map(|one| one.plan.fault.as_str()).collect()
+    }
+
+    /// The proofs of a step's faults, a line each.
+    pub(super) fn notes(&self, step: usize) -> impl Iterator<Item = String> {
+        let here = self.planned.iter().filter(move |one| one.step == step);
+        here.flat_map(|one| one.proofs.iter().map(|proof| format!("{}: {proof}", one.id)))
     }
 }
