@@ -140,7 +140,7 @@ pub(crate) fn unsupported_by_report(
         BackendName::Webgpu => lacks_webgpu(&report.webgpu),
         BackendName::Webgl => lacks_webgl(&report.webgl2),
     };
-    // The engine is one module on every tier, so a GPU does not help where it can't run.
+    // The engine is one WebAssembly module on every tier, so a GPU alone is not enough.
     let lacks = lacks.or_else(|| lacks_wasm(&report.wasm, bundle));
     lacks.map(|lacks| not_found(&lacks))
 }
@@ -180,11 +180,12 @@ fn lacks_webgl(report: &WebGl2Report) -> Option<String> {
 fn unavailable(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Option<String> {
     let browser =
         facts.missing_browsers.get(&cell.browser).filter(|_| cell.browser != BrowserName::Native);
-    let browser = browser.map(|mend| format!("{} can't be driven: run `{mend}`", cell.browser));
+    let browser =
+        browser.map(|command| format!("{} can't be driven: run `{command}`", cell.browser));
     let is_present = matrix.models.get(&cell.model).is_some_and(|model| model.is_present);
     let model = (!is_present).then(|| {
         let name = &cell.model;
-        format!("model `{name}` is not here: run `tierproof models fetch {name}`")
+        format!("model `{name}` is not on this machine: run `tierproof models fetch {name}`")
     });
     let reasons: Vec<_> = browser.into_iter().chain(model).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
@@ -197,8 +198,7 @@ mod tests {
     use super::*;
     use crate::spec::matrix::tests::parse;
 
-    /// Everything is taken away at once, then given back piece by piece, so that the table shows
-    /// which reason hides which.
+    /// Removes everything, then restores it piece by piece, to show which reason hides which.
     #[test]
     fn the_first_reason_that_applies_decides() {
         let matrix = parse(
@@ -249,17 +249,17 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             (
                 "chrome/wasm/smollm2/tokens",
                 &able,
-                "unavailable: model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+                "unavailable: model `smollm2-135m` is not on this machine: run `tierproof models fetch smollm2-135m`",
             ),
             (
                 "native/cpu/smollm2/load",
                 &missing,
-                "unavailable: model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+                "unavailable: model `smollm2-135m` is not on this machine: run `tierproof models fetch smollm2-135m`",
             ),
             (
                 "firefox/wasm/smollm2/load",
                 &missing,
-                "unavailable: firefox can't be driven: run `tierproof setup --browser firefox`; model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+                "unavailable: firefox can't be driven: run `tierproof setup --browser firefox`; model `smollm2-135m` is not on this machine: run `tierproof models fetch smollm2-135m`",
             ),
             (
                 "chrome/wasm/smollm2/load",
@@ -350,7 +350,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
 
     /// A probe in which a backend and the module have all that they need, less one thing at a time.
     #[test]
-    fn a_probe_report_tells_what_a_backend_lacks() {
+    fn a_probe_report_shows_what_a_backend_lacks() {
         use BackendName::{Cpu, Wasm, Webgl, Webgpu};
         type Change = fn(&mut CapabilityReport);
         let whole = CapabilityReport {
@@ -423,7 +423,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             let found = unsupported_by_probe(Launched::of(&tokens, &matrix), Some(&report));
             assert_eq!(found, (!lacks.is_empty()).then_some(expected.clone()), "{backend}");
             assert_eq!(unsupported_by_probe(Launched::of(&tokens, &matrix), None), None);
-            // What is to be off can't be missed, the module can.
+            // A backend that is switched off can't be missing, but the module can.
             let found = unsupported_by_probe(
                 Launched::of(&cell("backend/disabled"), &matrix),
                 Some(&report),

@@ -22,7 +22,7 @@ pub(super) struct ClientPage<'b> {
     timeouts: Timeouts,
     /// When the client last did something.
     pub(super) active: Instant,
-    /// Results that nobody has taken yet, by command.
+    /// Results by command, until their command takes them.
     results: Vec<(u32, Finished)>,
 }
 

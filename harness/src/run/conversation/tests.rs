@@ -1,10 +1,17 @@
 //! What a conversation makes of a page that follows a script.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use inference_wasm::protocol::PROTOCOL_VERSION;
+use inference_wasm::protocol::{Action, Command, PROTOCOL_VERSION, PageEvent, PageEventKind};
+use tokio::time::Instant;
 
 use super::*;
+use crate::drive::browser::{Diagnosis, Trouble};
+use crate::drive::page::Page;
+use crate::drive::server::{PageSetup, PageSignal};
+use crate::judge::outcome::Outcome;
+use crate::spec::matrix::Timeouts;
 
 /// Reports its events at their times, and the diagnosis when it is asked.
 struct ScriptedPage {
