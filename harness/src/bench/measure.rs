@@ -24,7 +24,7 @@ use crate::drive::page::Page;
 use crate::drive::server::EngineThread;
 use crate::drive::server::ServedModel;
 use crate::judge::proof;
-use crate::run::{Conversation, End, Watch, unexpected_error};
+use crate::run::Conversation;
 use crate::spec::bundle::BundleChoice;
 use crate::spec::launch::LaunchProfile;
 use crate::spec::matrix::Timeouts;
@@ -340,12 +340,7 @@ async fn command<P: Page>(
     conversation: &mut Conversation<'_, P>,
     action: Action,
 ) -> Result<Finished, String> {
-    let watch = Watch { progress: &mut |_| {}, on_token: &mut |_| {}, cancel_after: None };
-    match conversation.command(action, watch).await {
-        Ok((_, End::Finished(finished))) => Ok(finished),
-        Ok((_, End::Failed(error))) => Err(unexpected_error(error).message()),
-        Err(outcome) => Err(outcome.message()),
-    }
+    conversation.ask(action).await.map_err(|failed| failed.message())
 }
 
 /// One run of one engine. Context, round and load of the machine are the caller's to fill in.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::bench::statistics::Estimate;
 
-pub use crash::{Crash, Trial, crash};
+pub use crash::{Crash, RecoveryError, Trial, crash};
 
 /// One recovery, in milliseconds; the phases follow each other without a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
