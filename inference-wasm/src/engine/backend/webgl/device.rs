@@ -11,7 +11,7 @@ use js_sys::Float32Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Performance, WebGl2RenderingContext as Gl, WebglLoseContext};
 
-use super::errors::{error_of, lost, unexpected};
+use super::errors::{error_of, unexpected};
 use super::layout::Rectangle;
 use super::program::{Number, Program, UNITS};
 use super::shader::Shader;
@@ -362,6 +362,6 @@ impl Device {
     /// The error of an object that could not be made.
     fn gone(&self, what: &str) -> EngineError {
         let reason = self.lost.borrow().clone().unwrap_or_default();
-        lost(format!("the WebGL2 context can't make {what}: {reason}"))
+        EngineError::device_lost(format!("the WebGL2 context can't make {what}: {reason}"))
     }
 }

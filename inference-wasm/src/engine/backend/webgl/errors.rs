@@ -2,22 +2,14 @@
 
 use web_sys::WebGl2RenderingContext as Gl;
 
-use crate::protocol::{EngineError, EngineErrorKind};
-
-/// The error of a lost context, whether or not the browser has reported the loss.
-pub(super) fn lost(message: String) -> EngineError {
-    EngineError::device_lost(message)
-}
+use crate::protocol::EngineError;
 
 /// The error of a code that `getError` returned.
 pub(super) fn error_of(code: u32) -> EngineError {
     let name = match code {
         Gl::OUT_OF_MEMORY => {
-            return EngineError {
-                kind: EngineErrorKind::OutOfMemory,
-                message: "WebGL2 has no memory left for textures".into(),
-                hint: Some("use a smaller model or a smaller context".into()),
-            };
+            return EngineError::out_of_memory("WebGL2 has no memory left for textures")
+                .with_hint("use a smaller model or a smaller context");
         }
         Gl::INVALID_ENUM => "INVALID_ENUM",
         Gl::INVALID_VALUE => "INVALID_VALUE",

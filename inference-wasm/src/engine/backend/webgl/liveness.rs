@@ -9,7 +9,6 @@
 use web_sys::WebGl2RenderingContext as Gl;
 
 use super::device::Device;
-use super::errors::lost;
 use super::texture::{Target, Texels, Texture};
 use crate::protocol::EngineError;
 
@@ -46,7 +45,8 @@ impl Liveness {
         let found = device.texel();
         self.made = Some(probe);
         if found.to_bits() != written.to_bits() {
-            device.fail(lost("the GPU did not carry out its commands: it is gone".to_owned()));
+            device
+                .fail(EngineError::device_lost("the GPU died before it carried out its commands"));
         }
         device.check()
     }
