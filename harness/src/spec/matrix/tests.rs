@@ -1,4 +1,4 @@
-//! The shipped matrices are read, and broken ones are told of well.
+//! The shipped matrices are read, and broken ones are reported well.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -327,7 +327,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn broken_matrices_are_told_of() {
+fn broken_matrices_are_reported() {
     parse(GOOD).map_err(|error| plain(&error)).unwrap();
     let (mut fixtures, _) = Fixtures::load(root());
     // They are many, and more come every week: hints that list all scenarios shall stay as they are.
@@ -342,11 +342,11 @@ fn broken_matrices_are_told_of() {
 }
 
 #[test]
-fn a_matrix_that_is_not_there_is_told_of() {
+fn a_matrix_that_is_not_there_is_reported() {
     let error = Matrix::load(Path::new("nowhere.toml"), root(), &models(), today()).unwrap_err();
     let text = plain(&error);
     assert!(text.contains("`nowhere.toml` can't be used"), "{text}");
-    assert!(text.contains("can't read it"), "{text}");
+    assert!(text.contains("it can't be read"), "{text}");
 }
 
 type Settled<'a> = (&'a str, &'a Disposition, &'a Verdict);

@@ -1,4 +1,4 @@
-//! Scenarios of the client are read as they are written, and broken ones are told of well.
+//! Scenarios of the client are read as they are written, and broken ones are reported well.
 
 use std::fmt::Write;
 
@@ -51,7 +51,7 @@ fn parse(text: &str) -> Result<ClientScenario, String> {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn a_scenario_is_read() {
     let client = parse(SCENARIO).unwrap();
     assert_eq!(client.tiers, [BackendName::Webgpu, BackendName::Webgl]);
     let Settings { start, has_server, deadlines, router, shard_attempts, .. } = &client.settings;
@@ -74,7 +74,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_tier_is_told_by_the_cell() {
+fn a_tier_follows_from_the_cell() {
     use BackendName::{Wasm, Webgl, Webgpu};
     for (expected, backend, tier) in [
         (TierExpectation::Start, Webgl, Some(Tier::Webgl)),
@@ -88,7 +88,7 @@ fn a_tier_is_told_by_the_cell() {
 }
 
 #[test]
-fn a_fault_that_can_not_be_had_is_told_with_its_reason() {
+fn a_fault_that_can_not_be_injected_has_a_reason() {
     let client = parse(SCENARIO).unwrap();
     assert_eq!(client.unsupported(BrowserName::Webkit, BackendName::Webgl), None);
     let reason = client.unsupported(BrowserName::Webkit, BackendName::Wasm).unwrap();
@@ -96,7 +96,7 @@ fn a_fault_that_can_not_be_had_is_told_with_its_reason() {
 }
 
 #[test]
-fn broken_scenarios_are_told_of() {
+fn broken_scenarios_are_reported() {
     let mut reports = String::new();
     for (name, from, to) in [
         ("layer without a client", "[client]\ntiers", "[clint]\ntiers"),
