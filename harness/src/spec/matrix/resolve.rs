@@ -294,7 +294,7 @@ impl Resolver<'_> {
         tolerances
     }
 
-    /// A class for some adapters stands for a defect of theirs: it needs a report and a last day.
+    /// A class for some adapters represents a defect of theirs: it needs a report and a last day.
     fn relaxation(&self, written: &ToleranceSpec, today: Date) {
         let is_relaxation = written.when.as_ref().is_some_and(|when| when.adapters.is_some());
         let name = written.name.get_ref();

@@ -46,7 +46,7 @@ fn every_fault_is_followed_by_a_healthy_load_in_the_same_page() {
 }
 
 #[test]
-fn the_scenarios_are_what_they_are_called() {
+fn scenarios_agree_with_their_names() {
     let fixtures = fixtures();
     for scenario in fixtures.scenarios.values() {
         let folder = scenario.name.split('/').next();
@@ -106,7 +106,7 @@ fn broken_scenarios_are_reported() {
         ("unknown layer", "tokens", "token"),
         ("no steps", "[[steps]]\ndo = \"load\"\n[[steps]]\ndo = \"generate\"\n", ""),
         (
-            "steps that are no tables",
+            "steps that are not tables",
             "[[steps]]\ndo = \"load\"\n[[steps]]\ndo = \"generate\"\n",
             "steps = [1]",
         ),
@@ -114,7 +114,7 @@ fn broken_scenarios_are_reported() {
         ("unknown step", "\"generate\"", "\"generat\""),
         ("step that does nothing", "do = \"generate\"", "expect = \"tokens\""),
         ("key of another step", "do = \"load\"", "do = \"load\"\ncases = \"all\""),
-        ("fault that is to go well", "do = \"load\"", "do = \"load\"\nserver_fault = \"html\""),
+        ("fault that must succeed", "do = \"load\"", "do = \"load\"\nserver_fault = \"html\""),
         (
             "unknown fault and error",
             "do = \"load\"",

@@ -1,12 +1,12 @@
 // Faults of GPU devices, between the engine and the browser's WebGPU and WebGL2.
 //
-// params: { fault, at, token, times, value, struck, armed }. `at` says when it strikes: at `start`, wherever the engine
-// next asks; at `probe`, `load`, `prefill`, `decode` behind `token` tokens, and `readback` there,
-// when the engine gets there; at `idle`, when it is told to. Every strike is reported, and none
-// comes after `times` of them, `struck` by workers before this one included. Nothing strikes that
-// is not armed.
+// params: { fault, at, token, times, value, struck, armed }. `at` is the phase of the injection: with
+// `start`, the engine's next call; with `probe`, `load`, `prefill`, `decode` after `token` tokens, or
+// its `readback`, as soon as the engine gets there; with `idle`, on `trigger`. Every injection is
+// reported. There are at most `times`, including the `struck` ones of earlier workers, and none while
+// the fault is not armed.
 
-// The smallest limits that WebGPU promises.
+// The smallest limits that WebGPU guarantees.
 const LOWEST_LIMITS = {
   maxBufferSize: 268435456,
   maxStorageBufferBindingSize: 134217728,
@@ -16,7 +16,7 @@ const LOWEST_LIMITS = {
   maxStorageBuffersPerShaderStage: 8,
 };
 
-// What an engine calls to bring weights to a device, and to bring answers back.
+// The calls by which an engine uploads weights to a device, and reads answers back.
 const UPLOADS = [
   ["GPUQueue", "writeBuffer"],
   ["GPUDevice", "createBuffer"],
@@ -35,11 +35,11 @@ export function install(params, scope, report) {
   let { struck = 0, armed = true } = params;
   const devices = new Set();
   const contexts = new Set();
-  // Where the engine is: what it said last.
+  // The phase that the engine last reported.
   let phase = "start";
   let tokens = 0;
 
-  // Whether the fault strikes now; says so if it does.
+  // Whether the fault is injected now; reports it if so.
   function strikes(what) {
     if (!armed || struck >= times) return false;
     struck += 1;
@@ -47,7 +47,7 @@ export function install(params, scope, report) {
     return true;
   }
 
-  // Whether the engine is where the fault is to strike.
+  // Whether the engine is in the fault's phase.
   function isThere() {
     if (at === "start") return true;
     if (at === "decode" || at === "readback") return phase === "decode" && tokens > token;
@@ -60,7 +60,7 @@ export function install(params, scope, report) {
     for (const { gl, extension } of contexts) {
       if (gl.isContextLost()) continue;
       extension.loseContext();
-      // A browser that gives a context back does so by itself, a moment later.
+      // A browser that restores a context does so by itself, a moment later.
       if (restores) setTimeout(() => extension.restoreContext(), 50);
     }
     contexts.clear();
@@ -98,7 +98,7 @@ export function install(params, scope, report) {
   if (fault === "first-dispatch-wrong") bendReadbacks();
 
   return {
-    // Every event of the engine, before the page hears of it.
+    // Every event of the engine, before it reaches the page.
     event(kind) {
       if (kind.type === "phase") {
         phase = { prepare: "load", ops: "probe" }[kind.phase] ?? kind.phase;
@@ -122,7 +122,7 @@ export function install(params, scope, report) {
     },
   };
 
-  // Devices that are not used any more are among them.
+  // Devices that are no longer used are included.
   function exhaust() {
     if (devices.size === 0 || !strikes("GPUOutOfMemoryError")) return;
     for (const device of devices) {
@@ -167,7 +167,7 @@ export function install(params, scope, report) {
     }
   }
 
-  // Puts something else in the place of what a getter gives.
+  // Replaces the value of a getter.
   function hide(prototype, name, change) {
     const { get } = Object.getOwnPropertyDescriptor(prototype, name);
     Object.defineProperty(prototype, name, {
@@ -198,7 +198,7 @@ export function install(params, scope, report) {
           return null;
         }
         const gl = getContext.call(this, type, ...args);
-        // Once it is lost, a context gives no extension any more.
+        // A lost context no longer returns extensions.
         const extension = isGl && gl?.getExtension("WEBGL_lose_context");
         if (extension) contexts.add({ gl, extension });
         return gl;
@@ -206,15 +206,15 @@ export function install(params, scope, report) {
     }
   }
 
-  // A thread that waits for WebGL stands still; one that waits for WebGPU goes on, and is never
-  // told.
+  // A thread that waits for WebGL hangs. One that waits for WebGPU continues, and its promise never
+  // settles.
   function hang(original, args, target) {
     if (!isThere() || !strikes("what is read back never comes")) return original.apply(target, args);
     if (target instanceof GL) for (;;);
     return new Promise(() => {});
   }
 
-  // As often as it is there: one report for all of it.
+  // Delays every readback in its phase, with a single report.
   function delay(original, args, target) {
     const result = original.apply(target, args);
     if (!armed || !isThere()) return result;
@@ -226,7 +226,7 @@ export function install(params, scope, report) {
     return result;
   }
 
-  // What comes back while the first dispatch is held against what it must be is not what the
+  // While the result of the first dispatch is checked, readbacks return something else than the
   // device computed.
   function bendReadbacks() {
     const bend = (bytes) => {
@@ -247,7 +247,7 @@ export function install(params, scope, report) {
     wrap([["WebGL2RenderingContext", "readPixels"]], (original, args, target) => {
       original.apply(target, args);
       const into = args.find((arg) => ArrayBuffer.isView(arg));
-      // An engine may read a texel that it has cleared, to know whether the GPU lives at all.
+      // An engine may read a texel that it has cleared, to check whether the GPU is alive.
       const isOfDraws = into?.length > 4;
       if (isOfDraws && phase === "probe" && strikes("what is read back is bent")) {
         bend(new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
@@ -256,7 +256,7 @@ export function install(params, scope, report) {
   }
 }
 
-// Calls `instead(original, arguments, this)` in place of methods, where the browser has them.
+// Replaces methods that the browser has by calls of `instead(original, arguments, this)`.
 function wrap(methods, instead) {
   for (const [kind, name] of methods) {
     const prototype = globalThis[kind]?.prototype;

@@ -1,13 +1,13 @@
-// Faults of storage, in all the places where a page can keep weights: the origin private file
-// system, Cache Storage, IndexedDB.
+// Faults of storage, in every place where a page can keep weights: the origin private file system,
+// Cache Storage, IndexedDB.
 //
-// params: { fault, store, value, times, armed }. What is damaged in storage is damaged for real, by
-// `trigger`, and only under the name `store`; how storage fails is pretended.
+// params: { fault, store, value, times, armed }. Damage to stored data is real, done by `trigger`, and
+// only under the name `store`. Failures of storage are imitated.
 
-// Smaller entries are notes about shards, not shards.
+// Smaller entries are metadata of shards.
 const SHARD_AT_LEAST = 4096;
 
-// Where a page finds its places, the client's first choice first.
+// The interfaces to these places, in the client's order of preference.
 const INTERFACES = [
   [navigator, "storage"],
   [globalThis, "caches"],
@@ -67,7 +67,7 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
     },
   };
 
-  // Writes until so many bytes are full, for all places together.
+  // Lets writes succeed up to this many bytes, over all places.
   function limitWrites(room) {
     let left = room;
     const refuse = (bytes) => {
@@ -89,8 +89,8 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
     });
   }
 
-  // `around(bytes, write)` stands around everything that writes bytes. IndexedDB takes a value or
-  // throws; a refusal there is thrown at once, as browsers do for an open transaction.
+  // `around(bytes, write)` wraps everything that writes bytes. IndexedDB accepts a value or throws, so
+  // a refusal there is thrown at once, as browsers do for an open transaction.
   function wrapWrites(around) {
     const writable = globalThis.FileSystemWritableFileStream?.prototype;
     if (writable) {
@@ -121,7 +121,7 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
         if (!found) return put.call(this, entry, ...key);
         let result;
         let failure;
-        // Runs to its first `await`, and nothing in `around` waits before it writes or throws.
+        // Runs to its first `await`; `around` never awaits before it writes or throws.
         around(found.bytes, (shorter) => {
           result = put.call(this, found.with(shorter), ...key);
         }).catch((error) => (failure = error));
@@ -146,8 +146,8 @@ export function install({ fault, store, value, times = 1, armed = true }, scope,
     }
   }
 
-  // Goes through everything that is stored, `most` entries of at least so many bytes at the most,
-  // and puts what `change` makes of it in its place; `null` removes it.
+  // Replaces stored entries of at least this many bytes, `most` of them at most, with the results of
+  // `change`; `null` removes an entry.
   async function damage(change, what, most, atLeast = SHARD_AT_LEAST) {
     let done = 0;
     for (const walk of [walkFiles, walkCaches, walkDatabases]) {
@@ -223,7 +223,7 @@ const settled = (request) =>
     request.onerror = () => reject(request.error);
   });
 
-// Bytes in an entry of a database: the entry itself, or one of its fields.
+// The bytes in an entry of a database: the entry itself, or one of its fields.
 function bytesOf(entry) {
   const isBytes = (value) => value instanceof Blob || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
   if (isBytes(entry)) return { bytes: entry, with: (bytes) => bytes };

@@ -1,21 +1,21 @@
-// A device and a browser that are less, or tell less, than this one.
+// A weaker device, or a browser that reveals less.
 //
-// params: { fault, value }. Reports when somebody asks for what is not what it was.
+// params: { fault, value }. Reports when the page reads a value that was replaced.
 
-// What a browser that hides it tells of an adapter.
+// The adapter's names in a browser that masks them.
 const NAMELESS = { vendor: "", architecture: "", device: "", description: "" };
 
 export function install({ fault }, scope, report) {
-  let isTold = false;
+  let isReported = false;
 
-  // A property that gives something else, and says so the first time.
+  // Replaces a property, and reports its first use.
   function give(target, name, value) {
     if (!target) return;
     Object.defineProperty(target, name, {
       configurable: true,
       get() {
-        if (!isTold) report(`${name} was asked for, in ${scope}`);
-        isTold = true;
+        if (!isReported) report(`${name} was asked for, in ${scope}`);
+        isReported = true;
         return value;
       },
     });
@@ -64,7 +64,7 @@ export function install({ fault }, scope, report) {
       break;
   }
 
-  // A renderer by no name: the extension is gone, and the rest says the same on every device.
+  // A masked renderer: the extension is missing, and the rest is the same on every device.
   function maskRenderer() {
     const gl = globalThis.WebGL2RenderingContext?.prototype;
     if (!gl) return;

@@ -1,9 +1,9 @@
 // Faults of the thread that the engine runs on.
 //
-// params: { fault, at, token, times, struck, armed }. The fault strikes as the engine gets there: at
-// `probe`, `load`, `prefill`, or `decode` behind `token` tokens; at `idle`, when it is told to. No
-// strike comes after `times` of them, `struck` by workers before this one included, and none where
-// it is not armed.
+// params: { fault, at, token, times, struck, armed }. The fault is injected as soon as the engine gets
+// to `at`: `probe`, `load`, `prefill`, or `decode` after `token` tokens; with `idle`, on `trigger`.
+// There are at most `times` injections, including the `struck` ones of earlier workers, and none
+// while the fault is not armed.
 
 export function install(params, scope, report) {
   const { fault, at, token = 0, times = 1 } = params;
@@ -17,13 +17,13 @@ export function install(params, scope, report) {
     report(`${fault}, strike ${struck}`);
     if (fault === "worker-hangs") for (;;);
     fallSilent();
-    // From outside of whatever runs, so that nothing of the engine's catches it.
+    // Thrown outside the engine's calls, so that the engine can't catch it.
     setTimeout(() => {
       throw new Error("an error that nobody catches");
     });
   }
 
-  // A dead engine says nothing more, whatever was under way. Its browser tells of the error.
+  // A dead engine sends nothing more. The browser reports the error.
   function fallSilent() {
     const post = globalThis.postMessage;
     globalThis.postMessage = (message, ...rest) => {
