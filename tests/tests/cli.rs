@@ -86,7 +86,7 @@ fn wrong_arguments_are_usage_errors_that_name_what_is_expected() {
         (vec!["plan", "--root", "/nonexistent"], "has no `fixtures/` and `matrices/`"),
         (
             with(&["scribe-lo-Q8_0", "--prompt", "x"]),
-            "unknown model `scribe-lo-Q8_0`, expected a name of the catalogue or the path of a \
+            "unknown model `scribe-lo-Q8_0`, expected a name in the catalogue or the path of a \
              `.gguf` file (hint: did you mean `scribe-low-Q8_0`?)",
         ),
         (with(&["scribe-low-Q8_0"]), "--prompt <PROMPT>|--prompts <FILE.jsonl>"),

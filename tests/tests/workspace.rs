@@ -139,6 +139,29 @@ fn no_tracked_file_names_a_registry_host_or_somebodys_home() {
     );
 }
 
+/// Facts of which a second copy would drift away from the first: only the owner may contain the text.
+#[test]
+fn some_facts_have_one_owner() {
+    let owners = [
+        ("strsim::", "harness/src/spec/naming.rs"),
+        ("env::var(\"CI\")", "harness/src/spec/environment.rs"),
+        ("which(\"npm\")", "harness/src/fetch/npm.rs"),
+    ];
+    let sources: Vec<_> = tracked_text_files()
+        .into_iter()
+        .filter(|file| file.starts_with("harness/src"))
+        .map(|file| (fs_err::read_to_string(root().join(&file)).expect("it is text"), file))
+        .collect();
+    for (text, owner) in owners {
+        let users: Vec<_> = sources
+            .iter()
+            .filter(|(source, _)| source.contains(text))
+            .map(|(_, file)| file)
+            .collect();
+        assert_eq!(users, [Path::new(owner)], "`{text}` belongs in `{owner}` alone");
+    }
+}
+
 /// Files that git tracks, without those that it calls binary.
 fn tracked_text_files() -> Vec<PathBuf> {
     // A pattern that every line matches: `git grep -I` leaves binary files out.

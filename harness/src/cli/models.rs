@@ -127,7 +127,7 @@ fn chosen<'c>(
 fn unknown(catalogue: &Catalogue, cache: &std::path::Path, name: &str) -> Failure {
     let message = match catalogue.resolve(name, cache) {
         Err(error) => error.to_string(),
-        Ok(_) => format!("`{name}` is a file, expected a name of the catalogue"),
+        Ok(_) => format!("`{name}` is a file, expected a name in the catalogue"),
     };
     Failure::usage(miette::miette!("{message}"))
 }

@@ -1,7 +1,7 @@
-//! One file over HTTP, resumable: what has arrived is kept in a `.part` file, and the next
-//! attempt, in this run or a later one, goes on where it ends.
+//! A file over HTTP, resumable: the bytes so far are kept in a `.part` file, and the next attempt,
+//! in this run or a later one, continues there.
 //!
-//! What the bytes should be is checked by the caller.
+//! The caller checks the bytes.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,32 +11,32 @@ use fs_err as fs;
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// Attempts that bring nothing new before a download is given up.
+/// Consecutive attempts without a new byte before a download is given up.
 const FRUITLESS_ATTEMPTS: u32 = 3;
-/// A connection that has not delivered everything by then is dropped and taken up again.
+/// The longest duration of one connection. After that the download continues on another.
 const ATTEMPT_LIMIT: Duration = Duration::from_mins(10);
 
 /// Why a file could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// The server said no.
+    /// The server answered with an error status.
     #[error("`{url}`: expected status 200 or 206, found {status}")]
     Status {
         /// The address.
         url: String,
-        /// What it answered.
+        /// The status.
         status: u16,
     },
     /// The connection failed again and again.
     #[error(
-        "`{url}` broke off at {got} of {expected} bytes: {reason}\n  (hint: run the same command again, it goes on from there)"
+        "`{url}` broke off at {got} of {expected} bytes: {reason}\n  (hint: run the same command again, it continues from there)"
     )]
     Interrupted {
         /// The address.
         url: String,
-        /// Bytes that are there.
+        /// Bytes so far.
         got: u64,
-        /// Bytes in all.
+        /// Bytes in total.
         expected: u64,
         /// The last error.
         reason: String,
@@ -46,44 +46,44 @@ pub enum DownloadError {
     TooLong {
         /// The address.
         url: String,
-        /// Bytes in all.
+        /// Bytes in total.
         expected: u64,
     },
-    /// The server announces another size.
-    #[error("`{url}`: expected {expected} bytes, found {found} announced")]
+    /// The server announced another size.
+    #[error("`{url}`: expected {expected} bytes, but the server announced {found}")]
     Length {
         /// The address.
         url: String,
-        /// Bytes in all.
+        /// Bytes in total.
         expected: u64,
-        /// Bytes by the server.
+        /// Bytes that the server announced.
         found: u64,
     },
-    /// A page for people, as a login or a dialogue has it.
+    /// A web page, such as a login or a dialogue.
     #[error(
-        "`{url}`: expected a file, found a page of HTML\n  (hint: it may ask for a login or an agreement; fetch the file by hand and give its path)"
+        "`{url}`: expected a file, found an HTML page\n  (hint: it may ask for a login or an agreement; fetch the file by hand and give its path)"
     )]
     Html {
         /// The address.
         url: String,
     },
-    /// The disk; the message names the file.
+    /// Reading or writing failed; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-/// What to do with an answer, given what is already there.
+/// What to do with a response, given the bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Take {
-    /// Its bytes go on where the `.part` file ends.
+    /// Its bytes continue the `.part` file.
     Append,
-    /// It begins from the beginning: the server does not resume.
+    /// It starts at the first byte: the server does not resume.
     Restart,
-    /// It is no part of the file.
+    /// It is not part of the file.
     Refuse,
 }
 
-/// Decides what an answer to a request from byte `from` on is.
+/// Decides what to do with the response to a request from byte `from` on.
 fn take(from: u64, status: u16, content_range: Option<&str>) -> Take {
     let starts_at =
         |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
@@ -94,7 +94,7 @@ fn take(from: u64, status: u16, content_range: Option<&str>) -> Take {
     }
 }
 
-/// Fetches `expected` bytes into the file `part`, which may have a beginning of them.
+/// Fetches `expected` bytes into the file `part`, which may already contain the first of them.
 pub(crate) fn download(
     url: &str,
     part: &Path,
@@ -136,11 +136,11 @@ pub(crate) fn download(
     }
 }
 
-/// Why one attempt ended before the file did.
+/// Why an attempt ended before the file was complete.
 enum Attempt {
-    /// Worth another attempt.
+    /// Another attempt may help.
     Connection(String),
-    /// Not worth one.
+    /// Another attempt would not help.
     Final(DownloadError),
 }
 
@@ -158,7 +158,7 @@ fn attempt(
     expected: u64,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Attempt> {
-    // A compressed answer would have other offsets.
+    // A compressed response would have other offsets.
     let mut request = agent.get(url).header("accept-encoding", "identity");
     if from > 0 {
         request = request.header(RANGE, format!("bytes={from}-"));
@@ -225,7 +225,7 @@ fn size(path: &Path) -> std::io::Result<u64> {
     }
 }
 
-/// The path of a `file://` address: pip's answer where the user keeps wheels in a folder.
+/// The path of a `file://` address, which pip reports if the user keeps wheels in a folder.
 fn local_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("file://")?;
     let mut bytes = Vec::new();

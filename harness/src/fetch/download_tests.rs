@@ -52,11 +52,11 @@ fn part() -> (tempfile::TempDir, PathBuf) {
 fn a_cut_connection_is_taken_up_where_it_ended() {
     let (_folder, part) = part();
     let (url, ranges) = serve(vec![(200, 7), (206, 5), (206, 99)]);
-    let mut told = Vec::new();
-    download(&url, &part, 20, &mut |bytes| told.push(bytes)).unwrap();
+    let mut reported = Vec::new();
+    download(&url, &part, 20, &mut |bytes| reported.push(bytes)).unwrap();
     assert_eq!(fs::read(&part).unwrap(), CONTENT);
     assert_eq!(ranges.iter().collect::<Vec<_>>(), ["", "7-", "12-"]);
-    assert_eq!(told.last(), Some(&20));
+    assert_eq!(reported.last(), Some(&20));
 }
 
 #[test]
@@ -84,7 +84,10 @@ fn what_has_arrived_is_kept_when_it_is_given_up() {
     let (url, _ranges) = serve(vec![(200, 7), (503, 0), (206, 0), (206, 0)]);
     let error = download(&url, &part, 20, &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("broke off at 7 of 20 bytes"), "{error}");
-    assert!(error.contains("(hint: run the same command again, it goes on from there)"), "{error}");
+    assert!(
+        error.contains("(hint: run the same command again, it continues from there)"),
+        "{error}"
+    );
     assert_eq!(fs::read(&part).unwrap(), &CONTENT[..7]);
 }
 
@@ -98,11 +101,11 @@ fn a_refusal_is_final() {
 }
 
 #[test]
-fn another_size_is_told_before_anything_is_kept() {
+fn another_size_is_reported_before_anything_is_kept() {
     let (_folder, part) = part();
     let (url, _ranges) = serve(vec![(200, 99)]);
     let error = download(&url, &part, 10, &mut |_| {}).unwrap_err().to_string();
-    assert_eq!(error, format!("`{url}`: expected 10 bytes, found 20 announced"));
+    assert_eq!(error, format!("`{url}`: expected 10 bytes, but the server announced 20"));
     assert!(!part.exists());
 }
 
@@ -128,16 +131,16 @@ fn more_bytes_than_expected_are_not_kept() {
 }
 
 #[test]
-fn a_page_for_people_is_no_file() {
+fn a_web_page_is_not_a_file() {
     let (_folder, part) = part();
     let url = serve_once("content-type: text/html; charset=utf-8\r\n", "<!doctype html>");
     let error = download(&url, &part, 15, &mut |_| {}).unwrap_err().to_string();
-    assert!(error.contains("expected a file, found a page of HTML"), "{error}");
+    assert!(error.contains("expected a file, found an HTML page"), "{error}");
     assert!(!part.exists());
 }
 
 #[test]
-fn an_answer_is_taken_for_what_it_is() {
+fn a_response_continues_or_restarts_the_file() {
     for (from, status, range, expected) in [
         (0, 200, None, Take::Restart),
         (5, 200, None, Take::Restart),

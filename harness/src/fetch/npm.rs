@@ -1,7 +1,7 @@
-//! A package from npm, pinned by version and hash: where it is, by the user's own npm; fetched
-//! resumably; checked; and only the files that a page needs unpacked.
+//! Packages from npm, pinned by version and hash. The user's own npm reports the tarball's address;
+//! the download is resumable and checked, and only the files that a page needs are unpacked.
 //!
-//! npm knows the user's registry, proxy and certificates; no registry's address stands here.
+//! npm knows the user's registry, proxy and certificates, so no registry's address is needed here.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use sha2::{Digest, Sha512};
 use super::download::{DownloadError, download};
 use super::progress::{FetchProgress, Progress};
 
-/// A package at one version.
+/// A version of a package.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Package {
-    /// Its name.
+    /// The package's name.
     pub(crate) name: &'static str,
-    /// Its version.
+    /// The version.
     pub(crate) version: &'static str,
     /// Bytes of the tarball.
     pub(crate) bytes: u64,
@@ -27,28 +27,28 @@ pub(crate) struct Package {
     pub(crate) sha512: &'static str,
     /// SPDX expression.
     pub(crate) licence: &'static str,
-    /// What is unpacked: the path in the tarball, and the path below the page's folder.
+    /// The files to unpack: the path in the tarball, and the path below the page's folder.
     pub(crate) files: &'static [(&'static str, &'static str)],
 }
 
-/// Why a package can't be had.
+/// Why a package can't be installed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NpmError {
-    /// No npm.
+    /// npm is not installed.
     #[error(
-        "no `npm` on PATH, which says where `{package}` is\n  \
+        "no `npm` on PATH, which is needed to find `{package}`\n  \
          (hint: install Node.js with npm, or leave this engine out with `--engine`)"
     )]
     NoNpm {
         /// The package.
         package: String,
     },
-    /// npm could not be run, or said no.
+    /// npm could not be run, or failed.
     #[error("`{command}` failed: {reason}")]
     Failed {
         /// The command line.
         command: String,
-        /// The last line that it wrote.
+        /// The last line of its output.
         reason: String,
     },
     /// The download failed.
@@ -64,9 +64,9 @@ pub(crate) enum NpmError {
     Hash {
         /// The package.
         package: String,
-        /// As pinned, in hex.
+        /// The pinned hash, in hex.
         expected: String,
-        /// Of the tarball, in hex.
+        /// The tarball's hash, in hex.
         found: String,
     },
     /// The tarball lacks a file.
@@ -77,13 +77,13 @@ pub(crate) enum NpmError {
         /// Path in the tarball.
         file: String,
     },
-    /// The disk; the message names the file.
+    /// Reading or writing failed; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
 impl Package {
-    /// Everything of it lies in the folder, from this very tarball.
+    /// Whether all of its files are in the folder, from this very tarball.
     pub(crate) fn is_in(&self, folder: &Path) -> bool {
         // Written last.
         fs::read_to_string(self.seal(folder)).is_ok_and(|hash| hash == self.sha512)
@@ -93,14 +93,14 @@ impl Package {
         folder.join(format!("{}.sha512", self.name.replace('/', "+")))
     }
 
-    /// Puts its files into a folder. Goes on where an earlier attempt broke off.
+    /// Installs its files into a folder. Resumes an interrupted download.
     pub(crate) fn install(&self, folder: &Path, progress: Progress<'_>) -> Result<(), NpmError> {
         if self.is_in(folder) {
             return Ok(());
         }
         fs::create_dir_all(folder)?;
         let package = format!("{}@{}", self.name, self.version);
-        // Named after the hash: the part of one version is never taken for another's.
+        // Named after the hash, so that a part of one version is never used for another.
         let short = self.sha512.get(..24).unwrap_or(self.sha512);
         let part = folder.join(format!("{short}.tgz.part"));
         if !matches!(sha512(&part), Ok(found) if found == self.sha512) {
@@ -157,7 +157,7 @@ fn sha512(path: &Path) -> std::io::Result<String> {
     Ok(hex::encode(hasher.finalize()))
 }
 
-/// Takes the wanted files out of a tarball.
+/// Unpacks the package's files from a tarball.
 fn unpack(tarball: &Path, package: &Package, folder: &Path) -> Result<(), NpmError> {
     let mut missing: Vec<_> = package.files.to_vec();
     let mut archive = tar::Archive::new(GzDecoder::new(fs::File::open(tarball)?));
@@ -170,7 +170,7 @@ fn unpack(tarball: &Path, package: &Package, folder: &Path) -> Result<(), NpmErr
         let (_, to) = missing.swap_remove(at);
         let to = folder.join(to);
         fs::create_dir_all(to.parent().unwrap_or(folder))?;
-        // Unpacked by content alone: a link or a mode in a tarball has no say here.
+        // Only the content is unpacked, never a link or a mode.
         std::io::copy(&mut entry, &mut fs::File::create(to)?)?;
     }
     match missing.first() {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_wanted_is_unpacked() {
+    fn only_the_listed_files_are_unpacked() {
         let folder = tempfile::tempdir().unwrap();
         let path = tarball(folder.path(), &["package/b.js", "package/esm/a.js"]);
         unpack(&path, &PACKAGE, folder.path()).unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_told() {
+    fn a_missing_file_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = tarball(folder.path(), &["package/b.js"]);
         let error = unpack(&path, &PACKAGE, folder.path()).unwrap_err().to_string();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_is_there_once_its_seal_is() {
+    fn a_package_is_installed_once_it_is_sealed() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!PACKAGE.is_in(folder.path()));
         fs::write(folder.path().join("@scope+thing.sha512"), "00").unwrap();

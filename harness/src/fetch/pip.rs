@@ -1,17 +1,17 @@
-//! Where a wheel is, by the user's own pip.
+//! The address of a wheel, by the user's own pip.
 //!
-//! pip knows the user's index, mirror, proxy and certificates; no registry's address stands in
-//! tierproof. The bytes are fetched in [`super::download()`], since pip can't resume a download.
+//! pip knows the user's index, mirror, proxy and certificates, so tierproof contains no registry's
+//! address. [`super::download()`] fetches the bytes, since pip can't resume a download.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-/// Why pip does not say where a wheel is.
+/// Why pip does not report a wheel's address.
 #[derive(Debug, thiserror::Error)]
 pub enum PipError {
-    /// No Python.
+    /// Python is not installed.
     #[error(
         "no `python3` on PATH\n  (hint: install Python 3.9 or later; `tierproof setup` does it)"
     )]
@@ -24,22 +24,22 @@ pub enum PipError {
         /// Why.
         error: std::io::Error,
     },
-    /// pip said no.
+    /// pip failed.
     #[error(
-        "`{command}` failed: {stderr}\n  (hint: if pip is missing, `python3 -m ensurepip` or the package `python3-pip` brings it)"
+        "`{command}` failed: {stderr}\n  (hint: if pip is missing, install it with `python3 -m ensurepip` or the package `python3-pip`)"
     )]
     Failed {
         /// The command line.
         command: String,
-        /// The last line that it wrote.
+        /// The last line of its output.
         stderr: String,
     },
-    /// pip's report is not what was asked for.
+    /// pip's report has an unexpected form.
     #[error("pip's report: expected {expected}, found {found}")]
     Report {
-        /// What should be there.
+        /// The expected content.
         expected: String,
-        /// What is.
+        /// The actual content.
         found: String,
     },
 }
@@ -59,7 +59,7 @@ struct DownloadInfo {
     url: String,
 }
 
-/// Asks pip for the wheel's address. With an index that serves metadata by itself, as the public
+/// Asks pip for the wheel's address. With an index that serves metadata separately, as the public
 /// one does, this takes seconds and fetches no wheel.
 pub(super) fn wheel_url(package: &str, version: &str) -> Result<String, PipError> {
     let requirement = format!("{package}=={version}");
@@ -69,7 +69,7 @@ pub(super) fn wheel_url(package: &str, version: &str) -> Result<String, PipError
     parse_report(&run(&arguments)?)
 }
 
-/// Has pip fetch the wheel by itself, for an index that only pip can log in to.
+/// Makes pip fetch the wheel, for an index that only pip can log in to.
 pub(super) fn download_wheel(
     package: &str,
     version: &str,

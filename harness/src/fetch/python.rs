@@ -1,5 +1,5 @@
-//! Python environments of our own in the cache: made on demand from pinned requirements, never the
-//! user's own. What runs in them is not known here.
+//! Python environments in the cache, made on demand from pinned requirements. The user's own
+//! environments are never used. Other modules decide what runs in them.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
-/// Why an environment can't be had.
+/// Why an environment can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
-    /// No Python.
+    /// Python is not installed.
     #[error(
         "no `python3` on PATH\n  (hint: install Python 3.11 or later; `tierproof setup` does it)"
     )]
@@ -21,15 +21,15 @@ pub enum PythonError {
     Command {
         /// The command line.
         line: String,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
-    /// The disk; the message names the file.
+    /// Reading or writing failed; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-/// An environment, made or not yet.
+/// An environment, whether it exists yet or not.
 #[derive(Debug, Clone)]
 pub(crate) struct Environment {
     folder: PathBuf,
@@ -37,25 +37,25 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// The environment of some requirements, in pip's format. Its folder is named after them, so
-    /// that other requirements are another environment.
+    /// The environment for requirements in pip's format. Its folder is named after them, so other
+    /// requirements give another environment.
     pub(crate) fn of(cache: &Path, name: &str, requirements: &str) -> Self {
         let version: String = hex::encode(Sha256::digest(requirements)).chars().take(12).collect();
         let folder = cache.join(format!("{name}-{version}"));
         Self { folder, requirements: requirements.to_owned() }
     }
 
-    /// It was made to the end.
+    /// Whether it is complete.
     pub(crate) fn is_ready(&self) -> bool {
         self.seal().is_file()
     }
 
-    /// Written last: an environment without it was interrupted half-way.
+    /// The file that is written last. Without it, making the environment was interrupted.
     fn seal(&self) -> PathBuf {
         self.folder.join("ready")
     }
 
-    /// Its interpreter; makes the environment if it is not there.
+    /// Its interpreter. Makes the environment if it does not exist.
     pub(crate) fn interpreter(
         &self,
         progress: &mut dyn FnMut(String),
@@ -87,7 +87,7 @@ impl Environment {
     }
 }
 
-/// Runs a command to its end; what it writes to its standard error goes into the error.
+/// Runs a command to its end. Its standard error becomes part of the error.
 fn run(command: &mut Command) -> Result<(), PythonError> {
     let line = format!("{command:?}");
     let output = command.stdin(Stdio::null()).output()?;
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_requirements_are_another_environment() {
+    fn other_requirements_give_another_environment() {
         let cache = tempfile::tempdir().unwrap();
         let [one, two] =
             ["a==1\n", "a==2\n"].map(|text| Environment::of(cache.path(), "tools", text));

@@ -312,22 +312,22 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             (
                 "native/wasm/F16/tokens",
                 &bare,
-                "unsupported: `native` is no page: `wasm` exists in browsers only",
+                "unsupported: `native` has no page: `wasm` exists only in browsers",
             ),
             (
                 "native/webgpu/F16/tokens",
                 &bare,
-                "unsupported: `native` is no page: `webgpu` exists in browsers only",
+                "unsupported: `native` has no page: `webgpu` exists only in browsers",
             ),
             (
                 "chrome/cpu/F16/tokens",
                 &bare,
-                "unsupported: `cpu` exists natively only: use browser `native`",
+                "unsupported: `cpu` exists only natively: use browser `native`",
             ),
             (
                 "webkit/reference/F16/load",
                 &missing,
-                "unsupported: `reference` exists natively only: use browser `native`",
+                "unsupported: `reference` exists only natively: use browser `native`",
             ),
         ] {
             let id = cell

@@ -51,7 +51,7 @@ impl BundleChoice {
         }
     }
 
-    /// The bundles that have to be built for the page.
+    /// The bundles that must be built for the page.
     pub fn built(self) -> Vec<BundleName> {
         match self.bundle {
             Some(bundle) => vec![bundle],

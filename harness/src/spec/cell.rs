@@ -1,6 +1,6 @@
 //! The unit of a run: one browser, one backend, one engine, one model, one scenario.
 //!
-//! Only names live here. Later floors look up what they stand for.
+//! Only names live here. Later floors look up their meaning.
 
 use std::fmt;
 use std::str::FromStr;

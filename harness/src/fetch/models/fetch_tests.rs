@@ -1,4 +1,4 @@
-//! Archives that are there already, and an address on loopback.
+//! Archives that were downloaded earlier, and an address on loopback.
 
 use std::io::{Read, Write};
 
@@ -48,7 +48,7 @@ fn wheel(member: &str, content: &[u8]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// Fetches with the archives in the folder, as after a download; the result, and what is left.
+/// Fetches with the archives in the folder, as after a download. Returns the result, and the names of the files that are left.
 fn fetched(entry: &Entry, archives: &[Vec<u8>]) -> (Result<Vec<u8>, String>, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     for archive in archives {

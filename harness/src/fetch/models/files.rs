@@ -1,22 +1,22 @@
-//! Model files on disk: are they there, and are they what the catalogue says?
+//! Checks whether a model file exists, and whether it is the one in the catalogue.
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// Why a file is not the one that was meant.
+/// Why a file is not the expected one.
 #[derive(Debug, thiserror::Error)]
 pub enum FileProblem {
-    /// It is not there.
-    #[error("`{0}` is not there")]
+    /// It does not exist.
+    #[error("`{0}` does not exist")]
     Missing(PathBuf),
     /// It has another size.
     #[error("`{path}`: expected {expected} bytes, found {found}")]
     Size {
         /// The file.
         path: PathBuf,
-        /// Bytes by the catalogue.
+        /// Bytes in the catalogue.
         expected: u64,
         /// Bytes on disk.
         found: u64,
@@ -26,9 +26,9 @@ pub enum FileProblem {
     Hash {
         /// The file.
         path: PathBuf,
-        /// By the catalogue, in hex.
+        /// The catalogue's hash, in hex.
         expected: String,
-        /// On disk, in hex.
+        /// The file's hash, in hex.
         found: String,
     },
     /// It can't be read; the message names it.
@@ -36,7 +36,7 @@ pub enum FileProblem {
     Io(#[from] std::io::Error),
 }
 
-/// Checks a file's size, then its SHA-256. `progress` is told the number of bytes read so far.
+/// Checks a file's size, then its SHA-256. `progress` receives the number of bytes read so far.
 pub fn check_file(
     path: &Path,
     bytes: u64,
@@ -75,15 +75,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn size_and_hash_are_told_apart() {
+    fn size_and_hash_are_distinguished() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.gguf");
         fs_err::write(&path, "abc").unwrap();
         // The SHA-256 of `abc` from FIPS 180-2.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let mut told = 0;
-        check_file(&path, 3, abc, &mut |bytes| told = bytes).unwrap();
-        assert_eq!(told, 3);
+        let mut reported = 0;
+        check_file(&path, 3, abc, &mut |bytes| reported = bytes).unwrap();
+        assert_eq!(reported, 3);
         let check =
             |path: &Path, bytes, hash| check_file(path, bytes, hash, &mut |_| {}).unwrap_err();
         assert!(matches!(check(&path, 4, abc), FileProblem::Size { found: 3, .. }));

@@ -1,4 +1,4 @@
-//! How much memory a model needs in a page, computed before anything is fetched or allocated.
+//! The memory that a model needs in a page, computed before anything is fetched or allocated.
 
 use inference_wasm::protocol::CacheType;
 
@@ -6,13 +6,13 @@ use super::catalogue::Entry;
 
 /// Bytes that 32-bit linear memory can hold: 65,536 pages of 64 KiB.
 pub const LINEAR_BYTES: u64 = 65_536 * 65_536;
-/// Bytes of the largest single piece of memory in it, which a model file is: Rust gives out no
-/// more than `isize::MAX`.
+/// Bytes of the largest single allocation in it. A model file is one allocation, and Rust allows at
+/// most `isize::MAX` bytes.
 pub const PIECE_BYTES: u64 = i32::MAX as u64;
-/// Positions that a size is given for where nothing else is asked.
+/// Positions of the cache for which sizes are shown by default.
 pub const USUAL_POSITIONS: u32 = 2_048;
 
-/// Bytes of a model in a page without its key-value cache: the file and at most 15 percent of it
+/// Bytes of a model in a page without its key-value cache: the file, and at most 15 percent more
 /// for everything else, the engine included.
 pub fn weight_bytes(file_bytes: u64) -> u64 {
     file_bytes.saturating_add(file_bytes.saturating_mul(15) / 100)
@@ -29,7 +29,7 @@ pub fn cache_bytes(layers: u32, kv_width: u32, positions: u32, cache_type: Cache
 }
 
 impl Entry {
-    /// Positions that the list gives the memory for.
+    /// Positions of the cache for which the list shows the memory.
     pub fn usual_positions(&self) -> u32 {
         self.context.min(USUAL_POSITIONS)
     }
@@ -39,9 +39,9 @@ impl Entry {
         weight_bytes(self.bytes) + cache_bytes(self.layers, self.kv_width, positions, cache_type)
     }
 
-    /// Why a page can't hold the model even with the smaller cache of the usual size.
+    /// The reason why a page can't hold the model, even with an F16 cache of the usual size.
     pub fn too_large_for_a_page(&self) -> Option<String> {
-        let advice = "memory64 is not offered by this build; take a smaller quantization, or \
+        let advice = "this build does not offer memory64; use a smaller quantization, or \
                       fetch it with `--for-native` for `--browser native`";
         if self.bytes > PIECE_BYTES {
             return Some(format!(

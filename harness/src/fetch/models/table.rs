@@ -1,4 +1,5 @@
-//! The catalogue for people and for programs: what is in it, what of it is here, what it needs.
+//! The catalogue as a table, for people and for programs: each model, whether its file is here, and
+//! its memory.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,19 +9,19 @@ use serde::Serialize;
 
 use super::catalogue::{Catalogue, Entry, Source};
 
-/// An entry with what follows from it.
+/// An entry with the values derived from it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row<'c> {
-    /// As the catalogue has it.
+    /// The entry.
     #[serde(flatten)]
     pub entry: &'c Entry,
-    /// Where the file is, or would be.
+    /// The path that the file has, or would have.
     pub path: PathBuf,
-    /// A file is there; `models verify` checks it.
+    /// Whether the file exists; `models verify` checks it.
     pub is_here: bool,
     /// Bytes in a page with a cache of `positions`.
     pub memory: Memory,
-    /// Why no page can hold it; absent where one can.
+    /// The reason why a page can't hold it; absent if one can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub too_large_for_a_page: Option<String>,
 }
@@ -28,7 +29,7 @@ pub struct Row<'c> {
 /// Bytes that a model needs in a page: at most 1.15 of its file, and the key-value cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// Positions of the cache in the usual numbers: 2,048, or all that the model has.
+    /// Positions of the cache for the usual sizes: 2,048, or the model's context if that is smaller.
     pub usual_positions: u32,
     /// With an F32 cache of that size.
     pub usual_f32: u64,
@@ -58,7 +59,7 @@ pub fn rows<'c>(catalogue: &'c Catalogue, cache: &Path) -> Vec<Row<'c>> {
     catalogue.entries().iter().map(row).collect()
 }
 
-/// The rows as a table. Memory is that of a page with a cache of 2,048 positions at most, in F32
+/// The rows as a table. The memory is that of a page with a cache of at most 2,048 positions, in F32
 /// and in F16.
 pub fn list(rows: &[Row<'_>]) -> String {
     let width = rows.iter().map(|row| row.entry.name.len()).max().unwrap_or(0);
@@ -93,7 +94,7 @@ pub fn list(rows: &[Row<'_>]) -> String {
     text
 }
 
-/// Everything about one entry, a line each.
+/// Everything about an entry, one fact per line.
 pub fn details(row: &Row<'_>) -> String {
     let (entry, memory) = (row.entry, row.memory);
     let source = match &entry.source {
@@ -149,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn the_list_says_what_each_needs_and_how_to_get_it() {
+    fn the_list_shows_the_memory_and_how_to_fetch() {
         insta::assert_snapshot!(list(&rows(&catalogue(), Path::new("nowhere"))));
     }
 
     #[test]
-    fn details_have_terms_and_reasons() {
+    fn details_include_terms_and_reasons() {
         let catalogue = catalogue();
         let rows = rows(&catalogue, Path::new("nowhere"));
         let of = |name: &str| details(rows.iter().find(|row| row.entry.name == name).unwrap());

@@ -1,4 +1,4 @@
-//! Every fault: its name, how it comes about, where it can be had.
+//! Every fault: its means, and the browsers and tiers that it applies to.
 
 use inference_wasm::protocol::BackendName;
 use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
@@ -30,28 +30,28 @@ pub enum Fault {
     DeviceDestroyed,
     /// `loseContext()` without a restore; for WebGPU the same as [`Self::DeviceDestroyed`].
     ContextLost,
-    /// `requestAdapter()` gives null; no context.
+    /// `requestAdapter()` returns null; there is no context.
     AdapterNull,
     /// `requestDevice()` rejects.
     DeviceRejected,
-    /// The device that `requestDevice()` gives is lost already.
+    /// `requestDevice()` returns a device that is already lost.
     BornLost,
-    /// An optional feature is gone, though the adapter had it a moment ago.
+    /// An optional feature is missing from the device, though the adapter listed it.
     FeatureStripped,
-    /// Limits are those of the smallest devices that there are.
+    /// Limits are those of the smallest devices.
     LimitsLowered,
-    /// The device says that it is out of memory.
+    /// The device reports that it is out of memory.
     OutOfMemory,
-    /// What the first dispatch computes comes back wrong.
+    /// The first dispatch returns a wrong result.
     FirstDispatchWrong,
-    /// What is read back never comes, and the device is not lost.
+    /// Readbacks never complete, and the device is not lost.
     GpuHangs,
-    /// What is read back comes late; `value`: by so many milliseconds. Gives other faults the time
-    /// to strike in the middle of things.
+    /// Readbacks complete late; `value`: by this many milliseconds. Leaves time to inject other
+    /// faults during a step.
     GpuSlow,
-    /// The worker throws, and nobody catches it.
+    /// The worker throws an error that is not caught.
     WorkerCrashed,
-    /// The worker stands still.
+    /// The worker hangs.
     WorkerHangs,
     // Devices, for real.
     /// The GPU process crashes at the browser's command.
@@ -63,30 +63,30 @@ pub enum Fault {
     // Storage.
     /// Writing fails with `QuotaExceededError`; `value`: bytes that still fit.
     QuotaExceeded,
-    /// The browser's quota is lowered; `value`: to so many bytes.
+    /// The browser's quota is lowered; `value`: to this many bytes.
     QuotaLowered,
-    /// Fewer bytes are written than were given, and nobody says so.
+    /// Fewer bytes are written than were given, without an error.
     ShortWrite,
-    /// A byte of what is stored is another one.
+    /// A stored byte has changed.
     StoredByteFlipped,
-    /// One stored shard is gone.
+    /// A stored shard is gone.
     ShardEvicted,
-    /// All that is stored is gone.
+    /// Everything stored is gone.
     AllEvicted,
-    /// The same, by the browser's own command.
+    /// Everything stored is gone, by the browser's own command.
     StorageCleared,
-    /// `persist()` says no.
+    /// `persist()` is denied.
     PersistenceDenied,
-    /// There is no storage interface; `value`: so many of them are missing, the first choice first.
+    /// Storage interfaces are missing; `value`: this many, the preferred ones first.
     StorageAbsent,
     /// Storage interfaces never answer.
     StorageHangs,
     // The network.
     /// Connections for weights break off before the first byte.
     WeightsOffline,
-    /// Weights come slowly; `value`: milliseconds between pieces.
+    /// Weights arrive slowly; `value`: milliseconds between pieces.
     WeightsSlow,
-    /// The connection breaks off behind so many bytes of a shard: `value`.
+    /// The connection breaks off after `value` bytes of a shard.
     WeightsCut,
     /// Status 500.
     WeightsFail,
@@ -94,13 +94,13 @@ pub enum Fault {
     WeightsMissing,
     /// A web page instead of weights.
     WeightsHtml,
-    /// Fewer bytes than the manifest says, as a whole answer.
+    /// A complete response with fewer bytes than the manifest says.
     WeightsShort,
     /// The server tier answers 503.
     ServerDown,
-    /// The server tier does not answer; `value`: for so many milliseconds.
+    /// The server tier does not answer; `value`: for this many milliseconds.
     ServerSlow,
-    /// The server tier's stream ends behind so many tokens: `value`.
+    /// The server tier's stream ends after `value` tokens.
     ServerHalf,
     // The surroundings.
     /// The page is served without the headers for cross-origin isolation.
@@ -113,7 +113,7 @@ pub enum Fault {
     LowBattery,
     /// The connection is metered.
     Metered,
-    /// Names of browser and GPU are masked, and interfaces that tell more are gone.
+    /// The names of browser and GPU are masked, and interfaces that reveal more are removed.
     Masked,
     /// The processor is slow; `value`: times slower.
     CpuThrottled,
@@ -127,16 +127,14 @@ pub enum Fault {
     WithoutGpu,
 }
 
-/// What is to be known about a fault.
+/// A fault's row in the table.
 struct Facts {
-    /// On one line, for people.
-    title: &'static str,
     means: Means,
-    /// Browsers that have it; `None` for all, the native engine excepted.
+    /// Browsers in which it can be injected, and the reason; `None` for all but the native engine.
     browsers: Option<(&'static [BrowserName], &'static str)>,
-    /// Starting tiers that it is about; `None` for all.
+    /// Starting tiers that it applies to, and the reason; `None` for all.
     backends: Option<(&'static [BackendName], &'static str)>,
-    /// It stops or ends the thread that the engine is on, which has to be a worker.
+    /// It stops or ends the engine's thread, which must be a worker.
     needs_worker: bool,
 }
 
@@ -175,12 +173,12 @@ shims! {
 
 const GPU_TIERS: (&[BackendName], &str) =
     (&[BackendName::Webgpu, BackendName::Webgl], "only tiers on a GPU have a device to lose");
-const WEBGPU_TIER: (&[BackendName], &str) = (&[BackendName::Webgpu], "WebGL2 has nothing like it");
+const WEBGPU_TIER: (&[BackendName], &str) = (&[BackendName::Webgpu], "WebGL2 has no equivalent");
 const BY_CDP: (&[BrowserName], &str) =
     (&[BrowserName::Chrome], "only Chromium has a command for it (CDP)");
 
 const ON_MAIN_THREAD: &str = "WebKit has WebGL2 on the page's main thread alone, where the engine has no worker to lose, and \
-     a thread that stands still is the page's own";
+     a thread that hangs is the page's own";
 
 const GPU_PROCESS: (&[BrowserName], &str) = (
     &[BrowserName::Chrome, BrowserName::Firefox],
@@ -196,12 +194,7 @@ impl Fault {
         self.into()
     }
 
-    /// What it is, on one line.
-    pub fn title(self) -> &'static str {
-        self.facts().title
-    }
-
-    /// Whether it is the very thing that users meet.
+    /// Whether it is real or imitated.
     pub fn nature(self) -> Nature {
         match self.means() {
             Means::Shim(_) => Nature::Synthetic,
@@ -213,9 +206,9 @@ impl Fault {
         self.facts().means
     }
 
-    /// The set of flags that a browser must be launched with for it; `None` for the default.
+    /// The flags that a browser must be launched with for it; `None` for the default.
     ///
-    /// A browser without a GPU process of its own gets one, so that there is one to kill.
+    /// A browser without a GPU process of its own gets one, so that it can be killed.
     pub(crate) fn variant(self, browser: BrowserName) -> Option<Variant> {
         match (self.means(), browser) {
             (Means::Launch(variant), _) => Some(variant),
@@ -226,7 +219,7 @@ impl Fault {
         }
     }
 
-    /// Whether a browser is not to be trusted with another page after it.
+    /// Whether a browser can't be reused for another page afterwards.
     pub(crate) fn spoils_browser(self) -> bool {
         matches!(
             self.means(),
@@ -240,80 +233,66 @@ impl Fault {
         )
     }
 
-    /// Why this fault can't be had with a browser and a starting tier; `None` where it can.
+    /// The reason why it can't be injected in a browser with a starting tier; `None` if it can.
     pub fn unsupported(self, browser: BrowserName, backend: BackendName) -> Option<String> {
         let reason = self.facts().unsupported(browser, backend)?;
         Some(format!("fault `{}`: {reason}", self.as_str()))
     }
 
-    #[rustfmt::skip] // A table: one line for each, so that columns can be compared.
     fn facts(self) -> Facts {
-        let shim = |title, shim| Facts {
-            title, means: Means::Shim(shim), browsers: None, backends: None, needs_worker: false,
-        };
-        let network = |title| Facts {
-            title, means: Means::Network, browsers: None, backends: None, needs_worker: false,
-        };
-        let driver = |title, fault| Facts {
-            title, means: Means::Driver(fault), browsers: Some(BY_CDP), backends: None, needs_worker: false,
-        };
-        let launch = |title, variant| Facts {
-            title, means: Means::Launch(variant), browsers: None, backends: None, needs_worker: false,
-        };
+        let of = |means| Facts { means, browsers: None, backends: None, needs_worker: false };
+        let shim = |shim| of(Means::Shim(shim));
+        let driver = |fault| Facts { browsers: Some(BY_CDP), ..of(Means::Driver(fault)) };
         let on_gpu = |facts: Facts| Facts { backends: Some(GPU_TIERS), ..facts };
         let on_webgpu = |facts: Facts| Facts { backends: Some(WEBGPU_TIER), ..facts };
         let of_worker = |facts: Facts| Facts { needs_worker: true, ..facts };
         match self {
-            Self::DeviceDestroyed => on_gpu(shim("the device is destroyed", &GPU)),
-            Self::ContextLost => on_gpu(shim("the context is lost for good", &GPU)),
-            Self::AdapterNull => on_gpu(shim("there is no adapter", &GPU)),
-            Self::DeviceRejected => on_webgpu(shim("the adapter gives no device", &GPU)),
-            Self::BornLost => on_webgpu(shim("the device is lost when it comes", &GPU)),
-            Self::FeatureStripped => on_webgpu(shim("an optional feature is gone", &GPU)),
-            Self::LimitsLowered => on_webgpu(shim("limits are the smallest that there are", &GPU)),
-            Self::OutOfMemory => on_webgpu(shim("the device has no memory", &GPU)),
-            Self::FirstDispatchWrong => on_gpu(shim("the first dispatch comes back wrong", &GPU)),
-            Self::GpuHangs => of_worker(on_gpu(shim("what is read back never comes", &GPU))),
-            Self::GpuSlow => on_gpu(shim("what is read back comes late", &GPU)),
-            Self::WorkerCrashed => of_worker(shim("the engine's worker throws", &WORKER)),
-            Self::WorkerHangs => of_worker(shim("the engine's worker stands still", &WORKER)),
-            Self::GpuCrashed => on_gpu(driver("the GPU process crashes", DriverFault::CrashGpu)),
-            Self::GpuKilled => Facts {
-                browsers: Some(GPU_PROCESS),
-                ..on_gpu(driver("the GPU process is killed", DriverFault::KillGpu))
-            },
-            Self::GpuStopped => on_gpu(driver("the GPU process stands still", DriverFault::StopGpu)),
-            Self::QuotaExceeded => shim("storage is full", &STORAGE),
-            Self::QuotaLowered => driver("the browser's quota is lowered", DriverFault::Quota),
-            Self::ShortWrite => shim("fewer bytes are stored than were given", &STORAGE),
-            Self::StoredByteFlipped => shim("a stored byte is another one", &STORAGE),
-            Self::ShardEvicted => shim("a stored shard is gone", &STORAGE),
-            Self::AllEvicted => shim("everything stored is gone", &STORAGE),
-            Self::StorageCleared => driver("the browser clears the origin's storage", DriverFault::ClearStorage),
-            Self::PersistenceDenied => shim("the browser will not persist", &STORAGE),
-            Self::StorageAbsent => shim("there is no storage", &STORAGE),
-            Self::StorageHangs => shim("storage never answers", &STORAGE),
-            Self::WeightsOffline => network("no connection for weights"),
-            Self::WeightsSlow => network("weights come slowly"),
-            Self::WeightsCut => network("the connection breaks off in a shard"),
-            Self::WeightsFail => network("the weights' server fails"),
-            Self::WeightsMissing => network("weights are not there"),
-            Self::WeightsHtml => network("a web page comes instead of weights"),
-            Self::WeightsShort => network("a shard is shorter than the manifest says"),
-            Self::ServerDown => network("the server tier is down"),
-            Self::ServerSlow => network("the server tier does not answer"),
-            Self::ServerHalf => network("the server tier's stream ends in the middle"),
-            Self::NotIsolated => network("the page is not cross-origin isolated"),
-            Self::FewCores => shim("one core", &SURROUNDINGS),
-            Self::LowMemory => shim("little memory", &SURROUNDINGS),
-            Self::LowBattery => shim("the battery is low", &SURROUNDINGS),
-            Self::Metered => shim("the connection is metered", &SURROUNDINGS),
-            Self::Masked => shim("names are masked", &SURROUNDINGS),
-            Self::CpuThrottled => driver("the processor is slow", DriverFault::ThrottleCpu),
-            Self::TabFrozen => driver("the tab is frozen", DriverFault::FreezeTab),
-            Self::TabCrashed => driver("the tab crashes", DriverFault::CrashTab),
-            Self::WithoutWasm => launch("WebAssembly is off", Variant::WithoutWasm),
-            Self::WithoutGpu => launch("WebGPU and WebGL are off", Variant::WithoutGpu),
+            Self::DeviceDestroyed
+            | Self::ContextLost
+            | Self::AdapterNull
+            | Self::FirstDispatchWrong
+            | Self::GpuSlow => on_gpu(shim(&GPU)),
+            Self::GpuHangs => of_worker(on_gpu(shim(&GPU))),
+            Self::DeviceRejected
+            | Self::BornLost
+            | Self::FeatureStripped
+            | Self::LimitsLowered
+            | Self::OutOfMemory => on_webgpu(shim(&GPU)),
+            Self::WorkerCrashed | Self::WorkerHangs => of_worker(shim(&WORKER)),
+            Self::GpuCrashed => on_gpu(driver(DriverFault::CrashGpu)),
+            Self::GpuKilled => {
+                Facts { browsers: Some(GPU_PROCESS), ..on_gpu(driver(DriverFault::KillGpu)) }
+            }
+            Self::GpuStopped => on_gpu(driver(DriverFault::StopGpu)),
+            Self::QuotaExceeded
+            | Self::ShortWrite
+            | Self::StoredByteFlipped
+            | Self::ShardEvicted
+            | Self::AllEvicted
+            | Self::PersistenceDenied
+            | Self::StorageAbsent
+            | Self::StorageHangs => shim(&STORAGE),
+            Self::QuotaLowered => driver(DriverFault::Quota),
+            Self::StorageCleared => driver(DriverFault::ClearStorage),
+            Self::WeightsOffline
+            | Self::WeightsSlow
+            | Self::WeightsCut
+            | Self::WeightsFail
+            | Self::WeightsMissing
+            | Self::WeightsHtml
+            | Self::WeightsShort
+            | Self::ServerDown
+            | Self::ServerSlow
+            | Self::ServerHalf
+            | Self::NotIsolated => of(Means::Network),
+            Self::FewCores | Self::LowMemory | Self::LowBattery | Self::Metered | Self::Masked => {
+                shim(&SURROUNDINGS)
+            }
+            Self::CpuThrottled => driver(DriverFault::ThrottleCpu),
+            Self::TabFrozen => driver(DriverFault::FreezeTab),
+            Self::TabCrashed => driver(DriverFault::CrashTab),
+            Self::WithoutWasm => of(Means::Launch(Variant::WithoutWasm)),
+            Self::WithoutGpu => of(Means::Launch(Variant::WithoutGpu)),
         }
     }
 }
@@ -327,10 +306,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_a_fault_can_not_be_had_the_reason_is_told() {
+    fn a_fault_that_can_not_be_injected_has_a_reason() {
         use BackendName::{Wasm, Webgl, Webgpu};
         use BrowserName::{Chrome, Firefox, Webkit};
-        for (fault, browser, backend, is_there) in [
+        for (fault, browser, backend, is_possible) in [
             (Fault::GpuCrashed, Chrome, Webgl, true),
             (Fault::GpuCrashed, Firefox, Webgl, false),
             (Fault::GpuKilled, Firefox, Webgpu, true),
@@ -339,7 +318,7 @@ mod tests {
             (Fault::WeightsHtml, Webkit, Wasm, true),
         ] {
             let reason = fault.unsupported(browser, backend);
-            assert_eq!(reason.is_none(), is_there, "{fault:?} {browser} {backend}: {reason:?}");
+            assert_eq!(reason.is_none(), is_possible, "{fault:?} {browser} {backend}: {reason:?}");
         }
         assert_eq!(
             Fault::GpuKilled.unsupported(Webkit, Webgl).unwrap(),

@@ -1,5 +1,5 @@
-//! What only shows when the whole matrix is laid out: cells without a tolerance class, cells
-//! whose model has no prompts for the scenario, entries that match no cell at all.
+//! Problems that show only in the expanded matrix: cells without a tolerance class, cells whose
+//! model has no prompts for the scenario, entries that match no cell.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::spec::document::{Problem, Problems};
 use crate::spec::naming::did_you_mean;
 use crate::spec::scenario::{Cases, Fixtures, PromptSet, Scenario};
 
-/// Reports them.
+/// Reports these problems.
 pub(super) fn check(matrix: &Matrix, origins: &Origins, fixtures: &Fixtures, problems: &Problems) {
     let expansion = expand(matrix);
     if expansion.cells.is_empty() {
@@ -28,7 +28,7 @@ fn excludes(matrix: &Matrix, origins: &Origins, excluded: &[Excluded], problems:
     for (exclude, span) in matrix.excludes.iter().zip(&origins.excludes) {
         let matches = |cell: &CellId| exclude.when.matches(cell, matrix.weights(cell));
         if !excluded.iter().any(|excluded| matches(&excluded.cell)) {
-            let message = "this `[[exclude]]` leaves no cell out".to_owned();
+            let message = "this `[[exclude]]` matches no cell".to_owned();
             let hint = "correct its `when`, or remove it";
             problems.push(Problem::at(head(span), message, "matches nothing").hint(hint));
         }
@@ -46,7 +46,7 @@ fn known_failures(matrix: &Matrix, origins: &Origins, cells: &[CellId], problems
     }
 }
 
-/// Cells that can never run are spared: no measurement stands behind a class for them.
+/// Cells that can never run need no class.
 fn tolerances(matrix: &Matrix, origins: &Origins, cells: &[CellId], problems: &Problems) {
     let mut missing: BTreeMap<(&str, &str), Vec<&CellId>> = BTreeMap::new();
     let can_run = cells.iter().filter(|cell| cell.unsupported_pair().is_none());
@@ -107,7 +107,7 @@ fn prompts(
     }
 }
 
-/// What a scenario asks of a prompt set that it hasn't.
+/// The case that a scenario needs and a prompt set lacks.
 fn missing_case(scenario: &Scenario, set: &PromptSet) -> Option<String> {
     let (name, key) = (&scenario.name, scenario.golden_key());
     let case = scenario.cases().find_map(|cases| match cases {
@@ -115,15 +115,15 @@ fn missing_case(scenario: &Scenario, set: &PromptSet) -> Option<String> {
             set.cases_of(key).next().is_none().then(|| "no case".to_owned())
         }
         Cases::Id(id) => {
-            let is_there = set.cases_of(key).any(|case| case.id == *id);
-            (!is_there).then(|| format!("no case `{id}`"))
+            let exists = set.cases_of(key).any(|case| case.id == *id);
+            (!exists).then(|| format!("no case `{id}`"))
         }
     })?;
     let user = if name == key { String::new() } else { format!(", whose golden `{name}` uses") };
     Some(format!("prompt set `{}` has {case} for `{key}`{user}", set.name))
 }
 
-/// The first byte of an entry: its table can be many lines long.
+/// The first byte of an entry, whose table can be many lines long.
 fn head(span: &std::ops::Range<usize>) -> std::ops::Range<usize> {
     span.start..span.end.min(span.start + 1)
 }

@@ -1,4 +1,4 @@
-//! Lays a matrix out into cells.
+//! Expands a matrix into cells.
 
 use std::collections::BTreeSet;
 
@@ -14,20 +14,20 @@ pub struct Excluded {
     pub reason: String,
 }
 
-/// The cells of a matrix before anything is known of a machine.
+/// The cells of a matrix on any machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expansion {
-    /// What is to be run.
+    /// The cells to run.
     pub cells: Vec<CellId>,
-    /// What is left out.
+    /// The cells that are left out.
     pub excluded: Vec<Excluded>,
 }
 
-/// Lays a matrix out: the product and what is included, less what is excluded.
+/// Expands a matrix: the product and the includes, without the excluded cells.
 ///
-/// Browsers and backends come in the order of reports, models and scenarios in the order in which
-/// the matrix first names them. A scenario of the hybrid client makes no cell for a backend that
-/// it does not start on.
+/// Browsers and backends are in the order of reports, models and scenarios in the order in which
+/// the matrix first names them. A scenario of the hybrid client makes cells only for the backends
+/// that it starts on.
 pub fn expand(matrix: &Matrix) -> Expansion {
     let mut ids = Vec::new();
     let mut seen = BTreeSet::new();

@@ -1,14 +1,14 @@
-//! Floors: what must have run for a run to count, so that green because nothing ran is
-//! impossible, while a machine that lacks a browser can still run the rest.
+//! Floors: the number of cells that must have run for a run to count. A run in which nothing ran
+//! can't be green, and a machine that lacks a browser can still run the rest.
 //!
-//! A floor counts cells that are settled as expected, never planned ones. `cells` holds for the
-//! run as a whole; a floor for each value of an axis holds for the values that can run here.
+//! A floor counts cells that are settled as expected, never planned ones. `cells` applies to the
+//! whole run; a floor for each value of an axis applies to the values that can run here.
 
 use super::spec::RequireSpec;
 use crate::spec::cell::CellId;
 use crate::spec::document::{Problems, within};
 
-/// What must have run.
+/// The number of cells that must have run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Floors {
     /// Cells of the whole run; at least 1.
@@ -37,7 +37,7 @@ impl Axis {
     pub const ALL: [Self; 5] =
         [Self::Browser, Self::Backend, Self::Engine, Self::Model, Self::Scenario];
 
-    /// The name as it stands in filters and in `[require.each]`.
+    /// The name in filters and in `[require.each]`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Browser => "browser",

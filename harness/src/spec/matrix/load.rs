@@ -12,10 +12,10 @@ use crate::spec::scenario::Fixtures;
 
 impl Matrix {
     /// Reads and resolves the matrix at `path`, with the fixtures under `root`. `today` decides
-    /// which known failures are past their date.
+    /// which known failures have expired.
     ///
     /// # Errors
-    /// Everything that is wrong with the matrix and with the fixtures, at once.
+    /// Every problem of the matrix and of the fixtures.
     pub fn load(
         path: &Path,
         root: &Path,
@@ -31,7 +31,7 @@ impl Matrix {
         });
         let known = Known { tolerances: &tolerances, ..known };
         let matrix = match fs_err::read_to_string(path) {
-            // Without the classes of the file, every cell would lack one.
+            // Without the shared classes, every cell would lack one.
             Ok(_) if tolerances.is_empty() && !invalid.is_empty() => {
                 return Err(InvalidConfiguration::new(invalid));
             }
@@ -51,12 +51,12 @@ impl Matrix {
     /// Reads and resolves the text of a matrix; `name` is for messages.
     ///
     /// # Errors
-    /// Everything that is wrong with it, with places.
+    /// Every problem, with its place.
     pub fn parse(name: &str, text: &str, known: &Known<'_>) -> Result<Self, InvalidDocument> {
         document::read(name, text, |table, problems| {
             let spec = read::matrix(table);
             let (matrix, origins) = resolve::matrix(name, &spec, known, problems);
-            // With an axis half resolved, every check of the whole would tell of phantoms.
+            // With an axis half resolved, checks of the whole matrix would report false problems.
             if problems.is_empty() {
                 coverage::check(&matrix, &origins, known.fixtures, problems);
             }
@@ -69,7 +69,7 @@ impl Tolerance {
     /// The file of the classes that matrices share, under the workspace root.
     const SHARED: &str = "fixtures/tolerances.toml";
 
-    /// The classes that matrices share; none where the file is not there.
+    /// The shared classes; none if the file does not exist.
     pub(super) fn shared(root: &Path, known: &Known<'_>) -> Result<Vec<Self>, InvalidDocument> {
         match fs_err::read_to_string(root.join(Self::SHARED)) {
             Ok(text) => Self::parse(Self::SHARED, &text, known),

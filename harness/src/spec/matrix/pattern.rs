@@ -1,8 +1,7 @@
 //! Globs over names, and sets of them over the axes of a cell.
 //!
-//! One rule everywhere, in matrices and in filters: `*` takes any characters, a slash among them,
-//! so that `scenario=*greedy` finds `tokens/greedy`. `?`, `[ab]` and `{a,b}` work as usual; case
-//! counts.
+//! Matrices and filters have the same rule: `*` matches any characters, slashes included, so
+//! `scenario=*greedy` finds `tokens/greedy`. `?`, `[ab]` and `{a,b}` work as usual. Case matters.
 
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -31,12 +30,12 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
     }
 
-    /// Whether it takes the whole of a name.
+    /// Whether it matches a whole name.
     pub(crate) fn matches(&self, name: &str) -> bool {
         self.matcher.is_match(name)
     }
 
-    /// It has no special character: a plain name.
+    /// Whether it is a plain name, without special characters.
     pub(crate) fn is_name(&self) -> bool {
         !self.text.contains(['*', '?', '[', ']', '{', '}'])
     }
@@ -46,7 +45,7 @@ impl Pattern {
     }
 }
 
-/// Which cells: globs for each axis. An empty axis takes every value.
+/// A set of cells: globs for each axis. An empty axis matches every value.
 #[derive(Debug, Clone, Default)]
 pub struct When {
     pub(super) browsers: Vec<Pattern>,
@@ -55,19 +54,19 @@ pub struct When {
     pub(super) models: Vec<Pattern>,
     pub(super) scenarios: Vec<Pattern>,
     pub(super) weights: Vec<Pattern>,
-    /// In lower case. Only a tolerance has them, since an adapter is known once it has computed.
+    /// In lower case. Only a tolerance has them, since an adapter is known only after it has computed.
     pub(super) adapters: Vec<Pattern>,
 }
 
 impl When {
-    /// Whether an adapter's or renderer's name is one of those that are named; case does not count.
+    /// Whether an adapter's or renderer's name matches one of the globs, in any case.
     pub(crate) fn names_adapter(&self, adapter: &str) -> bool {
         let adapter = adapter.to_lowercase();
         self.adapters.iter().any(|pattern| pattern.matches(&adapter))
     }
 
-    /// Whether a cell matches on every axis; `weights` is the type of its model's weights. Adapters
-    /// are left out of account.
+    /// Whether a cell matches on every axis but the adapters; `weights` is the type of its model's
+    /// weights.
     pub fn matches(&self, cell: &CellId, weights: &str) -> bool {
         let axes = [
             (&self.browsers, cell.browser.as_str()),

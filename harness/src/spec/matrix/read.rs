@@ -1,4 +1,4 @@
-//! From the text of a matrix to [`MatrixSpec`]: shapes and types, nothing that needs a look-up.
+//! From the text of a matrix to [`MatrixSpec`]: shapes and types, without looking up any name.
 
 use toml::Spanned;
 
@@ -8,7 +8,7 @@ use super::spec::{
 };
 use crate::spec::document::Table;
 
-/// Reads the top table. What is missing or unfit is reported and left empty.
+/// Reads the top table. Values that are missing or unfit are reported and left empty.
 pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
     let browsers = table.required_list("browsers");
     let backends = table.required_list("backends");
@@ -54,7 +54,7 @@ pub(crate) fn matrix(table: &Table<'_>) -> MatrixSpec {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature that a list of tables asks for")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature that `Table::tables` takes")]
 fn include(table: &Table<'_>) -> Option<IncludeSpec> {
     Some(IncludeSpec {
         browsers: table.list("browsers"),
@@ -77,7 +77,7 @@ fn when(table: &Table<'_>) -> WhenSpec {
     }
 }
 
-/// A tolerance can hold for adapters: what is compared has been computed, so they are known.
+/// A tolerance can name adapters, since they are known once an answer is compared.
 fn when_with_adapters(table: &Table<'_>) -> WhenSpec {
     WhenSpec { adapters: table.list("adapters"), ..when(table) }
 }

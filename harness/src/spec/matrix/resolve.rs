@@ -1,5 +1,5 @@
 //! From the matrix as written to the matrix as resolved: names looked up, globs expanded,
-//! defaults filled in. Problems are collected, none hides another.
+//! defaults filled in. Every problem is collected.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,12 +22,12 @@ use crate::spec::document::{Problem, Problems, within};
 use crate::spec::launch::Gpu;
 use crate::spec::naming::{did_you_mean, names};
 
-/// Where the names and entries of a resolved matrix stand in its text.
+/// The places of a resolved matrix's names and entries in its text.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
-    /// The first mention of a model, as a name or through a glob.
+    /// The first mention of each model, by name or by a glob.
     pub(super) models: BTreeMap<String, Range<usize>>,
-    /// The same of a scenario.
+    /// The first mention of each scenario.
     pub(super) scenarios: BTreeMap<String, Range<usize>>,
     /// In the order of [`Matrix::excludes`].
     pub(super) excludes: Vec<Range<usize>>,
@@ -35,7 +35,7 @@ pub(super) struct Origins {
     pub(super) known_failures: Vec<Range<usize>>,
 }
 
-/// Resolves a matrix. What can't be resolved is reported and left out.
+/// Resolves a matrix. Names that can't be resolved are reported and left out.
 pub(super) fn matrix(
     name: &str,
     spec: &MatrixSpec,
@@ -93,7 +93,7 @@ pub(super) fn matrix(
     (matrix, resolver.origins)
 }
 
-/// Resolves the classes that matrices share.
+/// Resolves the shared classes.
 pub(super) fn tolerances(
     written: &[Spanned<ToleranceSpec>],
     known: &Known<'_>,
@@ -112,14 +112,14 @@ fn values<T: Copy>(spanned: &[Spanned<T>]) -> Vec<T> {
     spanned.iter().map(|value| *value.get_ref()).collect()
 }
 
-/// The names that may stand in each axis.
+/// The names that each axis may have.
 struct Vocabulary {
     browsers: Vec<String>,
     backends: Vec<String>,
     engines: Vec<String>,
     models: Vec<String>,
     scenarios: Vec<String>,
-    /// Scenarios that are there but broken; their own file says how.
+    /// Scenarios that exist but are broken, which is reported for their own file.
     broken: Vec<String>,
     weights: Vec<String>,
 }
@@ -134,7 +134,7 @@ impl Vocabulary {
             models: known.models.iter().map(|model| model.name.clone()).collect(),
             scenarios: known.fixtures.scenarios.keys().cloned().collect(),
             broken: known.fixtures.broken.iter().cloned().collect(),
-            // A `when` may name a type although no model of the catalogue has it yet.
+            // A `when` may name a type that no model of the catalogue has yet.
             weights: weights.chain(FORMATS.map(|format| format.name.to_owned())).collect(),
         }
     }
@@ -168,7 +168,7 @@ impl Resolver<'_> {
                 (format!("no {what} matches `{text}`"), "matches nothing")
             };
             let hint = did_you_mean(text, known)
-                .unwrap_or_else(|| format!("there are {}", names(known.iter())));
+                .unwrap_or_else(|| format!("the known names are {}", names(known.iter())));
             self.problems.push(Problem::at(entry.span(), message, label).hint(hint));
             return None;
         }
@@ -250,7 +250,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// A glob over names that no list of ours has.
+    /// A glob over adapters' names, which can't be looked up.
     fn adapter(&self, glob: &Spanned<String>) -> Option<Pattern> {
         let text = glob.get_ref();
         Pattern::new(&text.to_lowercase())
@@ -284,7 +284,7 @@ impl Resolver<'_> {
                     "`max_kld`: expected at least `mean_kld`, which is {}, found {}",
                     class.mean_kld, class.max_kld
                 );
-                let label = "no row can be below the mean of all";
+                let label = "the largest value is at least the mean";
                 self.problems.push(Problem::at(written.max_kld.span(), message, label));
             }
             self.relaxation(written, today);
@@ -294,7 +294,7 @@ impl Resolver<'_> {
         tolerances
     }
 
-    /// What holds for some adapters only is a defect of theirs: reported, and believed for a time.
+    /// A class for some adapters represents a defect of theirs: it needs a report and a last day.
     fn relaxation(&self, written: &ToleranceSpec, today: Date) {
         let is_relaxation = written.when.as_ref().is_some_and(|when| when.adapters.is_some());
         let name = written.name.get_ref();
@@ -306,10 +306,10 @@ impl Resolver<'_> {
         for (key, span) in keys {
             let (message, label) = match (is_relaxation, &span) {
                 (true, None) => {
-                    (format!("class `{name}` holds for adapters, and needs `{key}`"), "this class")
+                    (format!("class `{name}` is for adapters, and needs `{key}`"), "this class")
                 }
                 (false, Some(_)) => (
-                    format!("`{key}` is for classes with `adapters`, class `{name}` has none"),
+                    format!("`{key}` is for classes with `adapters`, and class `{name}` has none"),
                     "this",
                 ),
                 (true, Some(_)) | (false, None) => continue,
@@ -321,8 +321,7 @@ impl Resolver<'_> {
         }
         if let Some(expires) = &written.expires {
             let message = format!("this relaxation expired on {}", expires.get_ref());
-            let hint =
-                "look whether the adapter still needs it: then set a new date, else remove it";
+            let hint = "check whether the adapter still needs it: if so, set a new date, otherwise remove it";
             self.in_future(expires, today, (message, hint));
         }
     }
@@ -349,7 +348,8 @@ impl Resolver<'_> {
                 self.web_address(&written.link);
                 let expires = *written.expires.get_ref();
                 let message = format!("this known failure expired on {expires}");
-                let hint = "look whether it still fails: then set a new date, else remove it";
+                let hint =
+                    "check whether it still fails: if so, set a new date, otherwise remove it";
                 self.in_future(&written.expires, today, (message, hint));
                 KnownFailure {
                     when: self.when(&written.when),
@@ -388,7 +388,7 @@ fn bundle(spec: &MatrixSpec, problems: &Problems) -> BundleChoice {
     })
 }
 
-/// The page's main thread sends a heartbeat every second; fewer than three missing ones are noise.
+/// The page's main thread sends a heartbeat every second. One or two missing ones are noise.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(3);
 
 fn timeouts(spec: Option<&TimeoutsSpec>, problems: &Problems) -> Timeouts {
@@ -414,7 +414,7 @@ fn timeouts(spec: Option<&TimeoutsSpec>, problems: &Problems) -> Timeouts {
     if let Some(silence) = &spec.silence
         && *silence.get_ref() < SHORTEST_SILENCE
     {
-        let message = "`silence`: expected at least 3s, since a heartbeat comes every second";
+        let message = "`silence`: expected at least 3s, since heartbeats are a second apart";
         problems.push(Problem::at(silence.span(), message.to_owned(), "this"));
     }
     timeouts

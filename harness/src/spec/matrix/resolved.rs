@@ -15,10 +15,10 @@ use crate::spec::launch::{Gpu, LaunchProfile, Variant};
 use crate::spec::scenario::{ClientScenario, Fixtures, Launch};
 use crate::spec::tolerance::ToleranceClass;
 
-/// The engines that there are; ours is the only one.
+/// The known engines; ours is the only one.
 pub const ENGINES: [&str; 1] = ["tierproof"];
 
-/// What a matrix has to know of a model in the catalogue.
+/// The facts about a model of the catalogue that a matrix needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFacts {
     /// Its name in the catalogue.
@@ -27,43 +27,42 @@ pub struct ModelFacts {
     pub weights: String,
     /// Its prompt set.
     pub prompts: String,
-    /// Its file is on this machine.
+    /// Whether its file is on this machine.
     pub is_present: bool,
 }
 
-/// A matrix whose every name is known.
+/// A resolved matrix.
 #[derive(Debug, Clone)]
 pub struct Matrix {
-    /// Where it came from, for reports.
+    /// Its file, for reports.
     pub name: String,
-    /// The product, then what is included on top; cells may occur in several of them.
+    /// The product, then the includes. A cell may occur in several of them.
     pub blocks: Vec<Block>,
-    /// What is left out.
+    /// The cells that are left out.
     pub excludes: Vec<Exclude>,
-    /// What must have run.
+    /// The number of cells that must have run.
     pub floors: Floors,
-    /// How long things may take.
+    /// The time limits.
     pub timeouts: Timeouts,
-    /// How often a cell is tried again after infrastructure trouble.
+    /// How often a cell is retried after infrastructure trouble.
     pub retries: u32,
-    /// How many browsers run at a time.
+    /// The number of browsers that run at a time.
     pub jobs: u32,
-    /// The bundle that pages load, and its threads.
+    /// The bundle that pages load, and its number of threads.
     pub bundle: BundleChoice,
     /// The GPU that browsers are launched for.
     pub gpu: Gpu,
-    /// What the GPU tiers have to have computed on.
+    /// The adapter that the GPU tiers must compute on.
     pub adapter: AdapterDemand,
-    /// In order, the matrix's own before those that matrices share; the first that matches a cell
-    /// holds.
+    /// In order, the matrix's own before the shared ones. The first that matches a cell applies.
     pub tolerances: Vec<Tolerance>,
     /// Defects that are known and reported.
     pub known_failures: Vec<KnownFailure>,
     /// The models of the catalogue, by name.
     pub models: BTreeMap<String, ModelFacts>,
-    /// Price of 1000 tokens of the server tier, in the operator's currency; `None` for untold.
+    /// Price of 1000 tokens of the server tier, in the operator's currency; `None` if it is unknown.
     pub server_cost_per_1k_tokens: Option<f64>,
-    /// What the scenarios' browsers are launched with, by name.
+    /// The launches of the scenarios' browsers, by the scenario's name.
     pub launches: BTreeMap<String, Launch>,
     /// The scenarios of the hybrid client, by name.
     pub clients: BTreeMap<String, ClientScenario>,
@@ -87,25 +86,25 @@ pub struct Block {
 /// Cells that are left out.
 #[derive(Debug, Clone)]
 pub struct Exclude {
-    /// Which.
+    /// The cells.
     pub when: When,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// A tolerance class and the cells that it holds for.
+/// A tolerance class and the cells that it applies to.
 #[derive(Debug, Clone)]
 pub struct Tolerance {
-    /// Which cells.
+    /// The cells.
     pub when: When,
-    /// The numbers.
+    /// The limits.
     pub class: ToleranceClass,
-    /// Where they come from.
+    /// The origin of the limits.
     pub reason: String,
 }
 
 impl Tolerance {
-    /// It holds on every adapter; the others are relaxations.
+    /// Whether it applies to every adapter; otherwise it is a relaxation.
     fn is_general(&self) -> bool {
         self.when.adapters.is_empty()
     }
@@ -116,11 +115,11 @@ impl Tolerance {
 pub struct KnownFailure {
     /// The cells that fail.
     pub when: When,
-    /// What is wrong.
+    /// The defect.
     pub reason: String,
-    /// Where it is reported.
+    /// The address of its report.
     pub link: String,
-    /// The last day on which it is believed.
+    /// The last day on which it is accepted.
     pub expires: Date,
 }
 
@@ -130,25 +129,28 @@ impl Matrix {
         self.models.get(&cell.model).map_or("", |model| model.weights.as_str())
     }
 
-    /// The tolerance class of a cell, whatever adapter it computes on. Every cell of the plan that
-    /// can run has one.
+    /// The tolerance class of a cell on any adapter. Every cell of the plan that can run has one.
     pub fn tolerance(&self, cell: &CellId) -> Option<&ToleranceClass> {
         self.class(cell, Tolerance::is_general)
     }
 
-    /// The class of a cell on an adapter that needs more room than others.
+    /// The relaxed class of a cell on an adapter, if there is one.
     pub fn relaxation(&self, cell: &CellId, adapter: &str) -> Option<&ToleranceClass> {
         self.class(cell, |tolerance| tolerance.when.names_adapter(adapter))
     }
 
-    /// The first class of those that a cell falls under.
-    fn class(&self, cell: &CellId, is_one: impl Fn(&Tolerance) -> bool) -> Option<&ToleranceClass> {
+    /// The first tolerance that matches a cell.
+    fn class(
+        &self,
+        cell: &CellId,
+        is_candidate: impl Fn(&Tolerance) -> bool,
+    ) -> Option<&ToleranceClass> {
         let weights = self.weights(cell);
-        let mut all = self.tolerances.iter().filter(|tolerance| is_one(tolerance));
+        let mut all = self.tolerances.iter().filter(|tolerance| is_candidate(tolerance));
         Some(&all.find(|tolerance| tolerance.when.matches(cell, weights))?.class)
     }
 
-    /// The cell's backend is switched off from outside, to see that the engine says so.
+    /// Whether the cell's backend is switched off from outside, so that the engine must report it.
     pub fn is_without_backend(&self, cell: &CellId) -> bool {
         match self.launches.get(&cell.scenario) {
             Some(Launch::WithoutBackend) => true,
@@ -156,12 +158,12 @@ impl Matrix {
         }
     }
 
-    /// What is done with the hybrid client in a cell; `None` where the engine is alone.
+    /// The client's scenario in a cell; `None` for a scenario of the engine alone.
     pub fn client(&self, cell: &CellId) -> Option<&ClientScenario> {
         self.clients.get(&cell.scenario)
     }
 
-    /// What a cell's browser is launched with.
+    /// The launch profile of a cell's browser.
     pub fn profile(&self, cell: &CellId, is_headed: bool) -> LaunchProfile {
         let by_fault = self.client(cell).and_then(|client| client.variant(cell.browser));
         let by_launch = match self.launches.get(&cell.scenario) {
@@ -176,26 +178,26 @@ impl Matrix {
         }
     }
 
-    /// The first known failure that a cell falls under.
+    /// The first known failure that matches a cell.
     pub fn known_failure(&self, cell: &CellId) -> Option<&KnownFailure> {
         self.known_failures.iter().find(|known| known.when.matches(cell, self.weights(cell)))
     }
 
-    /// Why a cell is left out.
+    /// The exclude that leaves a cell out, if any.
     pub fn excluded(&self, cell: &CellId) -> Option<&Exclude> {
         self.excludes.iter().find(|exclude| exclude.when.matches(cell, self.weights(cell)))
     }
 }
 
-/// What the names of a matrix are looked up in.
+/// The known names that a matrix may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// Scenarios and prompt sets.
     pub fixtures: &'a Fixtures,
     /// The catalogue.
     pub models: &'a [ModelFacts],
-    /// The date that known failures and relaxations expire against.
+    /// Today's date, for the expiry of known failures and relaxations.
     pub today: Date,
-    /// Classes that hold where the matrix has none of its own.
+    /// Classes that apply where the matrix has none of its own.
     pub tolerances: &'a [Tolerance],
 }

@@ -1,4 +1,4 @@
-//! The JSON Schema of a matrix, for editors. Made of the types that the file is read into;
+//! The JSON Schema of a matrix, for editors, generated from the types that the file is read into.
 //! `matrices/schema.json` is a copy that a test keeps up to date.
 
 use schemars::Schema;

@@ -1,8 +1,7 @@
-//! A matrix as it is written: the keys of the TOML file, with the places they stand at.
+//! A matrix as written: the keys of the TOML file, with their places.
 //!
-//! Nothing is looked up here, that is [`super::resolve`]'s business. The doc comments are what an
-//! editor shows, by way of the JSON Schema that is made of these types; `matrices/default.toml`
-//! is the manual.
+//! [`super::resolve`] looks the names up. Editors show the doc comments, through the JSON Schema
+//! that is generated from these types. `matrices/default.toml` is the manual.
 
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ pub(crate) struct MatrixSpec {
     /// The backends to force, one at a time.
     #[schemars(with = "Vec<BackendName>")]
     pub(crate) backends: Vec<Spanned<BackendName>>,
-    /// The engines under test. Default: `["tierproof"]`, which is all there are.
+    /// The engines under test. Default: `["tierproof"]`.
     #[schemars(with = "Option<Vec<String>>")]
     pub(crate) engines: Option<Vec<Spanned<String>>>,
     /// Names of models in the catalogue, or globs over them.
@@ -35,43 +34,44 @@ pub(crate) struct MatrixSpec {
     /// Names of scenarios, or globs over them.
     #[schemars(with = "Vec<String>")]
     pub(crate) scenarios: Vec<Spanned<String>>,
-    /// Cells on top of the product; an axis that is left out is that of the matrix.
+    /// Cells in addition to the product. An axis that is left out is that of the matrix.
     #[schemars(with = "Option<Vec<IncludeSpec>>")]
     pub(crate) include: Vec<Spanned<IncludeSpec>>,
     /// Cells to leave out.
     #[schemars(with = "Option<Vec<ExcludeSpec>>")]
     pub(crate) exclude: Vec<Spanned<ExcludeSpec>>,
-    /// What must have run for a run to count.
+    /// The cells that must have run for a run to count.
     pub(crate) require: Option<RequireSpec>,
     /// How long each phase may take.
     pub(crate) timeouts: Option<TimeoutsSpec>,
-    /// What requests cost, for the table of routes.
+    /// The price of requests, for the table of routes.
     pub(crate) routing: Option<RoutingSpec>,
-    /// How often a cell is tried again after trouble of the harness itself. Default: 1.
+    /// How often a cell is retried after trouble of the harness itself. Default: 1.
     #[schemars(with = "Option<u32>", range(max = 5))]
     pub(crate) retries: Option<Spanned<u32>>,
     /// How many browsers run at a time. Default: 1.
     #[schemars(with = "Option<u32>", range(min = 1, max = 64))]
     pub(crate) jobs: Option<Spanned<u32>>,
-    /// The bundle that pages load: `scalar`, `base`, `relaxed`, `threads`, or `auto` for the best
-    /// that a browser runs. Default: `auto`.
+    /// The bundle that pages load: `scalar`, `base`, `relaxed`, `threads`, or `auto` for the best one
+    /// that a browser can run. Default: `auto`.
     #[schemars(with = "Option<String>", extend("enum" = ["auto", "scalar", "base", "relaxed", "threads"]))]
     pub(crate) bundle: Option<Spanned<String>>,
-    /// Threads to compute with; more than one takes the bundle `threads`, or `auto`. Default: 1.
+    /// Threads to compute with. More than one needs the bundle `threads`, or `auto`. Default: 1.
     #[schemars(with = "Option<u32>", range(min = 1, max = 64))]
     pub(crate) threads: Option<Spanned<u32>>,
-    /// The GPU that browsers are launched for: `hardware` for the machine's own, by flags where a
-    /// browser has them. Default: `any`.
+    /// The GPU that browsers are launched for: `hardware` asks for the machine's own, in browsers that
+    /// have flags for it. Default: `any`.
     #[schemars(with = "Option<String>", extend("enum" = ["any", "hardware"]))]
     pub(crate) gpu: Option<Spanned<Gpu>>,
-    /// What the GPU tiers have to have computed on; another one is no proof. Default: `any`.
+    /// The kind of adapter that the GPU tiers must compute on; on another kind a cell has no proof.
+    /// Default: `any`.
     #[schemars(with = "Option<String>", extend("enum" = ["any", "hardware", "software"]))]
     pub(crate) adapter: Option<Spanned<AdapterDemand>>,
-    /// How much an answer may differ from the reference's; the first that matches a cell holds.
+    /// How much an answer may differ from the reference's. The first that matches a cell applies.
     /// They come before the classes of `fixtures/tolerances.toml`.
     #[schemars(with = "Option<Vec<ToleranceSpec>>")]
     pub(crate) tolerance: Vec<Spanned<ToleranceSpec>>,
-    /// Defects that are known and reported; one that is gone fails the run.
+    /// Defects that are known and reported. One that no longer occurs fails the run.
     #[schemars(with = "Option<Vec<KnownFailureSpec>>")]
     pub(crate) known_failure: Vec<Spanned<KnownFailureSpec>>,
 }
@@ -97,8 +97,8 @@ pub(crate) struct IncludeSpec {
     pub(crate) scenarios: Option<Vec<Spanned<String>>>,
 }
 
-/// Which cells: globs for each axis. An axis that is left out takes every value, and a cell has
-/// to match on all of them.
+/// A set of cells: globs for each axis. A cell must match on every axis. An axis that is left out
+/// matches every value.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct WhenSpec {
@@ -120,8 +120,8 @@ pub(crate) struct WhenSpec {
     /// Types of the model's weights: `F16`, `Q8_0`, `Q4_*`.
     #[schemars(with = "Option<Vec<String>>")]
     pub(crate) weights: Option<Vec<Spanned<String>>>,
-    /// Adapters or renderers, by the names that reports give them; in a tolerance only, which
-    /// becomes a relaxation by it.
+    /// Adapters or renderers, by their names in reports. Only in a tolerance, which becomes a
+    /// relaxation.
     #[schemars(with = "Option<Vec<String>>")]
     pub(crate) adapters: Option<Vec<Spanned<String>>>,
 }
@@ -132,7 +132,7 @@ pub(crate) struct WhenSpec {
 pub(crate) struct ExcludeSpec {
     /// The cells to leave out.
     pub(crate) when: WhenSpec,
-    /// Why, for a stranger.
+    /// The reason, in words that a stranger understands.
     pub(crate) reason: String,
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct RequireSpec {
     /// At least this many cells must be settled as expected. Default: 1.
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(crate) cells: Option<Spanned<u32>>,
-    /// At least this many for each value of an axis that can run here.
+    /// The same for each value of an axis that can run here.
     pub(crate) each: Option<EachSpec>,
 }
 
@@ -169,7 +169,7 @@ pub(crate) struct EachSpec {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct RoutingSpec {
-    /// Price of 1000 tokens of the server tier, in whatever currency. The browser's cost nothing.
+    /// Price of 1000 tokens of the server tier, in any currency. The browser's tiers cost nothing.
     #[schemars(range(min = 0))]
     pub(crate) server_cost_per_1k_tokens: Option<f64>,
 }
@@ -178,37 +178,37 @@ pub(crate) struct RoutingSpec {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct TimeoutsSpec {
-    /// The driver is started and has opened a session. Default: 60s.
+    /// Until the driver has started and opened a session. Default: 60s.
     #[schemars(with = "Option<String>")]
     pub(crate) launch: Option<Spanned<Duration>>,
-    /// The page's worker has said that it is ready. Default: 60s.
+    /// Until the page's worker has reported that it is ready. Default: 60s.
     #[schemars(with = "Option<String>")]
     pub(crate) ready: Option<Spanned<Duration>>,
-    /// The browser's capabilities are read. Default: 60s.
+    /// Until the browser's capabilities are read. Default: 60s.
     #[schemars(with = "Option<String>")]
     pub(crate) probe: Option<Spanned<Duration>>,
-    /// Every shard has come. Default: 2m.
+    /// Until every shard has arrived. Default: 2m.
     #[schemars(with = "Option<String>")]
     pub(crate) fetch: Option<Spanned<Duration>>,
-    /// The model can run. Default: 2m.
+    /// Until the model can run. Default: 2m.
     #[schemars(with = "Option<String>")]
     pub(crate) prepare: Option<Spanned<Duration>>,
-    /// A prompt is worked through. Default: 2m.
+    /// Until a prompt is processed. Default: 2m.
     #[schemars(with = "Option<String>")]
     pub(crate) prefill: Option<Spanned<Duration>>,
-    /// A generation has ended. Default: 5m.
+    /// Until a generation has ended. Default: 5m.
     #[schemars(with = "Option<String>")]
     pub(crate) decode: Option<Spanned<Duration>>,
-    /// Given tokens are scored. Default: 5m.
+    /// Until the given tokens are scored. Default: 5m.
     #[schemars(with = "Option<String>")]
     pub(crate) score: Option<Spanned<Duration>>,
-    /// The op suite is through on one backend. Default: 5m.
+    /// Until the op suite has finished on a backend. Default: 5m.
     #[schemars(with = "Option<String>")]
     pub(crate) ops: Option<Spanned<Duration>>,
-    /// A model is dropped. Default: 30s.
+    /// Until a model is dropped. Default: 30s.
     #[schemars(with = "Option<String>")]
     pub(crate) release: Option<Spanned<Duration>>,
-    /// The longest time without any sign of life. Default: 30s.
+    /// The longest time without an event or a heartbeat. Default: 30s.
     #[schemars(with = "Option<String>")]
     pub(crate) silence: Option<Spanned<Duration>>,
     /// A whole attempt, from launch to the last step. Default: 15m.
@@ -220,29 +220,30 @@ pub(crate) struct TimeoutsSpec {
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct ToleranceSpec {
-    /// What reports call it.
+    /// Its name in reports.
     #[schemars(with = "String")]
     pub(crate) name: Spanned<String>,
-    /// The cells that it holds for. Default: all.
+    /// The cells that it applies to. Default: all.
     pub(crate) when: Option<WhenSpec>,
     /// Mean over rows of KL(reference ‖ measured), in nats.
     #[schemars(with = "f64", range(min = 0.0))]
     pub(crate) mean_kld: Spanned<f64>,
-    /// The largest of any row, in nats.
+    /// The largest KL(reference ‖ measured) of any row, in nats.
     #[schemars(with = "f64", range(min = 0.0))]
     pub(crate) max_kld: Spanned<f64>,
-    /// The largest difference of a logit, after the mean of a row's differences is taken off.
+    /// The largest difference of a logit, after the mean difference of its row is subtracted.
     #[schemars(with = "f64", range(min = 0.0))]
     pub(crate) max_abs: f64,
     /// A token may differ where the reference prefers its own by no more than this, in logits.
     #[schemars(with = "f64", range(min = 0.0))]
     pub(crate) flip_margin: f64,
-    /// Where the numbers come from.
+    /// The origin of the numbers.
     pub(crate) reason: String,
-    /// Where the defect of the adapter is reported; for a relaxation, and required there.
+    /// The address of the report of the adapter's defect. Required for a relaxation, and only allowed
+    /// there.
     #[schemars(with = "Option<String>", url)]
     pub(crate) link: Option<Spanned<String>>,
-    /// The last day on which a relaxation is believed; afterwards the matrix is refused.
+    /// The last day on which a relaxation is accepted. Afterwards the matrix is rejected.
     #[schemars(with = "Option<String>", extend("format" = "date"))]
     pub(crate) expires: Option<Spanned<Date>>,
 }
@@ -265,12 +266,12 @@ impl ToleranceSpec {
 pub(crate) struct KnownFailureSpec {
     /// The cells that fail.
     pub(crate) when: WhenSpec,
-    /// What is wrong with them, for a stranger.
+    /// The defect, in words that a stranger understands.
     pub(crate) reason: String,
-    /// Where the defect is reported.
+    /// The address of the defect's report.
     #[schemars(with = "String", url)]
     pub(crate) link: Spanned<String>,
-    /// The last day on which this is believed, `2027-01-31`; afterwards the matrix is refused.
+    /// The last day on which it is accepted, such as `2027-01-31`. Afterwards the matrix is rejected.
     #[schemars(with = "String", extend("format" = "date"))]
     pub(crate) expires: Spanned<Date>,
 }

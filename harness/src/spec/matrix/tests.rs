@@ -1,4 +1,4 @@
-//! The shipped matrices are read, and broken ones are told of well.
+//! The shipped matrices are read, and broken ones are reported well.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -76,7 +76,7 @@ pub(crate) fn load(name: &str) -> Matrix {
 }
 
 #[test]
-fn the_default_matrix_is_what_it_says() {
+fn the_default_matrix_has_its_cells_and_classes() {
     let matrix = load("default.toml");
     let cells = expand(&matrix).cells;
     assert_eq!(cells.len(), 3 * 3 * (5 * 9 + 1) - 3 * 2 * 22);
@@ -94,7 +94,7 @@ fn the_default_matrix_is_what_it_says() {
 }
 
 #[test]
-fn the_real_matrix_is_what_it_says() {
+fn the_real_matrix_has_its_cells_and_classes() {
     let matrix = load("real.toml");
     assert_eq!(expand(&matrix).cells.len(), 3 * 2 + 3 * 2);
     for (cell, class) in [
@@ -107,7 +107,7 @@ fn the_real_matrix_is_what_it_says() {
 }
 
 #[test]
-fn the_hardware_matrix_is_what_it_says() {
+fn the_hardware_matrix_has_its_cells() {
     let matrix = load("hardware.toml");
     let cells = expand(&matrix).cells;
     assert_eq!(cells.len(), 3 * 6 * 2 + 2 * 5 * 7);
@@ -117,7 +117,7 @@ fn the_hardware_matrix_is_what_it_says() {
     }
 }
 
-/// What takes a backend away is launched apart.
+/// A cell without its backend needs a browser of its own.
 #[test]
 fn a_cell_without_its_backend_has_a_profile_of_its_own() {
     let matrix = load("default.toml");
@@ -132,7 +132,7 @@ fn a_cell_without_its_backend_has_a_profile_of_its_own() {
     }
 }
 
-/// The classes of an adapter come first, and on it alone; its own come before those of the file.
+/// Relaxations apply only to their adapter. The own classes of a matrix come before the shared ones.
 #[test]
 fn a_relaxation_holds_on_its_adapter() {
     let class = |name: &str, when: &str, rest: &str| {
@@ -181,7 +181,7 @@ fn the_examples_of_the_manual_hold() {
     assert_eq!(matrix.tolerances.len(), 2 + shared.len());
 }
 
-/// Every key of the schema stands in the manual, so that the manual is whole.
+/// The manual mentions every key of the schema.
 #[test]
 fn the_manual_names_every_key() {
     fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {
@@ -205,7 +205,7 @@ fn the_manual_names_every_key() {
     }
 }
 
-/// `TIERPROOF_UPDATE_SCHEMA=1 cargo test -p tierproof schema` writes it anew.
+/// `TIERPROOF_UPDATE_SCHEMA=1 cargo test -p tierproof schema` updates it.
 #[test]
 fn the_schema_is_up_to_date() {
     let path = root().join("matrices/schema.json");
@@ -217,7 +217,7 @@ fn the_schema_is_up_to_date() {
     assert_eq!(committed, fresh, "regenerate it with TIERPROOF_UPDATE_SCHEMA=1");
 }
 
-/// A matrix that is right, to break in one place at a time.
+/// A valid matrix, to break in one place at a time.
 const GOOD: &str = r#"browsers = ["chrome", "native"]
 backends = ["wasm", "cpu"]
 models = ["scribe-low-Q8_0"]
@@ -231,7 +231,7 @@ flip_margin = 0.3
 reason = "test"
 "#;
 
-/// Name, what is replaced in [`GOOD`], by what.
+/// Name, the text of [`GOOD`] to replace, and its replacement.
 const BROKEN: &[(&str, &str, &str)] = &[
     ("syntax", "models = [", "models = "),
     ("duplicate key", "browsers", "browsers = []\nbrowsers"),
@@ -239,7 +239,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("unknown key without a neighbour", "backends", "zzz = 1\nbackends"),
     ("unknown table", "[[tolerance]]", "[timeout]\nlaunch = \"1s\"\n[[tolerance]]"),
     ("unknown browser", "\"chrome\"", "\"chrme\""),
-    ("browser nobody knows", "\"chrome\"", "\"lynx\""),
+    ("unknown browser without a neighbour", "\"chrome\"", "\"lynx\""),
     ("unknown backend", "\"cpu\"", "\"gpu\""),
     ("unknown engine", "backends", "engines = [\"tierprof\"]\nbackends"),
     ("unknown model", "scribe-low-Q8_0", "scribe-low-Q8"),
@@ -264,7 +264,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     ("missing keys of a tolerance", "max_kld = 1e-2\nmax_abs = 0.2\n", ""),
     ("negative tolerance", "max_abs = 0.2", "max_abs = -0.2"),
-    ("tolerance that is no number", "max_abs = 0.2", "max_abs = nan"),
+    ("tolerance that is not a number", "max_abs = 0.2", "max_abs = nan"),
     ("maximum below the mean", "max_kld = 1e-2", "max_kld = 1e-4"),
     (
         "a relaxation without a date and with half a link",
@@ -272,7 +272,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "when = { adapters = [\"*mali*\", \"[\"] }\nlink = \"BUG-1\"\nmean_kld",
     ),
     (
-        "a relaxation whose date has come",
+        "an expired relaxation",
         "reason = \"test\"",
         "when = { adapters = [\"*mali*\"] }\nlink = \"https://x.y/1\"\nexpires = 2026-11-20\nreason = \"test\"",
     ),
@@ -282,7 +282,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "link = \"https://x.y/1\"\nexpires = 2027-01-01\nreason = \"test\"",
     ),
     (
-        "adapters where nothing has been computed yet",
+        "adapters in an exclude",
         "[[tolerance]]",
         "[[exclude]]\nwhen = { adapters = [\"*mali*\"] }\nreason = \"r\"\n[[tolerance]]",
     ),
@@ -327,10 +327,10 @@ const BROKEN: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn broken_matrices_are_told_of() {
+fn broken_matrices_are_reported() {
     parse(GOOD).map_err(|error| plain(&error)).unwrap();
     let (mut fixtures, _) = Fixtures::load(root());
-    // They are many, and more come every week: hints that list all scenarios shall stay as they are.
+    // Without the many scenarios of the client, so that hints which list all scenarios stay short.
     fixtures.scenarios.retain(|_, scenario| !scenario.layer.is_of_client());
     let mut reports = String::new();
     for (name, from, to) in BROKEN {
@@ -342,11 +342,11 @@ fn broken_matrices_are_told_of() {
 }
 
 #[test]
-fn a_matrix_that_is_not_there_is_told_of() {
+fn a_missing_matrix_is_reported() {
     let error = Matrix::load(Path::new("nowhere.toml"), root(), &models(), today()).unwrap_err();
     let text = plain(&error);
     assert!(text.contains("`nowhere.toml` can't be used"), "{text}");
-    assert!(text.contains("can't read it"), "{text}");
+    assert!(text.contains("it can't be read"), "{text}");
 }
 
 type Settled<'a> = (&'a str, &'a Disposition, &'a Verdict);
@@ -376,7 +376,7 @@ fn floors_count_what_ran_as_expected() {
             &["the run: at least 1 cell(s) must be settled as expected, found 0"],
         ),
         (
-            "a browser that is not there is not held against the rest",
+            "a missing browser does not count against the rest",
             &[
                 ("chrome", &run, &good),
                 ("chrome", &run, &good),
@@ -387,7 +387,7 @@ fn floors_count_what_ran_as_expected() {
             &[],
         ),
         (
-            "a browser that is there has to do its part",
+            "an installed browser must reach its floor",
             &[
                 ("chrome", &run, &good),
                 ("chrome", &run, &good),
@@ -422,7 +422,7 @@ fn floors_count_what_ran_as_expected() {
 }
 
 #[test]
-fn the_resilience_matrix_is_what_it_says() {
+fn the_resilience_matrix_has_its_cells() {
     let matrix = load("resilience.toml");
     let expansion = expand(&matrix);
     for cell in &expansion.cells {

@@ -6,31 +6,31 @@ use inference_wasm::protocol::Phase;
 
 /// How long each phase of an attempt may take.
 ///
-/// The defaults are for a slow machine of a CI that renders in software and shares its cores; a
-/// limit is there to end what hangs, not to measure.
+/// The defaults are for a slow CI machine that renders in software and shares its cores. A limit
+/// ends a phase that hangs; it does not measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// The driver is started and has opened a session.
+    /// Until the driver has started and opened a session.
     pub launch: Duration,
-    /// The page's worker has said that it is ready.
+    /// Until the page's worker has reported that it is ready.
     pub ready: Duration,
-    /// The browser's capabilities are read.
+    /// Until the browser's capabilities are read.
     pub probe: Duration,
-    /// Every shard has come.
+    /// Until every shard has arrived.
     pub fetch: Duration,
-    /// The model can run.
+    /// Until the model can run.
     pub prepare: Duration,
-    /// A prompt is worked through.
+    /// Until a prompt is processed.
     pub prefill: Duration,
-    /// A generation has ended.
+    /// Until a generation has ended.
     pub decode: Duration,
-    /// Given tokens are scored.
+    /// Until the given tokens are scored.
     pub score: Duration,
-    /// The op suite is through on one backend.
+    /// Until the op suite has finished on a backend.
     pub ops: Duration,
-    /// A model is dropped.
+    /// Until a model is dropped.
     pub release: Duration,
-    /// The longest time without any sign of life.
+    /// The longest time without an event or a heartbeat.
     pub silence: Duration,
     /// A whole attempt.
     pub attempt: Duration,

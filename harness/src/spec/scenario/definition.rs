@@ -8,38 +8,37 @@ use super::prompts::Cases;
 use crate::spec::document::Named;
 use crate::spec::fault::ShardFault;
 
-/// What is done in one page.
+/// The steps of one page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
-    /// Where it lies under `fixtures/scenarios/`, without the ending: `tokens/greedy`.
+    /// Its path under `fixtures/scenarios/`, without the extension: `tokens/greedy`.
     pub name: String,
-    /// What it shows, on one line.
+    /// A description on one line.
     pub title: String,
     /// The defects of real engines that it catches.
     pub why: String,
-    /// The layer of conformance that it belongs to.
+    /// Its layer of conformance.
     pub layer: Layer,
-    /// Reports of real defects that it stands for, as `owner/name#number`.
+    /// Reports of real defects that it reproduces, as `owner/name#number`.
     pub bugs: Vec<String>,
-    /// The scenario whose cases and golden it uses, if not its own.
+    /// The scenario whose cases and golden it uses, if it has none of its own.
     pub golden: Option<String>,
-    /// What its browser is launched with.
+    /// The launch of its browser.
     pub launch: Launch,
-    /// Empty for a scenario of the hybrid client; else the first one loads, or holds ops, which
-    /// need no model.
+    /// Empty for a scenario of the hybrid client. Otherwise the first step loads a model, or runs
+    /// ops, which need none.
     pub steps: Vec<Step>,
-    /// What is done with the hybrid client; `None` for a scenario of the engine alone.
+    /// The steps of the hybrid client; `None` for a scenario of the engine alone.
     pub client: Option<Box<ClientScenario>>,
 }
 
 impl Scenario {
-    /// The scenario part of the golden's key, which is also what a prompt case lists.
+    /// The scenario in the golden's key, which prompt cases also list.
     pub fn golden_key(&self) -> &str {
         self.golden.as_deref().unwrap_or(&self.name)
     }
 
-    /// Whether any step is judged by a golden: one that answers cases, or makes up a prompt out of
-    /// the first one's ids.
+    /// Whether any step needs a golden: to compare with, or to make a synthetic prompt from its ids.
     pub fn needs_golden(&self) -> bool {
         let of_client = self.client.iter().any(|client| client.cases().next().is_some());
         of_client
@@ -49,23 +48,23 @@ impl Scenario {
             })
     }
 
-    /// The case ids that steps name, and whether any step takes cases at all.
+    /// The cases that its steps take.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &Cases> {
         let of_client = self.client.iter().flat_map(|client| client.cases());
         self.steps.iter().filter_map(Step::cases).chain(of_client)
     }
 }
 
-/// What a scenario's browser is launched with.
+/// The launch of a scenario's browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Launch {
-    /// Every backend that the browser can have.
+    /// With every backend that the browser supports.
     #[default]
     Default,
-    /// All but the cell's own, so that the engine has to say that it is not there.
+    /// Without the cell's own backend, which the engine must report as missing.
     WithoutBackend,
-    /// Every backend, on a GPU process that may crash as often as it likes.
+    /// With every backend, and a GPU process that is restarted after any number of crashes.
     CrashableGpu,
 }
 
@@ -106,9 +105,9 @@ pub enum Layer {
     Tasks,
     /// Load, cancel, reload, next turn.
     Lifecycle,
-    /// Weights that do not arrive, or not whole.
+    /// Weights that arrive incomplete or not at all.
     Load,
-    /// A backend that is not there.
+    /// A backend that is switched off.
     Backend,
     /// The hybrid client under faults.
     Resilience,
@@ -122,7 +121,7 @@ impl Layer {
         self.into()
     }
 
-    /// Its scenarios are about the hybrid client.
+    /// Whether its scenarios are about the hybrid client.
     pub fn is_of_client(self) -> bool {
         matches!(self, Self::Resilience | Self::Soak)
     }
@@ -148,7 +147,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The name as it stands in TOML and in evidence.
+    /// The name in TOML and in evidence.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Load(_) => "load",
@@ -159,7 +158,7 @@ impl Step {
         }
     }
 
-    /// The cases that it takes from the prompt set, if it takes any.
+    /// The cases that it takes from the prompt set, if any.
     pub(crate) fn cases(&self) -> Option<&Cases> {
         match self {
             Self::Generate(step) if step.prompt_tokens.is_none() => Some(&step.cases),
@@ -176,13 +175,13 @@ pub struct LoadStep {
     pub context_tokens: Option<u32>,
     /// Size of a shard in bytes; the whole file is one shard when absent.
     pub shard_bytes: Option<u32>,
-    /// What the server does wrong in this load alone.
+    /// A fault of the server, in this load alone.
     pub server_fault: Option<ShardFault>,
-    /// How it has to end.
+    /// The expected end.
     pub expect: LoadExpectation,
 }
 
-/// How a load has to end.
+/// The expected end of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadExpectation {
     /// The model is loaded.
@@ -194,28 +193,28 @@ pub enum LoadExpectation {
 /// Generate, greedily.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenerateStep {
-    /// What to continue.
+    /// The prompts to continue.
     pub cases: Cases,
     /// The most tokens to generate; the case's own number when absent.
     pub max_tokens: Option<u32>,
-    /// Go on after a stop token, so that the generation is long enough to be cancelled.
+    /// Continue after a stop token, so that the generation is long enough to be cancelled.
     pub ignore_stop: bool,
-    /// Cancel when this many tokens have come.
+    /// Cancel after this many tokens.
     pub cancel_after_tokens: Option<u32>,
-    /// At least this many of the prompt's tokens have to come out of the key-value cache.
+    /// At least this many of the prompt's tokens must come from the key-value cache.
     pub reused_tokens_at_least: Option<u32>,
-    /// Instead of a case: a synthetic prompt of this many ids.
+    /// A synthetic prompt of this many ids, instead of a case.
     pub prompt_tokens: Option<u32>,
-    /// How it has to end.
+    /// The expected end.
     pub expect: GenerateExpectation,
 }
 
-/// How a generation has to end.
+/// The expected end of a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GenerateExpectation {
     /// With the golden's tokens.
     Tokens,
-    /// Cancelled, within one token of being told.
+    /// Cancelled, within one token after the command.
     Cancelled,
     /// With this error.
     Error(EngineErrorKind),
@@ -224,14 +223,14 @@ pub enum GenerateExpectation {
 /// Teacher-forced logits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoreStep {
-    /// The cases whose ids are fed. The logits have to be within the cell's tolerance class.
+    /// The cases whose ids are scored. The logits must be within the cell's tolerance class.
     pub cases: Cases,
 }
 
 /// Every op of the cell's backend against the scalar reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpsStep {
-    /// Only cases of the op suite whose name has this in it, or is like it where it has a `*`; all
+    /// Only cases of the op suite whose name contains this, or matches it if it has a `*`; all cases
     /// when absent.
     pub filter: Option<String>,
 }

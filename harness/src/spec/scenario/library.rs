@@ -1,4 +1,4 @@
-//! Every scenario and prompt set under a workspace root, read once, with what is wrong with them.
+//! Every scenario and prompt set under a workspace root, read once, with their problems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,20 +10,20 @@ use super::read;
 use crate::spec::document::{InvalidDocument, Problem};
 use crate::spec::naming::did_you_mean;
 
-/// What lies in `fixtures/scenarios/` and `fixtures/prompts/`.
+/// The contents of `fixtures/scenarios/` and `fixtures/prompts/`.
 #[derive(Debug, Clone, Default)]
 pub struct Fixtures {
-    /// By name.
+    /// The scenarios, by name.
     pub scenarios: BTreeMap<String, Scenario>,
-    /// By name.
+    /// The prompt sets, by name.
     pub prompts: BTreeMap<String, PromptSet>,
-    /// Names of files that are there but can't be used, so that nobody calls them unknown.
+    /// Names of files that exist but can't be used, so that they are not reported as unknown.
     pub(crate) broken: BTreeSet<String>,
 }
 
 impl Fixtures {
-    /// Reads everything under `root`, which is the workspace. What can't be read is left out and
-    /// told of.
+    /// Reads everything under `root`, which is the workspace. Files that can't be used are left out
+    /// and reported.
     pub fn load(root: &Path) -> (Self, Vec<InvalidDocument>) {
         let mut fixtures = Self::default();
         let mut invalid = Vec::new();
@@ -49,13 +49,13 @@ impl Fixtures {
         (fixtures, invalid)
     }
 
-    /// Scenarios that lean on the golden of one that is not there.
+    /// Reports scenarios that use the golden of a scenario that does not exist.
     fn unknown_goldens(&self) -> Vec<InvalidDocument> {
         let names: Vec<_> = self.scenarios.keys().collect();
         let unknown = self.scenarios.values().filter_map(|scenario| {
             let golden = scenario.golden.as_ref()?;
-            let is_there = self.scenarios.contains_key(golden) || self.broken.contains(golden);
-            (!is_there).then(|| {
+            let exists = self.scenarios.contains_key(golden) || self.broken.contains(golden);
+            (!exists).then(|| {
                 let problem = Problem::whole(format!("`golden`: there is no scenario `{golden}`"));
                 let path = format!("fixtures/scenarios/{}.toml", scenario.name);
                 InvalidDocument::new(&path, "", vec![problem.hint_if(did_you_mean(golden, &names))])

@@ -1,7 +1,7 @@
-//! A prompt set: the cases that goldens are made of, in `fixtures/prompts/`.
+//! A prompt set: the cases that goldens are made from, in `fixtures/prompts/`.
 //!
-//! A model's entry in the catalogue names its set. What a prompt looks like to the model is its
-//! chat template's business.
+//! A model's entry in the catalogue names its set. The model's chat template turns a conversation
+//! into a prompt.
 
 use inference_wasm::protocol::{Message, Role};
 use toml::Spanned;
@@ -14,18 +14,18 @@ use crate::spec::document::{
 /// The cases of one set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptSet {
-    /// Name of the file, without the ending: `scribe`.
+    /// Name of the file, without the extension: `scribe`.
     pub name: String,
     /// In the order of the file; ids are unique.
     pub cases: Vec<PromptCase>,
 }
 
-/// One conversation that a model is to continue.
+/// A conversation for a model to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptCase {
     /// Its id, the key in goldens.
     pub id: String,
-    /// The golden keys (names of scenarios) that it belongs to.
+    /// The golden keys (names of scenarios) that use it.
     pub scenarios: Vec<String>,
     /// The most tokens to generate.
     pub max_tokens: u32,
@@ -86,8 +86,8 @@ fn case(table: &Table<'_>, problems: &Problems) -> Option<PromptCase> {
     if let Some(last) = messages.last()
         && last.get_ref().role != Role::User
     {
-        let message = "the last message has to be the user's".to_owned();
-        problems.push(Problem::at(last.span(), message, "nothing is left to answer"));
+        let message = "the last message must be the user's".to_owned();
+        problems.push(Problem::at(last.span(), message, "there is nothing to answer"));
     }
     let messages = match user {
         Some(user) => vec![Message { role: Role::User, content: user.into_inner() }],

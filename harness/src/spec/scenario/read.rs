@@ -1,4 +1,4 @@
-//! From the text of a scenario file to [`Scenario`], with what a step can't mean refused.
+//! From the text of a scenario file to [`Scenario`]. Steps that contradict themselves are rejected.
 
 use inference_wasm::protocol::EngineErrorKind;
 use toml::Spanned;
@@ -15,17 +15,16 @@ use crate::spec::document::{
 };
 
 impl Scenario {
-    /// Reads the text of a scenario file. `path` is for messages, `name` is what the file's place
-    /// makes it.
+    /// Reads the text of a scenario file. `path` is for messages; `name` follows from the path.
     ///
     /// # Errors
-    /// Everything that is wrong with it, with places.
+    /// Every problem, with its place.
     pub fn parse(path: &str, name: &str, text: &str) -> Result<Self, InvalidDocument> {
         scenario(path, name, text)
     }
 }
 
-/// Reads one scenario file. `path` is for messages, `name` is what the file's place makes it.
+/// Reads one scenario file. `path` is for messages; `name` follows from the path.
 pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, InvalidDocument> {
     document::read(path, text, |table, problems| {
         let title = table.required("title").map(Spanned::into_inner);
@@ -54,11 +53,11 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
         if let Some(first) = steps.first()
             && !matches!(first.get_ref(), Step::Load(_) | Step::Ops(_))
         {
-            let message = "the first step has to load a model, or hold ops".to_owned();
+            let message = "the first step must load a model or run ops".to_owned();
             problems.push(Problem::at(first.span(), message, "nothing is loaded here"));
         }
         if launch == Launch::WithoutBackend {
-            refuse_what_computes(&steps, problems);
+            refuse_steps_that_compute(&steps, problems);
         }
         let steps = steps.into_iter().map(Spanned::into_inner).collect();
         Some(Scenario {
@@ -75,7 +74,7 @@ pub(super) fn scenario(path: &str, name: &str, text: &str) -> Result<Scenario, I
     })
 }
 
-/// A scenario of the hybrid client is one of the layer `resilience`, and the other way round.
+/// A scenario is in a layer of the hybrid client exactly if it has a `[client]` table.
 fn belongs_together(
     layer: Option<&Spanned<Layer>>,
     is_client: bool,
@@ -96,8 +95,8 @@ fn belongs_together(
         Launch::CrashableGpu => !is_client,
     };
     if is_wrong {
-        let message = format!("`launch = \"{}\"` is not for this layer", launch.as_str());
-        let hint = "what a client's browser lacks is written as a fault: `without-wasm`";
+        let message = format!("`launch = \"{}\"` is not allowed in this layer", launch.as_str());
+        let hint = "for a client, name a fault instead: `without-wasm`";
         let problem = Problem::at(table.head(), message, "this scenario");
         problems.push(problem.hint_if(is_client.then(|| hint.to_owned())));
     }
@@ -121,12 +120,12 @@ fn bugs(table: &Table<'_>, problems: &Problems) -> Vec<String> {
     written.into_iter().map(Spanned::into_inner).collect()
 }
 
-/// Without its backend an engine can do nothing but say so.
-fn refuse_what_computes(steps: &[Spanned<Step>], problems: &Problems) {
+/// Without its backend an engine can only report that.
+fn refuse_steps_that_compute(steps: &[Spanned<Step>], problems: &Problems) {
     let expected = LoadExpectation::Error(EngineErrorKind::BackendUnavailable);
     for step in steps {
         if !matches!(step.get_ref(), Step::Load(load) if load.expect == expected) {
-            let message = "with `launch = \"without-backend\"` a step can only load, and has to \
+            let message = "with `launch = \"without-backend\"` a step can only load, and must \
                            expect `backend-unavailable`";
             problems.push(Problem::at(step.span(), message.to_owned(), "this step"));
         }
@@ -170,12 +169,12 @@ fn load(table: &Table<'_>, problems: &Problems) -> LoadStep {
     let shard_bytes = table.positive("shard_bytes");
     let server_fault = table.optional("server_fault");
     let expect = table.optional("expect");
-    let ends_well =
+    let succeeds =
         expect.as_ref().is_none_or(|expect| *expect.get_ref() == LoadExpectation::Loaded);
     if let Some(fault) = &server_fault
-        && ends_well
+        && succeeds
     {
-        let message = "a load with a `server_fault` can't be expected to succeed".to_owned();
+        let message = "a load with a `server_fault` can't succeed".to_owned();
         let hint = "name the error, for instance `expect = \"shard-unavailable\"`";
         problems.push(Problem::at(fault.span(), message, "this breaks the load").hint(hint));
     }
@@ -211,15 +210,15 @@ fn generate(table: &Table<'_>, problems: &Problems) -> GenerateStep {
     );
     refuse(
         ignores_stop && expected == GenerateExpectation::Tokens,
-        "with `ignore_stop` no golden has the tokens: expect something else",
+        "with `ignore_stop` no golden has the tokens: expect a different end",
     );
     refuse(
         prompt_tokens.is_some() && expected == GenerateExpectation::Tokens,
-        "a synthetic prompt (`prompt_tokens`) has no golden: expect something else",
+        "a synthetic prompt (`prompt_tokens`) has no golden: expect a different end",
     );
     refuse(
         prompt_tokens.is_some() && named_cases.is_some(),
-        "`prompt_tokens` makes up a prompt, `cases` takes one: only one of them fits",
+        "`prompt_tokens` makes a prompt, and `cases` chooses one: use only one of them",
     );
     GenerateStep {
         cases: named_cases.map_or(Cases::All, Spanned::into_inner),
@@ -252,7 +251,7 @@ const ERRORS: [EngineErrorKind; 12] = [
     EngineErrorKind::InvalidRequest,
 ];
 
-/// Reads the name of a good end or of an error.
+/// Reads the name of a successful end or of an error.
 fn expectation<T: FromValue + Copy>(
     value: &DeValue<'_>,
     good: &[(T, &'static str)],

@@ -1,4 +1,4 @@
-//! The shipped scenarios and prompts are read, and broken ones are told of well.
+//! The shipped scenarios and prompts are read, and broken ones are reported well.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -13,8 +13,8 @@ fn root() -> &'static Path {
 
 fn fixtures() -> Fixtures {
     let (fixtures, invalid) = Fixtures::load(root());
-    let told: Vec<_> = invalid.iter().map(|error| plain(error)).collect();
-    assert!(told.is_empty(), "{}", told.join("\n"));
+    let reported: Vec<_> = invalid.iter().map(|error| plain(error)).collect();
+    assert!(reported.is_empty(), "{}", reported.join("\n"));
     fixtures
 }
 
@@ -46,7 +46,7 @@ fn every_fault_is_followed_by_a_healthy_load_in_the_same_page() {
 }
 
 #[test]
-fn the_scenarios_are_what_they_are_called() {
+fn scenarios_agree_with_their_names() {
     let fixtures = fixtures();
     for scenario in fixtures.scenarios.values() {
         let folder = scenario.name.split('/').next();
@@ -98,7 +98,7 @@ do = "generate"
 "#;
 
 #[test]
-fn broken_scenarios_are_told_of() {
+fn broken_scenarios_are_reported() {
     read::scenario("s.toml", "s", SCENARIO).map_err(|error| plain(&error)).unwrap();
     let mut reports = String::new();
     for (name, from, to) in [
@@ -106,7 +106,7 @@ fn broken_scenarios_are_told_of() {
         ("unknown layer", "tokens", "token"),
         ("no steps", "[[steps]]\ndo = \"load\"\n[[steps]]\ndo = \"generate\"\n", ""),
         (
-            "steps that are no tables",
+            "steps that are not tables",
             "[[steps]]\ndo = \"load\"\n[[steps]]\ndo = \"generate\"\n",
             "steps = [1]",
         ),
@@ -114,7 +114,7 @@ fn broken_scenarios_are_told_of() {
         ("unknown step", "\"generate\"", "\"generat\""),
         ("step that does nothing", "do = \"generate\"", "expect = \"tokens\""),
         ("key of another step", "do = \"load\"", "do = \"load\"\ncases = \"all\""),
-        ("fault that is to go well", "do = \"load\"", "do = \"load\"\nserver_fault = \"html\""),
+        ("fault that must succeed", "do = \"load\"", "do = \"load\"\nserver_fault = \"html\""),
         (
             "unknown fault and error",
             "do = \"load\"",
@@ -133,7 +133,7 @@ fn broken_scenarios_are_told_of() {
 }
 
 #[test]
-fn broken_prompts_are_told_of() {
+fn broken_prompts_are_reported() {
     let mut reports = String::new();
     for (name, text) in [
         ("nothing", ""),
@@ -157,7 +157,7 @@ fn broken_prompts_are_told_of() {
     insta::assert_snapshot!(reports);
 }
 
-/// Broken files are told of together and are not called unknown by those who name them.
+/// Broken files are reported together, and files that name them do not report them as unknown.
 #[test]
 fn fixtures_are_read_as_far_as_they_go() {
     let root = tempfile::tempdir().unwrap();
@@ -173,9 +173,9 @@ fn fixtures_are_read_as_far_as_they_go() {
     let (fixtures, invalid) = Fixtures::load(root.path());
     let names: Vec<_> = fixtures.scenarios.keys().collect();
     assert_eq!(names, ["load/leans", "tokens/good"]);
-    let told: Vec<_> = invalid.iter().map(ToString::to_string).collect();
+    let reported: Vec<_> = invalid.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        reported,
         [
             "`fixtures/scenarios/tokens/broken.toml` can't be used: 4 problems",
             "`fixtures/prompts` can't be used: 1 problem",

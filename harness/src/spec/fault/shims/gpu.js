@@ -6,8 +6,8 @@
 // Every injection is reported. There are at most `times`, of which `injections` happened in earlier
 // workers, and none while the fault is not armed.
 
-/** @import { Phase } from "../../../../inference-wasm/types/protocol.d.ts" */
-/** @import { ShimHandle, ShimParams } from "../../../../inference-wasm/types/page.d.ts" */
+/** @import { Phase } from "../../../../../inference-wasm/types/protocol.d.ts" */
+/** @import { ShimHandle, ShimParams } from "../../../../../inference-wasm/types/page.d.ts" */
 
 /**
  * A method that is wrapped, taken out of its interface.

@@ -4,7 +4,7 @@
 // params: { fault, store, value, times, armed }. A trigger really damages what is stored under the name
 // `store`. Failures of the interfaces are simulated.
 
-/** @import { ShimHandle, ShimParams } from "../../../../inference-wasm/types/page.d.ts" */
+/** @import { ShimHandle, ShimParams } from "../../../../../inference-wasm/types/page.d.ts" */
 
 /** @typedef {Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>} Bytes */
 /** @typedef {(blob: Blob) => Blob | null | Promise<Blob | null>} Change */

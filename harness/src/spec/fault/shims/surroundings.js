@@ -2,7 +2,7 @@
 //
 // params: { fault }. Reports the first read of a changed property.
 
-/** @import { ShimHandle, ShimParams } from "../../../../inference-wasm/types/page.d.ts" */
+/** @import { ShimHandle, ShimParams } from "../../../../../inference-wasm/types/page.d.ts" */
 
 // The information about an adapter in a browser that hides it.
 const NAMELESS = { vendor: "", architecture: "", device: "", description: "" };

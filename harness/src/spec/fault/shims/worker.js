@@ -5,8 +5,8 @@
 // injected at most `times` times, of which `injections` happened in earlier workers, and only while it
 // is armed.
 
-/** @import { Phase } from "../../../../inference-wasm/types/protocol.d.ts" */
-/** @import { FromEngine, ShimHandle, ShimParams } from "../../../../inference-wasm/types/page.d.ts" */
+/** @import { Phase } from "../../../../../inference-wasm/types/protocol.d.ts" */
+/** @import { FromEngine, ShimHandle, ShimParams } from "../../../../../inference-wasm/types/page.d.ts" */
 
 /**
  * @param {ShimParams} params

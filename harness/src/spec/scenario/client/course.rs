@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use super::definition::{ClientStep, Repeat};
 
-/// The most that a step is carried out in all: no browser bears more within an attempt.
+/// The most that a step can be carried out in total. A browser can't do more in an attempt.
 pub(crate) const MOST_ROUNDS: u64 = 10_000;
 
-/// A step whose turn it is.
+/// The turn of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Turn<'a> {
-    /// Its number, from 1.
+    /// The step's number, from 1.
     pub(crate) number: usize,
-    /// How often it was its turn, this time included.
+    /// The number of its turns so far, this one included.
     pub(crate) round: u32,
-    /// It; never a [`Repeat`].
+    /// The step; never a [`Repeat`].
     pub(crate) step: &'a ClientStep,
 }
 
-/// The steps in their order. A repeat in a repeat begins anew with each round of the outer one.
+/// The steps in order. A repeat inside a repeat starts again in each round of the outer one.
 pub(crate) fn course(steps: &[ClientStep]) -> impl Iterator<Item = Turn<'_>> {
     let mut next = 0;
     let mut turns = vec![0; steps.len()];
@@ -36,7 +36,7 @@ pub(crate) fn course(steps: &[ClientStep]) -> impl Iterator<Item = Turn<'_>> {
             let done = rounds.entry(here).or_default();
             *done += 1;
             if *done < *times {
-                // No repeat goes forwards; see `read`.
+                // A repeat never goes forwards; see `read`.
                 next = (*from as usize).saturating_sub(1).min(here);
             } else {
                 rounds.remove(&here);
@@ -45,7 +45,7 @@ pub(crate) fn course(steps: &[ClientStep]) -> impl Iterator<Item = Turn<'_>> {
     })
 }
 
-/// How often each step is carried out, repeats in repeats multiplied.
+/// How often each step is carried out, with nested repeats multiplied.
 pub(super) fn rounds(steps: &[ClientStep]) -> Vec<u64> {
     let mut rounds = vec![1_u64; steps.len()];
     for (here, step) in steps.iter().enumerate() {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_in_a_repeat_begins_anew() {
+    fn a_repeat_in_a_repeat_starts_again() {
         let steps = [wait(), repeat(1, 2), wait(), repeat(1, 2)];
         let expected = [(1, 1), (1, 2), (3, 1), (1, 3), (1, 4), (3, 2)];
         assert_eq!(numbers(&steps), expected);

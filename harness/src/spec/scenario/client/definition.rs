@@ -13,42 +13,42 @@ use crate::spec::document::Named;
 use crate::spec::fault::{Fault, FaultPlan, Means};
 use crate::spec::launch::Variant;
 
-/// What makes a scenario one of the hybrid client.
+/// A scenario of the hybrid client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientScenario {
-    /// The starting tiers that it is about: it makes cells for these backends alone.
+    /// Its starting tiers. It makes cells for these backends alone.
     pub tiers: Vec<BackendName>,
-    /// How the client is made.
+    /// The client's configuration.
     pub settings: Settings,
-    /// What strikes in every visit, from its beginning on.
+    /// Faults of every visit, from its start.
     pub faults: Vec<FaultPlan>,
-    /// Never empty; the first one is a visit, and so is the one behind each leave.
+    /// At least one. The first is a visit, and so is the one after each leave.
     pub steps: Vec<ClientStep>,
 }
 
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientStep {
-    /// Open the page and start the client: another page, the same browser and storage.
+    /// Open the page and start the client: a new page in the same browser, with the same storage.
     Visit(Visit),
     /// One request, to its end.
     Request(Request),
-    /// Faults while nothing goes on.
+    /// Inject faults while the client is idle.
     Inject(Inject),
-    /// Something of the user's or of the surroundings.
+    /// An input of the user or the environment.
     Input(InputStep),
     /// Wait.
     Wait(Wait),
-    /// Count what the client holds.
+    /// Count the client's resources.
     Inspect(Inspect),
     /// Leave the page.
     Leave,
-    /// Go back, until the steps between have been carried out so many times.
+    /// Go back, until the steps in between have been carried out the given number of times.
     Repeat(Repeat),
 }
 
 impl ClientStep {
-    /// The name as it stands in TOML and in evidence.
+    /// The name in TOML and in evidence.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Visit(_) => "visit",
@@ -92,15 +92,15 @@ impl ClientStep {
 /// Opening the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Visit {
-    /// The state that has to come.
+    /// The state that the client must reach.
     pub until: State,
-    /// What strikes in this visit, until the next one.
+    /// Faults of this visit, until the next one.
     pub faults: Vec<FaultPlan>,
-    /// What another deployment has changed since the visit before.
+    /// The versions that another deployment has changed since the visit before.
     pub versions: Deployment,
 }
 
-/// Which of the versions that belong together are others than in the first visit.
+/// The versions that differ from those of the first visit.
 #[derive(
     Debug,
     Clone,
@@ -139,40 +139,40 @@ impl Named for Deployment {
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// What to continue: the first case of the golden, or the one of an id.
+    /// The prompt: the first case of the golden, or the one with an id.
     pub case: Cases,
     /// The most tokens to generate; the case's own number when absent.
     pub max_tokens: Option<u32>,
-    /// How hard its author says it is.
+    /// The complexity that its author gives.
     pub complexity: Complexity,
-    /// What the model must be good for.
+    /// A capability that the model must have.
     pub capability: Option<String>,
-    /// The feature that asks.
+    /// The feature that sends it.
     pub feature: Option<String>,
-    /// What strikes while it is answered.
+    /// Faults while it is answered.
     pub faults: Vec<FaultPlan>,
-    /// How it has to end.
+    /// The expected end.
     pub expect: RequestExpectation,
-    /// The tier that has to finish it.
+    /// The tier that must finish it.
     pub tier: TierExpectation,
-    /// Its logits have to be those of the request of this step, bit for bit. Steps count from 1.
+    /// Its logits must equal those of the request of this step, bit for bit. Steps count from 1.
     pub same_bits_as: Option<u32>,
-    /// What happens when so many tokens have come.
+    /// An event during the request.
     pub meanwhile: Option<Meanwhile>,
 }
 
-/// How a request has to end.
+/// The expected end of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestExpectation {
     /// With the golden's tokens.
     Answer,
-    /// Cancelled, with a beginning of the golden's tokens.
+    /// Cancelled, with a prefix of the golden's tokens.
     Cancelled,
     /// With this error.
     Error(ClientErrorKind),
 }
 
-/// The tier that has to finish a request.
+/// The tier that must finish a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TierExpectation {
     /// The cell's own.
@@ -184,7 +184,7 @@ pub enum TierExpectation {
 }
 
 impl TierExpectation {
-    /// Which it is in a cell of this backend; `None` where there is none.
+    /// The tier in a cell of this backend; `None` if there is none.
     pub fn of(self, backend: BackendName) -> Option<Tier> {
         let start = Tier::CHAIN.into_iter().find(|tier| tier.backend() == Some(backend));
         match self {
@@ -195,12 +195,12 @@ impl TierExpectation {
     }
 }
 
-/// What happens in the middle of a request.
+/// An event during a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meanwhile {
-    /// When so many tokens have come.
+    /// The number of tokens after which it happens.
     pub after_tokens: u32,
-    /// It.
+    /// The event.
     pub event: MeanwhileEvent,
 }
 
@@ -211,43 +211,43 @@ pub enum MeanwhileEvent {
     Input(InputName),
     /// The user cancels the request.
     Cancel,
-    /// The user asks for something else, which is refused with `busy`.
+    /// The user sends another request, which is refused with `busy`.
     Request,
 }
 
-/// Faults while nothing goes on.
+/// Inject faults while the client is idle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inject {
-    /// They; never empty.
+    /// The faults, at least one.
     pub faults: Vec<FaultPlan>,
-    /// The state that has to come behind them.
+    /// The state that the client must reach afterwards.
     pub until: Option<State>,
 }
 
-/// Something of the user's or of the surroundings.
+/// An input of the user or the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InputStep {
-    /// What.
+    /// The input.
     pub input: InputName,
-    /// The state that has to come behind it.
+    /// The state that the client must reach afterwards.
     pub until: Option<State>,
 }
 
 /// An input, by the name that scenarios use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputName {
-    /// The page has nothing better to do.
+    /// The page is idle.
     Idle,
-    /// The user agrees to the download, or not.
+    /// The user agrees to the download, or declines.
     Consent(bool),
-    /// The user decides who decides.
+    /// The user's preference changes.
     Prefer(Preference),
     /// The battery is at 5% and not charging, or full.
     Battery {
-        /// The former.
+        /// Low rather than full.
         is_low: bool,
     },
-    /// How hot the device is.
+    /// The thermal pressure changes.
     Thermal(Pressure),
     /// The network is back.
     Retry,
@@ -294,22 +294,22 @@ impl InputName {
 /// Waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// Until the client is in this state; at once where it is.
+    /// Until the client is in this state.
     Until(State),
-    /// So long.
+    /// For this many milliseconds.
     Ms(u32),
 }
 
-/// Going back.
+/// Going back to an earlier step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeat {
     /// The step to go back to; counts from 1.
     pub from: u32,
-    /// How often the steps from there on are carried out in all; at least twice.
+    /// How often the steps from there are carried out in total; at least twice.
     pub times: u32,
 }
 
-/// Bounds of what the client holds; each is looked at only where it is given.
+/// Bounds of the client's resources. Only those that are given are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Inspect {
     /// Workers that have not been ended, at most.
@@ -327,7 +327,7 @@ pub struct Inspect {
 }
 
 impl ClientScenario {
-    /// Every fault of every step, and those of all visits.
+    /// The faults of all visits and of every step.
     pub fn faults(&self) -> impl Iterator<Item = &FaultPlan> {
         self.faults.iter().chain(self.steps.iter().flat_map(ClientStep::faults))
     }
@@ -340,22 +340,22 @@ impl ClientScenario {
         })
     }
 
-    /// Why a browser can't be made to suffer this with a starting tier; `None` where it can.
+    /// The reason why its faults can't be injected in a browser with a starting tier; `None` if they can.
     pub fn unsupported(&self, browser: BrowserName, backend: BackendName) -> Option<String> {
         self.faults().find_map(|plan| plan.fault.unsupported(browser, backend))
     }
 
-    /// The flags that a browser has to be launched with for the faults; `None` where any will do.
+    /// The flags that a browser must be launched with for the faults; `None` if any will do.
     pub fn variant(&self, browser: BrowserName) -> Option<Variant> {
         self.faults().find_map(|plan| plan.fault.variant(browser))
     }
 
-    /// The launch is a fault itself, so that what the browser lacks is as it has to be.
+    /// Whether the launch itself is a fault, so that missing capabilities are expected.
     pub fn has_launch_fault(&self) -> bool {
         self.faults().any(|plan| matches!(plan.fault.means(), Means::Launch(_)))
     }
 
-    /// The faults that leave a browser behind that nobody else should use.
+    /// Whether its faults leave a browser that can't be reused.
     pub(crate) fn spoils_browser(&self) -> bool {
         self.faults().map(|plan| plan.fault).any(Fault::spoils_browser)
     }

@@ -9,26 +9,26 @@ use toml::de::DeValue;
 
 use crate::spec::document::{FromValue, Problem, Problems, Table, Unfit, one_of};
 
-/// How the client is made, apart from the models that it is offered.
+/// The client's configuration, apart from the models that it is offered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// How it starts.
+    /// Its way of starting.
     pub start: Start,
-    /// There is a server tier.
+    /// Whether there is a server tier.
     pub has_server: bool,
-    /// What the user wants.
+    /// The user's preference.
     pub preference: Preference,
-    /// The longest that each state lasts.
+    /// The longest duration of each state.
     pub deadlines: Deadlines,
-    /// How often a lost device is replaced.
+    /// The limits of replacing lost devices.
     pub recovery: RecoveryLimits,
-    /// When a tier is left alone.
+    /// The limits after which a tier is avoided.
     pub breaker: BreakerLimits,
     /// The operator's rules.
     pub router: RouterConfig,
-    /// Downloads of more bytes are asked about on a metered connection.
+    /// On a metered connection, larger downloads need the user's consent; in bytes.
     pub consent_above_bytes: u64,
-    /// Attempts at the server for each request.
+    /// Attempts at the server, for each request.
     pub server_attempts: u32,
     /// Attempts at each shard.
     pub shard_attempts: u32,
@@ -37,7 +37,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// What the client has by itself, alone with its device.
+    /// The client's own defaults, without a server.
     fn default() -> Self {
         let Config {
             preference,
@@ -61,7 +61,7 @@ impl Default for Settings {
             consent_above_bytes,
             server_attempts,
             shard_attempts,
-            // So that the smallest model of the fixtures comes in five.
+            // The smallest model of the fixtures has five shards then.
             shard_bytes: 256 << 10,
         }
     }
@@ -76,7 +76,7 @@ pub(super) struct Written {
     pub(super) settings: Settings,
 }
 
-/// Puts what is written over the defaults.
+/// Replaces defaults with the values of the table.
 macro_rules! overrides {
     ($table:ident, $into:expr, [$($key:ident),+ $(,)?]) => {
         $(if let Some(value) = $table.optional(stringify!($key)) {
@@ -98,7 +98,7 @@ pub(super) fn client(table: &Table<'_>, problems: &Problems) -> Written {
     {
         let message = "a client that is `local-only` never asks a server".to_owned();
         let hint = "leave `server` out, or write `start = \"progressive\"`";
-        problems.push(Problem::at(server.span(), message, "nobody asks it").hint(hint));
+        problems.push(Problem::at(server.span(), message, "it is never asked").hint(hint));
     }
     settings.has_server = server.map_or(!is_local_only, Spanned::into_inner);
     if let Some(bytes) = table.positive("shard_bytes") {
@@ -132,7 +132,7 @@ fn tiers(table: &Table<'_>, problems: &Problems) -> Vec<BackendName> {
     let Some(written) = table.list::<BackendName>("tiers") else { return TIERS.to_vec() };
     for tier in &written {
         if !TIERS.contains(tier.get_ref()) {
-            let message = format!("`tiers`: no page starts on `{}`", tier.get_ref());
+            let message = format!("`tiers`: a page can't start on `{}`", tier.get_ref());
             let hint = "the tiers are `webgpu`, `webgl` and `wasm`";
             problems.push(Problem::at(tier.span(), message, "this").hint(hint));
         }

@@ -1,4 +1,4 @@
-//! Scenarios of the client are read as they are written, and broken ones are told of well.
+//! Scenarios of the client are read as they are written, and broken ones are reported well.
 
 use std::fmt::Write;
 
@@ -51,7 +51,7 @@ fn parse(text: &str) -> Result<ClientScenario, String> {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn a_scenario_is_read() {
     let client = parse(SCENARIO).unwrap();
     assert_eq!(client.tiers, [BackendName::Webgpu, BackendName::Webgl]);
     let Settings { start, has_server, deadlines, router, shard_attempts, .. } = &client.settings;
@@ -74,7 +74,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_tier_is_told_by_the_cell() {
+fn a_tier_follows_from_the_cell() {
     use BackendName::{Wasm, Webgl, Webgpu};
     for (expected, backend, tier) in [
         (TierExpectation::Start, Webgl, Some(Tier::Webgl)),
@@ -88,7 +88,7 @@ fn a_tier_is_told_by_the_cell() {
 }
 
 #[test]
-fn a_fault_that_can_not_be_had_is_told_with_its_reason() {
+fn a_fault_that_can_not_be_injected_has_a_reason() {
     let client = parse(SCENARIO).unwrap();
     assert_eq!(client.unsupported(BrowserName::Webkit, BackendName::Webgl), None);
     let reason = client.unsupported(BrowserName::Webkit, BackendName::Wasm).unwrap();
@@ -96,16 +96,16 @@ fn a_fault_that_can_not_be_had_is_told_with_its_reason() {
 }
 
 #[test]
-fn broken_scenarios_are_told_of() {
+fn broken_scenarios_are_reported() {
     let mut reports = String::new();
     for (name, from, to) in [
         ("layer without a client", "[client]\ntiers", "[clint]\ntiers"),
         ("client of another layer", "\"resilience\"", "\"tokens\""),
         ("launch of the engine's", "why =", "launch = \"without-backend\"\nwhy ="),
         ("no report", "onnxruntime#27596", "27596"),
-        ("no page on it", "\"webgl\", \"webgpu\"", "\"cpu\""),
-        ("a server that nobody asks", "\"progressive\"", "\"local-only\"\nserver = true"),
-        ("a number that is none", "token_ms = 2000", "token_ms = \"2s\""),
+        ("a tier without a page", "\"webgl\", \"webgpu\"", "\"cpu\""),
+        ("a server that is never asked", "\"progressive\"", "\"local-only\"\nserver = true"),
+        ("a number that is not one", "token_ms = 2000", "token_ms = \"2s\""),
         ("unknown deadline", "token_ms", "tokn_ms"),
         ("nothing open", "do = \"visit\"\nuntil = \"server\"", "do = \"leave\""),
         ("unknown state", "\"server\"\n[[steps]]", "\"serve\"\n[[steps]]"),
@@ -124,7 +124,7 @@ fn broken_scenarios_are_told_of() {
             "faults = [{ fault = \"shard-evicted\" }, { fault = \"device-destroyed\" }]\n",
             "",
         ),
-        ("cancelled by nobody", "cancel_after_tokens = 3\n", ""),
+        ("a cancelled end without a cancel", "cancel_after_tokens = 3\n", ""),
         ("bits of nothing", "same_bits_as = 2", "same_bits_as = 4"),
         ("all cases", "expect = \"cancelled\"", "expect = \"cancelled\"\ncase = \"all\""),
         (
@@ -133,10 +133,10 @@ fn broken_scenarios_are_told_of() {
             "token = 2 }\nexpect = \"busy\"\ntier = \"wasm\"\nmeanwhile = { input = \"idle\"",
         ),
         ("two kinds of waiting", "ms = 10", "ms = 10\nuntil = \"ready\""),
-        ("nothing looked at", "do = \"wait\"\nms = 10", "do = \"inspect\""),
+        ("nothing checked", "do = \"wait\"\nms = 10", "do = \"inspect\""),
         ("a repeat forwards", "do = \"wait\"\nms = 10", "do = \"repeat\"\nfrom = 5\ntimes = 1"),
         ("a repeat of nothing", "do = \"wait\"\nms = 10", "do = \"repeat\""),
-        ("a repeat for ever", "do = \"wait\"\nms = 10", "do = \"repeat\"\nfrom = 2\ntimes = 10001"),
+        ("too many rounds", "do = \"wait\"\nms = 10", "do = \"repeat\"\nfrom = 2\ntimes = 10001"),
         (
             "a second round without a page",
             "do = \"wait\"\nms = 10",

@@ -7,15 +7,15 @@ use crate::spec::document::{FromValue, Problem, Problems, Table, Unfit};
 use crate::spec::fault::{Fault, FaultPhase, FaultPlan, Means};
 use crate::spec::naming::names;
 
-/// Where faults are written, and what can strike there.
+/// A place where faults are written, and the phases that are allowed there.
 pub(super) struct Place {
     /// For messages.
     called: &'static str,
-    /// The first one is taken where none is written.
+    /// The first one is the default.
     phases: &'static [FaultPhase],
 }
 
-/// Of the whole scenario.
+/// The whole scenario.
 pub(super) const SCENARIO: Place = Place {
     called: "for the whole scenario",
     phases: &[FaultPhase::Start, FaultPhase::Probe, FaultPhase::Fetch, FaultPhase::Load],
@@ -23,7 +23,7 @@ pub(super) const SCENARIO: Place = Place {
 
 pub(super) const VISIT: Place = Place { called: "in a visit", phases: SCENARIO.phases };
 
-/// A device that is lost is brought up again, with all that can go wrong in that.
+/// A lost device is started again, so the phases of a start are allowed as well.
 pub(super) const REQUEST: Place = Place {
     called: "in a request",
     phases: &[
@@ -43,7 +43,7 @@ pub(super) fn faults(table: &Table<'_>, problems: &Problems, place: &Place) -> V
     let one = table.table("fault", |table| fault(table, problems, place));
     let several = table.tables("faults", |table| fault(table, problems, place));
     if one.is_some() && !several.is_empty() {
-        let message = "`fault` and `faults`: write all of them in `faults`".to_owned();
+        let message = "`fault` and `faults`: put all of them in `faults`".to_owned();
         problems.push(Problem::at(table.head(), message, "here"));
     }
     one.flatten().into_iter().chain(several.into_iter().map(Spanned::into_inner)).collect()
@@ -61,8 +61,9 @@ fn fault(table: &Table<'_>, problems: &Problems, place: &Place) -> Option<FaultP
         && !place.phases.contains(at.get_ref())
     {
         let known: Vec<_> = place.phases.iter().map(|phase| phase.as_str()).collect();
-        let message = format!("nothing strikes at `{}` {}", at.get_ref().as_str(), place.called);
-        let hint = format!("the phases there are {}", names(&known));
+        let message =
+            format!("no fault can be injected at `{}` {}", at.get_ref().as_str(), place.called);
+        let hint = format!("the phases are {}", names(&known));
         problems.push(Problem::at(at.span(), message, "this").hint(hint));
     }
     if let Some(token) = &token
@@ -75,9 +76,9 @@ fn fault(table: &Table<'_>, problems: &Problems, place: &Place) -> Option<FaultP
     let is_launch = matches!(fault.get_ref().means(), Means::Launch(_));
     if is_launch && place.called != SCENARIO.called {
         let name = fault.get_ref().as_str();
-        let message = format!("`{name}` is what a browser is launched with");
-        let hint = "write it into `faults` at the top of the scenario";
-        problems.push(Problem::at(fault.span(), message, "too late for it").hint(hint));
+        let message = format!("`{name}` is a fault of the browser's launch");
+        let hint = "move it to `faults` at the top of the scenario";
+        problems.push(Problem::at(fault.span(), message, "too late").hint(hint));
     }
     Some(FaultPlan {
         fault: fault.into_inner(),
@@ -88,7 +89,7 @@ fn fault(table: &Table<'_>, problems: &Problems, place: &Place) -> Option<FaultP
     })
 }
 
-/// How often a fault strikes; `always` for as often as it can.
+/// The number of injections; `always` for the largest number.
 struct Times(u32);
 
 impl FromValue for Times {

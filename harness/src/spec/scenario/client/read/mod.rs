@@ -1,5 +1,5 @@
-//! From the tables of a scenario file to [`ClientScenario`], with what steps can't mean together
-//! refused.
+//! From the tables of a scenario file to [`ClientScenario`]. Steps that contradict each other are
+//! rejected.
 
 mod fault;
 mod step;
@@ -18,7 +18,7 @@ use super::settings::{self, Settings};
 use crate::spec::document::{Problem, Problems, Table};
 use crate::spec::fault::{Fault, FaultPlan, Means};
 
-/// Reads the `[client]` table and what goes with it; `None` where there is none.
+/// Reads the `[client]` table, the faults and the steps; `None` if there is no such table.
 pub(in crate::spec::scenario) fn client(
     table: &Table<'_>,
     problems: &Problems,
@@ -36,10 +36,10 @@ pub(in crate::spec::scenario) fn client(
     Some(ClientScenario { tiers: written.tiers, settings: written.settings, faults, steps })
 }
 
-/// Something has to be open for whatever is done in it.
+/// Steps that need a page need a visit before them.
 fn order(steps: &[Spanned<ClientStep>], problems: &Problems) {
     let mut is_open = false;
-    // What a second round begins with, a third one does.
+    // A third round starts like a second one.
     let twice = steps.iter().map(|step| match step.get_ref() {
         ClientStep::Repeat(repeat) => ClientStep::Repeat(Repeat { times: 2, ..*repeat }),
         step => step.clone(),
@@ -63,7 +63,7 @@ fn order(steps: &[Spanned<ClientStep>], problems: &Problems) {
             let message = format!("no page is open at this `{}`", step.get_ref().name());
             let hint = "a step `do = \"visit\"` opens one";
             problems.push(Problem::at(step.span(), message, "this step").hint(hint));
-            // Told once is enough.
+            // One report is enough.
             is_open = true;
         }
         let crashes = |plan: &FaultPlan| plan.fault == Fault::TabCrashed;
@@ -75,12 +75,12 @@ fn order(steps: &[Spanned<ClientStep>], problems: &Problems) {
     }
 }
 
-/// A repeat goes back, and not for ever.
+/// A repeat goes back, and its rounds are limited.
 fn repeats(steps: &[Spanned<ClientStep>], problems: &Problems) {
     for (index, step) in steps.iter().enumerate() {
         let ClientStep::Repeat(Repeat { from, .. }) = step.get_ref() else { continue };
         if *from as usize > index {
-            let message = format!("`from`: step {from} is no earlier one");
+            let message = format!("`from`: step {from} is not an earlier one");
             let hint = "a repeat goes back; steps count from 1";
             problems.push(Problem::at(step.span(), message, "this step").hint(hint));
         }
@@ -91,12 +91,12 @@ fn repeats(steps: &[Spanned<ClientStep>], problems: &Problems) {
         && rounds > course::MOST_ROUNDS
     {
         let message = format!("this step would be carried out {rounds} times");
-        let hint = format!("{} are the most", course::MOST_ROUNDS);
+        let hint = format!("the limit is {}", course::MOST_ROUNDS);
         problems.push(Problem::at(step.span(), message, "this step").hint(hint));
     }
 }
 
-/// A browser is launched once.
+/// A browser is launched once, so only one fault can be its launch.
 fn launches(faults: &[FaultPlan], table: &Table<'_>, problems: &Problems) {
     let launched = |plan: &&FaultPlan| matches!(plan.fault.means(), Means::Launch(_));
     let mut names = faults.iter().filter(launched).map(|plan| plan.fault.as_str());
@@ -106,7 +106,7 @@ fn launches(faults: &[FaultPlan], table: &Table<'_>, problems: &Problems) {
     }
 }
 
-/// Nobody but a server answers for one.
+/// Only a client with a server can be answered by it.
 fn server(steps: &[Spanned<ClientStep>], settings: &Settings, problems: &Problems) {
     if settings.has_server {
         return;
@@ -123,7 +123,7 @@ fn server(steps: &[Spanned<ClientStep>], settings: &Settings, problems: &Problem
     }
 }
 
-/// Bits are compared with those of an earlier request that has an answer.
+/// Bits are compared with those of an earlier request with the same case.
 fn bits(steps: &[Spanned<ClientStep>], problems: &Problems) {
     for (index, step) in steps.iter().enumerate() {
         let ClientStep::Request(request) = step.get_ref() else { continue };
@@ -133,8 +133,9 @@ fn bits(steps: &[Spanned<ClientStep>], problems: &Problems) {
         let is_answer =
             matches!(other, Some(ClientStep::Request(other)) if other.case == request.case);
         if !is_answer {
-            let message =
-                format!("`same_bits_as`: step {number} is no earlier request with the same case");
+            let message = format!(
+                "`same_bits_as`: step {number} is not an earlier request with the same case"
+            );
             problems.push(Problem::at(step.span(), message, "this step"));
         }
         if let RequestExpectation::Error(_) = request.expect {

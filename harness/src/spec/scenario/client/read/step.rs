@@ -1,5 +1,4 @@
-//! The `[[steps]]` of a client's scenario, each by itself; what they mean for each other is
-//! looked at in [`super::read`].
+//! The `[[steps]]` of a client's scenario, each by itself.
 
 use inference_wasm::client::machine::State;
 use inference_wasm::client::output::ClientErrorKind;
@@ -43,7 +42,7 @@ pub(super) fn step(table: &Table<'_>, problems: &Problems) -> Option<ClientStep>
         }),
         Do::Request => ClientStep::Request(request(table, problems)),
         Do::Inject => {
-            table.require_any_of(&["fault", "faults"], "what is to happen");
+            table.require_any_of(&["fault", "faults"], "the faults to inject");
             ClientStep::Inject(Inject {
                 faults: faults(table, problems, &INJECT),
                 until: table.optional("until").map(Spanned::into_inner),
@@ -75,7 +74,7 @@ fn request(table: &Table<'_>, problems: &Problems) -> Request {
     if let Some(tier) = &tier
         && matches!(expected, RequestExpectation::Error(_))
     {
-        let message = "a request that ends with an error is finished by no tier".to_owned();
+        let message = "no tier finishes a request that ends with an error".to_owned();
         problems.push(Problem::at(tier.span(), message, "this"));
     }
     let same_bits_as = table.positive("same_bits_as");
@@ -88,7 +87,7 @@ fn request(table: &Table<'_>, problems: &Problems) -> Request {
         problems.push(Problem::at(place.clone(), message.to_owned(), "in this step"));
     }
     if cancel_after.is_some() && written.is_some() {
-        let message = "`cancel_after_tokens` and `meanwhile`: one thing at a time".to_owned();
+        let message = "`cancel_after_tokens` and `meanwhile`: use only one of them".to_owned();
         problems.push(Problem::at(place, message, "in this step"));
     }
     let cancel = |after_tokens| Meanwhile { after_tokens, event: MeanwhileEvent::Cancel };
@@ -139,14 +138,14 @@ fn inspect(table: &Table<'_>, problems: &Problems) -> Inspect {
         process_growth_bytes: plain(table.optional("process_growth_bytes")),
     };
     if inspect == Inspect::default() {
-        let message = "an inspection without a bound looks at nothing".to_owned();
+        let message = "an inspection without a bound checks nothing".to_owned();
         let hint = "name one, for instance `workers_alive = 1`";
         problems.push(Problem::at(table.head(), message, "this step").hint(hint));
     }
     inspect
 }
 
-/// Where it goes back to is looked at in [`super::read`].
+/// [`super`] checks the step that it goes back to.
 fn repeat(table: &Table<'_>, problems: &Problems) -> Repeat {
     table.require_any("from", "the number of a step");
     table.require_any("times", "a number of rounds");
@@ -157,7 +156,7 @@ fn repeat(table: &Table<'_>, problems: &Problems) -> Repeat {
     {
         let message =
             format!("`times`: expected a whole number above 1, found `{}`", times.get_ref());
-        problems.push(Problem::at(times.span(), message, "once is no repeat"));
+        problems.push(Problem::at(times.span(), message, "once is not a repeat"));
     }
     Repeat { from: from.unwrap_or(1), times: times.map_or(2, Spanned::into_inner) }
 }
