@@ -11,7 +11,7 @@ use std::process::Command;
 const CHECKED: &[&str] = &[
     "harness/setup/gate-tools.sh",
     "harness/src/bench/page/",
-    "harness/src/fault/shims/",
+    "harness/src/spec/fault/shims/",
     "harness/src/report/html/script.js",
     "inference-wasm/page/",
     "inference-wasm/tests/javascript_types.rs",
