@@ -6,15 +6,15 @@ use std::fmt::Write as _;
 use clap::Args;
 use inference_wasm::protocol::BundleName;
 
-use super::workspace::Workspace;
-use super::{Answer, Failure, say};
+use super::failure::{Answer, Failure, say};
 use crate::drive::bundle::{self, BundleEntry, BundleOptions};
+use crate::lab::Project;
 use crate::run::exit::Exit;
 use crate::spec::bundle::{BundleChoice, parse_bundle};
 
 /// Arguments of `tierproof bundle`.
 #[derive(Debug, Args)]
-pub(crate) struct BuildArgs {
+pub(super) struct BuildArgs {
     /// scalar, base, relaxed, threads [default: base]
     #[arg(value_name = "NAME", value_parser = parse_bundle)]
     bundles: Vec<BundleName>,
@@ -35,9 +35,9 @@ impl BuildArgs {
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &BuildArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &BuildArgs) -> Answer {
     let options = BundleOptions { bundles: args.bundles(), seeded_faults: args.seeded_faults };
-    let folder = bundle::build(workspace.root(), &options, |line| anstream::eprintln!("{line}"))
+    let folder = bundle::build(project.root(), &options, |line| anstream::eprintln!("{line}"))
         .map_err(Failure::setup)?;
     say(format!("{}\n{}", folder.dir.display(), table(&folder.manifest.bundles)))?;
     Ok(Exit::Expected)
@@ -56,7 +56,7 @@ fn table(bundles: &[BundleEntry]) -> String {
 }
 
 /// What cargo calls for each test binary of the target.
-pub(crate) fn test_runner(args: Vec<OsString>) -> Answer {
+pub(super) fn test_runner(args: Vec<OsString>) -> Answer {
     match bundle::test_runner::run(args) {
         Ok(()) => Ok(Exit::Expected),
         Err(error) => Err(Failure { exit: Exit::Unexpected, report: miette::miette!("{error:#}") }),

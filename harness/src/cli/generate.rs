@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use clap::Args;
 use inference_wasm::protocol::{BackendName, Loaded, Sampling, SeededFault};
 
-use super::machine::{self, Machine, Stage};
-use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser, fault, say};
+use super::arguments::{BundleArgs, GpuArgs, LaunchArgs, backend, browser, fault};
+use super::failure::{Answer, Failure, note, say};
+use super::runtime;
 use crate::drive::browser::Browser;
 use crate::drive::page::{BrowserPage, NativePage, Page};
 use crate::drive::server::EngineThread;
 use crate::drive::server::{DEFAULT_SHARD_BYTES, PageSetup, ServedModel};
-use crate::fetch::models;
 use crate::judge::outcome::Outcome;
+use crate::lab::{Project, Session};
 use crate::run::exit::Exit;
 use crate::run::generate::{Generation, PromptLine, Settings, read_prompts};
 use crate::run::probe;
@@ -25,7 +25,7 @@ use crate::spec::matrix::Timeouts;
 /// Arguments of `tierproof generate`.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true))]
-pub(crate) struct GenerateArgs {
+pub(super) struct GenerateArgs {
     /// chrome, firefox, webkit, safari, or native for the engine's native build
     #[arg(long, value_parser = browser)]
     browser: BrowserName,
@@ -137,33 +137,30 @@ impl GenerateArgs {
         } else {
             fs_err::read_to_string(&path)
         };
-        let text = text.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+        let text = text.map_err(Failure::invalid)?;
         read_prompts(&path.display().to_string(), &text).map_err(|errors| {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            Failure::usage(miette::miette!("{}", lines.join("\n")))
+            Failure::invalid(lines.join("\n"))
         })
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &GenerateArgs) -> Answer {
     let prompts = args.prompts()?;
     let choice = args.bundle.choice(BundleChoice::default())?;
-    let machine = Machine::look(workspace, &args.launch)?;
-    let model = workspace
-        .catalogue()?
-        .resolve(&args.model, &models::cache_folder().map_err(Failure::setup)?)
-        .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let lab = args.launch.lab(project)?;
+    let model = project.model(&args.model)?;
     let served =
         ServedModel::read(&model.path, &model.name, DEFAULT_SHARD_BYTES).map_err(Failure::setup)?;
     let is_native = args.browser == BrowserName::Native;
     let bundle = if is_native {
         None
     } else {
-        Some(machine::page_bundle(workspace, &args.launch, choice, args.seeded_fault.is_some())?)
+        Some(lab.bundle(choice, args.seeded_fault.is_some(), &mut note)?)
     };
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
-    machine::on_runtime(async {
-        let stage = Stage::set(&machine, bundle, scratch.path(), &Timeouts::default()).await?;
+    runtime::on_runtime(async {
+        let session = lab.session(bundle, scratch.path(), Timeouts::default().launch).await?;
         let work = async {
             if is_native {
                 let page = NativePage::open(PageSetup::default()).map_err(Failure::setup)?;
@@ -171,13 +168,13 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
             }
             let profile = args.gpu.profile(args.browser, &args.launch);
             let launched = tokio::select! {
-                launched = stage.launcher.launch(profile) => launched,
-                () = machine::interrupted() => return Ok(Exit::Interrupted),
+                launched = session.launcher.launch(profile) => launched,
+                () = runtime::interrupted() => return Ok(Exit::Interrupted),
             };
             let browser = launched.map_err(Failure::setup)?;
             let answer = until_interrupted(async {
-                let thread = thread_of(&stage, &browser, args.backend(), choice).await?;
-                let page = open(&stage, &browser, choice, thread).await?;
+                let thread = thread_of(&session, &browser, args.backend(), choice).await?;
+                let page = open(&session, &browser, choice, thread).await?;
                 converse(page, served, (args, choice), &prompts).await
             })
             .await;
@@ -188,20 +185,20 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
         };
         let answer = tokio::select! {
             answer = work => answer,
-            () = machine::interrupted_twice() => Ok(Exit::Interrupted),
+            () = runtime::interrupted_twice() => Ok(Exit::Interrupted),
         };
-        stage.strike().await;
+        session.shutdown().await;
         answer
     })
 }
 
 async fn open<'b>(
-    stage: &Stage,
+    session: &Session,
     browser: &'b Browser,
     choice: BundleChoice,
     thread: EngineThread,
 ) -> Result<BrowserPage<'b>, Failure> {
-    let handle = stage.server.open(PageSetup::default()).map_err(Failure::setup)?;
+    let handle = session.server.open(PageSetup::default()).map_err(Failure::setup)?;
     let handle = handle.choosing(choice, thread);
     BrowserPage::open(browser, handle).await.map_err(Failure::setup)
 }
@@ -209,7 +206,7 @@ async fn open<'b>(
 /// Where the engine is to run. Only WebGL2 is not to be had everywhere, so that only for it the
 /// browser is asked first.
 async fn thread_of(
-    stage: &Stage,
+    session: &Session,
     browser: &Browser,
     backend: BackendName,
     choice: BundleChoice,
@@ -217,7 +214,7 @@ async fn thread_of(
     if backend != BackendName::Webgl {
         return Ok(EngineThread::Worker);
     }
-    let mut page = open(stage, browser, choice, EngineThread::Worker).await?;
+    let mut page = open(session, browser, choice, EngineThread::Worker).await?;
     let report = probe(&mut page, Timeouts::default()).await;
     let report = report.map_err(|outcome| failed(&outcome))?;
     page.close().await.map_err(Failure::setup)?;
@@ -228,7 +225,7 @@ async fn thread_of(
 async fn until_interrupted(answer: impl Future<Output = Answer>) -> Answer {
     tokio::select! {
         answer = answer => answer,
-        () = machine::interrupted() => Ok(Exit::Interrupted),
+        () = runtime::interrupted() => Ok(Exit::Interrupted),
     }
 }
 

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::workspace::Workspace;
-use super::{Answer, Failure, say};
+use super::failure::{Answer, Failure, say};
 use crate::fetch::models::{self, Catalogue, Entry, FetchOptions, FetchProgress, Source};
+use crate::lab::Project;
 use crate::run::exit::Exit;
 
 /// Subcommands of `tierproof models`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum ModelsCommand {
+pub(super) enum ModelsCommand {
     /// Show the catalogue: what each model needs, and what of it is here
     List {
         /// A JSON array with everything that is known of each
@@ -46,9 +46,9 @@ pub(crate) enum ModelsCommand {
     },
 }
 
-pub(crate) fn run(workspace: &Workspace, command: &ModelsCommand) -> Answer {
-    let catalogue = workspace.catalogue()?;
-    let cache = models::cache_folder().map_err(Failure::setup)?;
+pub(super) fn run(project: &Project, command: &ModelsCommand) -> Answer {
+    let catalogue = project.catalogue()?;
+    let cache = Project::cache()?;
     match command {
         ModelsCommand::List { json } => {
             let rows = models::rows(&catalogue, &cache);
@@ -129,7 +129,7 @@ fn unknown(catalogue: &Catalogue, cache: &std::path::Path, name: &str) -> Failur
         Err(error) => error.to_string(),
         Ok(_) => format!("`{name}` is a file, expected a name of the catalogue"),
     };
-    Failure::usage(miette::miette!("{message}"))
+    Failure::invalid(message)
 }
 
 fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Answer, Failure};
+use super::failure::{Answer, Failure};
 use crate::report::{Reporters, html, junit, replay, terminal};
 use crate::run::exit::Exit;
 
 /// Arguments of `tierproof report`.
 #[derive(Debug, Args)]
-pub(crate) struct ReportArgs {
+pub(super) struct ReportArgs {
     /// Logs of runs; several are merged, a later one wins where both have a cell
     #[arg(default_value = "report/run.jsonl")]
     logs: Vec<PathBuf>,
@@ -19,7 +19,7 @@ pub(crate) struct ReportArgs {
     out: PathBuf,
 }
 
-pub(crate) fn run(args: &ReportArgs, verbose: u8) -> Answer {
+pub(super) fn run(args: &ReportArgs, verbose: u8) -> Answer {
     let options = terminal::TerminalOptions {
         is_verbose: verbose > 0,
         report_folder: Some(args.out.clone()),

@@ -9,10 +9,10 @@ use http::{HeaderValue, Uri};
 use inference_wasm::client::router::RouterConfig;
 use tokio::net::TcpListener;
 
-use super::machine;
-use super::workspace::Workspace;
-use super::{Answer, Failure, say};
-use crate::fetch::models::{self, Model};
+use super::failure::{Answer, Failure, say};
+use super::runtime;
+use crate::fetch::models::Model;
+use crate::lab::Project;
 use crate::run::exit::Exit;
 use crate::serve::{self, Key, Options};
 
@@ -41,7 +41,7 @@ Examples:
 /// Arguments of `tierproof serve`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct ServeArgs {
+pub(super) struct ServeArgs {
     /// A model to offer, by its name in the catalogue or the path of a GGUF file; may be repeated,
     /// and the first answers where a request names none [default: all that are here]
     #[arg(long = "model", value_name = "NAME|PATH")]
@@ -77,7 +77,7 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
-    fn options(&self, workspace: &Workspace) -> Result<Options, Failure> {
+    fn options(&self, project: &Project) -> Result<Options, Failure> {
         let key = self.key()?;
         if key.is_none() && !self.address.is_loopback() {
             return Err(Failure::usage(miette::miette!(
@@ -87,7 +87,7 @@ impl ServeArgs {
             )));
         }
         Ok(Options {
-            models: self.models(workspace)?,
+            models: self.models(project)?,
             key,
             allow_origins: self.allow_origin.clone(),
             concurrency: self.concurrency.into(),
@@ -105,28 +105,28 @@ impl ServeArgs {
         let (text, source) = match &self.key_file {
             Some(path) => {
                 let text = fs_err::read_to_string(path);
-                let text = text.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+                let text = text.map_err(Failure::invalid)?;
                 (text, format!("`{}`", path.display()))
             }
             None => match std::env::var(KEY_VARIABLE) {
                 Ok(text) => (text, format!("`{KEY_VARIABLE}`")),
                 Err(std::env::VarError::NotPresent) => return Ok(None),
                 Err(error) => {
-                    return Err(Failure::usage(miette::miette!("`{KEY_VARIABLE}`: {error}")));
+                    return Err(Failure::invalid(format!("`{KEY_VARIABLE}`: {error}")));
                 }
             },
         };
         let key = Key::parse(&text);
-        key.map(Some).map_err(|error| Failure::usage(miette::miette!("{source}: {error}")))
+        key.map(Some).map_err(|error| Failure::invalid(format!("{source}: {error}")))
     }
 
     /// The models that were named, or all whose files are here.
-    fn models(&self, workspace: &Workspace) -> Result<Vec<Model>, Failure> {
-        let catalogue = workspace.catalogue()?;
-        let cache = models::cache_folder().map_err(Failure::setup)?;
+    fn models(&self, project: &Project) -> Result<Vec<Model>, Failure> {
+        let catalogue = project.catalogue()?;
+        let cache = Project::cache()?;
         let resolve = |name: &str| {
             let model = catalogue.resolve(name, &cache);
-            model.map_err(|error| Failure::usage(miette::miette!("{error}")))
+            model.map_err(Failure::invalid)
         };
         if self.models.is_empty() {
             let names = catalogue.entries().iter().map(|entry| resolve(&entry.name));
@@ -145,11 +145,10 @@ impl ServeArgs {
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &ServeArgs) -> Answer {
-    let options = args.options(workspace)?;
-    let router =
-        serve::router(options).map_err(|error| Failure::usage(miette::miette!("{error}")))?;
-    machine::on_runtime(async {
+pub(super) fn run(project: &Project, args: &ServeArgs) -> Answer {
+    let options = args.options(project)?;
+    let router = serve::router(options).map_err(Failure::invalid)?;
+    runtime::on_runtime(async {
         let address = SocketAddr::new(args.address, args.port);
         let listener = TcpListener::bind(address)
             .await
@@ -157,12 +156,12 @@ pub(crate) fn run(workspace: &Workspace, args: &ServeArgs) -> Answer {
         let address = listener.local_addr().map_err(Failure::setup)?;
         say(format!("http://{address}\n"))?;
         let serving = axum::serve(listener, router).with_graceful_shutdown(async {
-            machine::interrupted().await;
+            runtime::interrupted().await;
             tracing::info!("ending: no more requests are taken, and those under way end");
         });
         tokio::select! {
             served = serving => served.map(|()| Exit::Expected).map_err(Failure::setup),
-            () = machine::interrupted_twice() => Ok(Exit::Interrupted),
+            () = runtime::interrupted_twice() => Ok(Exit::Interrupted),
         }
     })
 }

@@ -5,11 +5,13 @@ use std::ffi::OsStr;
 use clap::Args;
 use inference_wasm::protocol::BundleName;
 
-use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, browser, machine};
+use super::arguments::{browser, overrides};
+use super::failure::{Answer, Failure};
+use super::runtime;
 use crate::drive::browser::supervise::Supervisor;
 use crate::drive::browser::{Display, Overrides, installation};
 use crate::drive::bundle::browser_tests::{self, Ended, Setting};
+use crate::lab::Project;
 use crate::run::exit::Exit;
 use crate::spec::bundle::parse_bundle;
 use crate::spec::cell::BrowserName;
@@ -19,7 +21,7 @@ pub(super) const RUNNER: &str = "__wasm-test-runner";
 
 /// Arguments of `tierproof wasm-test`.
 #[derive(Debug, Args)]
-pub(crate) struct WasmTestArgs {
+pub(super) struct WasmTestArgs {
     /// Only tests with this in their names
     filter: Option<String>,
     /// Only in these browsers; chrome and firefox can do it
@@ -41,17 +43,15 @@ fn bundle_for_tests(text: &str) -> Result<BundleName, String> {
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &WasmTestArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &WasmTestArgs) -> Answer {
     if let Some(other) = args.browser.iter().find(|name| !browser_tests::can_run_in(**name)) {
         return Err(Failure::usage(miette::miette!(
             help = "`chrome` and `firefox` can; `tierproof run` drives the others",
             "`--browser`: tests of wasm-bindgen can't run in `{other}`"
         )));
     }
-    let drivers = args.drivers.clone();
-    let launch = LaunchArgs { headed: false, drivers, bundle_dir: None };
-    let overrides = machine::overrides(&launch)?;
-    machine::on_runtime(async {
+    let overrides = overrides(&args.drivers)?;
+    runtime::on_runtime(async {
         let scratch = tempfile::tempdir().map_err(Failure::setup)?;
         let supervisor = Supervisor::this_executable().map_err(Failure::setup)?;
         // Firefox has no WebGL without one, and the runner brings none.
@@ -62,7 +62,7 @@ pub(crate) fn run(workspace: &Workspace, args: &WasmTestArgs) -> Answer {
         } else {
             None
         };
-        let exit = in_browsers(workspace, args, &overrides, display.as_ref());
+        let exit = in_browsers(project, args, &overrides, display.as_ref());
         if let Some(display) = display {
             display.shutdown().await;
         }
@@ -71,7 +71,7 @@ pub(crate) fn run(workspace: &Workspace, args: &WasmTestArgs) -> Answer {
 }
 
 fn in_browsers(
-    workspace: &Workspace,
+    project: &Project,
     args: &WasmTestArgs,
     overrides: &Overrides,
     display: Option<&Display>,
@@ -89,8 +89,8 @@ fn in_browsers(
             filter: args.filter.as_deref(),
             environment: &environment,
         };
-        let ended = browser_tests::run(workspace.root(), &setting, &runner, told)
-            .map_err(Failure::setup)?;
+        let ended =
+            browser_tests::run(project.root(), &setting, &runner, told).map_err(Failure::setup)?;
         match ended {
             Ended::Passed => anstream::println!("{name}: passed"),
             Ended::Failed => {

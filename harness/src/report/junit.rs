@@ -23,7 +23,7 @@ use quick_junit::{
 
 use super::record::{AttemptRecord, CellRecord, RunRecord, Standing};
 use super::wording::{exit_code_meaning, first_line, headline, reason, rerun_command};
-use super::{ReportError, Reporter, write_whole};
+use super::{ReportError, Reporter, proof, write_whole};
 use crate::judge::outcome::{Disposition, Outcome};
 use crate::run::event::RunEvent;
 use crate::spec::cell::BrowserName;
@@ -138,11 +138,8 @@ fn test_case(record: &RunRecord, cell: &CellRecord) -> TestCase {
         case.add_property(Property::new("tierproof.outcome", attempt.outcome.name()));
         case.add_property(Property::new("tierproof.attempts", cell.attempts.len().to_string()));
         case.add_property(Property::new("tierproof.rerun", rerun_command(record, cell)));
-        if let Outcome::Pass { proof } = &attempt.outcome {
-            case.add_property(Property::new(
-                "tierproof.proof",
-                super::html::proof_in_a_line(proof),
-            ));
+        if let Outcome::Pass { proof: passed } = &attempt.outcome {
+            case.add_property(Property::new("tierproof.proof", proof::in_a_line(passed)));
         }
         let tail = &attempt.evidence.driver_log_tail;
         if !tail.is_empty() {

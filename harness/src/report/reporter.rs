@@ -1,28 +1,4 @@
-//! Tells what happened in a run: on the terminal, in a log, for a CI, and for people.
-//!
-//! A [`Reporter`] is a total function of the stream of [`RunEvent`]s and asks nobody else, so that
-//! a report of a replayed log is the report of the run. [`Reporters`] passes every event to all
-//! of them. What an outcome means is not decided here, see [`crate::judge::outcome`].
-//!
-//! | report | module | written |
-//! |---|---|---|
-//! | terminal | [`terminal`] | as it happens |
-//! | `run.jsonl` | [`jsonl`] | line by line, so that a run killed half-way leaves a readable log |
-//! | `junit.xml` | [`junit`] | at the end, in one piece |
-//! | `index.html` | [`html`] | at the end, in one piece |
-
-pub mod html;
-pub mod jsonl;
-pub mod junit;
-pub(crate) mod merge;
-pub(crate) mod record;
-pub mod replay;
-pub(crate) mod resilience;
-pub mod terminal;
-pub(crate) mod wording;
-
-#[cfg(test)]
-pub(crate) mod sample;
+//! Reporters, and the list of them that receives every event of a run.
 
 use std::fmt;
 use std::io::Write;
@@ -154,6 +130,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::sample;
     use std::sync::{Arc, Mutex};
 
     /// Counts what it is asked, and fails at the event with the given number.

@@ -9,7 +9,8 @@ use inference_wasm::protocol::BackendName;
 use crate::bench::floor::Floors;
 use crate::bench::lineup::{EngineWord, Entrant, line_up};
 use crate::bench::{self, Method};
-use crate::cli::{Failure, GpuArgs, LaunchArgs, backend, browser};
+use crate::cli::arguments::{GpuArgs, LaunchArgs, backend, browser};
+use crate::cli::failure::Failure;
 use crate::spec::bundle::BundleWord;
 use crate::spec::bundle::{AUTO, BundleChoice, MOST_THREADS};
 use crate::spec::cell::BrowserName;
@@ -80,7 +81,7 @@ Examples:
 /// Arguments of `tierproof bench`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct BenchArgs {
+pub(in crate::cli) struct BenchArgs {
     /// The engines; the first is compared with each of the others [default: tierproof, and wllama
     /// if `wasm` is among the backends]
     #[arg(long, value_name = "NAME[@BACKEND]", value_delimiter = ',')]
@@ -152,15 +153,13 @@ impl BenchArgs {
     /// which takes all bundles that any page needs.
     pub(super) fn choice(&self) -> Result<BundleChoice, Failure> {
         let most = self.threads.iter().max().copied().unwrap_or(1);
-        BundleChoice::new(self.bundle.0, most)
-            .map_err(|error| Failure::usage(miette::miette!("{error}")))
+        BundleChoice::new(self.bundle.0, most).map_err(Failure::invalid)
     }
 }
 
 /// What clap can't see.
 pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
-    let entrants = line_up(&args.engine, &args.backend, &args.threads)
-        .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let entrants = line_up(&args.engine, &args.backend, &args.threads).map_err(Failure::invalid)?;
     let names: Vec<_> = entrants.iter().map(Entrant::to_string).collect();
     for floors in &args.require {
         let others =

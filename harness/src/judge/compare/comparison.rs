@@ -1,17 +1,8 @@
-//! What an answer came to against its golden: the measured value beside the allowed one.
-//!
-//! Pure: values in, comparisons out. Where goldens come from is [`crate::judge::golden`]'s business,
-//! which numbers are allowed is the matrix's.
-
-mod logits;
-mod tokens;
+//! The result of a comparison: each measured value beside the allowed one.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::spec::tolerance::ToleranceClass;
-
-pub use logits::compare_logits;
-pub use tokens::{Extent, MeasuredTokens, compare_tokens};
 
 /// A token that could have come next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Values that can be worked out by hand, and properties that hold for all rows.
 
 use super::*;
-use crate::judge::golden::tests::case;
+use crate::judge::golden::format::tests::case;
 
 const LN_3: f32 = 1.098_612_3;
 

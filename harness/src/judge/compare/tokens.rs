@@ -42,14 +42,12 @@ pub struct MeasuredTokens<'a> {
 
 /// Compares an answer with the golden's.
 ///
-/// `reference_logits` are the golden's whole rows, if it has them: they know the margin of a token
-/// that is below the golden's highest few. `place` goes to the front of a mismatch's message.
+/// `place` begins the message of a mismatch.
 ///
 /// Metrics of a mismatch, in the order of comparing: `prompt ids`, `token at step N`,
 /// `finish reason`, `text`.
 pub fn compare_tokens(
     golden: &GoldenCase,
-    reference_logits: Option<Rows<'_>>,
     measured: &MeasuredTokens<'_>,
     class: &ToleranceClass,
     place: &str,
@@ -71,7 +69,7 @@ pub fn compare_tokens(
         matching_steps: matching as u32,
         divergence: parts.then(|| {
             let ids = [expected.get(matching), found.get(matching)].map(Option::<&u32>::copied);
-            diverge(golden, reference_logits, measured, matching, ids, class)
+            diverge(golden, measured, matching, ids, class)
         }),
     };
     let mismatch = |metric: &str, measured: String, allowed: String, detail: String| {
@@ -128,7 +126,6 @@ fn expected_ids(golden: &GoldenCase, extent: Extent) -> &[u32] {
 /// Describes the step at which two answers part; either may be over there.
 fn diverge(
     golden: &GoldenCase,
-    reference_logits: Option<Rows<'_>>,
     measured: &MeasuredTokens<'_>,
     step: usize,
     [reference, found]: [Option<u32>; 2],
@@ -137,12 +134,11 @@ fn diverge(
     let summary = golden.steps.get(step);
     let candidate = |id: u32| {
         let listed = summary.and_then(|summary| summary.find(id));
-        let whole_row = || reference_logits.and_then(|rows| rows.get(step, id)).map(f64::from);
         let spoken = (found == Some(id)).then(|| measured.token_texts.get(step)).flatten();
         Candidate {
             id,
             text: listed.map(|token| &token.2).or(spoken).cloned().unwrap_or_default(),
-            reference_logit: listed.map(|token| token.1).or_else(whole_row),
+            reference_logit: listed.map(|token| token.1),
             measured_logit: measured.logits.and_then(|rows| rows.get(step, id)).map(f64::from),
         }
     };

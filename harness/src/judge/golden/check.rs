@@ -100,7 +100,7 @@ fn check_one(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::golden;
+    use super::super::format::tests::golden;
     use super::*;
 
     #[test]

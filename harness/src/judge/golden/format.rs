@@ -1,25 +1,9 @@
-//! Goldens: what the independent reference answers, filed under model and scenario.
-//!
-//! Owns the format, its own consistency and the lookup in `golden/`. A golden is written by
-//! [`generate`], from `fixtures/reference/`, and by nothing else: never by an engine under test,
-//! and never in the course of a run. Comparing with one is [`crate::judge::compare`]'s business.
-
-pub mod check;
-pub mod generate;
-mod logits;
-pub(crate) mod python;
-mod store;
-mod traces;
+//! The format of a golden file, and the contradictions that make one unusable.
 
 use std::collections::BTreeMap;
 
 use inference_wasm::protocol::{FinishReason, Message};
 use serde::{Deserialize, Serialize};
-
-pub use logits::{LogitsGolden, Rows};
-pub use store::{GoldenError, Goldens};
-pub(crate) use traces::Compared;
-pub use traces::Traces;
 
 /// Raised whenever the format changes its shape or its meaning.
 pub const GOLDEN_FORMAT: u32 = 1;

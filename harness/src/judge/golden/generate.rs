@@ -297,7 +297,7 @@ fn rows_difference(id: &str, old: &[f32], new: &[f32]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::case;
+    use super::super::format::tests::case;
     use super::*;
 
     #[test]

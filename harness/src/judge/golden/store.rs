@@ -6,49 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
-use super::{CaseRequest, Golden, LogitsGolden};
-
-/// Why there is no golden to compare with.
-#[derive(Debug, thiserror::Error)]
-pub enum GoldenError {
-    /// There is no file.
-    #[error(
-        "no golden for scenario `{scenario}` on model `{model}`: expected `{path}`\n  \
-         (hint: `tierproof golden generate --model {model} --scenario {scenario}` makes it)"
-    )]
-    Missing {
-        /// The model's name.
-        model: String,
-        /// The scenario's name.
-        scenario: String,
-        /// Where it should be.
-        path: PathBuf,
-    },
-    /// The golden was made from something else than what is compared now.
-    #[error(
-        "the golden for scenario `{scenario}` on model `{model}` is stale: {reason}\n  \
-         (hint: `tierproof golden generate --model {model} --scenario {scenario}` makes it anew)"
-    )]
-    Stale {
-        /// The model's name.
-        model: String,
-        /// The scenario's name.
-        scenario: String,
-        /// What differs: expected, found.
-        reason: String,
-    },
-    /// The file is damaged, or of another format.
-    #[error("golden `{path}` is broken: {reason}")]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong: expected, found.
-        reason: String,
-    },
-    /// The file can't be read; the message names it.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
+use super::{CaseRequest, Golden, GoldenError, LogitsGolden};
 
 /// A folder of goldens.
 #[derive(Debug, Clone)]
@@ -183,7 +141,7 @@ pub(super) fn staleness(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::golden;
+    use super::super::format::tests::golden;
     use super::*;
 
     fn folder(golden: &Golden) -> (tempfile::TempDir, Goldens) {

@@ -1,47 +1,13 @@
-//! Proof: the evidence that a cell's outcome is what it is filed under.
+//! Proof that an answer came from the tier of its cell.
 //!
-//! A pass can only be made with a [`Proof`], and the two kinds of it only by [`verify`] and
-//! [`verify_absence`], so that a pass without one does not compile. How an engine gathers the
-//! evidence is its own business; here it is only judged.
-
-mod absence;
-mod client;
+//! An engine gathers the evidence, here it is only judged.
 
 use inference_wasm::protocol::{BackendName, BundleName, CapabilityReport, ExecutionReport};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use absence::is_gone;
-pub use absence::{AbsenceProof, NoAbsence, Refusal, verify_absence};
-pub use client::{ClientProof, FaultProof, RequestProof};
-
 use crate::judge::capability::{Hardware, adapter_name};
 use crate::spec::adapter::AdapterDemand;
 use crate::spec::bundle::{BundleChoice, parse_bundle};
-
-/// Why a pass is believed.
-///
-/// In a log a tier proof stands as it always did, and the others have keys of their own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Proof {
-    /// The answer came from the tier that it is filed under.
-    Tier(TierProof),
-    /// The tier was switched off, and the engine said so and computed nothing.
-    Absence(AbsenceProof),
-    /// Every answer of the hybrid client proves its tier, and every planned fault has struck.
-    Client(ClientProof),
-}
-
-impl Proof {
-    /// How the tier ran; `None` where it had nothing to run on.
-    pub fn execution(&self) -> Option<&ExecutionReport> {
-        match self {
-            Self::Tier(proof) => Some(proof.execution()),
-            Self::Absence(_) => None,
-            Self::Client(proof) => proof.execution(),
-        }
-    }
-}
 
 /// Evidence of a tier that was checked.
 ///
@@ -255,4 +221,5 @@ fn verify_canary(expected: BackendName, report: &ExecutionReport, missing: &mut 
 }
 
 #[cfg(test)]
+#[path = "tier_tests.rs"]
 mod tests;

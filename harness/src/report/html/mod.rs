@@ -16,8 +16,6 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, context};
 
-pub(crate) use cell::proof_in_a_line;
-
 use super::record::RunRecord;
 use super::{ReportError, Reporter, write_whole};
 use crate::run::event::RunEvent;

@@ -1,15 +1,12 @@
-//! `tierproof report`: logs of runs, read back and told again by the same reporters.
+//! Reads a log.
 //!
-//! A log of a run that was killed is readable: a last line that is broken is left out and said
-//! so. Anything broken before it is an error, since a report with a hole in it would be a lie.
-//! How several logs become one is the business of `merge`.
+//! The log of a killed run is readable: a broken last line is left out and reported. Anything
+//! broken before it is an error, since a report with a gap would be wrong.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Reporters;
-use super::merge::merge;
 use crate::run::event::{LOG_VERSION, RunEvent, RunEventKind};
 
 /// A log that can't be read.
@@ -104,7 +101,7 @@ pub fn read(path: &Path) -> Result<Log, ReplayError> {
     parse(path, &fs_err::read(path)?)
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Log, ReplayError> {
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Log, ReplayError> {
     let path = path.to_owned();
     // The text after the last line end is a line that was not written whole; mostly it is empty.
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
@@ -142,34 +139,3 @@ fn check_head(path: &Path, line: &[u8]) -> Result<(), ReplayError> {
         (name, _) => Err(not_a_log(format!(", found `{name}`"))),
     }
 }
-
-/// What was told again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Replayed {
-    /// The exit code of the run; 4 if it did not finish.
-    pub exit_code: u8,
-    /// Every log has an end.
-    pub is_finished: bool,
-}
-
-/// Reads logs and passes their events to reporters; several logs are merged into one run. Of a
-/// cell in several of them the last log that ran it counts. The caller
-/// finishes the reporters.
-///
-/// Nothing is passed on unless every log can be read.
-pub fn replay(paths: &[PathBuf], reporters: &mut Reporters) -> Result<Replayed, ReplayError> {
-    let logs = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    let is_finished = !logs.is_empty() && logs.iter().all(Log::is_finished);
-    let events = merge(&logs);
-    for event in &events {
-        reporters.event(event);
-    }
-    let exit_code = events.iter().rev().find_map(|event| match &event.kind {
-        RunEventKind::RunFinished { exit_code, .. } => Some(*exit_code),
-        _ => None,
-    });
-    Ok(Replayed { exit_code: exit_code.unwrap_or(4), is_finished })
-}
-
-#[cfg(test)]
-mod tests;

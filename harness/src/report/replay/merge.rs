@@ -13,14 +13,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::replay::Log;
+use super::log::Log;
 use crate::plan::PlannedCell;
 use crate::run::event::{LOG_VERSION, RunEvent, RunEventKind, Summary};
 use crate::run::exit::Exit;
 use crate::spec::cell::CellId;
 
 /// The one stream of some logs. A single log is passed on as it is.
-pub(crate) fn merge(logs: &[Log]) -> Vec<RunEvent> {
+pub(super) fn merge(logs: &[Log]) -> Vec<RunEvent> {
     let mut kinds: Vec<_> = match logs {
         [] => return Vec::new(),
         [one] => one.events.iter().map(|event| (event.at, event.kind.clone())).collect(),

@@ -1,9 +1,13 @@
+use std::path::Path;
+
+use super::log::parse;
 use super::*;
 use crate::report::html::Html;
 use crate::report::jsonl::Jsonl;
 use crate::report::junit::Junit;
 use crate::report::sample;
 use crate::report::terminal::{Terminal, TerminalOptions};
+use crate::run::event::RunEvent;
 
 fn log(events: &[RunEvent]) -> Vec<u8> {
     events
