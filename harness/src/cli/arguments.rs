@@ -14,10 +14,10 @@ use crate::spec::bundle::{BundleChoice, BundleWord, MOST_THREADS};
 use crate::spec::cell::{BrowserName, UnknownName, parse_backend};
 use crate::spec::launch::{Gpu, LaunchProfile};
 
-/// Which cells of a matrix, besides all of them.
+/// Narrows a matrix.
 #[derive(Debug, Clone, Args)]
 pub(super) struct NarrowArgs {
-    /// Only cells that match, as in 'browser=chrome,firefox scenario=tokens/*'; may be repeated
+    /// Only cells that match, as in 'browser=chrome,firefox scenario=tokens/*'; repeatable
     #[arg(long, value_name = "EXPR", long_help = GRAMMAR)]
     filter: Vec<String>,
     /// Only these browsers
@@ -26,16 +26,16 @@ pub(super) struct NarrowArgs {
     /// Only these backends
     #[arg(long, value_delimiter = ',', value_parser = backend)]
     backend: Vec<BackendName>,
-    /// Only these models; globs are fine
+    /// Only these models; globs work
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     model: Vec<String>,
-    /// Only these scenarios; globs are fine
+    /// Only these scenarios; globs work
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     scenario: Vec<String>,
 }
 
 impl NarrowArgs {
-    /// All of it as filters; every one has to hold.
+    /// All options as filters, every one of which has to match.
     pub(super) fn filters(&self) -> Result<Vec<Filter>, Failure> {
         let axis = |name: &str, values: Vec<String>| {
             (!values.is_empty()).then(|| format!("{name}={}", values.join(",")))
@@ -53,7 +53,7 @@ impl NarrowArgs {
     }
 }
 
-/// Where and how browsers are launched.
+/// How browsers are launched.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct LaunchArgs {
     /// Show the browsers' windows
@@ -87,8 +87,8 @@ pub(super) fn overrides(drivers: &[String]) -> Result<Overrides, Failure> {
 /// The GPU for a subcommand that reads no matrix.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(super) struct GpuArgs {
-    /// The GPU that browsers are launched for: hardware for the machine's own, by flags where a
-    /// browser has them; any for what a browser takes by itself, which is often software
+    /// The GPU of browsers: `hardware` for the machine's own, by flags where a browser has them;
+    /// `any` for the browser's choice, which is often software
     #[arg(long, value_name = "WHICH", value_parser = gpu(), default_value = Gpu::Any.as_str())]
     gpu: Gpu,
 }
@@ -103,18 +103,18 @@ impl GpuArgs {
 /// Which bundle pages load.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(super) struct BundleArgs {
-    /// The bundle that pages load, and no other: scalar, base, relaxed or threads; with `auto`
-    /// each takes the best that its browser runs [default: the matrix's, or auto]
+    /// The only bundle that pages load: scalar, base, relaxed or threads; with `auto` each page takes
+    /// the best that its browser runs [default: the matrix's, or auto]
     #[arg(long, value_name = "NAME")]
     bundle: Option<BundleWord>,
-    /// Threads to compute with; more than one takes `--bundle threads`, or `auto` and a browser
-    /// that has them [default: the matrix's, or 1]
+    /// Threads to compute with; more than one needs `--bundle threads`, or `auto` and a browser with
+    /// threads [default: the matrix's, or 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_THREADS)))]
     threads: Option<u32>,
 }
 
 impl BundleArgs {
-    /// What was said here, and where nothing was, what holds by default.
+    /// These options, completed by the default.
     pub(super) fn choice(self, default: BundleChoice) -> Result<BundleChoice, Failure> {
         let bundle = self.bundle.map_or(default.bundle, |word| word.0);
         BundleChoice::new(bundle, self.threads.unwrap_or(default.threads)).map_err(Failure::invalid)
@@ -147,7 +147,7 @@ pub(super) fn fault(text: &str) -> Result<SeededFault, String> {
     fault_of(Seeded::all().filter_map(Seeded::engine), text)
 }
 
-/// The one of these faults that has this name.
+/// The fault with this name.
 fn fault_of<F: Copy + Into<Seeded>>(all: impl Iterator<Item = F>, text: &str) -> Result<F, String> {
     let all: Vec<_> = all.map(|fault| (fault.into().as_str(), fault)).collect();
     all.iter().find(|(name, _)| *name == text).map(|(_, fault)| *fault).ok_or_else(|| {

@@ -18,10 +18,10 @@ pub(super) struct BuildArgs {
     /// scalar, base, relaxed, threads [default: base]
     #[arg(value_name = "NAME", value_parser = parse_bundle)]
     bundles: Vec<BundleName>,
-    /// All four of them
+    /// All four
     #[arg(long, conflicts_with = "bundles")]
     all: bool,
-    /// Build the defects in that tests of the harness ask for; never ship it
+    /// Include the defects that tests of the harness inject; never ship such a bundle
     #[arg(long)]
     seeded_faults: bool,
 }
@@ -55,7 +55,7 @@ fn table(bundles: &[BundleEntry]) -> String {
     text
 }
 
-/// What cargo calls for each test binary of the target.
+/// Runs a test binary of the target, for cargo.
 pub(super) fn test_runner(args: Vec<OsString>) -> Answer {
     match bundle::test_runner::run(args) {
         Ok(()) => Ok(Exit::Expected),
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_stand_in_columns() {
+    fn sizes_are_aligned() {
         let entry = |name, bytes, gzip_bytes| BundleEntry {
             name,
             sha256: String::new(),

@@ -40,29 +40,29 @@ pub(super) struct GenerateArgs {
     #[arg(long, group = "input")]
     prompt: Option<String>,
     /// A file with a JSON object a line: `{"prompt": …}` or `{"messages": […]}` or `{"prompt_ids": […]}`,
-    /// with an `id` and `max_tokens` of its own if wanted; `-` reads standard input
+    /// optionally with its own `id` and `max_tokens`; `-` reads standard input
     #[arg(long, value_name = "FILE.jsonl", group = "input")]
     prompts: Option<PathBuf>,
     /// The most tokens to generate
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: u32,
-    /// A JSON object a prompt: `prompt_ids`, `generated_ids`, `text`, `finish_reason`, `timings`,
+    /// Print a JSON object a prompt: `prompt_ids`, `generated_ids`, `text`, `finish_reason`, `timings`,
     /// `proof`
     #[arg(long)]
     json: bool,
-    /// The logits of every step too, as rows over the vocabulary (with --json)
+    /// Include the logits of every step, as rows over the vocabulary (with --json)
     #[arg(long, requires = "json")]
     logits: bool,
-    /// Take the prompt as it is, without the model's chat template
+    /// Pass the prompt on unchanged, without the model's chat template
     #[arg(long)]
     raw: bool,
     /// A system message before each prompt
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
-    /// Stop at this text; may be repeated
+    /// Stop at this text; repeatable
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Sample with this temperature instead of taking the best token
+    /// Sample with this temperature instead of choosing the best token
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
     /// Sample among the K most probable tokens; 0 is all
@@ -203,8 +203,7 @@ async fn open<'b>(
     BrowserPage::open(browser, handle).await.map_err(Failure::setup)
 }
 
-/// Where the engine is to run. Only WebGL2 is not to be had everywhere, so that only for it the
-/// browser is asked first.
+/// The thread of the engine. Only WebGL2 depends on the browser, so only it needs a probe.
 async fn thread_of(
     session: &Session,
     browser: &Browser,
@@ -221,7 +220,7 @@ async fn thread_of(
     Ok(EngineThread::of(backend, Some(&report)))
 }
 
-/// The user may stop a conversation at any time; the browser is closed in order then.
+/// The user may interrupt a conversation at any time; then the browser is closed in order.
 async fn until_interrupted(answer: impl Future<Output = Answer>) -> Answer {
     tokio::select! {
         answer = answer => answer,
@@ -283,17 +282,17 @@ fn failed(outcome: &Outcome) -> Failure {
     Failure { exit: exit_of(outcome), report }
 }
 
-/// How the command ends for a prompt that got no answer.
+/// The exit code for a prompt without an answer.
 fn exit_of(outcome: &Outcome) -> Exit {
     match outcome {
-        // What was asked for can't be had: another model, prompt or backend is needed.
+        // The request can't be served: it needs another model, prompt or backend.
         Outcome::EngineError { .. } => Exit::Usage,
         outcome if outcome.is_infrastructure() => Exit::Setup,
         _ => Exit::Unexpected,
     }
 }
 
-/// Speeds, to standard error, so that standard output holds the text alone.
+/// Prints speeds to standard error, so that standard output has only the text.
 fn summarize(timings: &serde_json::Value) {
     let rate = |key: &str| timings.get(key).and_then(serde_json::Value::as_f64);
     if let (Some(prefill), Some(decode)) =
@@ -303,14 +302,14 @@ fn summarize(timings: &serde_json::Value) {
     }
 }
 
-/// What the model takes in a page, and how that compares to its file; `None` natively, where
-/// memory is not the engine's alone.
+/// The memory of the model in a page, beside its file size; `None` natively, where the process
+/// shares its memory with the engine.
 fn memory_line(loaded: &Loaded) -> Option<String> {
     let memory = loaded.memory_bytes?;
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let ratio = memory.saturating_sub(loaded.cache_bytes) as f64 / loaded.file_bytes.max(1) as f64;
     Some(format!(
-        "file {:.1} MB, memory {:.1} MB, of it cache {:.1} MB; without the cache {ratio:.2} x the file",
+        "file {:.1} MB, memory {:.1} MB with {:.1} MB of cache; without the cache {ratio:.2} x the file",
         megabytes(loaded.file_bytes),
         megabytes(memory),
         megabytes(loaded.cache_bytes),
@@ -322,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_told_beside_the_file() {
+    fn memory_is_reported_beside_the_file_size() {
         let mut loaded: Loaded = serde_json::from_value(serde_json::json!({
             "architecture": "llama", "parameters": 1, "vocabulary": 1, "context_tokens": 1,
             "weight_bytes": 100_000_000, "cache_bytes": 20_000_000, "file_bytes": 100_000_000,
@@ -332,7 +331,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             memory_line(&loaded).unwrap(),
-            "file 100.0 MB, memory 130.0 MB, of it cache 20.0 MB; without the cache 1.10 x the file"
+            "file 100.0 MB, memory 130.0 MB with 20.0 MB of cache; without the cache 1.10 x the file"
         );
         loaded.memory_bytes = None;
         assert_eq!(memory_line(&loaded), None);

@@ -13,22 +13,22 @@ use crate::run::exit::Exit;
 /// Subcommands of `tierproof golden`.
 #[derive(Debug, Subcommand)]
 pub(super) enum GoldenCommand {
-    /// Check that every golden that a matrix needs is there and fresh, and that none is left over
+    /// Check that every golden that a matrix needs exists and is fresh, and that none is left over
     Check,
-    /// Make goldens with the independent reference, in Python; refused where `CI` is set
+    /// Generate goldens with the independent reference, in Python; fails if `CI` is set
     Generate(GenerateArgs),
 }
 
 /// Arguments of `tierproof golden generate`.
 #[derive(Debug, Args)]
 pub(super) struct GenerateArgs {
-    /// Only of these models [default: all that are here]
+    /// Only for these models [default: all that are installed]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     model: Vec<String>,
-    /// Only of these scenarios [default: all]
+    /// Only for these scenarios [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     scenario: Vec<String>,
-    /// Write nothing: compare what the reference answers now with what is filed
+    /// Write nothing: compare the reference's current answers with the stored ones
     #[arg(long)]
     check: bool,
 }
@@ -88,7 +88,10 @@ fn generate(
         let Some(entry) = catalogue.get(&golden.model) else { continue };
         let path = catalogue.path_of(entry, &generator.cache);
         if !path.is_file() {
-            anstream::eprintln!("{name}: left out, run `tierproof models fetch {}`", golden.model);
+            anstream::eprintln!(
+                "{name}: skipped, run `tierproof models fetch {}` first",
+                golden.model
+            );
             exit = Exit::Setup;
             continue;
         }
@@ -100,27 +103,27 @@ fn generate(
             spinner.set_message(step);
         };
         if args.check {
-            let told = generator.differences(goldens, golden, &path, &mut progress);
+            let compared = generator.differences(goldens, golden, &path, &mut progress);
             spinner.finish_and_clear();
-            let differences = told.map_err(Failure::setup)?;
+            let differences = compared.map_err(Failure::setup)?;
             for difference in &differences {
                 anstream::eprintln!("{name}: {difference}");
                 exit = Exit::Unexpected;
             }
             if differences.is_empty() {
-                anstream::println!("{name}: the reference says the same");
+                anstream::println!("{name}: unchanged");
             }
         } else {
-            let told = generator.generate(goldens, golden, &path, &mut progress);
+            let path = generator.generate(goldens, golden, &path, &mut progress);
             spinner.finish_and_clear();
-            anstream::println!("{name}: {}", told.map_err(Failure::setup)?.display());
+            anstream::println!("{name}: {}", path.map_err(Failure::setup)?.display());
         }
     }
     Ok(exit)
 }
 
 fn spinner(name: &str) -> ProgressBar {
-    // Hidden by indicatif itself where standard error is no terminal.
+    // indicatif hides it if standard error is not a terminal.
     let style = ProgressStyle::with_template("{spinner} {prefix}: {msg}");
     ProgressBar::new_spinner()
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))

@@ -1,7 +1,6 @@
 //! The command line: arguments, dispatch, exit codes.
 //!
-//! Each subcommand has a file of its own that gathers what the library needs and calls it; what a
-//! subcommand means lives in the library.
+//! Each subcommand has its own file, which parses arguments, calls the library and prints.
 
 mod arguments;
 mod bench;
@@ -33,15 +32,15 @@ use failure::{Answer, Failure, say};
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0    everything came out as expected
+  0    every result is as expected
   1    a wrong answer, an unexpected pass, or a flaky cell
   2    wrong arguments, matrix or configuration
   3    nothing ran, or a floor of the matrix was missed
   4    set-up or infrastructure trouble
-  130  stopped by the user
+  130  interrupted by the user
 
 Examples:
-  tierproof doctor                                what is here, what is missing
+  tierproof doctor                                what is installed, what is missing
   tierproof run                                   matrices/default.toml on every browser
   tierproof run --filter 'browser=firefox scenario=tokens/*'
   tierproof generate --browser chrome --backend wasm --model scribe-low-Q8_0 \\
@@ -51,10 +50,11 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "tierproof", version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
-    /// Say more; twice for debug messages
+    /// Print more; twice for debug messages
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// The folder with matrices/, fixtures/ and golden/ [default: found from here upwards]
+    /// The folder with matrices/, fixtures/ and golden/ [default: the nearest in or above the
+    /// current folder]
     #[arg(long, global = true, value_name = "DIR", env = "TIERPROOF_ROOT")]
     root: Option<PathBuf>,
     #[command(subcommand)]
@@ -65,33 +65,33 @@ struct Cli {
 enum Command {
     /// Run a matrix and judge every cell
     Run(run::RunArgs),
-    /// Show which cells a matrix makes, and what is expected of each
+    /// Show the cells of a matrix, and what is expected of each
     Plan(plan::PlanArgs),
     /// Run prompts on one browser and backend, without a matrix
     Generate(generate::GenerateArgs),
-    /// Answer requests over HTTP: the server tier, and the control plane of hybrid clients
+    /// Answer requests over HTTP: the server tier and control plane of hybrid clients
     Serve(serve::ServeArgs),
-    /// Measure engines side by side: ours, peers, and our own earlier figures
+    /// Measure engines side by side: ours, peers, and our earlier results
     Bench(bench::BenchArgs),
-    /// Hold every op of a backend against the scalar reference; needs no model
+    /// Compare every op of a backend with the scalar reference; needs no model
     Ops(ops::OpsArgs),
-    /// Show what browsers can do here
+    /// Show the capabilities of the installed browsers
     Probe(probe::ProbeArgs),
-    /// Crash a browser's GPU process again and again, and time how the hybrid client recovers
+    /// Crash a browser's GPU process repeatedly, and time the recovery of the hybrid client
     Recovery(recovery::RecoveryArgs),
-    /// Render logs of runs again, or merge those of shards
+    /// Render the reports of logged runs, or merge the logs of shards
     Report(report::ReportArgs),
     /// List, fetch and verify models
     #[command(subcommand)]
     Models(models::ModelsCommand),
-    /// Check goldens, or make them with the independent reference
+    /// Check goldens, or generate them with the independent reference
     #[command(subcommand)]
     Golden(golden::GoldenCommand),
-    /// Show what is installed, what is missing, and how to mend it
+    /// Show what is installed, what is missing, and how to install it
     Doctor(setup::DoctorArgs),
     /// Install what is missing
     Setup(setup::SetupArgs),
-    /// Build the bundles that pages load, and show how large they are
+    /// Build the bundles that pages load, and show their sizes
     Bundle(bundle::BuildArgs),
     /// Print the JSON Schema of a matrix
     Schema,
@@ -100,7 +100,7 @@ enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Run the engine's own tests inside of browsers
+    /// Run the engine's own tests in browsers
     #[command(name = "wasm-test")]
     WasmTest(wasm_test::WasmTestArgs),
     /// The runner of wasm-bindgen tests, for cargo
@@ -116,9 +116,9 @@ pub fn main() -> std::process::ExitCode {
     if let Some(code) = supervise_if_asked() {
         return code;
     }
-    // clap prints help and errors itself, and ends with the documented code of wrong arguments.
+    // clap prints help and errors, and exits with the documented code.
     let cli = Cli::parse();
-    // A server has nothing else to show for what it does.
+    // A server has no other output.
     let says_more = u8::from(matches!(cli.command, Command::Serve(_)));
     init_tracing(cli.verbose.saturating_add(says_more));
     let exit = match dispatch(cli) {
@@ -154,7 +154,7 @@ fn dispatch(cli: Cli) -> Answer {
             Ok(Exit::Expected)
         }
         Command::Completions { shell } => {
-            // Into memory first: the generator panics where it can't write.
+            // Into memory first, since the generator panics if it can't write.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tierproof", &mut script);
             say(String::from_utf8_lossy(&script))?;

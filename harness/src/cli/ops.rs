@@ -22,13 +22,13 @@ use crate::spec::matrix::Timeouts;
 /// Arguments of `tierproof ops`.
 #[derive(Debug, Args)]
 pub(super) struct OpsArgs {
-    /// Only these browsers; native is the engine's native build [default: all that are here]
+    /// Only these browsers; native is the engine's native build [default: all that are installed]
     #[arg(long, value_delimiter = ',', value_parser = browser)]
     browser: Vec<BrowserName>,
-    /// Only these backends [default: all that a browser can have]
+    /// Only these backends [default: all that the browser supports]
     #[arg(long, value_delimiter = ',', value_parser = backend)]
     backend: Vec<BackendName>,
-    /// Only cases whose name has this in it, as in `matmul/Q8_0`; with a `*`, that are like it
+    /// Only cases whose name contains this, as in `matmul/Q8_0`; with a `*`, matches it as a glob
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Print a JSON object for each browser and backend: `browser`, `backend`, `kind`, `report`
@@ -46,7 +46,7 @@ pub(super) struct OpsArgs {
 }
 
 impl OpsArgs {
-    /// The pairs to hold: those that were named, or all that can be.
+    /// The pairs to check: the named ones, or all possible ones.
     fn pairs(&self, lab: &Lab) -> Vec<(BrowserName, BackendName)> {
         use BackendName::{Cpu, Wasm, Webgl, Webgpu};
         let is_here = |name: &BrowserName| {
@@ -94,7 +94,7 @@ pub(super) fn run(project: &Project, args: &OpsArgs) -> Answer {
     })
 }
 
-/// What every pair is held with.
+/// The context of every pair.
 struct Suite<'a> {
     session: &'a Session,
     args: &'a OpsArgs,
@@ -130,8 +130,8 @@ impl Suite<'_> {
         Ok(if is_interrupted { Exit::Interrupted } else { ops::exit(&all) })
     }
 
-    /// Each pair gets a browser of its own, so that what one backend does to a GPU process is no
-    /// matter of the next.
+    /// Each pair gets its own browser, so that one backend's effects on a GPU process don't reach the
+    /// next.
     async fn hold(&self, name: BrowserName, backend: BackendName) -> Result<HeldResult, Trouble> {
         let cell = CellId {
             browser: name,

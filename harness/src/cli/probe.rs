@@ -27,7 +27,7 @@ pub(super) struct ProbeArgs {
     gpu: GpuArgs,
     #[command(flatten)]
     launch: LaunchArgs,
-    /// Where the reports go
+    /// The folder of the reports
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
     /// Print a JSON object for each browser

@@ -18,10 +18,10 @@ use crate::spec::launch::{LaunchProfile, Variant};
 use crate::spec::matrix::Timeouts;
 
 const AFTER_HELP: &str = "\
-The browser is Chromium, which has a command for it, launched so that it bears any number of
-crashes. Phases: detect, from the crash until the client has noticed; device, until a fresh worker
-has an adapter and a device; probe, its first dispatch; storage, hashing what is stored; upload,
-until the model is on the device; replay, until the first token that the user had not seen.";
+The browser is Chromium, which has a command for crashing the GPU process, launched without a limit
+on crashes. Phases: detect, from the crash until the client notices; device, until a fresh worker
+has an adapter and a device; probe, its first dispatch; storage, hashing the stored model; upload,
+until the model is on the device; replay, until the first token that is new to the user.";
 
 /// Arguments of `tierproof recovery`.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ pub(super) struct RecoveryArgs {
     /// The model
     #[arg(long, default_value = "scribe-low-Q4_0")]
     model: String,
-    /// How often the GPU process crashes, for each tier
+    /// Crashes of the GPU process for each tier
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     crashes: u32,
     /// Print a JSON object for each tier: `backend`, `laps`, `other_ways`
@@ -77,7 +77,7 @@ pub(super) fn run(project: &Project, args: &RecoveryArgs) -> Answer {
     })
 }
 
-/// One tier in a browser of its own. False where a crash was not recovered from as it should be.
+/// Tests one tier in its own browser. False if a crash was not recovered from on the same tier.
 async fn one(session: &Session, trial: &Trial, args: &RecoveryArgs) -> Result<bool, Failure> {
     let profile = LaunchProfile {
         variant: Variant::CrashableGpu,
@@ -89,7 +89,9 @@ async fn one(session: &Session, trial: &Trial, args: &RecoveryArgs) -> Result<bo
         Crash::Recovered(lap) => {
             tracing::info!("{backend}: crash {round}: {:.0} ms", lap.total_ms());
         }
-        Crash::OtherWay => tracing::warn!("{backend}: crash {round}: no plain recovery"),
+        Crash::OtherWay => {
+            tracing::warn!("{backend}: crash {round}: not recovered on the same tier")
+        }
     };
     let crashes = recovery::crash(&browser, &session.server, trial, &mut each).await;
     if let Err(trouble) = browser.close().await {
@@ -111,7 +113,9 @@ async fn one(session: &Session, trial: &Trial, args: &RecoveryArgs) -> Result<bo
     } else {
         let mut text = recovery::table(&format!("chrome/{backend}"), &laps);
         if other_ways > 0 {
-            text.push_str(&format!("  {other_ways} crashes were not plainly recovered from\n"));
+            text.push_str(&format!(
+                "  {other_ways} crashes were not recovered from on the same tier\n"
+            ));
         }
         text
     };

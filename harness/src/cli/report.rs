@@ -11,10 +11,10 @@ use crate::run::exit::Exit;
 /// Arguments of `tierproof report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Logs of runs; several are merged, a later one wins where both have a cell
+    /// Logs of runs; several are merged, and a later one wins where both have a cell
     #[arg(default_value = "report/run.jsonl")]
     logs: Vec<PathBuf>,
-    /// Where the report goes
+    /// The folder of the report
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
 }
@@ -31,7 +31,7 @@ pub(super) fn run(args: &ReportArgs, verbose: u8) -> Answer {
     let replayed = replay::replay(&args.logs, &mut reporters).map_err(Failure::setup)?;
     reporters.finish().map_err(Failure::setup)?;
     if !replayed.is_finished {
-        anstream::eprintln!("the log has no end: the run was killed, or is still going on");
+        anstream::eprintln!("the log has no end: the run was killed, or is still running");
     }
     Ok(Exit::from_code(replayed.exit_code))
 }

@@ -30,16 +30,16 @@ pub(super) struct RunArgs {
     /// How many browsers run at a time [default: the matrix's number]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: Option<u32>,
-    /// Where the report goes
+    /// The folder of the report
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
     /// Plain lines, even on a terminal
     #[arg(long)]
     ci: bool,
-    /// Put traces of the hybrid client that differ from their goldens beside them, for review
+    /// Write traces of the hybrid client that differ from their goldens beside them, for review
     #[arg(long, conflicts_with = "ci")]
     update_traces: bool,
-    /// Build a known defect into the engine or the hybrid client, to see that the matrix catches it
+    /// Build a known defect into the engine or the hybrid client, to check that the matrix catches it
     #[arg(long, value_name = "FAULT", value_parser = seeded)]
     seeded_fault: Option<Seeded>,
 }

@@ -9,26 +9,26 @@ pub(crate) use crate::setup::{DoctorArgs, SetupArgs};
 pub(super) fn doctor(project: &Project, args: &DoctorArgs) -> Answer {
     let catalogue = project.catalogue()?;
     let cache = Project::cache()?;
-    let mut told = Vec::new();
+    let mut text = Vec::new();
     let is_complete = runtime::on_runtime(async {
         tokio::select! {
-            complete = crate::setup::doctor(args, (&catalogue, &cache), &mut told) => {
+            complete = crate::setup::doctor(args, (&catalogue, &cache), &mut text) => {
                 complete.map(Some).map_err(Failure::setup)
             }
             () = runtime::interrupted() => Ok(None),
         }
     })?;
     let Some(is_complete) = is_complete else { return Ok(Exit::Interrupted) };
-    say(String::from_utf8_lossy(&told))?;
+    say(String::from_utf8_lossy(&text))?;
     Ok(if is_complete { Exit::Expected } else { Exit::Setup })
 }
 
 pub(super) fn setup(args: &SetupArgs) -> Answer {
     let is_complete = runtime::on_runtime(async {
         let stopped = async || runtime::interrupted().await;
-        // Data goes to standard output, and a set-up has none.
-        let told = crate::setup::setup(args, &mut anstream::stderr(), &stopped).await;
-        told.map_err(|error| {
+        // Standard output is for data, and a set-up has none.
+        let finished = crate::setup::setup(args, &mut anstream::stderr(), &stopped).await;
+        finished.map_err(|error| {
             let mut failure = Failure::setup(&error);
             if error.is_interrupted() {
                 failure.exit = Exit::Interrupted;

@@ -24,10 +24,10 @@ pub(super) const RUNNER: &str = "__wasm-test-runner";
 pub(super) struct WasmTestArgs {
     /// Only tests with this in their names
     filter: Option<String>,
-    /// Only in these browsers; chrome and firefox can do it
+    /// Only in these browsers: chrome and firefox
     #[arg(long, value_delimiter = ',', value_parser = browser, default_values_t = [BrowserName::Chrome, BrowserName::Firefox])]
     browser: Vec<BrowserName>,
-    /// Compile them as this bundle is: scalar, base or relaxed
+    /// Compile them like this bundle: scalar, base or relaxed
     #[arg(long, value_name = "NAME", value_parser = bundle_for_tests, default_value_t = BundleName::Base)]
     bundle: BundleName,
     /// Use this driver: NAME is chrome or firefox
@@ -35,7 +35,7 @@ pub(super) struct WasmTestArgs {
     drivers: Vec<String>,
 }
 
-/// The runner has no page that starts the workers of threads.
+/// The runner's page can't start worker threads.
 fn bundle_for_tests(text: &str) -> Result<BundleName, String> {
     match parse_bundle(text).map_err(|error| error.to_string())? {
         BundleName::Threads => Err("tests of wasm-bindgen can't run with threads".to_owned()),
@@ -54,7 +54,7 @@ pub(super) fn run(project: &Project, args: &WasmTestArgs) -> Answer {
     runtime::on_runtime(async {
         let scratch = tempfile::tempdir().map_err(Failure::setup)?;
         let supervisor = Supervisor::this_executable().map_err(Failure::setup)?;
-        // Firefox has no WebGL without one, and the runner brings none.
+        // Firefox has no WebGL without a display, and the runner starts none.
         let needs_display =
             cfg!(target_os = "linux") && args.browser.contains(&BrowserName::Firefox);
         let display = if needs_display {
@@ -82,7 +82,7 @@ fn in_browsers(
     let mut exit = Exit::Expected;
     for &name in &args.browser {
         let installation = installation(name, overrides).map_err(Failure::setup)?;
-        let told = |line: &str| anstream::eprintln!("{line}");
+        let print = |line: &str| anstream::eprintln!("{line}");
         let setting = Setting {
             installation: &installation,
             bundle: args.bundle,
@@ -90,7 +90,7 @@ fn in_browsers(
             environment: &environment,
         };
         let ended =
-            browser_tests::run(project.root(), &setting, &runner, told).map_err(Failure::setup)?;
+            browser_tests::run(project.root(), &setting, &runner, print).map_err(Failure::setup)?;
         match ended {
             Ended::Passed => anstream::println!("{name}: passed"),
             Ended::Failed => {
@@ -98,7 +98,7 @@ fn in_browsers(
                 exit = Exit::Unexpected;
             }
             Ended::Empty => {
-                anstream::println!("{name}: failed, for a module has no test for a browser");
+                anstream::println!("{name}: failed, since a module has no browser tests");
                 exit = Exit::Unexpected;
             }
         }

@@ -45,10 +45,7 @@ fn absence_rows(proof: &AbsenceProof) -> Vec<(&'static str, String)> {
         ("Switched off", proof.backend().to_string()),
         ("Launch profile", proof.launch().to_owned()),
         ("The page's probe", proof.probe().to_owned()),
-        (
-            "The engine, asked for it",
-            shortened(&refusals.collect::<Vec<_>>().join("; "), VALUE_LIMIT),
-        ),
+        ("The engine's refusals", shortened(&refusals.collect::<Vec<_>>().join("; "), VALUE_LIMIT)),
         ("Computed", "nothing".to_owned()),
     ]
 }
@@ -67,12 +64,12 @@ fn client_rows(proof: &ClientProof) -> Vec<(&'static str, String)> {
 
 fn rows(execution: &ExecutionReport) -> Vec<(&'static str, String)> {
     let mut rows = vec![
-        ("Asked for", execution.requested.to_string()),
+        ("Requested", execution.requested.to_string()),
         ("Ran", execution.actual.to_string()),
         ("Target", execution.target.clone()),
         ("Bundle", bundle(execution)),
         ("SIMD", execution.simd.to_string()),
-        ("Threads that worked", execution.effective_threads.to_string()),
+        ("Active threads", execution.effective_threads.to_string()),
         ("Ran in", thread(execution).to_owned()),
         ("CPU kernel calls", execution.kernel_calls.to_string()),
         ("GPU dispatches", execution.gpu_dispatches.to_string()),
@@ -89,13 +86,13 @@ fn rows(execution: &ExecutionReport) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// The bundle that ran, and why it was that one.
+/// The bundle that ran, and the reason for it.
 fn bundle(execution: &ExecutionReport) -> String {
     let ExecutionReport { bundle, bundle_reason, .. } = execution;
     if bundle_reason.is_empty() { bundle.clone() } else { format!("{bundle} ({bundle_reason})") }
 }
 
-/// Where the engine ran.
+/// The thread or process of the engine.
 fn thread(execution: &ExecutionReport) -> &'static str {
     match (execution.target.as_str(), execution.on_main_thread) {
         ("wasm32", true) => "the page's main thread",
@@ -112,19 +109,19 @@ pub(super) fn in_a_line(proof: &Proof) -> String {
             let tiers: Vec<_> = proof.tiers().map(|(_, tier)| tier.as_str()).collect();
             let faults = proof.faults().iter().map(|fault| fault.fault.as_str());
             let faults: Vec<_> = faults.collect();
-            let struck = if faults.is_empty() {
-                "no fault planned".to_owned()
+            let faults = if faults.is_empty() {
+                "no planned fault".to_owned()
             } else {
-                format!("struck by {}", faults.join(", "))
+                format!("faults: {}", faults.join(", "))
             };
-            format!("answered by {}; {struck}", tiers.join(", "))
+            format!("answered by {}; {faults}", tiers.join(", "))
         }
         Proof::Absence(proof) => {
             let (backend, launch, probe) = (proof.backend(), proof.launch(), proof.probe());
             let asked = proof.refusals().len();
             format!(
-                "{backend} off by profile {launch}, probe: {probe}, asked {asked} times and \
-                 refused each time, nothing computed"
+                "{backend} off by profile {launch}, probe: {probe}, {asked} requests, all \
+                 refused, nothing computed"
             )
         }
     }

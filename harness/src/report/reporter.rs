@@ -6,26 +6,26 @@ use std::path::Path;
 
 use crate::run::event::RunEvent;
 
-/// Something that tells about a run.
+/// Reports a run.
 ///
-/// Events are pushed, in order, from the first to the last that there is: a run may break off
-/// without [`RunFinished`](crate::run::event::RunEventKind::RunFinished), and a reporter must say
-/// so rather than fail.
+/// Events arrive in order. A stream may end without
+/// [`RunFinished`](crate::run::event::RunEventKind::RunFinished), which a reporter must report
+/// rather than fail.
 pub trait Reporter: Send {
-    /// Takes one event. After an error the reporter is asked nothing more.
+    /// Takes one event. After an error the reporter is not called again.
     fn event(&mut self, event: &RunEvent) -> Result<(), ReportError>;
 
-    /// The stream has ended: writes what is made at the end. Called at most once.
+    /// Ends the stream: writes reports that need all of it. Called at most once.
     fn finish(&mut self) -> Result<(), ReportError>;
 }
 
-/// A report that can't be made.
+/// A report that can't be written.
 #[derive(Debug, thiserror::Error)]
 #[error("can't write the {report} report: {cause}")]
 pub struct ReportError {
-    /// Which report: `terminal`, `log`, `junit`, `html`.
+    /// `terminal`, `log`, `junit` or `html`.
     pub report: &'static str,
-    /// Why, with the path where there is one.
+    /// The cause, with the path if there is one.
     pub cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -38,7 +38,7 @@ impl ReportError {
     }
 }
 
-/// Every report that could not be made. The run fails for it, with exit code 4, once it is over.
+/// Every report that could not be written. A green run then ends with exit code 4.
 #[derive(Debug, thiserror::Error)]
 pub struct ReportErrors(pub Vec<ReportError>);
 
@@ -53,8 +53,8 @@ impl fmt::Display for ReportErrors {
 
 /// Passes every event to every reporter, in the order in which they were added.
 ///
-/// A reporter that fails is left out from then on and its error kept for [`Reporters::finish`]:
-/// a full disk must not cost the verdicts on the terminal.
+/// A reporter that fails is dropped, and [`Reporters::finish`] returns its error: a full disk must
+/// not cost the verdicts on the terminal.
 #[derive(Default)]
 pub struct Reporters {
     reporters: Vec<Box<dyn Reporter>>,
@@ -62,19 +62,19 @@ pub struct Reporters {
 }
 
 impl Reporters {
-    /// None yet.
+    /// An empty list.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds a reporter.
     #[must_use]
     pub fn with(mut self, reporter: impl Reporter + 'static) -> Self {
         self.reporters.push(Box::new(reporter));
         self
     }
 
-    /// Passes one event on.
+    /// Passes one event to all.
     pub fn event(&mut self, event: &RunEvent) {
         let errors = &mut self.errors;
         self.reporters.retain_mut(|reporter| match reporter.event(event) {
@@ -86,7 +86,7 @@ impl Reporters {
         });
     }
 
-    /// The stream has ended.
+    /// Finishes every reporter.
     pub fn finish(mut self) -> Result<(), ReportErrors> {
         for reporter in &mut self.reporters {
             if let Err(error) = reporter.finish() {
@@ -106,7 +106,7 @@ impl fmt::Debug for Reporters {
     }
 }
 
-/// Writes a whole file or none: into a temporary one beside it, which then takes its name.
+/// Writes a file atomically, by renaming a temporary file.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -118,7 +118,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".report");
-    // A temporary file is private by default; a report is for whoever may look into its folder.
+    // A temporary file is private by default, a report is not.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut file = builder.tempfile_in(folder).map_err(named)?;
@@ -133,7 +133,7 @@ mod tests {
     use crate::report::sample;
     use std::sync::{Arc, Mutex};
 
-    /// Counts what it is asked, and fails at the event with the given number.
+    /// Records its calls, and fails at the event with the given number.
     struct Counter {
         calls: Arc<Mutex<Vec<String>>>,
         fails_at: Option<u64>,

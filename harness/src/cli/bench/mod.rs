@@ -66,18 +66,18 @@ pub(super) fn run(project: &Project, args: &BenchArgs) -> Answer {
     });
     bar.finish_and_clear();
     let Some(record) = measured? else { return Ok(Exit::Interrupted) };
-    tell(args, &record, baseline.as_ref())?;
+    write(args, &record, baseline.as_ref())?;
     Ok(judge(&record, &args.require))
 }
 
-/// A model, and what is not to be found in its file.
+/// A model to measure.
 struct Chosen {
     /// The GGUF.
     file: PathBuf,
     name: String,
 }
 
-/// The models, each with what is made from it.
+/// The models, each followed by its requantized versions.
 fn chosen_models(
     project: &Project,
     args: &BenchArgs,
@@ -91,7 +91,7 @@ fn chosen_models(
         let Model { name, path, .. } = resolved.map_err(Failure::invalid)?;
         if !path.is_file() {
             return Err(Failure::setup(format!(
-                "model `{name}` is not here\n  (hint: `tierproof models fetch {name}`)"
+                "model `{name}` is not installed\n  (hint: `tierproof models fetch {name}`)"
             )));
         }
         let made = if args.requantize.is_empty() {
@@ -113,7 +113,7 @@ fn chosen_models(
     Ok(chosen)
 }
 
-/// Shows what would be fetched, and asks where it is large.
+/// Shows the missing downloads, and asks before large ones.
 fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), Failure> {
     let mut engines: Vec<_> = entrants.iter().map(|entrant| entrant.engine).collect();
     engines.sort_unstable();
@@ -136,7 +136,7 @@ fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), 
     if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         return Err(Failure::usage(miette::miette!(
             help = "pass `--yes`, or leave the engine out with `--engine`",
-            "{:.1} MB would be fetched, and nobody can be asked",
+            "{:.1} MB would have to be fetched, which needs consent",
             megabytes(bytes)
         )));
     }
@@ -161,7 +161,7 @@ fn prepare(
     };
     let prepare = |entrant: &Entrant| {
         peers.prepare(*entrant, &mut progress).map_err(|error| {
-            Failure::setup(format!("engine `{entrant}` can't be made ready: {error}"))
+            Failure::setup(format!("engine `{entrant}` can't be prepared: {error}"))
         })
     };
     let prepared = entrants.iter().map(prepare).collect();
@@ -169,7 +169,7 @@ fn prepare(
     prepared
 }
 
-#[expect(clippy::too_many_arguments, reason = "all that was prepared comes together here")]
+#[expect(clippy::too_many_arguments, reason = "everything prepared comes together here")]
 async fn measure(
     args: &BenchArgs,
     method: &Method,
@@ -181,7 +181,7 @@ async fn measure(
     bar: &ProgressBar,
 ) -> Result<BenchRecord, Failure> {
     let began = jiff::Zoned::now().to_string();
-    show(bar, "looking whether the machine is quiet");
+    show(bar, "checking that the machine is idle");
     let busy_cores = busy::look(busy::LONG_LOOK).await;
     busy::judge(busy_cores, args.allow_busy).map_err(Failure::setup)?;
     let was_busy = busy::judge(busy_cores, false).is_err();
@@ -205,7 +205,7 @@ async fn measure(
         let (sharded, whole) = (read(DEFAULT_SHARD_BYTES)?, read(u64::MAX)?);
         let onnx = bench::onnx_name(&peers.onnx, &model.name);
         for profile in &profiles {
-            // The file's bytes are gone before memory is looked at.
+            // The file's bytes are dropped before memory is measured.
             let (prompts, read_bytes) = {
                 let gguf = fs_err::read(&model.file).map_err(Failure::setup)?;
                 let prompts = Prompts::of(&gguf, eval).map_err(Failure::setup)?;
@@ -241,7 +241,7 @@ async fn measure(
     })
 }
 
-fn tell(
+fn write(
     args: &BenchArgs,
     record: &BenchRecord,
     baseline: Option<&BenchRecord>,
@@ -280,7 +280,7 @@ fn judge(record: &BenchRecord, floors: &[Floors]) -> Exit {
 }
 
 fn progress_bar() -> ProgressBar {
-    // Hidden by indicatif itself where standard error is no terminal.
+    // indicatif hides it if standard error is not a terminal.
     let style = ProgressStyle::with_template("{spinner} {msg} {prefix}");
     ProgressBar::new_spinner()
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))

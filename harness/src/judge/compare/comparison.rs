@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::spec::tolerance::ToleranceClass;
 
-/// A token that could have come next.
+/// A token that was a candidate at some step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Its id.
@@ -22,11 +22,11 @@ pub struct Candidate {
 pub struct Divergence {
     /// The step, from 0.
     pub step: u32,
-    /// What the reference chose; `None` where it had stopped.
+    /// The choice of the reference; `None` where it had stopped.
     pub reference: Option<Candidate>,
-    /// What the engine chose; `None` where it had stopped.
+    /// The choice of the engine; `None` where it had stopped.
     pub measured: Option<Candidate>,
-    /// How much the reference prefers its own, in logits.
+    /// How far the reference ranks its own choice above the other, in logits.
     pub margin: Option<f64>,
     /// The margin is within the class's `flip_margin`: a near tie, not an error.
     pub is_explained: bool,
@@ -37,15 +37,15 @@ pub struct Divergence {
 /// Greedy tokens against the reference's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokensComparison {
-    /// Number of steps that the reference took.
+    /// Steps that the reference took.
     pub reference_steps: u32,
-    /// Number of steps on which both agree before they part.
+    /// Steps on which both agree before they diverge.
     pub matching_steps: u32,
-    /// Where they part.
+    /// The first difference.
     pub divergence: Option<Divergence>,
 }
 
-/// A row on which the engine's highest logit is another than the reference's.
+/// A row on which engine and reference rank different tokens highest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Flip {
     /// The row, from 0.
@@ -54,7 +54,7 @@ pub struct Flip {
     pub reference: Candidate,
     /// The engine's.
     pub measured: Candidate,
-    /// How much the reference prefers its own, in logits.
+    /// How far the reference ranks its own choice above the other, in logits.
     #[serde(deserialize_with = "nan_if_null")]
     pub margin: f64,
     /// The margin is within the class's `flip_margin`.
@@ -71,21 +71,21 @@ pub struct LogitsComparison {
     /// Mean KL divergence, in nats.
     #[serde(deserialize_with = "nan_if_null")]
     pub mean_kld: f64,
-    /// The largest.
+    /// Maximum KL divergence, in nats.
     #[serde(deserialize_with = "nan_if_null")]
     pub max_kld: f64,
-    /// Its row.
+    /// The row of the maximum KL divergence.
     pub max_kld_row: u32,
     /// The largest centred difference of a logit.
     #[serde(deserialize_with = "nan_if_null")]
     pub max_abs: f64,
-    /// Its row.
+    /// The row of that logit.
     pub max_abs_row: u32,
-    /// Its token id.
+    /// The token id of that logit.
     pub max_abs_id: u32,
     /// Rows on which both have the same highest logit.
     pub top1_agreement: u32,
-    /// The rows on which they have not.
+    /// The rows on which they have different ones.
     pub flips: Vec<Flip>,
 }
 
@@ -97,13 +97,13 @@ pub enum Comparison {
     Tokens(TokensComparison),
     /// Teacher-forced logits.
     Logits(LogitsComparison),
-    /// The end of a command: an error kind, a finish reason, a count.
+    /// Anything else that a scenario expects: an error kind, a finish reason, a count.
     Expectation {
-        /// What is compared.
+        /// The compared quantity.
         what: String,
-        /// What the scenario expects.
+        /// The value that the scenario expects.
         expected: String,
-        /// What came.
+        /// The measured value.
         measured: String,
     },
 }
@@ -115,9 +115,9 @@ pub struct Mismatch {
     pub place: String,
     /// The metric that failed: `token at step 7`, `mean KLD`, `finish reason`, …
     pub metric: String,
-    /// What was measured, ready to print.
+    /// The measured value, ready to print.
     pub measured: String,
-    /// What is allowed, ready to print.
+    /// The allowed value, ready to print.
     pub allowed: String,
     /// More lines for people: both candidates with logits and margin, a diff.
     pub detail: String,
@@ -136,7 +136,7 @@ impl std::fmt::Display for Mismatch {
     }
 }
 
-/// JSON has no word for NaN and infinity and writes `null`; a log with them must still be read.
+/// JSON writes NaN and infinity as `null`; a log that contains them must still be readable.
 fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

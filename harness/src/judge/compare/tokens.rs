@@ -1,8 +1,8 @@
-//! Greedy tokens against the reference's.
+//! Compares greedy tokens with the reference's.
 //!
-//! The first step at which they part decides, since everything after it answers another text.
-//! A parting is explained where the reference itself was nearly undecided; the reference's own
-//! logits say so, never the engine's. Logits as such are compared in [`super::logits`].
+//! The first step at which they diverge decides, since everything after it continues another text.
+//! A divergence is explained where the reference itself was nearly undecided, by its own logits and
+//! never by the engine's. Whole rows of logits are compared in [`super::logits`].
 
 use inference_wasm::protocol::FinishReason;
 use similar::{ChangeTag, TextDiff};
@@ -11,32 +11,32 @@ use super::{Candidate, Comparison, Divergence, Mismatch, TokensComparison};
 use crate::judge::golden::{GoldenCase, Rows};
 use crate::spec::tolerance::ToleranceClass;
 
-/// How much of the golden an answer is held against.
+/// How much of the golden an answer is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// All of it: shorter or longer is a difference, and so is another finish reason.
+    /// All of it: another length or finish reason is a difference.
     Whole,
-    /// As far as both go, up to the reference's stop token: for an answer that was cancelled, or
-    /// that was told to go on after the stop token.
+    /// The shorter of both, up to the reference's stop token: for an answer that was cancelled, or
+    /// that continued after the stop token on request.
     Prefix,
 }
 
-/// What an engine answered to a case.
+/// The answer of an engine to a case.
 #[derive(Debug, Clone, Copy)]
 pub struct MeasuredTokens<'a> {
     /// The prompt as the engine tokenized it.
     pub prompt_ids: &'a [u32],
-    /// What it generated, the stop token included.
+    /// The generated ids, the stop token included.
     pub generated_ids: &'a [u32],
-    /// The text of it.
+    /// The generated text.
     pub text: &'a str,
     /// The text of each generated token, as far as it is known; for messages only.
     pub token_texts: &'a [String],
-    /// Why it ended.
+    /// Why the generation ended.
     pub finish_reason: FinishReason,
     /// A row for each generated id, where logits were asked for.
     pub logits: Option<Rows<'a>>,
-    /// How much of it counts.
+    /// How much of it is compared.
     pub extent: Extent,
 }
 
@@ -114,7 +114,7 @@ pub fn compare_tokens(
     Ok(comparison)
 }
 
-/// The golden's ids, as far as the extent holds an answer against them.
+/// The golden's ids that an answer of this extent is compared with.
 fn expected_ids(golden: &GoldenCase, extent: Extent) -> &[u32] {
     let ids = &golden.generated_ids[..];
     match (extent, golden.finish_reason, ids) {
@@ -123,7 +123,7 @@ fn expected_ids(golden: &GoldenCase, extent: Extent) -> &[u32] {
     }
 }
 
-/// Describes the step at which two answers part; either may be over there.
+/// Describes the step at which two answers diverge; either may have ended there.
 fn diverge(
     golden: &GoldenCase,
     measured: &MeasuredTokens<'_>,

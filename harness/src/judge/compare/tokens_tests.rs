@@ -72,7 +72,7 @@ fn a_token_below_those_the_golden_keeps_has_no_margin() {
 }
 
 #[test]
-fn shorter_and_longer_outputs_part_where_one_ends() {
+fn shorter_and_longer_outputs_diverge_where_one_ends() {
     for (ids, text, message) in [
         (&[1][..], "b", "p: token at step 1: measured end of output, allowed 3 \"<|eos|>\""),
         (&[1, 3, 2], "bc", "p: token at step 2: measured 2 \"\", allowed end of output"),
@@ -111,7 +111,7 @@ fn prompt_ids_come_first_then_tokens_then_finish_reason_then_text() {
 fn a_prefix_goes_up_to_the_stop_token() {
     for (ids, matches) in [
         (&[1][..], true),
-        // Told to go on after the stop token: what follows has no reference.
+        // It continued after the stop token on request: the rest has no reference.
         (&[1, 2, 2], true),
         (&[1, 3, 2], true),
         (&[], true),

@@ -21,7 +21,7 @@ pub enum GoldenError {
     /// The golden answers another question than the one that is asked now.
     #[error(
         "the golden for scenario `{scenario}` on model `{model}` is stale: {reason}\n  \
-         (hint: `tierproof golden generate --model {model} --scenario {scenario}` makes it anew)"
+         (hint: `tierproof golden generate --model {model} --scenario {scenario}` makes a new one)"
     )]
     Stale {
         /// The model's name.

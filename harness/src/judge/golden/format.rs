@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Raised whenever the format changes its shape or its meaning.
 pub const GOLDEN_FORMAT: u32 = 1;
 
-/// The reference's answers to all cases of one scenario on one model, as they stand in
+/// The reference's answers to all cases of one scenario on one model: the content of
 /// `golden/<model>/<scenario>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +21,7 @@ pub struct Golden {
     pub model_sha256: String,
     /// Name of the scenario: `tokens/greedy`.
     pub scenario: String,
-    /// What computed it.
+    /// The program that computed it.
     pub reference: Reference,
     /// One entry for each case, in the order of the prompt set.
     pub cases: Vec<GoldenCase>,
@@ -30,7 +30,7 @@ pub struct Golden {
     pub logits: Option<LogitsFile>,
 }
 
-/// What computed a golden.
+/// The program that computed a golden.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
@@ -77,7 +77,7 @@ pub struct LogitsFile {
     pub sha256: String,
 }
 
-/// What is asked of the reference, and of an engine: a case of a prompt set.
+/// A request to the reference and to an engine: a case of a prompt set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseRequest {
     /// Unique in a golden.
@@ -100,17 +100,17 @@ pub struct GoldenCase {
     pub max_tokens: u32,
     /// The conversation through chat template and tokenizer.
     pub prompt_ids: Vec<u32>,
-    /// What the reference chose, greedily; the stop token included.
+    /// The greedy choices of the reference, the stop token included.
     pub generated_ids: Vec<u32>,
-    /// The text of it, without the stop token.
+    /// The generated text, without the stop token.
     pub text: String,
     /// [`FinishReason::Stop`] or [`FinishReason::Length`].
     pub finish_reason: FinishReason,
-    /// One for each generated id: the row that it was chosen from, summed up.
+    /// One for each generated id: a summary of the row that it was chosen from.
     pub steps: Vec<Step>,
 }
 
-/// One row of the reference's logits, summed up.
+/// A summary of one row of the reference's logits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -133,7 +133,7 @@ impl Step {
 }
 
 impl GoldenCase {
-    /// What was asked.
+    /// The request.
     pub fn request(&self) -> CaseRequest {
         let Self { id, messages, max_tokens, .. } = self;
         CaseRequest { id: id.clone(), messages: messages.clone(), max_tokens: *max_tokens }
@@ -148,7 +148,7 @@ impl GoldenCase {
         (ids, self.prompt_ids.len().saturating_sub(1) as u32)
     }
 
-    /// Where the parts of the case contradict each other, if they do.
+    /// The first contradiction between parts of the case.
     fn inconsistency(&self) -> Option<String> {
         let Self { id, generated_ids, steps, max_tokens, finish_reason, .. } = self;
         let problem = |what: String| Some(format!("case `{id}`: {what}"));
@@ -190,14 +190,14 @@ impl Golden {
         self.cases.iter().find(|case| case.id == id)
     }
 
-    /// Where the golden contradicts its own format, if it does.
+    /// The first violation of the format.
     pub(crate) fn inconsistency(&self) -> Option<String> {
         if self.format != GOLDEN_FORMAT {
             return Some(format!("expected format {GOLDEN_FORMAT}, found {}", self.format));
         }
         for (number, case) in self.cases.iter().enumerate() {
             if self.cases.iter().take(number).any(|earlier| earlier.id == case.id) {
-                return Some(format!("case `{}` is there twice", case.id));
+                return Some(format!("duplicate case `{}`", case.id));
             }
         }
         self.cases.iter().find_map(GoldenCase::inconsistency)
@@ -259,7 +259,7 @@ pub(crate) mod tests {
         };
         for (change, expected) in [
             ((|g| g.format = 2) as fn(&mut Golden), "expected format 1, found 2"),
-            (|g| g.cases.push(case()), "case `c` is there twice"),
+            (|g| g.cases.push(case()), "duplicate case `c`"),
             (
                 |g| g.cases[0].steps.truncate(1),
                 "case `c`: expected a step for each of 2 generated ids, found 1",

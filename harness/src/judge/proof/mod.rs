@@ -15,22 +15,22 @@ pub use absence::{AbsenceProof, NoAbsence, Refusal, verify_absence};
 pub use client::{ClientProof, FaultProof, RequestProof};
 pub use tier::{Demand, MissingProof, TierProof, verify};
 
-/// Why a pass is believed.
+/// The evidence for a pass.
 ///
-/// In a log a tier proof stands as it always did, and the others have keys of their own.
+/// A log distinguishes them by their keys; a tier proof has the oldest form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Proof {
-    /// The answer came from the tier that it is filed under.
+    /// The answer came from the tier of the cell.
     Tier(TierProof),
-    /// The tier was switched off, and the engine said so and computed nothing.
+    /// The tier was switched off, and the engine reported so and computed nothing.
     Absence(AbsenceProof),
-    /// Every answer of the hybrid client proves its tier, and every planned fault has struck.
+    /// Every answer of the hybrid client proves its tier, and every planned fault occurred.
     Client(ClientProof),
 }
 
 impl Proof {
-    /// How the tier ran; `None` where it had nothing to run on.
+    /// The execution report; `None` where nothing ran in a page.
     pub fn execution(&self) -> Option<&ExecutionReport> {
         match self {
             Self::Tier(proof) => Some(proof.execution()),

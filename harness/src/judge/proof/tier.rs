@@ -25,23 +25,23 @@ impl TierProof {
     }
 }
 
-/// What an execution report lacks to be a proof, one sentence each.
+/// The gaps in an execution report that keep it from being a proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingProof {
-    /// Never empty.
+    /// One sentence each; never empty.
     pub reasons: Vec<String>,
 }
 
-/// What an answer was to come from.
+/// The tier that an answer has to come from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Demand<'a> {
-    /// The backend that the cell is filed under.
+    /// The backend of the cell.
     pub backend: BackendName,
-    /// The bundle that the page was told to load; natively there is none, and this is ignored.
+    /// The bundle that the page has to load; ignored for native cells, which have none.
     pub bundle: BundleChoice,
-    /// What a GPU tier has to have computed on.
+    /// The adapter that a GPU tier has to compute on.
     pub adapter: AdapterDemand,
-    /// What the page's own probe found under the same launch, if it was probed.
+    /// The probe of a page under the same launch profile, if there was one.
     pub probed: Option<&'a CapabilityReport>,
 }
 
@@ -54,7 +54,7 @@ fn takes(demand: AdapterDemand, hardware: Hardware) -> bool {
     }
 }
 
-/// Collects what is missing.
+/// Collects gaps.
 #[derive(Default)]
 struct Missing(Vec<String>);
 
@@ -112,14 +112,14 @@ fn verify_gpu(demand: Demand<'_>, report: &ExecutionReport, missing: &mut Missin
     missing.require(report.gpu_dispatches > 0, || "no dispatch or draw was counted".to_owned());
     missing.require(report.limits_sha256.is_some(), || "no hash of features and limits".to_owned());
     missing.require(report.adapter_is_software.is_some(), || {
-        "it is not said whether the adapter is software".to_owned()
+        "the report does not say whether the adapter is software".to_owned()
     });
     // An empty name will do: Firefox keeps that of a WebGPU adapter to itself.
     let Some(name) = report.adapter.as_deref() else {
         return missing.require(false, || "no adapter or renderer is reported".to_owned());
     };
     let ran = Adapter { name, hardware: Hardware::of_adapter(report.adapter_is_software, name) };
-    // What the browser does not tell the engine it may still tell the page.
+    // A browser may report to the page what it does not report to the engine.
     let seen = demand.probed.map_or(Hardware::Untold, |probed| probed_hardware(demand, probed));
     let hardware = if ran.hardware == Hardware::Untold { seen } else { ran.hardware };
     missing.require(takes(demand.adapter, hardware), || {
@@ -128,16 +128,17 @@ fn verify_gpu(demand: Demand<'_>, report: &ExecutionReport, missing: &mut Missin
     let Some(probed) = demand.probed else { return };
     if demand.backend == BackendName::Webgl && !probed.webgl2.in_worker {
         missing.require(report.on_main_thread, || {
-            "it says that it drew in a worker, where the probe got no WebGL2 context".to_owned()
+            "the engine reports that it drew in a worker, where the probe got no WebGL2 context"
+                .to_owned()
         });
     }
     let seen = Adapter { name: &probed_name(demand.backend, probed), hardware: seen };
     missing.require(!ran.contradicts(&seen), || {
-        format!("it says that it ran on: {ran}; the page's probe found: {seen}")
+        format!("the engine reports that it ran on: {ran}; the page's probe found: {seen}")
     });
 }
 
-/// What the probe calls the adapter or the renderer of a backend; empty where it was not told.
+/// The probe's name for the adapter or renderer of a backend; empty if it is not reported.
 fn probed_name(backend: BackendName, probed: &CapabilityReport) -> String {
     match backend {
         BackendName::Webgpu => probed.webgpu.adapter.as_ref().map(adapter_name).unwrap_or_default(),
@@ -146,22 +147,22 @@ fn probed_name(backend: BackendName, probed: &CapabilityReport) -> String {
     }
 }
 
-/// What the probe knows of the hardware behind it.
+/// The probe's knowledge of the hardware of a backend.
 fn probed_hardware(demand: Demand<'_>, probed: &CapabilityReport) -> Hardware {
     let is_fallback = probed.webgpu.adapter.as_ref().and_then(|adapter| adapter.is_fallback);
     let is_fallback = is_fallback.filter(|_| demand.backend == BackendName::Webgpu);
     Hardware::of_adapter(is_fallback, &probed_name(demand.backend, probed))
 }
 
-/// What is told of an adapter.
+/// An adapter, as engine or probe report it.
 struct Adapter<'a> {
     name: &'a str,
     hardware: Hardware,
 }
 
 impl Adapter<'_> {
-    /// Both can't be true of one adapter. Names are compared by their words: an engine and a page
-    /// put the parts that a browser gives together in ways of their own.
+    /// Whether both can't describe one adapter. Names are compared by their words, since engine and
+    /// page join the parts of a name differently.
     fn contradicts(&self, other: &Adapter<'_>) -> bool {
         let is_told = |adapter: &Adapter<'_>| adapter.hardware != Hardware::Untold;
         let is_other_kind = is_told(self) && is_told(other) && self.hardware != other.hardware;
@@ -199,8 +200,8 @@ fn verify_bundle(choice: BundleChoice, report: &ExecutionReport, missing: &mut M
     missing.require(simd == found, || {
         format!("bundle `{bundle}` has SIMD level {simd}, found {found}")
     });
-    // Fewer are no lie: on a busy machine one thread is through before another is awake. That all
-    // of them stand ready was seen to when the model was loaded.
+    // Fewer are possible: on a busy machine one thread finishes before another wakes up. Loading the
+    // model has checked that all of them exist.
     let threads = report.effective_threads;
     let most = if bundle == BundleName::Threads { choice.threads } else { 1 };
     missing.require(threads <= most, || {

@@ -35,7 +35,7 @@ pub(super) struct CellView {
     /// One line.
     reason: String,
     duration: String,
-    /// What the matrix announces, where it does.
+    /// The announced failure.
     known_failure: Option<Known>,
     rerun: String,
     attempts: Vec<AttemptView>,
@@ -45,7 +45,7 @@ pub(super) struct CellView {
 struct Known {
     reason: String,
     link: String,
-    /// The link is one that a browser may be sent to.
+    /// Whether the link may be a hyperlink.
     is_web: bool,
 }
 
@@ -58,7 +58,7 @@ struct AttemptView {
     message: String,
     duration: String,
     browser_version: Option<String>,
-    /// What the verdict rests on.
+    /// The comparison that failed.
     mismatch: Option<ComparisonView>,
     steps: Vec<StepView>,
     proof: Option<ProofTable>,
@@ -146,7 +146,7 @@ fn attempt(attempt: &AttemptRecord) -> AttemptView {
     }
 }
 
-/// Of a divergence only the first line: the rest is shown as a table and a diff.
+/// Only the first line of a divergence, since a table and a diff show the rest.
 fn message(outcome: &Outcome) -> String {
     let message = outcome.message();
     match outcome {
@@ -161,7 +161,7 @@ fn is_divergence(comparison: &Comparison) -> bool {
     matches!(comparison, Comparison::Tokens(tokens) if tokens.divergence.is_some())
 }
 
-/// A path below the report, and no address that a browser would run or fetch.
+/// Whether a path is below the report, and not an address that a browser would run or fetch.
 fn is_beside(path: &str) -> bool {
     !path.contains(':') && !path.starts_with(['/', '\\']) && !path.split('/').any(|p| p == "..")
 }

@@ -12,13 +12,13 @@ use crate::run::event::{LOG_VERSION, RunEvent, RunEventKind};
 /// A log that can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// Not there, or not to be read; the path is in the message.
+    /// It can't be read; the message has the path.
     #[error("can't read the log: {0}")]
     Read(#[from] std::io::Error),
-    /// No event at all.
+    /// It has no event.
     #[error("`{path}` holds no event: the run was killed before it began", path = .0.display())]
     Empty(PathBuf),
-    /// Not a log of ours.
+    /// It is not a log of a run.
     #[error(
         "`{path}` is not the log of a run: expected a `run-started` event on line 1{found}",
         path = .path.display()
@@ -26,7 +26,7 @@ pub enum ReplayError {
     NotALog {
         /// The file.
         path: PathBuf,
-        /// What stands there instead, ready to print.
+        /// The first line's content, ready to print.
         found: String,
     },
     /// Written by a newer tierproof.
@@ -41,26 +41,26 @@ pub enum ReplayError {
         /// Its version.
         found: u64,
     },
-    /// A line in the middle that is no event.
+    /// A line in the middle is not an event.
     #[error("`{path}`, line {line}: not an event: {cause}", path = .path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The syntax error.
         cause: serde_json::Error,
     },
-    /// Lines are missing, doubled or out of order.
+    /// Lines are missing, repeated or out of order.
     #[error("`{path}`, line {line}: expected event {expected}, found event {found}", path = .path.display())]
     Gap {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// The number that should stand there.
+        /// The expected number.
         expected: u64,
-        /// The number that does.
+        /// The number found.
         found: u64,
     },
 }
@@ -72,18 +72,18 @@ pub struct Log {
     pub path: PathBuf,
     /// Its events; never empty, the first is [`RunEventKind::RunStarted`].
     pub events: Vec<RunEvent>,
-    /// Its last line was broken and is left out.
+    /// Whether the last line was broken and is left out.
     pub is_cut_off: bool,
 }
 
 impl Log {
-    /// The run came to its end, be it by interruption.
+    /// Whether the run finished, even by interruption.
     pub fn is_finished(&self) -> bool {
         self.events.iter().any(|event| matches!(event.kind, RunEventKind::RunFinished { .. }))
     }
 }
 
-/// The first line, read before anything is known of the format of the others.
+/// The first line, which decides whether the others can be read.
 #[derive(Deserialize)]
 struct Head {
     kind: HeadKind,
@@ -103,7 +103,7 @@ pub fn read(path: &Path) -> Result<Log, ReplayError> {
 
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Log, ReplayError> {
     let path = path.to_owned();
-    // The text after the last line end is a line that was not written whole; mostly it is empty.
+    // Text after the last line end is an incomplete line; usually it is empty.
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let mut is_cut_off = lines.pop().is_some_and(|rest| !rest.is_empty());
     let Some(first) = lines.first() else { return Err(ReplayError::Empty(path)) };

@@ -1,4 +1,4 @@
-//! `tierproof report`: reads logs back and reports them again with the same reporters.
+//! `tierproof report`: reads logs and passes them to the same reporters as a run.
 
 mod log;
 mod merge;
