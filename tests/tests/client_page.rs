@@ -370,7 +370,7 @@ async fn serve(world: &World) -> String {
     let handle = world.server.open(PageSetup::default()).expect("randomness");
     let origin = handle.url.split('/').take(3).collect::<Vec<_>>().join("/");
     let path = root().join(format!("fixtures/models/{MODEL}.gguf"));
-    let router = api::router(api::Options {
+    let router = serve::router(serve::Options {
         models: vec![Model { name: MODEL.into(), path, entry: None }],
         key: None,
         allow_origins: vec![origin.parse().expect("an origin")],
