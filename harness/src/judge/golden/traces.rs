@@ -202,8 +202,8 @@ mod tests {
         assert_eq!(
             traces.problems(&wanted()).unwrap(),
             [
-                "no matrix needs `golden/traces/resilience/s/wasm.txt`",
-                "`golden/traces/resilience/s/webgl.txt` is missing"
+                "`golden/traces/resilience/s/webgl.txt` is missing",
+                "no matrix needs `golden/traces/resilience/s/wasm.txt`"
             ]
         );
     }
