@@ -1,8 +1,15 @@
-//! The library behind the `tierproof` command: plans a matrix, drives browsers through it, and
-//! judges what comes back.
+//! Proves that AI inference in the browser gives the right answer on every tier.
 //!
-//! The modules are floors. Each imports only from those above it in this list, and no two files
-//! import each other; `tests/tests/floors.rs` holds both.
+//! [`lab`] is the way in. The example `run_matrix` runs some cells of a matrix:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/run_matrix.rs")]
+//! ```
+//!
+//! The modules are floors: each imports only from those above it in this list, and no two files
+//! import each other, which `tests/tests/floors.rs` checks. A matrix is read (`spec`), judged
+//! against goldens (`judge`), planned (`plan`), driven through browsers (`drive`) and run (`run`);
+//! reporters (`report`) and the command (`cli`) show the result.
 
 pub mod spec;
 
@@ -20,5 +27,7 @@ pub mod run;
 pub mod bench;
 pub mod report;
 pub mod setup;
+
+pub mod lab;
 
 pub mod cli;

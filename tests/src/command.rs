@@ -1,4 +1,4 @@
-//! Runs the command as a user does, in the workspace, and says what came of it.
+//! Runs the command as a user does, in the workspace, and returns its output.
 //!
 //! Tests name the executable themselves: `env!("CARGO_BIN_EXE_command")` is known to them only.
 
@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Longer than any command takes here, even one that builds the bundle from nothing: it is there
-/// to end what hangs.
+/// Longer than any command takes, even one that builds a bundle from scratch: it ends hangs.
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// The workspace's root.
@@ -39,9 +38,9 @@ pub fn tierproof(executable: &str, arguments: &[&str]) -> Command {
 pub struct Ended {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub stdout: String,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub stderr: String,
 }
 
@@ -67,7 +66,7 @@ impl Ended {
     /// Checks the exit code.
     ///
     /// # Panics
-    /// If it is another one, with all that was written.
+    /// If it is another one, with the output.
     #[track_caller]
     #[must_use]
     pub fn with(self, code: i32) -> Self {
@@ -90,7 +89,7 @@ impl Ended {
     /// Standard output as JSON objects, one a line.
     ///
     /// # Panics
-    /// If a line is none.
+    /// If a line is not JSON.
     pub fn json_lines(&self) -> Vec<serde_json::Value> {
         let lines = self.stdout.lines();
         lines.map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()

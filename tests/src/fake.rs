@@ -1,11 +1,11 @@
-//! What the fake driver can do wrong; see `src/bin/fake-driver.rs`.
+//! The misbehaviour of the fake driver; see `src/bin/fake-driver.rs`.
 
 use std::str::FromStr;
 
 /// How the fake driver and its page behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Well.
+    /// As it should.
     Honest,
     /// Every batch of events comes twice, as after an answer that got lost.
     RepeatsEvents,
@@ -27,7 +27,7 @@ pub enum Behaviour {
     ChangesTokens,
     /// The driver ends at once the first time that it is started, as when its port is taken.
     StartsAtSecondTry,
-    /// The driver never gets as far as to listen.
+    /// The driver never listens.
     NeverStarts,
     /// The driver ends when a generation is asked for.
     DriverExits,
@@ -39,7 +39,7 @@ pub enum Behaviour {
     SwitchedOff,
     /// The backend is said to be off, but the page's probe still sees it.
     SwitchedOffInVain,
-    /// The backend is off, and a load works all the same.
+    /// The backend is off, but a load works.
     LoadsElsewhere,
     /// The backend is off, the engine says so, and answers nevertheless.
     AnswersElsewhere,
@@ -52,7 +52,7 @@ impl Behaviour {
     /// The variable with a file whose presence means that the driver was started before.
     pub const STARTED: &str = "FAKE_STARTED";
 
-    /// The backend is taken for off: what the runs of a scenario without backend are made of.
+    /// Whether the backend counts as switched off.
     pub fn is_off(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! What the tests share: the command under test, the log that a run leaves, processes seen from
+//! Shared by the tests: the command under test, the log of a run, and processes seen from
 //! outside. The tests themselves are in `tests/`.
 
 pub mod command;

@@ -1,4 +1,4 @@
-//! The log of a run, asked for what tests want to know of it.
+//! The log of a run, with queries for tests.
 
 use std::path::Path;
 
@@ -67,7 +67,7 @@ impl RunLog {
         verdicts.collect()
     }
 
-    /// How it ended; `None` if the last event is no end.
+    /// How it ended; `None` if the last event is not an end.
     pub fn end(&self) -> Option<End> {
         match self.events.last()?.kind {
             RunEventKind::RunFinished { interrupted, exit_code, .. } => {

@@ -69,14 +69,14 @@ pub fn survivors(family: &[Found]) -> Vec<Found> {
     family.iter().filter(is_alive).cloned().collect()
 }
 
-/// Waits until something holds; the limit is generous, since a loaded machine is no defect.
+/// Waits until something holds; the limit is generous, since a loaded machine is not a defect.
 ///
 /// # Panics
-/// If it does not come to hold.
+/// If it never holds.
 pub async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(Instant::now() < deadline, "timed out waiting until {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

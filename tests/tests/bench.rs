@@ -60,13 +60,13 @@ fn a_record_has_every_sample_and_says_what_it_was_measured_on() {
     // Its own baseline: everything is found again, and two pairs decide nothing.
     let baseline = out.path().join("bench.json");
     let (ended, _) = bench(&["--baseline", baseline.to_str().expect("a path in UTF-8")]);
-    let told = ended.with(0).stdout;
-    assert!(told.contains("against the baseline"), "{told}");
-    assert_eq!(told.matches("[too few runs] (undecided)").count(), 4, "{told}");
+    let output = ended.with(0).stdout;
+    assert!(output.contains("against the baseline"), "{output}");
+    assert_eq!(output.matches("[too few runs] (undecided)").count(), 4, "{output}");
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_before_anything_runs() {
+fn contradictory_arguments_are_refused_before_anything_runs() {
     for (arguments, message) in [
         (&["--engine", "tierproof-native,wlama"][..], "unknown engine `wlama`"),
         (&["--require", "wllama:speed=2"], "expected prefill or decode, found `speed`"),
@@ -76,7 +76,7 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         (&["--engine", "wllama", "--backend", "webgl"], "`--backend webgl` has none of that"),
         (&["--bandwidth=-1"], "expected gigabytes a second above 0"),
         (&["--engine", "tierproof-native,tierproof-native"], "is there twice"),
-        (&["--browser", "native"], "`native` is no browser"),
+        (&["--browser", "native"], "`native` is not a browser"),
         (&["--baseline", "nowhere.json"], "nowhere.json"),
         (&["--pairs", "0"], "0 is not in"),
         (&["--requantize", "Q9_9"], "Q9_9"),
@@ -84,9 +84,9 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         let common = ["bench", "--model", "scribe-low-Q8_0"];
         let ended = Ended::of(tierproof(COMMAND, &[&common[..], arguments].concat()), "").with(2);
         // Lines of a message may be broken anywhere.
-        let told = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-        let told = told.replace("│ ", "");
-        assert!(told.contains(message), "{arguments:?}: {told}");
+        let output = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        let output = output.replace("│ ", "");
+        assert!(output.contains(message), "{arguments:?}: {output}");
     }
 }
 

@@ -34,7 +34,7 @@ fn fake_page() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "support", "fake-page"].iter().collect()
 }
 
-/// The next event that is no sign of life, or a panic that says what came instead.
+/// The next event other than a heartbeat, or a panic with the one found instead.
 async fn next(page: &mut BrowserPage<'_>) -> PageEventKind {
     let deadline = Instant::now() + Duration::from_secs(30);
     match page.next_signal(deadline).await {
@@ -128,7 +128,7 @@ async fn browser_converses(name: BrowserName) {
 }
 
 /// A page whose process is killed is a crash of the browser, not of the driver; a driver that is
-/// killed is told too, and takes the browser along.
+/// killed is reported too, and ends the browser.
 async fn browser_dies(name: BrowserName, page_process: &str, driver: &str) {
     if let Err(missing) = installation(name, &Overrides::default()) {
         println!("skipped: {missing}");

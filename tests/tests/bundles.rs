@@ -1,4 +1,4 @@
-//! Bundles in real browsers: all of them give the same bits, and none stands in for another.
+//! Bundles in real browsers: all of them give the same bits, and none replaces another unnoticed.
 //!
 //! Ignored unless asked for: `cargo test -p tierproof-tests --test bundles -- --ignored`.
 
@@ -100,7 +100,7 @@ fn browser_chrome_two_threads_do_work() {
 /// WebKitGTK had no relaxed SIMD when this was written: then it says so. Nobody gets it unasked.
 #[test]
 #[ignore = "needs a browser: run with `-- --ignored browser_webkit`"]
-fn browser_webkit_what_it_lacks_is_refused_by_name() {
+fn browser_webkit_a_missing_feature_is_refused_by_name() {
     let model = "scribe-low-Q4_0";
     let chosen = generate("webkit", model, "auto", &[]).with(0).json_lines().remove(0);
     let execution = &chosen["proof"]["execution"];
@@ -148,7 +148,7 @@ fn browser_chrome_a_bundle_that_can_not_run_is_refused() {
     assert!(refused.contains("engine error `backend-unavailable`"), "{refused}");
     assert!(refused.contains(expected), "{refused}");
 
-    // No module at all behind a name that is there: the browser says what it thinks of it.
+    // A file that is not a module: the browser reports its own error.
     let module = folder.path().join("relaxed/inference_wasm_bg.wasm");
     fs_err::write(module, b"\0asm\x01\0\0\0\xff").expect("a file");
     let refused = in_folder(folder.path(), "relaxed").with(2).complaint();
@@ -158,7 +158,7 @@ fn browser_chrome_a_bundle_that_can_not_run_is_refused() {
 
 #[test]
 #[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
-fn browser_chrome_another_bundle_in_its_place_is_no_proof() {
+fn browser_chrome_another_bundle_in_its_place_is_not_a_proof() {
     let folder = copy();
     for file in ["inference_wasm.js", "inference_wasm_bg.wasm"] {
         let (base, relaxed) = (folder.path().join("base"), folder.path().join("relaxed"));

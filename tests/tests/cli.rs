@@ -52,7 +52,7 @@ fn the_help_names_every_subcommand_and_exit_code() {
 }
 
 #[test]
-fn wrong_arguments_are_usage_errors_that_name_what_is_expected() {
+fn wrong_arguments_are_usage_errors_that_name_the_expected_ones() {
     let native = ["generate", "--browser", "native", "--model"];
     let with = |more: &[&'static str]| [&native[..], more].concat();
     for (arguments, complaint) in [
@@ -103,7 +103,7 @@ fn wrong_arguments_are_usage_errors_that_name_what_is_expected() {
 }
 
 #[test]
-fn everything_that_is_wrong_with_a_matrix_is_told_at_once() {
+fn all_problems_of_a_matrix_are_reported_at_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("broken.toml");
     let matrix = r#"browsers = ["native", "netscape"]
@@ -162,7 +162,7 @@ fn a_run_of_nothing_is_not_green() {
         assert!(complaint.contains("nothing to run"), "{complaint}");
         assert!(complaint.contains("leaves none of 93 cells"), "{complaint}");
     }
-    // Cells there are, but none that can run.
+    // There are cells, but none can run.
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = without_browsers(&["run", "--ci", "--out", text(folder.path())]).with(3);
     assert!(run.stdout.contains("0 ran"), "{}", run.stdout);
@@ -170,7 +170,7 @@ fn a_run_of_nothing_is_not_green() {
 }
 
 #[test]
-fn a_browser_that_is_not_there_is_set_up_trouble() {
+fn a_missing_browser_is_set_up_trouble() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bundle = ["--bundle-dir", text(folder.path())];
     let generate = ["generate", "--model", "scribe-low-Q8_0", "--prompt", "x", "--browser"];
@@ -229,11 +229,11 @@ fn models_are_listed_and_verified() {
     }
     let names = ["scribe-low-Q8_0", "scribe-mid-Q4_0"];
     let verified = ended(&[&["models", "verify"], &names[..]].concat()).with(0).stdout;
-    assert_eq!(verified, "scribe-low-Q8_0: as pinned\nscribe-mid-Q4_0: as pinned\n");
+    assert_eq!(verified, "scribe-low-Q8_0: verified\nscribe-mid-Q4_0: verified\n");
 }
 
 #[test]
-fn every_golden_is_there_and_fresh_and_needed() {
+fn every_golden_exists_and_is_fresh_and_needed() {
     let checked = ended(&["golden", "check"]).with(0).stdout;
     assert!(checked.ends_with(" goldens, 0 problems\n"), "{checked}");
     let (count, _) = checked.split_once(' ').expect("a count");
@@ -241,7 +241,7 @@ fn every_golden_is_there_and_fresh_and_needed() {
 }
 
 #[test]
-fn a_model_that_is_not_as_pinned_is_told() {
+fn a_model_that_is_not_as_pinned_is_reported() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let models = folder.path().join("fixtures/models");
     fs_err::create_dir_all(&models).expect("a folder");
@@ -275,7 +275,7 @@ fn completions_and_the_schema_are_printed() {
 }
 
 #[test]
-fn a_log_is_told_again_as_the_run_told_it() {
+fn a_replayed_log_makes_the_reports_of_its_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = text(folder.path());
     let narrow = ["--filter", "backend=cpu model=scribe-low-Q4_0", "--ci", "--out", out];
@@ -312,7 +312,7 @@ fn a_log_is_told_again_as_the_run_told_it() {
 
 /// `tierproof … | head -1`, where `head` is gone before the first byte.
 #[test]
-fn a_reader_that_is_gone_is_no_trouble() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = text(folder.path());
     let generate =
@@ -340,9 +340,9 @@ fn a_reader_that_is_gone_is_no_trouble() {
 /// Everything that is written fails, as on a full disk.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told_without_a_panic() {
+fn a_full_disk_is_reported_without_a_panic() {
     for arguments in [&["plan", "--all"][..], &["schema"], &["models", "list"]] {
-        let full = fs_err::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+        let full = fs_err::OpenOptions::new().write(true).open("/dev/full").expect("it exists");
         let mut command = tierproof(COMMAND, arguments);
         let command = command.stdout(full.into_file()).stderr(Stdio::piped());
         let output = command.output().expect("it runs");

@@ -73,7 +73,7 @@ export function install(params, scope, report) {
   };
 }"#;
 
-/// What is the same for all visits of a test.
+/// The constants of all visits of a test.
 struct World {
     server: Server,
     browser: Browser,
@@ -324,7 +324,7 @@ impl<'w> Visit<'w> {
     }
 }
 
-/// A first visit, a loss while nothing goes on, and a second visit.
+/// A first visit, a loss while idle, and a second visit.
 async fn comes_back(browser: BrowserName, backend: BackendName, tier: Tier) {
     let Some(world) = World::of(browser, Variant::Default).await else { return };
     let shards = world.model.manifest.shards.len();
@@ -347,7 +347,7 @@ async fn comes_back(browser: BrowserName, backend: BackendName, tier: Tier) {
         visit.act(ClientAction::Trigger { shim: "loss".into(), params }).await;
         visit.until_state(State::Recover).await;
         visit.until_state(State::Ready).await;
-        assert!(visit.injected > 0, "the shim has told of it");
+        assert!(visit.injected > 0, "the shim has reported it");
         assert_eq!(visit.fetched(), 0, "weights come from where they lie");
         let again = visit.ask(tier).await;
         assert_eq!(again.text, first.text);
@@ -370,7 +370,7 @@ async fn serve(world: &World) -> String {
     let handle = world.server.open(PageSetup::default()).expect("randomness");
     let origin = handle.url.split('/').take(3).collect::<Vec<_>>().join("/");
     let path = root().join(format!("fixtures/models/{MODEL}.gguf"));
-    let router = api::router(api::Options {
+    let router = serve::router(serve::Options {
         models: vec![Model { name: MODEL.into(), path, entry: None }],
         key: None,
         allow_origins: vec![origin.parse().expect("an origin")],
@@ -410,7 +410,7 @@ async fn asks_the_server(browser: BrowserName) {
     }
     visit.page.close().await.expect("the page is left");
 
-    // Nobody to ask: the request ends all the same.
+    // Without a server the request still ends.
     start.server = None;
     let mut visit = Visit::begin(&world, start).await;
     let error = visit.fail().await;

@@ -67,7 +67,7 @@ fn page_error(behaviour: Behaviour) -> String {
     }
 }
 
-/// Trouble of our own is tried again once, in a fresh browser, and tells nothing of the product.
+/// Infrastructure trouble is retried once, in a fresh browser, and says nothing about the product.
 #[track_caller]
 fn troubles(behaviour: Behaviour) -> [(String, String); 2] {
     let (attempts, verdict, text) = run(behaviour, 4);
@@ -90,7 +90,7 @@ fn an_honest_page_passes_even_if_it_repeats_itself() {
 
 /// A port that was free may be taken by the time the driver wants it: no reason to lose a cell.
 #[test]
-fn a_driver_that_starts_at_the_second_try_is_no_trouble() {
+fn a_driver_that_starts_at_the_second_try_is_not_trouble() {
     let (attempts, verdict, text) = run(Behaviour::StartsAtSecondTry, 0);
     assert_eq!(verdict, Verdict::Expected, "{text}");
     assert!(matches!(attempts[..], [Outcome::Pass { .. }]), "{attempts:#?}");
@@ -129,9 +129,9 @@ fn an_answer_from_another_backend_has_no_proof_even_if_it_is_right() {
     assert!(reasons.contains("backend `wasm` expected, `cpu` ran"), "{reasons}");
 }
 
-/// The one kind of pass without an answer: it has a proof of its own, and the log tells it.
+/// The one kind of pass without an answer: it has its own kind of proof, and the log contains it.
 #[test]
-fn a_backend_that_is_off_and_says_so_passes_by_its_absence() {
+fn a_backend_that_is_off_and_reports_it_passes_by_its_absence() {
     let (attempts, verdict, text) = run(Behaviour::SwitchedOff, 0);
     assert_eq!(verdict, Verdict::Expected, "{text}");
     let [Outcome::Pass { proof }] = &attempts[..] else { panic!("{attempts:#?}") };
@@ -144,7 +144,7 @@ fn a_backend_that_is_off_and_says_so_passes_by_its_absence() {
 
 /// The switch is ours: if it does nothing, nothing is known of the engine.
 #[test]
-fn a_switch_that_had_no_effect_is_trouble_of_our_own() {
+fn a_switch_without_effect_is_infrastructure_trouble() {
     for (phase, message) in troubles(Behaviour::SwitchedOffInVain) {
         assert_eq!(phase, "switch backend off");
         assert_eq!(
@@ -182,7 +182,7 @@ fn a_tab_that_crashes_is_a_failure_of_the_product() {
 }
 
 #[test]
-fn a_driver_that_fails_is_trouble_of_our_own_and_tried_again() {
+fn a_driver_that_fails_is_infrastructure_trouble_and_retried() {
     for (phase, message) in troubles(Behaviour::DriverExits) {
         assert_eq!(phase, "submit command");
         assert!(message.contains("signal: 6 (SIGABRT)"), "{message}");

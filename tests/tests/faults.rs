@@ -116,7 +116,7 @@ fn browser_chrome_an_answer_from_another_backend_is_caught() {
 
 #[test]
 #[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
-fn browser_chrome_a_panic_is_told_with_its_place() {
+fn browser_chrome_a_panic_is_reported_with_its_place() {
     let run = Seeded::run("panic-in-decode", None);
     let outcome = run.failure(TOKENS);
     let Outcome::Panicked { message } = outcome else { panic!("{outcome:#?}") };
@@ -124,13 +124,13 @@ fn browser_chrome_a_panic_is_told_with_its_place() {
     assert!(message.contains("inference-wasm/src/engine/mutant.rs:"), "{message}");
     assert!(message.ends_with("in step `2 generate`"), "{message}");
     run.says("the engine panicked: seeded fault `panic-in-decode`");
-    // Nothing is decoded there, and the panic has ruined nobody else's page.
+    // Nothing is decoded there, and the panic has affected no other page.
     assert_eq!(run.log.verdicts(LOGITS), [&Verdict::Expected]);
 }
 
 #[test]
 #[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
-fn browser_chrome_a_hang_is_told_with_its_phase() {
+fn browser_chrome_a_hang_is_reported_with_its_phase() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let matrix = folder.path().join("hang.toml");
     let text = r#"browsers = ["chrome"]

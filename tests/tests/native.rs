@@ -1,4 +1,4 @@
-//! A whole run on the engine's native build: no browser, and everything else as in one.
+//! A whole run on the engine's native build: without a browser, and otherwise as in one.
 
 use tierproof::judge::outcome::Outcome;
 use tierproof_tests::command::{Ended, tierproof};
@@ -7,7 +7,7 @@ use tierproof_tests::log::{End, RunLog};
 const COMMAND: &str = env!("CARGO_BIN_EXE_command");
 
 #[test]
-fn every_cell_passes_with_a_proof_and_the_reports_are_there() {
+fn every_cell_passes_with_a_proof_and_the_reports_exist() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().to_str().expect("a path in UTF-8");
     let run = tierproof(COMMAND, &["run", "matrices/native.toml", "--ci", "--out", out]);
@@ -24,7 +24,7 @@ fn every_cell_passes_with_a_proof_and_the_reports_are_there() {
         let execution = proof.execution().expect("a proof of the tier");
         assert_eq!(execution.requested, execution.actual);
         assert!(execution.kernel_calls > 0 && execution.effective_threads > 0, "{execution:?}");
-        // An answer that nothing was held against is no pass.
+        // An answer that was compared with nothing is not a pass.
         assert!(evidence.steps.iter().any(|step| !step.comparisons.is_empty()), "{evidence:?}");
     }
 

@@ -33,7 +33,7 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut address = String::new();
         stdout.read_line(&mut address).expect("a line");
-        // What is behind the line is for `end` to find.
+        // `end` reads the text after the line.
         child.stdout = Some(stdout.into_inner());
         let agent = Agent::config_builder().http_status_as_error(false).build().into();
         Self { child, address: address.trim_end().to_owned(), agent }
@@ -68,7 +68,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A test that fails leaves nothing behind either.
+        // A failing test leaves no process either.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -114,7 +114,7 @@ fn it_prints_its_address_answers_and_ends_in_order() {
 }
 
 #[test]
-fn what_is_under_way_ends_before_the_server_does() {
+fn running_requests_finish_before_the_server_ends() {
     let server = Server::start(&[]);
     let mut lines = lines(server.post("/api/v1/generate", None, &endless()));
     assert_eq!(lines.next().as_deref(), Some("event: token"));
@@ -157,12 +157,12 @@ fn a_key_comes_from_a_file_or_the_environment() {
 }
 
 #[test]
-fn wrong_arguments_are_told_before_anything_is_served() {
+fn wrong_arguments_are_reported_before_anything_is_served() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let short = folder.path().join("key");
     fs_err::write(&short, "short\n").expect("a file");
     let short = short.to_str().expect("UTF-8");
-    for (arguments, told) in [
+    for (arguments, complaint) in [
         (&["--address", "0.0.0.0"][..], "is open to other machines, expected a key"),
         (&["--key-file", short], "the key has 5 characters, expected 16 or more"),
         (&["--key-file", "none"], "none"),
@@ -174,7 +174,7 @@ fn wrong_arguments_are_told_before_anything_is_served() {
         (&["--key", KEY], "unexpected argument"),
     ] {
         let ended = Ended::of(tierproof(COMMAND, &[&["serve"], arguments].concat()), "").with(2);
-        assert!(ended.complaint().contains(told), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.complaint().contains(complaint), "{arguments:?}: {}", ended.stderr);
         assert_eq!(ended.stdout, "");
     }
 }

@@ -27,8 +27,8 @@ struct Running {
 }
 
 impl Running {
-    /// Starts a run and waits until the log tells of an attempt that has come to decoding, with
-    /// others before and behind it.
+    /// Starts a run and waits until the log has an attempt that is decoding, with others before
+    /// and after it.
     async fn start(arguments: &[&str]) -> Self {
         let out = tempfile::tempdir().expect("a temporary folder");
         let path = out.path().to_str().expect("UTF-8").to_owned();
@@ -48,7 +48,7 @@ impl Running {
             }
             let ended = running.child.try_wait().expect("it can be asked");
             assert!(ended.is_none(), "the run ended before anything could be seen: {text}");
-            assert!(tokio::time::Instant::now() < limit, "waited in vain: {text}");
+            assert!(tokio::time::Instant::now() < limit, "timed out: {text}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -70,7 +70,7 @@ impl Running {
         RunLog::of(self.out.path())
     }
 
-    /// The log ends, and both reports tell of it.
+    /// Checks that the log has an end and that both reports contain it.
     fn assert_reported(&self) {
         let log = self.log();
         assert_eq!(log.end(), INTERRUPTED);
@@ -85,7 +85,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A test that fails leaves nothing behind either.
+        // A failing test leaves no process either.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -94,7 +94,7 @@ impl Drop for Running {
 const NATIVE: &[&str] = &["run", "matrices/native.toml", "--filter", "backend=reference"];
 
 #[tokio::test]
-async fn a_native_run_ends_in_order_when_it_is_told_to() {
+async fn a_native_run_ends_in_order_on_a_signal() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let mut run = Running::start(NATIVE).await;
         run.signal(signal);
@@ -113,7 +113,7 @@ async fn a_log_of_a_run_that_was_killed_can_be_read() {
     assert!(!log.is_finished() && log.events.len() > 5, "{log:?}");
 }
 
-/// A generation with enough prompts to last, told to end after its first answer.
+/// A generation with enough prompts to last, stopped after its first answer.
 fn generation_ends(browser: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let prompts = folder.path().join("prompts.jsonl");
@@ -137,7 +137,7 @@ fn generation_ends(browser: &str) {
 }
 
 #[test]
-fn a_native_generation_ends_when_it_is_told_to() {
+fn a_native_generation_ends_on_a_signal() {
     generation_ends("native");
 }
 
@@ -256,7 +256,7 @@ async fn browser_webkit_leaves_nothing_behind() {
 /// The driver does not answer, so an end in order takes its time; a second signal takes none.
 #[tokio::test]
 #[ignore = "needs a browser: run with `-- --ignored browser_chrome`"]
-async fn browser_chrome_a_second_signal_waits_for_nobody() {
+async fn browser_chrome_a_second_signal_waits_for_nothing() {
     let Some(mut run) = started(BrowserName::Chrome).await else { return };
     let family = run.family();
     assert_whole(&family);

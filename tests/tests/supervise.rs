@@ -113,7 +113,7 @@ async fn nothing_is_left_after_the_program_ended_by_itself() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_after_the_supervisor_was_told_to_end() {
+async fn nothing_is_left_after_the_supervisor_got_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     let mark = mark(5);
     let supervised = start(folder.path(), &mark).await;
@@ -129,7 +129,7 @@ async fn nothing_is_left_after_the_supervisor_was_told_to_end() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_killed_or_missing_is_told() {
+async fn a_program_that_is_killed_or_missing_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let mut killed = supervisor().spawn(&shell(folder.path(), "kill -9 $$")).unwrap();
     let end = killed.wait_for_line(LIMIT, |_| None::<()>).await;
@@ -145,7 +145,7 @@ async fn a_program_that_is_killed_or_missing_is_told() {
 }
 
 #[tokio::test]
-async fn a_parent_that_does_not_listen_stops_nobody() {
+async fn a_parent_that_does_not_read_blocks_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let script = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; sleep 1000";
     let supervised = supervisor().spawn(&shell(folder.path(), script)).unwrap();

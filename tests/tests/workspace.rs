@@ -1,5 +1,5 @@
 //! What holds for the workspace as a whole: directions of dependency, versions that go together,
-//! and what must not stand in a tracked file.
+//! and contents that no tracked file may have.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ fn root() -> &'static Path {
 fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
-        // Offline, too: the whole graph takes crates of platforms that nobody built for here.
+        // Offline, too: the whole graph takes crates of platforms that were never built here.
         .no_deps()
         .exec()
         .expect("`cargo metadata` reads this workspace")
@@ -124,7 +124,7 @@ fn no_tracked_file_names_a_registry_host_or_somebodys_home() {
         if file.ends_with("Cargo.lock") {
             continue;
         }
-        let text = fs_err::read(root().join(&file)).expect("a tracked file is there");
+        let text = fs_err::read(root().join(&file)).expect("a tracked file exists");
         let text = String::from_utf8_lossy(&text);
         for (number, line) in text.lines().enumerate() {
             if let Some(word) = forbidden.iter().find(|word| line.contains(word.as_str())) {

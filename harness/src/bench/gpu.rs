@@ -86,7 +86,7 @@ pub(super) fn bandwidth_bound(model: &Model, gb_s: f64) -> Option<f64> {
 /// `Example GPU`, with `, software` where it is; a name that a browser keeps to itself is said so.
 pub(super) fn adapter(engine: &Engine) -> Option<String> {
     let name = engine.adapter.as_deref()?.trim();
-    let name = if name.is_empty() { "not told by the browser" } else { name };
+    let name = if name.is_empty() { "not reported by the browser" } else { name };
     let kind = match engine.adapter_is_software {
         Some(true) => ", software",
         Some(false) => ", hardware",
@@ -150,6 +150,6 @@ mod tests {
         assert_eq!(adapter(webgl).unwrap(), "Example Rasterizer, software");
         webgl.adapter = Some(String::new());
         webgl.adapter_is_software = Some(false);
-        assert_eq!(adapter(webgl).unwrap(), "not told by the browser, hardware");
+        assert_eq!(adapter(webgl).unwrap(), "not reported by the browser, hardware");
     }
 }

@@ -6,22 +6,22 @@ use std::fmt::Write as _;
 use clap::Args;
 use inference_wasm::protocol::BundleName;
 
-use super::workspace::Workspace;
-use super::{Answer, Failure, say};
+use super::failure::{Answer, Failure, say};
 use crate::drive::bundle::{self, BundleEntry, BundleOptions};
+use crate::lab::Project;
 use crate::run::exit::Exit;
 use crate::spec::bundle::{BundleChoice, parse_bundle};
 
 /// Arguments of `tierproof bundle`.
 #[derive(Debug, Args)]
-pub(crate) struct BuildArgs {
+pub(super) struct BuildArgs {
     /// scalar, base, relaxed, threads [default: base]
     #[arg(value_name = "NAME", value_parser = parse_bundle)]
     bundles: Vec<BundleName>,
-    /// All four of them
+    /// All four
     #[arg(long, conflicts_with = "bundles")]
     all: bool,
-    /// Build the defects in that tests of the harness ask for; never ship it
+    /// Include the defects that tests of the harness inject; never ship such a bundle
     #[arg(long)]
     seeded_faults: bool,
 }
@@ -35,9 +35,9 @@ impl BuildArgs {
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &BuildArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &BuildArgs) -> Answer {
     let options = BundleOptions { bundles: args.bundles(), seeded_faults: args.seeded_faults };
-    let folder = bundle::build(workspace.root(), &options, |line| anstream::eprintln!("{line}"))
+    let folder = bundle::build(project.root(), &options, |line| anstream::eprintln!("{line}"))
         .map_err(Failure::setup)?;
     say(format!("{}\n{}", folder.dir.display(), table(&folder.manifest.bundles)))?;
     Ok(Exit::Expected)
@@ -55,8 +55,8 @@ fn table(bundles: &[BundleEntry]) -> String {
     text
 }
 
-/// What cargo calls for each test binary of the target.
-pub(crate) fn test_runner(args: Vec<OsString>) -> Answer {
+/// Runs a test binary of the target, for cargo.
+pub(super) fn test_runner(args: Vec<OsString>) -> Answer {
     match bundle::test_runner::run(args) {
         Ok(()) => Ok(Exit::Expected),
         Err(error) => Err(Failure { exit: Exit::Unexpected, report: miette::miette!("{error:#}") }),
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_stand_in_columns() {
+    fn sizes_are_aligned() {
         let entry = |name, bytes, gzip_bytes| BundleEntry {
             name,
             sha256: String::new(),

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use clap::Args;
 use inference_wasm::protocol::{BackendName, Loaded, Sampling, SeededFault};
 
-use super::machine::{self, Machine, Stage};
-use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser, fault, say};
+use super::arguments::{BundleArgs, GpuArgs, LaunchArgs, backend, browser, fault};
+use super::failure::{Answer, Failure, note, say};
+use super::runtime;
 use crate::drive::browser::Browser;
 use crate::drive::page::{BrowserPage, NativePage, Page};
 use crate::drive::server::EngineThread;
 use crate::drive::server::{DEFAULT_SHARD_BYTES, PageSetup, ServedModel};
-use crate::fetch::models;
 use crate::judge::outcome::{Failed, Outcome};
+use crate::lab::{Project, Session};
 use crate::run::exit::Exit;
 use crate::run::generate::{Generation, PromptLine, Settings, read_prompts};
 use crate::run::probe;
@@ -25,7 +25,7 @@ use crate::spec::matrix::Timeouts;
 /// Arguments of `tierproof generate`.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true))]
-pub(crate) struct GenerateArgs {
+pub(super) struct GenerateArgs {
     /// chrome, firefox, webkit, safari, or native for the engine's native build
     #[arg(long, value_parser = browser)]
     browser: BrowserName,
@@ -40,29 +40,29 @@ pub(crate) struct GenerateArgs {
     #[arg(long, group = "input")]
     prompt: Option<String>,
     /// A file with a JSON object a line: `{"prompt": …}` or `{"messages": […]}` or `{"prompt_ids": […]}`,
-    /// with an `id` and `max_tokens` of its own if wanted; `-` reads standard input
+    /// optionally with its own `id` and `max_tokens`; `-` reads standard input
     #[arg(long, value_name = "FILE.jsonl", group = "input")]
     prompts: Option<PathBuf>,
     /// The most tokens to generate
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: u32,
-    /// A JSON object a prompt: `prompt_ids`, `generated_ids`, `text`, `finish_reason`, `timings`,
+    /// Print a JSON object a prompt: `prompt_ids`, `generated_ids`, `text`, `finish_reason`, `timings`,
     /// `proof`
     #[arg(long)]
     json: bool,
-    /// The logits of every step too, as rows over the vocabulary (with --json)
+    /// Include the logits of every step, as rows over the vocabulary (with --json)
     #[arg(long, requires = "json")]
     logits: bool,
-    /// Take the prompt as it is, without the model's chat template
+    /// Pass the prompt on unchanged, without the model's chat template
     #[arg(long)]
     raw: bool,
     /// A system message before each prompt
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
-    /// Stop at this text; may be repeated
+    /// Stop at this text; repeatable
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Sample with this temperature instead of taking the best token
+    /// Sample with this temperature instead of choosing the best token
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
     /// Sample among the K most probable tokens; 0 is all
@@ -137,33 +137,30 @@ impl GenerateArgs {
         } else {
             fs_err::read_to_string(&path)
         };
-        let text = text.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+        let text = text.map_err(Failure::invalid)?;
         read_prompts(&path.display().to_string(), &text).map_err(|errors| {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            Failure::usage(miette::miette!("{}", lines.join("\n")))
+            Failure::invalid(lines.join("\n"))
         })
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &GenerateArgs) -> Answer {
     let prompts = args.prompts()?;
     let choice = args.bundle.choice(BundleChoice::default())?;
-    let machine = Machine::look(workspace, &args.launch)?;
-    let model = workspace
-        .catalogue()?
-        .resolve(&args.model, &models::cache_folder().map_err(Failure::setup)?)
-        .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let lab = args.launch.lab(project)?;
+    let model = project.model(&args.model)?;
     let served =
         ServedModel::read(&model.path, &model.name, DEFAULT_SHARD_BYTES).map_err(Failure::setup)?;
     let is_native = args.browser == BrowserName::Native;
     let bundle = if is_native {
         None
     } else {
-        Some(machine::page_bundle(workspace, &args.launch, choice, args.seeded_fault.is_some())?)
+        Some(lab.bundle(choice, args.seeded_fault.is_some(), &mut note)?)
     };
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
-    machine::on_runtime(async {
-        let stage = Stage::set(&machine, bundle, scratch.path(), &Timeouts::default()).await?;
+    runtime::on_runtime(async {
+        let session = lab.session(bundle, scratch.path(), Timeouts::default().launch).await?;
         let work = async {
             if is_native {
                 let page = NativePage::open(PageSetup::default()).map_err(Failure::setup)?;
@@ -171,13 +168,13 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
             }
             let profile = args.gpu.profile(args.browser, &args.launch);
             let launched = tokio::select! {
-                launched = stage.launcher.launch(profile) => launched,
-                () = machine::interrupted() => return Ok(Exit::Interrupted),
+                launched = session.launcher.launch(profile) => launched,
+                () = runtime::interrupted() => return Ok(Exit::Interrupted),
             };
             let browser = launched.map_err(Failure::setup)?;
             let answer = until_interrupted(async {
-                let thread = thread_of(&stage, &browser, args.backend(), choice).await?;
-                let page = open(&stage, &browser, choice, thread).await?;
+                let thread = thread_of(&session, &browser, args.backend(), choice).await?;
+                let page = open(&session, &browser, choice, thread).await?;
                 converse(page, served, (args, choice), &prompts).await
             })
             .await;
@@ -188,28 +185,27 @@ pub(crate) fn run(workspace: &Workspace, args: &GenerateArgs) -> Answer {
         };
         let answer = tokio::select! {
             answer = work => answer,
-            () = machine::interrupted_twice() => Ok(Exit::Interrupted),
+            () = runtime::interrupted_twice() => Ok(Exit::Interrupted),
         };
-        stage.strike().await;
+        session.shutdown().await;
         answer
     })
 }
 
 async fn open<'b>(
-    stage: &Stage,
+    session: &Session,
     browser: &'b Browser,
     choice: BundleChoice,
     thread: EngineThread,
 ) -> Result<BrowserPage<'b>, Failure> {
-    let handle = stage.server.open(PageSetup::default()).map_err(Failure::setup)?;
+    let handle = session.server.open(PageSetup::default()).map_err(Failure::setup)?;
     let handle = handle.choosing(choice, thread);
     BrowserPage::open(browser, handle).await.map_err(Failure::setup)
 }
 
-/// Where the engine is to run. Only WebGL2 is not to be had everywhere, so that only for it the
-/// browser is asked first.
+/// The thread of the engine. Only WebGL2 depends on the browser, so only it needs a probe.
 async fn thread_of(
-    stage: &Stage,
+    session: &Session,
     browser: &Browser,
     backend: BackendName,
     choice: BundleChoice,
@@ -217,18 +213,18 @@ async fn thread_of(
     if backend != BackendName::Webgl {
         return Ok(EngineThread::Worker);
     }
-    let mut page = open(stage, browser, choice, EngineThread::Worker).await?;
+    let mut page = open(session, browser, choice, EngineThread::Worker).await?;
     let report = probe(&mut page, Timeouts::default()).await;
     let report = report.map_err(|outcome| failed(&outcome))?;
     page.close().await.map_err(Failure::setup)?;
     Ok(EngineThread::of(backend, Some(&report)))
 }
 
-/// The user may stop a conversation at any time; the browser is closed in order then.
+/// The user may interrupt a conversation at any time; then the browser is closed in order.
 async fn until_interrupted(answer: impl Future<Output = Answer>) -> Answer {
     tokio::select! {
         answer = answer => answer,
-        () = machine::interrupted() => Ok(Exit::Interrupted),
+        () = runtime::interrupted() => Ok(Exit::Interrupted),
     }
 }
 
@@ -286,17 +282,17 @@ fn failed(outcome: &Outcome) -> Failure {
     Failure { exit: exit_of(outcome), report }
 }
 
-/// How the command ends for a prompt that got no answer.
+/// The exit code for a prompt without an answer.
 fn exit_of(outcome: &Outcome) -> Exit {
     match outcome {
-        // What was asked for can't be had: another model, prompt or backend is needed.
+        // The request can't be served: it needs another model, prompt or backend.
         Outcome::EngineError { .. } => Exit::Usage,
         outcome if outcome.is_infrastructure() => Exit::Setup,
         _ => Exit::Unexpected,
     }
 }
 
-/// Speeds, to standard error, so that standard output holds the text alone.
+/// Prints speeds to standard error, so that standard output has only the text.
 fn summarize(timings: &serde_json::Value) {
     let rate = |key: &str| timings.get(key).and_then(serde_json::Value::as_f64);
     if let (Some(prefill), Some(decode)) =
@@ -306,14 +302,14 @@ fn summarize(timings: &serde_json::Value) {
     }
 }
 
-/// What the model takes in a page, and how that compares to its file; `None` natively, where
-/// memory is not the engine's alone.
+/// The memory of the model in a page, beside its file size; `None` natively, where the process
+/// shares its memory with the engine.
 fn memory_line(loaded: &Loaded) -> Option<String> {
     let memory = loaded.memory_bytes?;
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let ratio = memory.saturating_sub(loaded.cache_bytes) as f64 / loaded.file_bytes.max(1) as f64;
     Some(format!(
-        "file {:.1} MB, memory {:.1} MB, of it cache {:.1} MB; without the cache {ratio:.2} x the file",
+        "file {:.1} MB, memory {:.1} MB with {:.1} MB of cache; without the cache {ratio:.2} x the file",
         megabytes(loaded.file_bytes),
         megabytes(memory),
         megabytes(loaded.cache_bytes),
@@ -325,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_told_beside_the_file() {
+    fn memory_is_reported_beside_the_file_size() {
         let mut loaded: Loaded = serde_json::from_value(serde_json::json!({
             "architecture": "llama", "parameters": 1, "vocabulary": 1, "context_tokens": 1,
             "weight_bytes": 100_000_000, "cache_bytes": 20_000_000, "file_bytes": 100_000_000,
@@ -335,7 +331,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             memory_line(&loaded).unwrap(),
-            "file 100.0 MB, memory 130.0 MB, of it cache 20.0 MB; without the cache 1.10 x the file"
+            "file 100.0 MB, memory 130.0 MB with 20.0 MB of cache; without the cache 1.10 x the file"
         );
         loaded.memory_bytes = None;
         assert_eq!(memory_line(&loaded), None);

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::workspace::Workspace;
-use super::{Answer, Failure, say};
+use super::failure::{Answer, Failure, say};
 use crate::fetch::models::{self, Catalogue, Entry, FetchOptions, FetchProgress, Source};
+use crate::lab::Project;
 use crate::run::exit::Exit;
 
 /// Subcommands of `tierproof models`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum ModelsCommand {
-    /// Show the catalogue: what each model needs, and what of it is here
+pub(super) enum ModelsCommand {
+    /// Show the catalogue: the needs of each model, and whether it is installed
     List {
-        /// A JSON array with everything that is known of each
+        /// Print a JSON array with everything known about each model
         #[arg(long)]
         json: bool,
     },
@@ -24,31 +24,32 @@ pub(crate) enum ModelsCommand {
     Show {
         /// Its name in the catalogue
         name: String,
-        /// As a JSON object
+        /// Print a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Fetch a model into the cache; goes on where an earlier attempt broke off
+    /// Fetch models into the cache, resuming an earlier attempt
     Fetch {
-        /// Names in the catalogue [default: what a registry has, is not here and asks for no terms]
+        /// Names in the catalogue [default: every missing model of a registry that has
+        /// no terms]
         names: Vec<String>,
-        /// Agree to a model's terms, which `models show` names; may be repeated
+        /// Agree to a model's terms, which `models show` names; repeatable
         #[arg(long, value_name = "TERMS")]
         accept_terms: Vec<String>,
-        /// Also what is too large for a page, for `--browser native`
+        /// Also models that are too large for a page, for `--browser native`
         #[arg(long)]
         for_native: bool,
     },
-    /// Check size and SHA-256 of the models that are here
+    /// Check size and SHA-256 of the installed models
     Verify {
-        /// Names in the catalogue [default: everything that is here]
+        /// Names in the catalogue [default: every installed model]
         names: Vec<String>,
     },
 }
 
-pub(crate) fn run(workspace: &Workspace, command: &ModelsCommand) -> Answer {
-    let catalogue = workspace.catalogue()?;
-    let cache = models::cache_folder().map_err(Failure::setup)?;
+pub(super) fn run(project: &Project, command: &ModelsCommand) -> Answer {
+    let catalogue = project.catalogue()?;
+    let cache = Project::cache()?;
     match command {
         ModelsCommand::List { json } => {
             let rows = models::rows(&catalogue, &cache);
@@ -75,10 +76,10 @@ pub(crate) fn run(workspace: &Workspace, command: &ModelsCommand) -> Answer {
                     ask_for_terms(entry, &mut options);
                 }
                 let bar = bar(entry);
-                let told =
+                let fetched =
                     models::fetch(entry, &path, &options, &mut |progress| show(&bar, progress));
                 bar.finish_and_clear();
-                told.map_err(Failure::setup)?;
+                fetched.map_err(Failure::setup)?;
                 say(format!("{}: {}\n", entry.name, path.display()))?;
             }
             Ok(Exit::Expected)
@@ -87,11 +88,11 @@ pub(crate) fn run(workspace: &Workspace, command: &ModelsCommand) -> Answer {
             let mut exit = Exit::Expected;
             for (entry, path) in chosen(&catalogue, &cache, names, |_, path| path.is_file())? {
                 let bar = bar(entry);
-                let mut told = |bytes| show(&bar, FetchProgress::Bytes(bytes, entry.bytes));
-                let checked = models::check_file(&path, entry.bytes, &entry.sha256, &mut told);
+                let mut progress = |bytes| show(&bar, FetchProgress::Bytes(bytes, entry.bytes));
+                let checked = models::check_file(&path, entry.bytes, &entry.sha256, &mut progress);
                 bar.finish_and_clear();
                 match checked {
-                    Ok(()) => say(format!("{}: as pinned\n", entry.name))?,
+                    Ok(()) => say(format!("{}: verified\n", entry.name))?,
                     Err(problem) => {
                         anstream::eprintln!("{}: {problem}", entry.name);
                         exit = Exit::Unexpected;
@@ -123,21 +124,21 @@ fn chosen<'c>(
         .collect()
 }
 
-/// The same message that every other command gives for a name that is none.
+/// The error for an unknown name, as in every other command.
 fn unknown(catalogue: &Catalogue, cache: &std::path::Path, name: &str) -> Failure {
     let message = match catalogue.resolve(name, cache) {
         Err(error) => error.to_string(),
         Ok(_) => format!("`{name}` is a file, expected a name in the catalogue"),
     };
-    Failure::usage(miette::miette!("{message}"))
+    Failure::invalid(message)
 }
 
 fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string(value).map(|text| text + "\n").map_err(Failure::setup)
 }
 
-/// On a terminal, shows terms that are not agreed to yet and asks; elsewhere the fetch refuses and
-/// says which flag agrees.
+/// On a terminal, shows terms and asks for agreement; elsewhere the fetch fails and names the flag
+/// that agrees.
 fn ask_for_terms(entry: &Entry, options: &mut FetchOptions) {
     let Some(terms) = &entry.terms else { return };
     if options.accepted_terms.contains(&terms.name) || !std::io::stdin().is_terminal() {
@@ -146,14 +147,14 @@ fn ask_for_terms(entry: &Entry, options: &mut FetchOptions) {
     anstream::eprintln!("{}: {} ({})\n{}", entry.name, terms.title, terms.url, terms.summary);
     let question = format!("Do you agree to the {}?", terms.title);
     let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
-    // Without an answer there is no agreement.
+    // No answer is not an agreement.
     if answer.unwrap_or(false) {
         options.accepted_terms.push(terms.name.clone());
     }
 }
 
 fn bar(entry: &Entry) -> ProgressBar {
-    // Hidden by indicatif itself where standard error is no terminal.
+    // indicatif hides it if standard error is not a terminal.
     let bar = ProgressBar::new(entry.bytes);
     let style =
         ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");

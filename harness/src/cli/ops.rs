@@ -3,14 +3,15 @@
 use clap::Args;
 use inference_wasm::protocol::{BackendName, CapabilityReport, SeededFault};
 
-use super::machine::{self, Machine, Stage};
-use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, GpuArgs, LaunchArgs, backend, browser, fault, say};
+use super::arguments::{BundleArgs, GpuArgs, LaunchArgs, backend, browser, fault};
+use super::failure::{Answer, Failure, note, say};
+use super::runtime;
 use crate::drive::browser::{Browser, Trouble};
 use crate::drive::page::{BrowserPage, NativePage, Page};
 use crate::drive::server::EngineThread;
 use crate::drive::server::PageSetup;
 use crate::judge::outcome::Failed;
+use crate::lab::{Lab, Project, Session};
 use crate::plan::expectation;
 use crate::run::exit::Exit;
 use crate::run::ops::{self, Held, HeldResult, Settings};
@@ -21,14 +22,14 @@ use crate::spec::matrix::Timeouts;
 
 /// Arguments of `tierproof ops`.
 #[derive(Debug, Args)]
-pub(crate) struct OpsArgs {
-    /// Only these browsers; native is the engine's native build [default: all that are here]
+pub(super) struct OpsArgs {
+    /// Only these browsers; native is the engine's native build [default: all that are installed]
     #[arg(long, value_delimiter = ',', value_parser = browser)]
     browser: Vec<BrowserName>,
-    /// Only these backends [default: all that a browser can have]
+    /// Only these backends [default: all that the browser supports]
     #[arg(long, value_delimiter = ',', value_parser = backend)]
     backend: Vec<BackendName>,
-    /// Only cases whose name has this in it, as in `matmul/Q8_0`; with a `*`, that are like it
+    /// Only cases whose name contains this, as in `matmul/Q8_0`; with a `*`, matches it as a glob
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Print a JSON object for each browser and backend: `browser`, `backend`, `kind`, `report`
@@ -46,11 +47,11 @@ pub(crate) struct OpsArgs {
 }
 
 impl OpsArgs {
-    /// The pairs to hold: those that were named, or all that can be.
-    fn pairs(&self, machine: &Machine) -> Vec<(BrowserName, BackendName)> {
+    /// The pairs to check: the named ones, or all possible ones.
+    fn pairs(&self, lab: &Lab) -> Vec<(BrowserName, BackendName)> {
         use BackendName::{Cpu, Wasm, Webgl, Webgpu};
         let is_here = |name: &BrowserName| {
-            *name == BrowserName::Native || !machine.facts.missing_browsers.contains_key(name)
+            *name == BrowserName::Native || !lab.facts().missing_browsers.contains_key(name)
         };
         let named = |name: &BrowserName| {
             if self.browser.is_empty() { is_here(name) } else { self.browser.contains(name) }
@@ -65,13 +66,13 @@ impl OpsArgs {
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &OpsArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &OpsArgs) -> Answer {
     let choice = args.bundle.choice(BundleChoice::default())?;
-    let machine = Machine::look(workspace, &args.launch)?;
-    let pairs = args.pairs(&machine);
+    let lab = args.launch.lab(project)?;
+    let pairs = args.pairs(&lab);
     let needs_page = pairs.iter().any(|(name, _)| *name != BrowserName::Native);
     let bundle = if needs_page {
-        Some(machine::page_bundle(workspace, &args.launch, choice, args.seeded_fault.is_some())?)
+        Some(lab.bundle(choice, args.seeded_fault.is_some(), &mut note)?)
     } else {
         None
     };
@@ -82,21 +83,21 @@ pub(crate) fn run(workspace: &Workspace, args: &OpsArgs) -> Answer {
         timeouts: Timeouts::default(),
     };
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
-    machine::on_runtime(async {
-        let stage = Stage::set(&machine, bundle, scratch.path(), &settings.timeouts).await?;
-        let suite = Suite { stage: &stage, args, settings: &settings };
+    runtime::on_runtime(async {
+        let session = lab.session(bundle, scratch.path(), settings.timeouts.launch).await?;
+        let suite = Suite { session: &session, args, settings: &settings };
         let answer = tokio::select! {
             held = suite.hold_all(&pairs) => held,
-            () = machine::interrupted_twice() => Ok(Exit::Interrupted),
+            () = runtime::interrupted_twice() => Ok(Exit::Interrupted),
         };
-        stage.strike().await;
+        session.shutdown().await;
         answer
     })
 }
 
-/// What every pair is held with.
+/// The context of every pair.
 struct Suite<'a> {
-    stage: &'a Stage,
+    session: &'a Session,
     args: &'a OpsArgs,
     settings: &'a Settings,
 }
@@ -109,7 +110,7 @@ impl Suite<'_> {
             tracing::info!("{browser}/{backend}");
             let result = tokio::select! {
                 result = self.hold(browser, backend) => result,
-                () = machine::interrupted() => {
+                () = runtime::interrupted() => {
                     is_interrupted = true;
                     break;
                 }
@@ -130,8 +131,8 @@ impl Suite<'_> {
         Ok(if is_interrupted { Exit::Interrupted } else { ops::exit(&all) })
     }
 
-    /// Each pair gets a browser of its own, so that what one backend does to a GPU process is no
-    /// matter of the next.
+    /// Each pair gets its own browser, so that one backend's effects on a GPU process don't reach the
+    /// next.
     async fn hold(&self, name: BrowserName, backend: BackendName) -> Result<HeldResult, Trouble> {
         let cell = CellId {
             browser: name,
@@ -148,7 +149,7 @@ impl Suite<'_> {
             return Ok(self.hold_page(page, backend, None).await);
         }
         let profile = self.args.gpu.profile(name, &self.args.launch);
-        let browser = self.stage.launcher.launch(profile).await?;
+        let browser = self.session.launcher.launch(profile).await?;
         let result = self.hold_in(&browser, backend).await;
         if let Err(trouble) = browser.close().await {
             tracing::info!("a browser was not closed in order: {trouble}");
@@ -163,7 +164,7 @@ impl Suite<'_> {
     ) -> Result<HeldResult, Trouble> {
         let Settings { bundle, timeouts, .. } = *self.settings;
         let open = async |thread| {
-            let handle = self.stage.server.open(PageSetup::default());
+            let handle = self.session.server.open(PageSetup::default());
             let handle = handle.map_err(|error| Trouble::server(&error))?.choosing(bundle, thread);
             BrowserPage::open(browser, handle).await
         };

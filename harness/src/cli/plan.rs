@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::machine::Machine;
-use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, NarrowArgs, say};
-use crate::plan::{Detail, Plan, render, render_json_lines};
+use super::arguments::{LaunchArgs, NarrowArgs};
+use super::failure::{Answer, Failure, say};
+use crate::lab::Project;
+use crate::plan::{Detail, render, render_json_lines};
 use crate::run::exit::Exit;
 
 /// Arguments of `tierproof plan`.
 #[derive(Debug, Args)]
-pub(crate) struct PlanArgs {
+pub(super) struct PlanArgs {
     /// The matrix
     #[arg(default_value = "matrices/default.toml")]
     matrix: PathBuf,
@@ -28,11 +28,10 @@ pub(crate) struct PlanArgs {
     launch: LaunchArgs,
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &PlanArgs) -> Answer {
-    let machine = Machine::look(workspace, &args.launch)?;
-    let (matrix, _) = machine.matrix(&args.matrix)?;
-    let plan = Plan::new(&matrix, &args.narrow.filters()?, &machine.facts)
-        .map_err(|error| Failure { exit: Exit::NothingRan, report: error.into() })?;
+pub(super) fn run(project: &Project, args: &PlanArgs) -> Answer {
+    let lab = args.launch.lab(project)?;
+    let resolved = lab.matrix(&args.matrix)?;
+    let plan = lab.plan(&resolved, &args.narrow.filters()?)?;
     let text = if args.json {
         render_json_lines(&plan).map_err(Failure::setup)?
     } else {

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::machine::{self, Machine, Stage};
-use super::workspace::Workspace;
-use super::{Answer, Failure, GpuArgs, LaunchArgs, browser, say};
+use super::arguments::{GpuArgs, LaunchArgs, browser};
+use super::failure::{Answer, Failure, note, say};
+use super::runtime;
 use crate::drive::page::{BrowserPage, Page};
 use crate::drive::server::PageSetup;
 use crate::judge::capability;
+use crate::lab::{Project, Session};
 use crate::run::exit::Exit;
 use crate::run::probe;
 use crate::spec::bundle::BundleChoice;
@@ -18,7 +19,7 @@ use crate::spec::matrix::Timeouts;
 
 /// Arguments of `tierproof probe`.
 #[derive(Debug, Args)]
-pub(crate) struct ProbeArgs {
+pub(super) struct ProbeArgs {
     /// Only these browsers [default: all that are installed]
     #[arg(long, value_delimiter = ',', value_parser = browser)]
     browser: Vec<BrowserName>,
@@ -26,7 +27,7 @@ pub(crate) struct ProbeArgs {
     gpu: GpuArgs,
     #[command(flatten)]
     launch: LaunchArgs,
-    /// Where the reports go
+    /// The folder of the reports
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
     /// Print a JSON object for each browser
@@ -34,23 +35,23 @@ pub(crate) struct ProbeArgs {
     json: bool,
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &ProbeArgs) -> Answer {
-    let machine = Machine::look(workspace, &args.launch)?;
+pub(super) fn run(project: &Project, args: &ProbeArgs) -> Answer {
+    let lab = args.launch.lab(project)?;
     let installed = BrowserName::ALL.into_iter().filter(|name| {
-        *name != BrowserName::Native && !machine.facts.missing_browsers.contains_key(name)
+        *name != BrowserName::Native && !lab.facts().missing_browsers.contains_key(name)
     });
     let browsers: Vec<_> =
         installed.filter(|name| args.browser.is_empty() || args.browser.contains(name)).collect();
     if browsers.is_empty() {
         return Err(Failure::setup("no browser to probe\n  hint: `tierproof setup` installs some"));
     }
-    let bundle = machine::page_bundle(workspace, &args.launch, BundleChoice::default(), false)?;
-    machine::on_runtime(async {
-        let stage = Stage::set(&machine, Some(bundle), &args.out, &Timeouts::default()).await?;
+    let bundle = lab.bundle(BundleChoice::default(), false, &mut note)?;
+    runtime::on_runtime(async {
+        let session = lab.session(Some(bundle), &args.out, Timeouts::default().launch).await?;
         let work = async {
             let mut exit = Exit::Expected;
             for name in browsers {
-                if let Err(message) = one(&stage, name, args).await {
+                if let Err(message) = one(&session, name, args).await {
                     anstream::eprintln!("{name}: {message}");
                     exit = Exit::Setup;
                 }
@@ -59,18 +60,19 @@ pub(crate) fn run(workspace: &Workspace, args: &ProbeArgs) -> Answer {
         };
         let exit = tokio::select! {
             exit = work => exit,
-            () = machine::interrupted() => Exit::Interrupted,
+            () = runtime::interrupted() => Exit::Interrupted,
         };
-        stage.strike().await;
+        session.shutdown().await;
         Ok(exit)
     })
 }
 
-async fn one(stage: &Stage, name: BrowserName, args: &ProbeArgs) -> Result<(), String> {
+async fn one(session: &Session, name: BrowserName, args: &ProbeArgs) -> Result<(), String> {
     let profile = args.gpu.profile(name, &args.launch);
-    let launched = stage.launcher.launch(profile).await.map_err(|error| error.to_string())?;
+    let launched = session.launcher.launch(profile).await.map_err(|error| error.to_string())?;
     let probed = async {
-        let handle = stage.server.open(PageSetup::default()).map_err(|error| error.to_string())?;
+        let handle =
+            session.server.open(PageSetup::default()).map_err(|error| error.to_string())?;
         let mut page =
             BrowserPage::open(&launched, handle).await.map_err(|error| error.to_string())?;
         let report =

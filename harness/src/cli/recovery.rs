@@ -5,12 +5,12 @@ use std::sync::Arc;
 use clap::Args;
 use inference_wasm::protocol::BackendName;
 
-use super::machine::{self, Machine, Stage};
-use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, LaunchArgs, backend, say};
+use super::arguments::{BundleArgs, LaunchArgs, backend};
+use super::failure::{Answer, Failure, note, say};
+use super::runtime;
 use crate::bench::recovery::{self, Crash, Lap, Trial};
 use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel};
-use crate::fetch::models;
+use crate::lab::{Project, Session};
 use crate::run::exit::Exit;
 use crate::spec::bundle::BundleChoice;
 use crate::spec::cell::BrowserName;
@@ -18,22 +18,22 @@ use crate::spec::launch::{LaunchProfile, Variant};
 use crate::spec::matrix::Timeouts;
 
 const AFTER_HELP: &str = "\
-The browser is Chromium, which has a command for it, launched so that it bears any number of
-crashes. Phases: detect, from the crash until the client has noticed; device, until a fresh worker
-has an adapter and a device; probe, its first dispatch; storage, hashing what is stored; upload,
-until the model is on the device; replay, until the first token that the user had not seen.";
+The browser is Chromium, which has a command for crashing the GPU process, launched without a limit
+on crashes. Phases: detect, from the crash until the client notices; device, until a fresh worker
+has an adapter and a device; probe, its first dispatch; storage, hashing the stored model; upload,
+until the model is on the device; replay, until the first token that is new to the user.";
 
 /// Arguments of `tierproof recovery`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct RecoveryArgs {
+pub(super) struct RecoveryArgs {
     /// The tiers whose device is lost
     #[arg(long, value_delimiter = ',', value_parser = backend, default_value = "webgpu,webgl")]
     backend: Vec<BackendName>,
     /// The model
     #[arg(long, default_value = "scribe-low-Q4_0")]
     model: String,
-    /// How often the GPU process crashes, for each tier
+    /// Crashes of the GPU process for each tier
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     crashes: u32,
     /// Print a JSON object for each tier: `backend`, `laps`, `other_ways`
@@ -45,25 +45,24 @@ pub(crate) struct RecoveryArgs {
     launch: LaunchArgs,
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &RecoveryArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &RecoveryArgs) -> Answer {
     let choice = args.bundle.choice(BundleChoice::default())?;
-    let machine = Machine::look(workspace, &args.launch)?;
-    let cache = models::cache_folder().map_err(Failure::setup)?;
-    let resolved = workspace.catalogue()?.resolve(&args.model, &cache);
-    let model = resolved.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let lab = args.launch.lab(project)?;
+    let cache = Project::cache()?;
+    let resolved = project.catalogue()?.resolve(&args.model, &cache);
+    let model = resolved.map_err(Failure::invalid)?;
     let served = ServedModel::read(&model.path, &model.name, DEFAULT_SHARD_BYTES);
     let served = Arc::new(served.map_err(Failure::setup)?);
-    let bundle = machine::page_bundle(workspace, &args.launch, choice, false)?;
+    let bundle = lab.bundle(choice, false, &mut note)?;
     let scratch = tempfile::tempdir().map_err(Failure::setup)?;
-    machine::on_runtime(async {
-        let stage =
-            Stage::set(&machine, Some(bundle), scratch.path(), &Timeouts::default()).await?;
+    runtime::on_runtime(async {
+        let session = lab.session(Some(bundle), scratch.path(), Timeouts::default().launch).await?;
         let work = async {
             let mut exit = Exit::Expected;
             for backend in &args.backend {
                 let trial =
                     Trial { model: served.clone(), backend: *backend, crashes: args.crashes };
-                if !one(&stage, &trial, args).await? {
+                if !one(&session, &trial, args).await? {
                     exit = Exit::Unexpected;
                 }
             }
@@ -71,28 +70,30 @@ pub(crate) fn run(workspace: &Workspace, args: &RecoveryArgs) -> Answer {
         };
         let answer = tokio::select! {
             answer = work => answer,
-            () = machine::interrupted() => Ok(Exit::Interrupted),
+            () = runtime::interrupted() => Ok(Exit::Interrupted),
         };
-        stage.strike().await;
+        session.shutdown().await;
         answer
     })
 }
 
-/// One tier in a browser of its own. False where a crash was not recovered from as it should be.
-async fn one(stage: &Stage, trial: &Trial, args: &RecoveryArgs) -> Result<bool, Failure> {
+/// Tests one tier in its own browser. False if a crash was not recovered from on the same tier.
+async fn one(session: &Session, trial: &Trial, args: &RecoveryArgs) -> Result<bool, Failure> {
     let profile = LaunchProfile {
         variant: Variant::CrashableGpu,
         ..LaunchProfile::new(BrowserName::Chrome, args.launch.headed)
     };
-    let browser = stage.launcher.launch(profile).await.map_err(Failure::setup)?;
+    let browser = session.launcher.launch(profile).await.map_err(Failure::setup)?;
     let backend = trial.backend;
     let mut each = |round: u32, crash: &Crash| match crash {
         Crash::Recovered(lap) => {
             tracing::info!("{backend}: crash {round}: {:.0} ms", lap.total_ms());
         }
-        Crash::OtherWay => tracing::warn!("{backend}: crash {round}: no plain recovery"),
+        Crash::OtherWay => {
+            tracing::warn!("{backend}: crash {round}: not recovered on the same tier")
+        }
     };
-    let crashes = recovery::crash(&browser, &stage.server, trial, &mut each).await;
+    let crashes = recovery::crash(&browser, &session.server, trial, &mut each).await;
     if let Err(trouble) = browser.close().await {
         tracing::info!("a browser was not closed in order: {trouble}");
     }
@@ -112,7 +113,9 @@ async fn one(stage: &Stage, trial: &Trial, args: &RecoveryArgs) -> Result<bool, 
     } else {
         let mut text = recovery::table(&format!("chrome/{backend}"), &laps);
         if other_ways > 0 {
-            text.push_str(&format!("  {other_ways} crashes were not plainly recovered from\n"));
+            text.push_str(&format!(
+                "  {other_ways} crashes were not recovered from on the same tier\n"
+            ));
         }
         text
     };

@@ -4,22 +4,22 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Answer, Failure};
+use super::failure::{Answer, Failure};
 use crate::report::{Reporters, html, junit, replay, terminal};
 use crate::run::exit::Exit;
 
 /// Arguments of `tierproof report`.
 #[derive(Debug, Args)]
-pub(crate) struct ReportArgs {
-    /// Logs of runs; several are merged, a later one wins where both have a cell
+pub(super) struct ReportArgs {
+    /// Logs of runs; several are merged, and a later one wins where both have a cell
     #[arg(default_value = "report/run.jsonl")]
     logs: Vec<PathBuf>,
-    /// Where the report goes
+    /// The folder of the report
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
 }
 
-pub(crate) fn run(args: &ReportArgs, verbose: u8) -> Answer {
+pub(super) fn run(args: &ReportArgs, verbose: u8) -> Answer {
     let options = terminal::TerminalOptions {
         is_verbose: verbose > 0,
         report_folder: Some(args.out.clone()),
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ReportArgs, verbose: u8) -> Answer {
     let replayed = replay::replay(&args.logs, &mut reporters).map_err(Failure::setup)?;
     reporters.finish().map_err(Failure::setup)?;
     if !replayed.is_finished {
-        anstream::eprintln!("the log has no end: the run was killed, or is still going on");
+        anstream::eprintln!("the log has no end: the run was killed, or is still running");
     }
     Ok(Exit::from_code(replayed.exit_code))
 }

@@ -4,18 +4,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::machine::{self, Machine};
-use super::workspace::Workspace;
-use super::{Answer, BundleArgs, Failure, LaunchArgs, NarrowArgs, seeded};
-use crate::judge::golden::{Goldens, Traces};
-use crate::plan::{Plan, Sources, resolve};
-use crate::report::{Reporters, html, jsonl, junit, terminal};
+use super::arguments::{BundleArgs, LaunchArgs, NarrowArgs, seeded};
+use super::failure::{Answer, Failure, note};
+use super::runtime::{interrupted, interrupted_twice, on_runtime};
+use crate::lab::{Options, Project};
+use crate::report::terminal::{Terminal, TerminalOptions};
+use crate::report::{Reporters, html, jsonl, junit};
+use crate::run::Mutant;
+use crate::run::event::RunEvent;
 use crate::run::exit::Exit;
-use crate::run::{self, Mutant};
+use crate::spec::environment::is_ci;
 
 /// Arguments of `tierproof run`.
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub(super) struct RunArgs {
     /// The matrix
     #[arg(default_value = "matrices/default.toml")]
     matrix: PathBuf,
@@ -28,85 +30,68 @@ pub(crate) struct RunArgs {
     /// How many browsers run at a time [default: the matrix's number]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: Option<u32>,
-    /// Where the report goes
+    /// The folder of the report
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
     /// Plain lines, even on a terminal
     #[arg(long)]
     ci: bool,
-    /// Put traces of the hybrid client that differ from their goldens beside them, for review
+    /// Write traces of the hybrid client that differ from their goldens beside them, for review
     #[arg(long, conflicts_with = "ci")]
     update_traces: bool,
-    /// Build a known defect into the engine or the hybrid client, to see that the matrix catches it
+    /// Build a known defect into the engine or the hybrid client, to check that the matrix catches it
     #[arg(long, value_name = "FAULT", value_parser = seeded)]
     seeded_fault: Option<Mutant>,
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer {
-    let machine = Machine::look(workspace, &args.launch)?;
-    let (mut matrix, fixtures) = machine.matrix(&args.matrix)?;
-    matrix.bundle = args.bundle.choice(matrix.bundle)?;
-    let plan = Plan::new(&matrix, &args.narrow.filters()?, &machine.facts)
-        .map_err(|error| Failure { exit: Exit::NothingRan, report: error.into() })?;
-    let goldens = Goldens::new(workspace.join("golden"));
-    if args.update_traces && crate::spec::environment::is_ci() {
+impl RunArgs {
+    fn options(&self) -> Options {
+        Options {
+            out: self.out.clone(),
+            jobs: self.jobs,
+            is_headed: self.launch.headed,
+            mutant: self.seeded_fault,
+            records_traces: self.update_traces,
+        }
+    }
+
+    fn reporters(&self, verbose: u8) -> Result<Reporters, Failure> {
+        let options =
+            TerminalOptions { is_verbose: verbose > 0, report_folder: Some(self.out.clone()) };
+        let terminal = if self.ci {
+            Terminal::plain(std::io::stdout(), options)
+        } else {
+            Terminal::stdout(options)
+        };
+        let log = jsonl::Jsonl::create(&self.out.join("run.jsonl")).map_err(Failure::setup)?;
+        Ok(Reporters::new()
+            .with(terminal)
+            .with(log)
+            .with(junit::Junit::new(self.out.join("junit.xml")))
+            .with(html::Html::new(self.out.join("index.html"))))
+    }
+}
+
+pub(super) fn run(project: &Project, args: &RunArgs, verbose: u8) -> Answer {
+    let lab = args.launch.lab(project)?;
+    let mut resolved = lab.matrix(&args.matrix)?;
+    resolved.matrix.bundle = args.bundle.choice(resolved.matrix.bundle)?;
+    let plan = lab.plan(&resolved, &args.narrow.filters()?)?;
+    if args.update_traces && is_ci() {
         return Err(Failure::usage(miette::miette!(
-            help = "run it where somebody can look at them",
+            help = "run it where a person can review them",
             "`--update-traces` writes traces for review, and `CI` is set"
         )));
     }
-    let traces = Traces::new(&workspace.join("golden"));
-    let traces = if args.update_traces { traces.recording() } else { traces };
-    let sources = Sources {
-        matrix: &matrix,
-        fixtures: &fixtures,
-        models: &machine.model_files(),
-        goldens: &goldens,
-        is_headed: args.launch.headed,
-    };
-    let cells = resolve(&plan, &sources).map_err(Failure::usage)?;
-    let bundle =
-        machine::bundle(workspace, &args.launch, (&plan, &matrix), args.seeded_fault.is_some())?;
-    let jobs = args.jobs.unwrap_or(matrix.jobs);
-
-    let options = terminal::TerminalOptions {
-        is_verbose: verbose > 0,
-        report_folder: Some(args.out.clone()),
-    };
-    let terminal = if args.ci {
-        terminal::Terminal::plain(std::io::stdout(), options)
-    } else {
-        terminal::Terminal::stdout(options)
-    };
-    let log = jsonl::Jsonl::create(&args.out.join("run.jsonl")).map_err(Failure::setup)?;
-    let mut reporters = Reporters::new()
-        .with(terminal)
-        .with(log)
-        .with(junit::Junit::new(args.out.join("junit.xml")))
-        .with(html::Html::new(args.out.join("index.html")));
-
-    let exit = machine::on_runtime(async {
-        let stage = machine::Stage::set(&machine, bundle, &args.out, &matrix.timeouts).await?;
-        let run = run::Run {
-            matrix: &matrix,
-            plan: &plan,
-            cells: &cells,
-            server: &stage.server,
-            launcher: &stage.launcher,
-            jobs: jobs as usize,
-            mutant: args.seeded_fault,
-            traces: &traces,
-        };
-        let mut sink = |event: &_| reporters.event(event);
-        let ended = tokio::select! {
-            exit = run::run(&run, machine::interrupted(), &mut sink) => Some(exit),
-            // The second signal: don't wait for anybody. The supervisors see our pipes close.
-            () = machine::interrupted_twice() => None,
-        };
-        if ended.is_some() {
-            stage.strike().await;
+    let prepared = lab.prepare(&resolved, &plan, args.options(), &mut note)?;
+    let mut reporters = args.reporters(verbose)?;
+    let exit = on_runtime(async {
+        let mut sink = |event: &RunEvent| reporters.event(event);
+        tokio::select! {
+            finished = prepared.start(interrupted(), &mut sink) => Ok(finished?.exit),
+            // The second signal waits for nothing. The supervisors see our pipes close.
+            () = interrupted_twice() => Ok(Exit::Interrupted),
         }
-        Ok(ended.unwrap_or(Exit::Interrupted))
     })?;
     match reporters.finish() {
         Ok(()) => Ok(exit),

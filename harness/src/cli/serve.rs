@@ -9,10 +9,10 @@ use http::{HeaderValue, Uri};
 use inference_wasm::client::router::RouterConfig;
 use tokio::net::TcpListener;
 
-use super::machine;
-use super::workspace::Workspace;
-use super::{Answer, Failure, say};
-use crate::fetch::models::{self, Model};
+use super::failure::{Answer, Failure, say};
+use super::runtime;
+use crate::fetch::models::Model;
+use crate::lab::Project;
 use crate::run::exit::Exit;
 use crate::serve::{self, Key, Options};
 
@@ -20,14 +20,14 @@ use crate::serve::{self, Key, Options};
 const KEY_VARIABLE: &str = "TIERPROOF_API_KEY";
 
 const AFTER_HELP: &str = "\
-The address is the only line on standard output; the log goes to standard error. Ctrl-C lets what
-is under way end and exits with 0; a second one does not wait, and exits with 130.
+The address is the only line on standard output; the log goes to standard error. Ctrl-C lets running
+requests finish and exits with 0; a second one does not wait, and exits with 130.
 
-The key is never an argument, where other users of the machine could read it: it is in a file, or in
-TIERPROOF_API_KEY. Without a key the server is for this machine alone.
+The key comes from a file or from TIERPROOF_API_KEY, since other users of the machine could read an
+argument. Without a key only this machine can reach the server.
 
 Examples:
-  tierproof serve                                     every model that is here, on a free port
+  tierproof serve                                     every installed model, on a free port
   tierproof serve --model scribe-low-Q8_0 --port 8080
   tierproof serve --allow-origin http://localhost:5173          for a page in development
   tierproof serve --address 0.0.0.0 --port 8080 --key-file key  for other machines, behind TLS
@@ -36,48 +36,48 @@ Examples:
        -d '{\"prompt\": {\"text\": \"Sentiment: I love this lamp.\"}}'
   curl -sN localhost:8080/api/v1/generate -H 'content-type: application/json' \\
        -d '{\"prompt\": {\"text\": \"Keywords: On Tuesday\"}, \"max_tokens\": 32, \"stream\": true}'
-  curl -s localhost:8080/api/v1/openapi.json           all of it, for programs";
+  curl -s localhost:8080/api/v1/openapi.json           the API for programs";
 
 /// Arguments of `tierproof serve`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct ServeArgs {
-    /// A model to offer, by its name in the catalogue or the path of a GGUF file; may be repeated,
-    /// and the first answers where a request names none [default: all that are here]
+pub(super) struct ServeArgs {
+    /// A model to offer, by its name in the catalogue or the path of a GGUF file; repeatable, and the
+    /// first one answers requests that name none [default: all that are installed]
     #[arg(long = "model", value_name = "NAME|PATH")]
     models: Vec<String>,
-    /// The address to listen at; any but loopback takes a key
+    /// The address to listen on; any but loopback needs a key
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     address: IpAddr,
-    /// The port to listen at; 0 lets the system choose
+    /// The port to listen on; 0 lets the system choose
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
     /// A file with the key that callers must send as `Authorization: Bearer KEY`
-    /// [default: what `TIERPROOF_API_KEY` holds]
+    /// [default: the value of `TIERPROOF_API_KEY`]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Let pages of this origin call, as in `https://app.example`; may be repeated
+    /// Allow requests from pages of this origin, as in `https://app.example`; repeatable
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     allow_origin: Vec<HeaderValue>,
-    /// Requests that compute at a time, each with a thread and a copy of its model
+    /// Requests computed at a time, each with a thread and a copy of its model
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
-    /// Seconds that a request waits for its turn before it is sent away
+    /// Seconds that a request may wait for its turn
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     queue_timeout: u32,
-    /// Seconds that a request may take in all
+    /// Seconds that a request may take in total
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
     request_timeout: u32,
-    /// Add analytics records of pages to this file, a JSON object a line
+    /// Append analytics records of pages to this file, a JSON object a line
     #[arg(long, value_name = "FILE")]
     analytics: Option<PathBuf>,
-    /// Route every request here, whatever a device can do
+    /// Route every request to this server, regardless of the device
     #[arg(long)]
     no_browser_inference: bool,
 }
 
 impl ServeArgs {
-    fn options(&self, workspace: &Workspace) -> Result<Options, Failure> {
+    fn options(&self, project: &Project) -> Result<Options, Failure> {
         let key = self.key()?;
         if key.is_none() && !self.address.is_loopback() {
             return Err(Failure::usage(miette::miette!(
@@ -87,7 +87,7 @@ impl ServeArgs {
             )));
         }
         Ok(Options {
-            models: self.models(workspace)?,
+            models: self.models(project)?,
             key,
             allow_origins: self.allow_origin.clone(),
             concurrency: self.concurrency.into(),
@@ -105,28 +105,28 @@ impl ServeArgs {
         let (text, source) = match &self.key_file {
             Some(path) => {
                 let text = fs_err::read_to_string(path);
-                let text = text.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+                let text = text.map_err(Failure::invalid)?;
                 (text, format!("`{}`", path.display()))
             }
             None => match std::env::var(KEY_VARIABLE) {
                 Ok(text) => (text, format!("`{KEY_VARIABLE}`")),
                 Err(std::env::VarError::NotPresent) => return Ok(None),
                 Err(error) => {
-                    return Err(Failure::usage(miette::miette!("`{KEY_VARIABLE}`: {error}")));
+                    return Err(Failure::invalid(format!("`{KEY_VARIABLE}`: {error}")));
                 }
             },
         };
         let key = Key::parse(&text);
-        key.map(Some).map_err(|error| Failure::usage(miette::miette!("{source}: {error}")))
+        key.map(Some).map_err(|error| Failure::invalid(format!("{source}: {error}")))
     }
 
-    /// The models that were named, or all whose files are here.
-    fn models(&self, workspace: &Workspace) -> Result<Vec<Model>, Failure> {
-        let catalogue = workspace.catalogue()?;
-        let cache = models::cache_folder().map_err(Failure::setup)?;
+    /// The named models, or all installed ones.
+    fn models(&self, project: &Project) -> Result<Vec<Model>, Failure> {
+        let catalogue = project.catalogue()?;
+        let cache = Project::cache()?;
         let resolve = |name: &str| {
             let model = catalogue.resolve(name, &cache);
-            model.map_err(|error| Failure::usage(miette::miette!("{error}")))
+            model.map_err(Failure::invalid)
         };
         if self.models.is_empty() {
             let names = catalogue.entries().iter().map(|entry| resolve(&entry.name));
@@ -138,31 +138,30 @@ impl ServeArgs {
         if let Some(Model { name, .. }) = named.iter().find(|model| !model.path.is_file()) {
             return Err(Failure::usage(miette::miette!(
                 help = "fetch it with `tierproof models fetch {name}`",
-                "model `{name}` is not here"
+                "model `{name}` is not installed"
             )));
         }
         Ok(named)
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &ServeArgs) -> Answer {
-    let options = args.options(workspace)?;
-    let router =
-        serve::router(options).map_err(|error| Failure::usage(miette::miette!("{error}")))?;
-    machine::on_runtime(async {
+pub(super) fn run(project: &Project, args: &ServeArgs) -> Answer {
+    let options = args.options(project)?;
+    let router = serve::router(options).map_err(Failure::invalid)?;
+    runtime::on_runtime(async {
         let address = SocketAddr::new(args.address, args.port);
         let listener = TcpListener::bind(address)
             .await
-            .map_err(|error| Failure::setup(format!("can't listen at {address}: {error}")))?;
+            .map_err(|error| Failure::setup(format!("can't listen on {address}: {error}")))?;
         let address = listener.local_addr().map_err(Failure::setup)?;
         say(format!("http://{address}\n"))?;
         let serving = axum::serve(listener, router).with_graceful_shutdown(async {
-            machine::interrupted().await;
-            tracing::info!("ending: no more requests are taken, and those under way end");
+            runtime::interrupted().await;
+            tracing::info!("shutting down: no new requests; running ones finish");
         });
         tokio::select! {
             served = serving => served.map(|()| Exit::Expected).map_err(Failure::setup),
-            () = machine::interrupted_twice() => Ok(Exit::Interrupted),
+            () = runtime::interrupted_twice() => Ok(Exit::Interrupted),
         }
     })
 }
@@ -174,7 +173,7 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(expected());
     };
-    // Anything behind the host, even one slash, and a browser's origin would never be equal.
+    // With anything after the host, even a slash, it would never equal a browser's origin.
     if format!("{scheme}://{authority}") != text || authority.as_str().contains('@') {
         return Err(expected());
     }
@@ -186,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_what_a_browser_sends() {
+    fn an_origin_has_the_form_that_browsers_send() {
         for good in ["https://app.example", "http://localhost:5173", "http://[::1]:80"] {
             assert_eq!(origin(good).unwrap(), good);
         }

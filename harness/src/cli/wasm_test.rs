@@ -5,11 +5,13 @@ use std::ffi::OsStr;
 use clap::Args;
 use inference_wasm::protocol::BundleName;
 
-use super::workspace::Workspace;
-use super::{Answer, Failure, LaunchArgs, browser, machine};
+use super::arguments::{browser, overrides};
+use super::failure::{Answer, Failure};
+use super::runtime;
 use crate::drive::browser::supervise::Supervisor;
 use crate::drive::browser::{Display, Overrides, installation};
 use crate::drive::bundle::browser_tests::{self, Ended, Setting};
+use crate::lab::Project;
 use crate::run::exit::Exit;
 use crate::spec::bundle::parse_bundle;
 use crate::spec::cell::BrowserName;
@@ -19,13 +21,13 @@ pub(super) const RUNNER: &str = "__wasm-test-runner";
 
 /// Arguments of `tierproof wasm-test`.
 #[derive(Debug, Args)]
-pub(crate) struct WasmTestArgs {
+pub(super) struct WasmTestArgs {
     /// Only tests with this in their names
     filter: Option<String>,
-    /// Only in these browsers; chrome and firefox can do it
+    /// Only in these browsers: chrome and firefox
     #[arg(long, value_delimiter = ',', value_parser = browser, default_values_t = [BrowserName::Chrome, BrowserName::Firefox])]
     browser: Vec<BrowserName>,
-    /// Compile them as this bundle is: scalar, base or relaxed
+    /// Compile them like this bundle: scalar, base or relaxed
     #[arg(long, value_name = "NAME", value_parser = bundle_for_tests, default_value_t = BundleName::Base)]
     bundle: BundleName,
     /// Use this driver: NAME is chrome or firefox
@@ -33,7 +35,7 @@ pub(crate) struct WasmTestArgs {
     drivers: Vec<String>,
 }
 
-/// The runner has no page that starts the workers of threads.
+/// The runner's page can't start worker threads.
 fn bundle_for_tests(text: &str) -> Result<BundleName, String> {
     match parse_bundle(text).map_err(|error| error.to_string())? {
         BundleName::Threads => Err("tests of wasm-bindgen can't run with threads".to_owned()),
@@ -41,20 +43,18 @@ fn bundle_for_tests(text: &str) -> Result<BundleName, String> {
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, args: &WasmTestArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &WasmTestArgs) -> Answer {
     if let Some(other) = args.browser.iter().find(|name| !browser_tests::can_run_in(**name)) {
         return Err(Failure::usage(miette::miette!(
             help = "`chrome` and `firefox` can; `tierproof run` drives the others",
             "`--browser`: tests of wasm-bindgen can't run in `{other}`"
         )));
     }
-    let drivers = args.drivers.clone();
-    let launch = LaunchArgs { headed: false, drivers, bundle_dir: None };
-    let overrides = machine::overrides(&launch)?;
-    machine::on_runtime(async {
+    let overrides = overrides(&args.drivers)?;
+    runtime::on_runtime(async {
         let scratch = tempfile::tempdir().map_err(Failure::setup)?;
         let supervisor = Supervisor::this_executable().map_err(Failure::setup)?;
-        // Firefox has no WebGL without one, and the runner brings none.
+        // Firefox has no WebGL without a display, and the runner starts none.
         let needs_display =
             cfg!(target_os = "linux") && args.browser.contains(&BrowserName::Firefox);
         let display = if needs_display {
@@ -62,7 +62,7 @@ pub(crate) fn run(workspace: &Workspace, args: &WasmTestArgs) -> Answer {
         } else {
             None
         };
-        let exit = in_browsers(workspace, args, &overrides, display.as_ref());
+        let exit = in_browsers(project, args, &overrides, display.as_ref());
         if let Some(display) = display {
             display.shutdown().await;
         }
@@ -71,7 +71,7 @@ pub(crate) fn run(workspace: &Workspace, args: &WasmTestArgs) -> Answer {
 }
 
 fn in_browsers(
-    workspace: &Workspace,
+    project: &Project,
     args: &WasmTestArgs,
     overrides: &Overrides,
     display: Option<&Display>,
@@ -82,15 +82,15 @@ fn in_browsers(
     let mut exit = Exit::Expected;
     for &name in &args.browser {
         let installation = installation(name, overrides).map_err(Failure::setup)?;
-        let told = |line: &str| anstream::eprintln!("{line}");
+        let print = |line: &str| anstream::eprintln!("{line}");
         let setting = Setting {
             installation: &installation,
             bundle: args.bundle,
             filter: args.filter.as_deref(),
             environment: &environment,
         };
-        let ended = browser_tests::run(workspace.root(), &setting, &runner, told)
-            .map_err(Failure::setup)?;
+        let ended =
+            browser_tests::run(project.root(), &setting, &runner, print).map_err(Failure::setup)?;
         match ended {
             Ended::Passed => anstream::println!("{name}: passed"),
             Ended::Failed => {
@@ -98,7 +98,7 @@ fn in_browsers(
                 exit = Exit::Unexpected;
             }
             Ended::Empty => {
-                anstream::println!("{name}: failed, for a module has no test for a browser");
+                anstream::println!("{name}: failed, since a module has no browser tests");
                 exit = Exit::Unexpected;
             }
         }

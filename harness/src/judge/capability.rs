@@ -1,7 +1,6 @@
-//! Capability reports at rest: one file for each launch profile, and the same as a table.
+//! Stored capability reports: one file for each launch profile, and a table for people.
 //!
-//! What a page reports is made there; what it means for a cell is decided when cells get their
-//! disposition.
+//! The page makes a report; `plan` decides what it means for a cell.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -24,22 +23,22 @@ const TELLING_LIMITS: [&str; 5] = [
     "maxStorageBuffersPerShaderStage",
 ];
 
-/// What WebKit calls every renderer, on every machine, so that pages can't tell them apart.
+/// The name that WebKit gives every renderer, so that pages can't distinguish machines.
 const MASK: &str = "Apple GPU";
 
-/// What is known of the hardware behind a renderer or adapter.
+/// The kind of hardware behind a renderer or adapter, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hardware {
-    /// It says that it computes on the CPU, or the browser says so.
+    /// It computes on the CPU, by its name or by the browser's word.
     Software,
     /// It names a GPU.
     Gpu,
-    /// The browser keeps it to itself.
+    /// The browser does not report it.
     Untold,
 }
 
 impl Hardware {
-    /// What a renderer's or adapter's own name tells.
+    /// The hardware by the name of a renderer or adapter.
     pub fn of_name(name: &str) -> Self {
         if is_software(name) {
             Self::Software
@@ -50,25 +49,25 @@ impl Hardware {
         }
     }
 
-    /// What an adapter tells, by `isFallbackAdapter` and by its name.
+    /// The hardware of an adapter, by `isFallbackAdapter` and by its name.
     pub fn of_adapter(is_fallback: Option<bool>, name: &str) -> Self {
         if is_fallback == Some(true) { Self::Software } else { Self::of_name(name) }
     }
 
-    /// What it means, for a reader who sees the word for the first time.
+    /// An explanation for a reader who sees the word for the first time.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Software => "software: computes on the CPU",
             Self::Gpu => "hardware, by its name",
-            Self::Untold => "not told by the browser",
+            Self::Untold => "not reported by the browser",
         }
     }
 
-    /// A renderer or adapter, called what it is.
+    /// A renderer or adapter, with `software` before its name if it is that.
     pub fn describe(self, name: &str) -> String {
         match (self, name) {
-            (Self::Untold, "") => "not told by the browser".to_owned(),
-            (Self::Untold, _) => format!("not told by the browser: `{name}`"),
+            (Self::Untold, "") => "not reported by the browser".to_owned(),
+            (Self::Untold, _) => format!("not reported by the browser: `{name}`"),
             (Self::Software, "") => "software: unnamed".to_owned(),
             (Self::Software, _) => format!("software: {name}"),
             (Self::Gpu, _) => name.to_owned(),
@@ -76,21 +75,21 @@ impl Hardware {
     }
 }
 
-/// The parts of an adapter's name that the browser gives, as one.
+/// The reported parts of an adapter's name, joined.
 pub fn adapter_name(adapter: &WebGpuAdapter) -> String {
     let parts = [&adapter.vendor, &adapter.architecture, &adapter.device, &adapter.description];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).cloned().collect();
     parts.join(" ")
 }
 
-/// What a browser can do under a launch profile.
+/// The capabilities of a browser under a launch profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
     /// The profile.
     pub profile: LaunchProfile,
-    /// Version of the browser, as its driver tells.
+    /// Version of the browser, as its driver reports it.
     pub version: String,
-    /// What its page found.
+    /// The report of its page.
     pub report: CapabilityReport,
 }
 
@@ -100,23 +99,23 @@ pub enum LoadError {
     /// It can't be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// It is no probe.
+    /// It is not a probe.
     #[error("`{}`: {error}\n  hint: `tierproof probe` writes it again", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The syntax error.
         error: serde_json::Error,
     },
 }
 
-/// Where the probe of a profile lies in a report folder.
+/// The path of a profile's probe in a report folder.
 pub fn path(report: &Path, profile: LaunchProfile) -> PathBuf {
     report.join("probe").join(format!("{profile}.json"))
 }
 
 impl Probe {
-    /// Writes it into a report folder, whole or not at all.
+    /// Writes it into a report folder, atomically.
     pub fn store(&self, report: &Path) -> std::io::Result<PathBuf> {
         let path = path(report, self.profile);
         let folder = path.parent().unwrap_or(report);
@@ -128,7 +127,7 @@ impl Probe {
         Ok(path)
     }
 
-    /// Reads that of a profile; `None` when there is none.
+    /// Reads the probe of a profile; `None` if it was never stored.
     pub fn load(report: &Path, profile: LaunchProfile) -> Result<Option<Self>, LoadError> {
         let path = path(report, profile);
         let bytes = match fs_err::read(&path) {
@@ -167,7 +166,7 @@ pub fn render(probe: &Probe) -> String {
     table.0
 }
 
-/// Lines of a name and what there is.
+/// Lines of a label and a value.
 struct Table(String);
 
 impl Table {
@@ -177,7 +176,7 @@ impl Table {
         let _ = writeln!(self.0, "  {name:<18} {value}");
     }
 
-    /// What there is, and after it what there is not.
+    /// The available parts, then the missing ones.
     fn list(&mut self, name: &str, parts: &[(&str, bool)]) {
         let names = |has: bool| {
             let names = parts.iter().filter(move |part| part.1 == has);
@@ -188,8 +187,8 @@ impl Table {
             name,
             &match (present.is_empty(), absent.is_empty()) {
                 (_, true) => present,
-                (true, false) => format!("no {absent}"),
-                (false, false) => format!("{present}; no {absent}"),
+                (true, false) => format!("without {absent}"),
+                (false, false) => format!("{present}; without {absent}"),
             },
         );
     }
@@ -260,7 +259,7 @@ fn join(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// A browser's strings go to a terminal: no control characters of theirs.
+/// Removes control characters: a browser's strings go to a terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -272,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn software_is_called_software_and_a_mask_is_no_gpu() {
+    fn software_is_recognised_and_a_mask_is_not_a_gpu() {
         for (renderer, hardware) in [
             ("ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero)))", Hardware::Software),
             ("llvmpipe (LLVM 19.1.7, 256 bits)", Hardware::Software),
@@ -342,7 +341,7 @@ mod tests {
         let path = probe.store(folder.path()).unwrap();
         assert!(path.ends_with("probe/chrome-default.json"));
         assert_eq!(Probe::load(folder.path(), probe.profile).unwrap(), Some(probe.clone()));
-        // Nothing else is left in the folder.
+        // No temporary file is left.
         assert_eq!(fs_err::read_dir(folder.path().join("probe")).unwrap().count(), 1);
         fs_err::write(&path, "{").unwrap();
         let error = Probe::load(folder.path(), probe.profile).unwrap_err().to_string();

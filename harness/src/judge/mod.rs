@@ -1,4 +1,4 @@
-//! What an answer is worth: goldens, comparisons, proofs of the tier, and every outcome.
+//! Judges answers: goldens, comparisons, proofs of the tier, and every outcome.
 
 pub mod capability;
 pub mod compare;

@@ -1,8 +1,8 @@
-//! Everything that can come of a cell, and what it means for a run.
+//! Every possible result of a cell, and its meaning for a run.
 //!
-//! A [`Disposition`] is what the plan expects before anything runs, an [`Outcome`] is what one
-//! attempt came to, a [`Verdict`] judges all attempts of a cell against the disposition. No bool
-//! anywhere: infrastructure trouble is not a wrong answer, and not running is not passing.
+//! The plan gives a cell a [`Disposition`] before anything runs, each attempt ends with an
+//! [`Outcome`], and a [`Verdict`] judges all attempts against the disposition. None of them is a
+//! bool: infrastructure trouble is not a wrong answer, and not running is not passing.
 
 use std::fmt;
 use std::ops::Deref;
@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use crate::judge::compare::Mismatch;
 use crate::judge::proof::{MissingProof, Proof};
 
-/// What the plan expects of a cell, decided before anything runs.
+/// The plan's expectation of a cell, decided before anything runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Disposition {
     /// It runs and must pass.
     Run,
-    /// It runs and must fail as the matrix says; passing is unexpected.
+    /// It runs and must fail as the matrix announces; a pass is unexpected.
     KnownFailure {
         /// The matrix's reason.
         reason: String,
@@ -29,39 +29,39 @@ pub enum Disposition {
     },
     /// It can't run here by the nature of the browser or the engine.
     Unsupported {
-        /// Why, for a stranger to act on.
+        /// Why, in words that a newcomer can act on.
         reason: String,
     },
-    /// It could run, but something is not installed or not fetched.
+    /// It could run, but something is not installed or fetched.
     Unavailable {
-        /// What is missing and the command that mends it.
+        /// The missing part, and the command that installs it.
         reason: String,
     },
 }
 
-/// What one attempt came to.
+/// The outcome of one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The right answer, on the right tier; or none, where the tier was switched off.
+    /// The right answer on the right tier; or no answer, where the tier was switched off.
     Pass {
-        /// Why we believe that it was the tier, or that there was none.
+        /// The evidence for the tier, or for its absence.
         proof: Box<Proof>,
     },
     /// A wrong answer.
     Mismatch(Box<Mismatch>),
-    /// An answer from elsewhere than the tier, or from nobody knows where.
+    /// An answer from another tier, or from an unknown one.
     BackendMismatch(MissingProof),
     /// The engine ended a command with an error where the scenario expects a result.
     EngineError {
         /// Its kind.
         error: EngineErrorKind,
-        /// What it said.
+        /// Its message.
         message: String,
     },
     /// An `error` or `unhandledrejection` on the page, or a broken protocol.
     PageError {
-        /// What the browser or the host said.
+        /// The message of the browser or the host.
         message: String,
     },
     /// The engine panicked.
@@ -76,39 +76,39 @@ pub enum Outcome {
     },
     /// Out of memory.
     OutOfMemory {
-        /// What the engine said.
+        /// The message of the engine.
         message: String,
     },
     /// Heartbeats or progress stopped.
     Hung {
         /// The phase it was in.
         phase: String,
-        /// How long nothing was heard.
+        /// How long the page was silent.
         silent_for: Duration,
     },
-    /// It went on, but not fast enough.
+    /// It made progress, but too slowly.
     TimedOut {
         /// The phase it was in.
         phase: String,
         /// The limit of that phase.
         limit: Duration,
     },
-    /// The browser or its tab went away.
+    /// The browser or its tab crashed.
     BrowserCrashed {
-        /// What is known of it.
+        /// The known details.
         message: String,
     },
-    /// Our own trouble: driver, session, server, disk.
+    /// Trouble outside the product: driver, session, server, disk.
     Infrastructure {
-        /// What was being done.
+        /// The phase of the attempt.
         phase: String,
-        /// What went wrong.
+        /// The problem.
         message: String,
     },
 }
 
 impl Outcome {
-    /// The name of the variant, as it stands in JSON.
+    /// The name of the variant in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Pass { .. } => "pass",
@@ -152,7 +152,7 @@ impl Outcome {
         }
     }
 
-    /// With the step of the scenario that it came in, where it does not tell itself.
+    /// Adds the step of the scenario, unless the message already names it.
     #[must_use]
     pub(crate) fn in_step(mut self, step: &str) -> Self {
         match &mut self {
@@ -175,7 +175,7 @@ impl Outcome {
         self
     }
 
-    /// Worth another attempt in a fresh browser: our own trouble, never the product's.
+    /// Whether another attempt in a fresh browser is due: the trouble is not the product's.
     pub fn is_infrastructure(&self) -> bool {
         matches!(self, Self::Infrastructure { .. })
     }
@@ -236,29 +236,29 @@ impl From<MissingProof> for Failed {
     }
 }
 
-/// What a cell comes to over all its attempts.
+/// The judgement of a cell over all its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Verdict {
     /// As the disposition says: a pass, or a known failure that failed.
     Expected,
-    /// A failure that nobody announced.
+    /// A failure that the matrix does not announce.
     Unexpected,
-    /// A known failure that passed: the entry in the matrix must go.
+    /// A known failure that passed: its entry must be removed from the matrix.
     UnexpectedPass,
     /// Product failure and pass over attempts of the same cell.
     Flaky,
-    /// Only infrastructure trouble: nothing is known about the product.
+    /// Only infrastructure trouble, which says nothing about the product.
     Inconclusive,
     /// Never started.
     NotRun {
-        /// Why, for a stranger to act on.
+        /// Why, in words that a newcomer can act on.
         reason: String,
     },
 }
 
 impl Verdict {
-    /// The name of the variant, as it stands in JSON.
+    /// The name of the variant in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Expected => "expected",
@@ -273,8 +273,8 @@ impl Verdict {
 
 /// Judges the attempts of a cell, in order.
 ///
-/// Infrastructure trouble says nothing about the product and is left out of account as long as
-/// some other outcome is there.
+/// Infrastructure trouble says nothing about the product, so it only counts if no attempt has
+/// another outcome.
 pub fn judge(disposition: &Disposition, attempts: &[Outcome]) -> Verdict {
     let known_failure = match disposition {
         Disposition::Unsupported { reason } | Disposition::Unavailable { reason } => {

@@ -126,15 +126,15 @@ impl<'a> Tolerances<'a> {
 
 /// Where cells are looked up.
 #[derive(Debug, Clone, Copy)]
-pub struct Sources<'a> {
+pub struct Sources<'a, 's> {
     /// The matrix that the plan was made from.
     pub matrix: &'a Matrix,
     /// Scenarios and prompts.
     pub fixtures: &'a Fixtures,
     /// The files of the models on this machine, by name.
-    pub models: &'a BTreeMap<String, ModelFile>,
+    pub models: &'s BTreeMap<String, ModelFile>,
     /// The expected answers.
-    pub goldens: &'a Goldens,
+    pub goldens: &'s Goldens,
     /// Browsers have windows.
     pub is_headed: bool,
 }
@@ -170,7 +170,7 @@ pub(crate) enum UnusableInput {
 /// Every golden that is missing, stale or broken, and every cell that is not fully described.
 pub fn resolve<'a>(
     plan: &Plan,
-    sources: &Sources<'a>,
+    sources: &Sources<'a, '_>,
 ) -> Result<Vec<ResolvedCell<'a>>, UnusableInputs> {
     let mut resolver = Resolver { sources, goldens: BTreeMap::new(), errors: Vec::new() };
     let cells = plan.runnable().filter_map(|planned| resolver.cell(&planned.cell)).collect();
@@ -179,7 +179,7 @@ pub fn resolve<'a>(
 }
 
 struct Resolver<'s, 'a> {
-    sources: &'s Sources<'a>,
+    sources: &'s Sources<'a, 's>,
     /// By model and golden key; `None` for one that can't be used, so that it is reported once.
     goldens: BTreeMap<(String, String), Option<Arc<LoadedGolden>>>,
     errors: Vec<UnusableInput>,
@@ -244,7 +244,7 @@ impl<'a> Resolver<'_, 'a> {
 }
 
 fn load(
-    sources: &Sources<'_>,
+    sources: &Sources<'_, '_>,
     (model, golden_key): (&str, &str),
     sha256: &str,
 ) -> Result<LoadedGolden, GoldenError> {

@@ -1,9 +1,8 @@
 //! `run.jsonl`: the stream itself, one JSON object a line.
 //!
 //! The format is that of [`RunEvent`], versioned by
-//! [`LOG_VERSION`](crate::run::event::LOG_VERSION). The one report that is not written in one
-//! piece: a line goes out as its event comes in, so that a run killed half-way leaves a log that
-//! [`super::replay`] can read.
+//! [`LOG_VERSION`](crate::run::event::LOG_VERSION). Each line is written when its event
+//! arrives, so a killed run leaves a log that [`super::replay`] can read.
 
 use std::io::Write;
 use std::path::Path;
@@ -18,7 +17,7 @@ pub struct Jsonl<W = fs_err::File> {
 }
 
 impl Jsonl {
-    /// Begins a log, in place of one that is there.
+    /// Begins a log, replacing an earlier one.
     pub fn create(path: &Path) -> Result<Self, ReportError> {
         let begin = || {
             if let Some(folder) = path.parent() {
@@ -31,7 +30,7 @@ impl Jsonl {
 }
 
 impl<W: Write> Jsonl<W> {
-    /// Writes to anything.
+    /// Writes to any writer.
     pub fn new(out: W) -> Self {
         Self { out }
     }
@@ -41,7 +40,7 @@ impl<W: Write + Send> Reporter for Jsonl<W> {
     fn event(&mut self, event: &RunEvent) -> Result<(), ReportError> {
         let mut line = serde_json::to_vec(event).map_err(|error| ReportError::new("log", error))?;
         line.push(b'\n');
-        // One write a line: whoever reads along, or after a kill, sees whole lines.
+        // One write a line, so that readers see whole lines, even after a kill.
         self.out.write_all(&line).map_err(|error| ReportError::new("log", error))?;
         self.out.flush().map_err(|error| ReportError::new("log", error))
     }
@@ -57,7 +56,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn every_line_is_there_as_soon_as_its_event_was() {
+    fn every_line_is_written_with_its_event() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/run.jsonl");
         let mut log = Jsonl::create(&path).unwrap();
@@ -72,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_can_t_be_made_is_named() {
+    fn a_log_that_can_t_be_created_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("report");
         fs_err::write(&file, "").unwrap();

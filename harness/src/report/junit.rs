@@ -1,8 +1,8 @@
-//! `junit.xml`: the run as a CI's user interface reads it.
+//! `junit.xml`: the run for the user interface of a CI service.
 //!
 //! A test suite for each browser and backend, a test case for each cell: class name
-//! `browser.backend.engine.model`, name the scenario. What the format has no word for is put so
-//! that a reader who sees nothing else still sees red when the run is red:
+//! `browser.backend.engine.model`, name the scenario. The format lacks some of our verdicts;
+//! they are mapped so that the report is red when the run is red:
 //!
 //! | verdict | JUnit |
 //! |---|---|
@@ -23,7 +23,7 @@ use quick_junit::{
 
 use super::record::{AttemptRecord, CellRecord, RunRecord, Standing};
 use super::wording::{exit_code_meaning, first_line, headline, reason, rerun_command};
-use super::{ReportError, Reporter, write_whole};
+use super::{ReportError, Reporter, proof, write_whole};
 use crate::judge::outcome::{Disposition, Outcome};
 use crate::run::event::RunEvent;
 use crate::spec::cell::BrowserName;
@@ -36,7 +36,7 @@ pub struct Junit {
 }
 
 impl Junit {
-    /// To be written to `path`.
+    /// The report will be written to `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), record: RunRecord::default() }
     }
@@ -76,7 +76,7 @@ fn of_run(record: &RunRecord) -> Report {
     report
 }
 
-/// What belongs to no cell.
+/// Test cases for the run itself.
 fn run_suite(record: &RunRecord) -> TestSuite {
     let (_, sentence) = headline(record);
     let mut suite = TestSuite::new("run");
@@ -138,11 +138,8 @@ fn test_case(record: &RunRecord, cell: &CellRecord) -> TestCase {
         case.add_property(Property::new("tierproof.outcome", attempt.outcome.name()));
         case.add_property(Property::new("tierproof.attempts", cell.attempts.len().to_string()));
         case.add_property(Property::new("tierproof.rerun", rerun_command(record, cell)));
-        if let Outcome::Pass { proof } = &attempt.outcome {
-            case.add_property(Property::new(
-                "tierproof.proof",
-                super::html::proof_in_a_line(proof),
-            ));
+        if let Outcome::Pass { proof: passed } = &attempt.outcome {
+            case.add_property(Property::new("tierproof.proof", proof::in_a_line(passed)));
         }
         let tail = &attempt.evidence.driver_log_tail;
         if !tail.is_empty() {
@@ -229,8 +226,7 @@ mod tests {
         fs_err::read_to_string(path).unwrap()
     }
 
-    /// The name of an element with the attributes `name`, `type` and `message`, by an XML parser
-    /// that knows nothing of `JUnit`.
+    /// The elements with their attributes, by an XML parser that knows nothing of `JUnit`.
     fn elements(xml: &str) -> Vec<(String, BTreeMap<String, String>)> {
         use quick_xml::events::Event;
         let mut reader = quick_xml::Reader::from_str(xml);

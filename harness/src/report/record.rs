@@ -1,7 +1,7 @@
-//! The stream of a run, folded into what is known of each cell.
+//! The stream of a run, folded into a record of each cell.
 //!
-//! Total: any stream gives a record, also one that breaks off, repeats itself, or speaks of cells
-//! that no plan has named. Nothing is worded here, see [`super::wording`].
+//! Total: any stream gives a record, even one that breaks off, repeats itself, or names cells
+//! outside the plan. [`super::wording`] has the words.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::judge::outcome::{Disposition, Outcome, Verdict};
 use crate::run::event::{Evidence, RunEvent, RunEventKind};
 use crate::spec::cell::{BrowserName, CellId};
 
-/// A run, as far as its stream goes.
+/// A run, up to the last event.
 #[derive(Debug, Default)]
 pub(crate) struct RunRecord {
     pub(crate) started: Option<Started>,
@@ -21,7 +21,7 @@ pub(crate) struct RunRecord {
     /// In the order of the plan.
     pub(crate) cells: Vec<CellRecord>,
     pub(crate) notes: Vec<String>,
-    /// Price of 1000 tokens of the server tier, as the matrix tells it.
+    /// Price of 1000 tokens of the server tier, from the matrix.
     pub(crate) server_cost: Option<f64>,
     pub(crate) finished: Option<Finished>,
     /// Time of the last event.
@@ -71,8 +71,8 @@ pub(crate) struct AttemptRecord {
     pub(crate) duration: Duration,
 }
 
-/// Where a cell stands, as reports count and colour it: the verdict, with the two ways of not
-/// running kept apart, and without one where the stream broke off.
+/// The state of a cell as reports count and colour it: its verdict, with unsupported and not run
+/// kept apart, or unsettled where the stream broke off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Standing {
     Unexpected,
@@ -86,7 +86,7 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    /// All of them, those that want attention first.
+    /// All of them, those that need attention first.
     pub(crate) const ALL: [Self; 8] = [
         Self::Unexpected,
         Self::UnexpectedPass,
@@ -98,7 +98,7 @@ impl Standing {
         Self::NotRun,
     ];
 
-    /// The run is not as expected because of it: a reader must look.
+    /// Whether a reader must look at the cell, since the run is not as expected.
     pub(crate) fn wants_attention(self) -> bool {
         match self {
             Self::Unexpected
@@ -110,7 +110,7 @@ impl Standing {
         }
     }
 
-    /// The product came to an outcome.
+    /// Whether the product came to an outcome.
     pub(crate) fn has_run(self) -> bool {
         match self {
             Self::Unexpected | Self::UnexpectedPass | Self::Flaky | Self::Expected => true,
@@ -119,7 +119,7 @@ impl Standing {
     }
 }
 
-/// How many cells stand where.
+/// The number of cells in each state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally(pub(crate) BTreeMap<Standing, u32>);
 
@@ -152,7 +152,7 @@ impl Tally {
 impl CellRecord {
     pub(crate) fn standing(&self) -> Standing {
         match (&self.verdict, &self.disposition) {
-            // Known from the start, whatever became of the run.
+            // Known from the start.
             (None | Some(Verdict::NotRun { .. }), Disposition::Unsupported { .. }) => {
                 Standing::Unsupported
             }
@@ -168,8 +168,8 @@ impl CellRecord {
         }
     }
 
-    /// The attempt that the verdict rests on: the last that failed, else the last that came to an
-    /// outcome of the product, else the last.
+    /// The attempt that decides the verdict: the last failure, else the last outcome of the product,
+    /// else the last.
     pub(crate) fn telling_attempt(&self) -> Option<&AttemptRecord> {
         let last = |which: &dyn Fn(&Outcome) -> bool| {
             self.attempts.iter().rev().find(|attempt| which(&attempt.outcome))
@@ -179,7 +179,7 @@ impl CellRecord {
             .or_else(|| self.attempts.last())
     }
 
-    /// Over all attempts.
+    /// The sum over all attempts.
     pub(crate) fn duration(&self) -> Duration {
         self.attempts
             .iter()
@@ -245,7 +245,7 @@ impl RunRecord {
                 interrupted,
                 exit_code,
                 duration,
-                // Counted from the cells, so that one number can't contradict another.
+                // Counted from the cells, so that numbers can't contradict each other.
                 summary: _,
             } => {
                 self.finished = Some(Finished {
@@ -266,7 +266,7 @@ impl RunRecord {
         Tally::of(&self.cells)
     }
 
-    /// From the first to the last event, or as the run itself measured it.
+    /// As the run measured it, else from the first to the last event.
     pub(crate) fn duration(&self) -> Duration {
         match (&self.finished, &self.started, self.last_at) {
             (Some(finished), ..) => finished.duration,
@@ -277,7 +277,7 @@ impl RunRecord {
         }
     }
 
-    /// A cell that no plan has named is taken in as one that must pass.
+    /// A cell outside the plan is taken as one that must pass.
     fn cell_mut(&mut self, id: &CellId) -> &mut CellRecord {
         let place = *self.places.entry(id.clone()).or_insert_with(|| {
             self.cells.push(CellRecord {
@@ -298,7 +298,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn every_way_a_cell_can_stand_is_told_apart() {
+    fn every_state_of_a_cell_is_distinguished() {
         let events = sample::run(
             "chrome/wasm/tierproof/m/a: pass
              chrome/wasm/tierproof/m/b: mismatch
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn our_count_is_the_dispatcher_s() {
+    fn the_tally_matches_the_dispatcher() {
         let events = sample::mixed();
         let tally = RunRecord::of(&events).tally();
         let Some(RunEventKind::RunFinished { summary, .. }) =

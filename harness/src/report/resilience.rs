@@ -1,7 +1,5 @@
-//! What the scenarios of the hybrid client came to, as two tables: scenario by browser, and where
-//! requests were answered, how fast, and at what price.
-//!
-//! A function of the record, for every report that shows it. Layout is theirs.
+//! The results of the hybrid client as two tables: scenario by browser, and the source, speed and
+//! price of answers. Reporters lay them out.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +21,7 @@ pub(crate) struct Resilience {
     pub(crate) browsers: Vec<&'static str>,
     /// A row for each scenario.
     pub(crate) rows: Vec<Row>,
-    /// Why cells are unsupported; squares refer to them by number, from 1.
+    /// Reasons for unsupported cells; squares refer to them by number, from 1.
     pub(crate) reasons: Vec<String>,
     /// By scenario and source.
     pub(crate) routes: Vec<Route>,
@@ -41,7 +39,7 @@ pub(crate) struct Row {
 /// A scenario in a browser, over its starting tiers.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Square {
-    /// The standing that wants attention most; `None` where there is no cell.
+    /// The most urgent standing; `None` without a cell.
     pub(crate) key: Option<&'static str>,
     /// `3 passed`, `2 passed, 1 unsupported (1)`, `failed on webgl`.
     pub(crate) text: String,
@@ -54,26 +52,26 @@ pub(crate) struct Route {
     pub(crate) scenario: String,
     /// `browser, webgpu`, or `server`.
     pub(crate) source: String,
-    /// The server answered.
+    /// Whether the server answered.
     pub(crate) is_server: bool,
-    /// How many, over all browsers.
+    /// The number of requests, over all browsers.
     pub(crate) requests: usize,
-    /// Median of milliseconds to the end.
+    /// Median latency to the end, in milliseconds.
     pub(crate) latency_ms: u64,
-    /// Median of tokens a second, the first one's time included.
+    /// Median rate, the time to the first token included.
     pub(crate) tokens_per_s: f64,
-    /// Mean price of a request; `None` where the matrix does not tell the server's.
+    /// Mean price of a request; `None` where the matrix does not give the server's.
     pub(crate) cost: Option<f64>,
 }
 
 impl Route {
     /// The price, ready to print.
     pub(crate) fn price(&self) -> String {
-        self.cost.map_or("not told".to_owned(), |cost| format!("{cost:.6}"))
+        self.cost.map_or("unknown".to_owned(), |cost| format!("{cost:.6}"))
     }
 }
 
-/// The tables of a run; `None` where no cell of it is about the client.
+/// The tables of a run; `None` if none of its cells uses the client.
 pub(crate) fn of_run(record: &RunRecord) -> Option<Resilience> {
     let resilience = format!("{}/", Layer::Resilience.as_str());
     let soak = format!("{}/", Layer::Soak.as_str());
@@ -136,7 +134,7 @@ fn square(cells: &[&CellRecord], reasons: &mut Vec<String>) -> Square {
     let parts = standings.iter().map(|(standing, backends)| match standing {
         Standing::Expected if known == 0 => format!("{} passed", backends.len()),
         Standing::Expected => {
-            format!("{} passed, {known} failed as known", backends.len() - known)
+            format!("{} passed, {known} known failures", backends.len() - known)
         }
         Standing::Unsupported => {
             let notes: Vec<_> = notes.iter().map(usize::to_string).collect();
@@ -259,7 +257,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn scenarios_stand_by_browser() {
+    fn scenarios_are_listed_by_browser() {
         let tables = of_run(&record(Some(0.5))).unwrap();
         assert_eq!(tables.browsers, ["chrome", "webkit"]);
         let texts: Vec<Vec<_>> = tables
@@ -281,23 +279,23 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn routes_have_a_price_where_it_is_told() {
+    fn routes_have_a_price_where_it_is_known() {
         let tables = of_run(&record(Some(0.5))).unwrap();
-        let told: Vec<_> = tables
+        let routes: Vec<_> = tables
             .routes
             .iter()
             .map(|route| (route.source.as_str(), route.requests, route.latency_ms, route.price()))
             .collect();
         assert_eq!(
-            told,
+            routes,
             [
                 ("browser, webgpu", 1, 100, "0.000000".to_owned()),
                 // 20 tokens on average, at 0.5 for a thousand.
                 ("server", 2, 400, "0.010000".to_owned()),
             ]
         );
-        let untold = of_run(&record(None)).unwrap();
-        assert_eq!(untold.routes[1].price(), "not told");
+        let unpriced = of_run(&record(None)).unwrap();
+        assert_eq!(unpriced.routes[1].price(), "unknown");
     }
 
     #[test]

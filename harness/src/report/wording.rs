@@ -1,6 +1,6 @@
-//! The words of all reports: one for each standing, one sentence for a run, one line for a cell.
+//! The words of all reports: one for each standing, a sentence for a run, a line for a cell.
 //!
-//! Plain text without colour or markup; whoever prints it adds them.
+//! Plain text; reporters add colour and markup.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::record::{CellRecord, RunRecord, Standing};
 use crate::judge::outcome::{Disposition, Outcome, Verdict};
 
 impl Standing {
-    /// The word for it, in tables and lists.
+    /// The word in tables and lists.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Unexpected => "unexpected",
@@ -22,7 +22,7 @@ impl Standing {
         }
     }
 
-    /// The word as a key: in `JUnit`, in CSS classes.
+    /// The key in `JUnit` and in CSS classes.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Unexpected => "unexpected",
@@ -36,37 +36,39 @@ impl Standing {
         }
     }
 
-    /// What it means, for a reader who sees the word for the first time.
+    /// An explanation for a reader who sees the word for the first time.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
-            Self::Unexpected => "A failure that the matrix does not announce. The run is red.",
-            Self::UnexpectedPass => {
-                "A failure that the matrix announces did not come. Its entry must go; until then \
-                 the run is red."
+            Self::Unexpected => {
+                "It failed, and the matrix does not announce a failure. The run is red."
             }
-            Self::Flaky => "Failed and passed over attempts of the same cell. The run is red.",
+            Self::UnexpectedPass => {
+                "It passed, but the matrix announces a failure. Remove that entry; until then the run \
+                 is red."
+            }
+            Self::Flaky => "It failed in one attempt and passed in another. The run is red.",
             Self::Inconclusive => {
-                "Driver, session or disk failed on every attempt: nothing is known about the \
+                "Driver, session or disk failed in every attempt, which says nothing about the \
                  product. The run fails with exit code 4."
             }
-            Self::Unsettled => "The log ends before this cell came to a verdict.",
+            Self::Unsettled => "The log ends before this cell has a verdict.",
             Self::Expected => {
-                "Passed with tier proof and within tolerance, or failed as the matrix announces."
+                "It passed with tier proof and within tolerance, or failed as the matrix announces."
             }
-            Self::Unsupported => {
-                "Can't run by the nature of the browser or the engine. Neither green nor red."
+            Self::Unsupported => "The browser or the engine can't run it. Neither green nor red.",
+            Self::NotRun => {
+                "Something is not installed or fetched, or the run ended before its turn."
             }
-            Self::NotRun => "Not installed, not fetched, or the run ended before its turn.",
         }
     }
 }
 
-/// What the exit code of a run means.
+/// The meaning of an exit code.
 pub(crate) fn exit_code_meaning(code: u8) -> &'static str {
     match code {
         0 => "all as expected",
         1 => "not as expected",
-        2 => "usage",
+        2 => "wrong arguments, matrix or configuration",
         3 => "nothing ran, or a floor of the matrix was missed",
         4 => "set-up or infrastructure trouble",
         130 => "interrupted",
@@ -74,14 +76,14 @@ pub(crate) fn exit_code_meaning(code: u8) -> &'static str {
     }
 }
 
-/// How a run went, in one sentence.
+/// The tone of the sentence for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     /// As expected.
     Good,
     /// Not as expected.
     Bad,
-    /// Nothing can be said, or not all.
+    /// Unknown, in full or in part.
     Doubtful,
 }
 
@@ -105,7 +107,7 @@ pub(crate) fn headline(record: &RunRecord) -> (Tone, String) {
     let settled = tally.total() - tally.get(Standing::Unsettled);
     let Some(finished) = &record.finished else {
         let what = if record.started.is_none() {
-            "The log holds no beginning of a run".to_owned()
+            "The log has no beginning".to_owned()
         } else {
             let all = tally.total();
             format!("The run did not finish: {settled} of {} settled{red_tail}", cells(all))
@@ -120,8 +122,10 @@ pub(crate) fn headline(record: &RunRecord) -> (Tone, String) {
     }
     let inconclusive = tally.get(Standing::Inconclusive);
     if inconclusive > 0 {
-        let text =
-            format!("Inconclusive: {} had nothing but trouble around it", cells(inconclusive));
+        let text = format!(
+            "Inconclusive: infrastructure trouble in every attempt of {}",
+            cells(inconclusive)
+        );
         return (Tone::Doubtful, text);
     }
     if ran == 0 {
@@ -133,7 +137,10 @@ pub(crate) fn headline(record: &RunRecord) -> (Tone, String) {
     }
     if finished.exit_code != 0 {
         let meaning = exit_code_meaning(finished.exit_code);
-        return (Tone::Bad, format!("Every cell that ran is as expected, and yet: {meaning}"));
+        return (
+            Tone::Bad,
+            format!("Every cell that ran is as expected, but the run failed: {meaning}"),
+        );
     }
     let text = match ran {
         1 => "The one cell that ran came out as expected".to_owned(),
@@ -142,31 +149,31 @@ pub(crate) fn headline(record: &RunRecord) -> (Tone, String) {
     (Tone::Good, text)
 }
 
-/// Why a cell stands where it stands, of one line or more; empty for a plain pass.
+/// The reason for a standing, on one or more lines; empty for a plain pass.
 pub(crate) fn reason(cell: &CellRecord) -> String {
     let attempts = cell.attempts.len();
-    let telling = || cell.telling_attempt().map(|a| a.outcome.message()).unwrap_or_default();
+    let decisive = || cell.telling_attempt().map(|a| a.outcome.message()).unwrap_or_default();
     match (&cell.verdict, &cell.disposition) {
         (None, Disposition::Unsupported { reason } | Disposition::Unavailable { reason }) => {
             reason.clone()
         }
-        (None, _) if attempts == 0 => "the log ends before it started".to_owned(),
-        (None, _) => format!("the log ends after {attempts} of its attempts"),
-        (Some(Verdict::Unexpected | Verdict::Inconclusive), _) => telling(),
+        (None, _) if attempts == 0 => "the log ends before this cell started".to_owned(),
+        (None, _) => format!("the log ends after attempt {attempts}"),
+        (Some(Verdict::Unexpected | Verdict::Inconclusive), _) => decisive(),
         (Some(Verdict::UnexpectedPass), Disposition::KnownFailure { reason, link }) => format!(
-            "a known failure passed: {reason} ({link})\n(hint: take its entry out of the matrix)"
+            "a known failure passed: {reason} ({link})\n(hint: remove its entry from the matrix)"
         ),
         (Some(Verdict::UnexpectedPass), _) => "a known failure passed".to_owned(),
         (Some(Verdict::Flaky), _) => {
             let failed = cell.attempts.iter().filter(|attempt| is_failure(&attempt.outcome));
-            format!("{} of {attempts} attempts failed: {}", failed.count(), telling())
+            format!("{} of {attempts} attempts failed: {}", failed.count(), decisive())
         }
         (Some(Verdict::NotRun { reason }), _) => reason.clone(),
         (Some(Verdict::Expected), Disposition::KnownFailure { reason, link }) => {
             format!("known failure: {reason} ({link})")
         }
         (Some(Verdict::Expected), _) if attempts > 1 => {
-            format!("passed at attempt {attempts}, after infrastructure trouble")
+            format!("passed in attempt {attempts}, after infrastructure trouble")
         }
         (Some(Verdict::Expected), _) => String::new(),
     }
@@ -181,7 +188,7 @@ pub(crate) fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// At most `limit` characters, with a sign where something is left out.
+/// At most `limit` characters, with an ellipsis if any are left out.
 pub(crate) fn shortened(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
@@ -189,7 +196,7 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     }
 }
 
-/// A duration as a person says it.
+/// A duration with the digits that matter.
 pub(crate) fn spoken(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 0.9995 {
@@ -205,14 +212,14 @@ pub(crate) fn spoken(duration: Duration) -> String {
     }
 }
 
-/// The command that runs one cell again. A cell's id is a filter that matches it alone.
+/// The command that reruns one cell. A cell's id is a filter that matches nothing else.
 pub(crate) fn rerun_command(record: &RunRecord, cell: &CellRecord) -> String {
     let matrix = record.started.as_ref().map_or("", |started| started.matrix.as_str());
     let matrix = if matrix.is_empty() { String::new() } else { format!(" {}", quoted(matrix)) };
     format!("tierproof run{matrix} --filter {}", quoted(&cell.cell.to_string()))
 }
 
-/// Quoted for a POSIX shell where it must be.
+/// Quoted for a POSIX shell if necessary.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:=@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -228,7 +235,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn headlines_claim_what_the_stream_shows() {
+    fn headlines_claim_only_what_the_stream_shows() {
         let cell = "chrome/wasm/tierproof/m/tokens/greedy";
         let other = "chrome/wasm/tierproof/m/logits/teacher-forced";
         for (run, tone, text) in [
@@ -246,7 +253,7 @@ mod tests {
             (
                 format!("{cell}: pass\n{other}: infrastructure"),
                 Tone::Doubtful,
-                "Inconclusive: 1 cell had nothing but trouble around it",
+                "Inconclusive: infrastructure trouble in every attempt of 1 cell",
             ),
             (format!("{cell}: unsupported no backend"), Tone::Bad, "Nothing ran"),
             (
@@ -275,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_spoken_with_the_digits_that_matter() {
+    fn durations_have_the_digits_that_matter() {
         for (ms, text) in [
             (0, "0 ms"),
             (999, "999 ms"),

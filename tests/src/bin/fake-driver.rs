@@ -39,7 +39,7 @@ fn eprintln(line: &str) {
     eprintln!("{line}");
 }
 
-#[expect(clippy::print_stdout, reason = "this line is how a driver tells its port")]
+#[expect(clippy::print_stdout, reason = "a driver reports its port by this line")]
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let behaviour = std::env::var(Behaviour::VARIABLE)?.parse()?;
     let started = PathBuf::from(std::env::var(Behaviour::STARTED)?);
@@ -104,7 +104,7 @@ impl Driver {
         if let Some(url) = url.filter(|url| url.starts_with("http://127.0.0.1:")) {
             let (sender, receiver) = mpsc::unbounded_channel();
             *orders = Some(sender);
-            // What a page is told about bundles stands behind the `?`; here there are none.
+            // The `?` begins the options about bundles, of which there are none.
             let url = url.split_once('?').map_or(url, |(place, _)| place).to_owned();
             let relay = Relay { url, behaviour: self.behaviour, seq: 0, tokens: 0 };
             tokio::spawn(relay.run(receiver));
@@ -172,13 +172,13 @@ impl Relay {
                         let bytes: Vec<u8> = rows.into_iter().flat_map(f32::to_le_bytes).collect();
                         self.post(&format!("logits/{command}"), &bytes);
                     }
-                    self.tell(event);
+                    self.send(event);
                 }
             }
         }
     }
 
-    fn tell(&mut self, mut event: PageEvent) {
+    fn send(&mut self, mut event: PageEvent) {
         if matches!(event.kind, PageEventKind::Token { .. }) {
             self.tokens += 1;
         }
@@ -260,7 +260,7 @@ impl Relay {
     }
 
     fn post(&self, path: &str, body: &[u8]) {
-        // Whoever served the page may be gone by now; then nobody has to know.
+        // The server of the page may be gone already.
         let url = format!("{}{path}", self.url);
         tokio::task::block_in_place(|| _ = ureq::post(&url).send(body));
     }

@@ -1,4 +1,4 @@
-//! The arguments of `tierproof bench`, and what they come to before anything is looked at.
+//! The arguments of `tierproof bench`, and checks that need nothing else.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use inference_wasm::protocol::BackendName;
 use crate::bench::floor::Floors;
 use crate::bench::lineup::{EngineWord, Entrant, line_up};
 use crate::bench::{self, Method};
-use crate::cli::{Failure, GpuArgs, LaunchArgs, backend, browser};
+use crate::cli::arguments::{GpuArgs, LaunchArgs, backend, browser};
+use crate::cli::failure::Failure;
 use crate::spec::bundle::BundleWord;
 use crate::spec::bundle::{AUTO, BundleChoice, MOST_THREADS};
 use crate::spec::cell::BrowserName;
@@ -17,20 +18,20 @@ use crate::spec::matrix::Timeouts;
 
 const AFTER_HELP: &str = "\
 Method:
-  All engines of a series are loaded, each in a browser (or process) of its own, and compute one at
-  a time: those that wait are idle, which is checked. Each round gives every engine the same prompt
-  as token ids and asks for the same number of tokens, greedily; the next round has another prompt
-  and the reverse order (A B, B A, ...). One round first warms up and does not count. Times are the
-  page's clock (performance.now) for every engine: prefill is the prompt over the time to the first
-  token, decode the other tokens over the time from the first to the last. What an engine says of
-  itself is kept in bench.json and decides nothing. Whatever is not named here is each engine's own
-  default, the type of its key-value cache included.
+  All engines of a series are loaded, each in its own browser or process, and compute one at a time;
+  bench checks that the waiting ones are idle. In each round every engine gets the same prompt as
+  token ids and generates the same number of tokens greedily; the next round has another prompt and
+  the reverse order (A B, B A, ...). A warm-up round is not counted. Times come from the page's clock
+  (performance.now) for every engine: prefill is the prompt over the time to the first token, decode
+  the other tokens over the time from the first to the last. Figures that an engine reports itself
+  are kept in bench.json but not used. All other settings are each engine's defaults, including the
+  type of its key-value cache.
 
-  A ratio belongs to one round; the median over the rounds is told, with the exact interval between
-  two order statistics that holds at 95% whatever the noise is like. It takes 6 pairs to have one
-  (7 against a baseline). \"faster\" and \"slower\" mean that the whole interval is on one side of 1.
+  Each round gives a ratio. The report has their median, with the exact interval between two order
+  statistics that holds at 95% for any noise. An interval needs 6 pairs (7 against a baseline).
+  \"faster\" and \"slower\" mean that the whole interval is on one side of 1.
 
-  More than 0.25 cores in use while the engines are idle is a busy machine, and refused.
+  If more than 0.25 cores are in use while the engines are idle, the machine is busy, and bench fails.
 
 Engines, and what each computes on:
   tierproof         ours, in a browser                                    webgpu, webgl, wasm
@@ -39,28 +40,27 @@ Engines, and what each computes on:
   llama.cpp         llama.cpp natively (Python)
   transformers-js   ONNX Runtime Web, f32 weights; models that have an
                     export in fixtures/models/onnx                        webgpu, wasm
-  An engine stands in a series once for each backend of `--backend` that it has, and pairs compare
-  backends as they compare engines; `tierproof@webgpu` names one on a backend of its own. With
-  `--threads 2,1` an engine on the CPU stands there once with each, as `tierproof@wasm@2`. The first
-  is compared with each of the others, and ours on a further backend with the peers on it. Peers are
-  fetched from npm and PyPI by the user's own npm and pip, pinned by version and hash, into the
-  cache.
+  Each backend of `--backend` that an engine supports is measured as a separate entry;
+  `tierproof@webgpu` names an entry. With `--threads 2,1` an engine on the CPU has an entry for each
+  number, as in `tierproof@wasm@2`. The first entry is compared with each of the others, and our
+  entries on further backends with the peers on the same backend. The user's own npm and pip fetch
+  peers into the cache, pinned by version and hash.
 
 GPUs:
-  Adapters are named, and software is called so. The time of a token is told in parts: encode (putting
-  commands together), gpu, readback, and the rest, by the engine's own account; dispatches are those
-  of one token. `--bandwidth` is how fast the GPU's memory can be read, by your word: then the tokens
-  a second are told in percent of what it allows if each token reads the weights once.
+  Adapters are named, and software is marked. The time of a token has parts, as the engine reports
+  them: encode (building commands), gpu, readback, and the rest; dispatches are those of one token.
+  `--bandwidth` is the read bandwidth of the GPU's memory: with it, the rate of decoding is also given
+  as a percentage of the rate at which each token reads the weights once.
 
 Floors:
-  `--require [ENGINE/]PEER:METRIC=RATIO[,METRIC=RATIO]` holds the speed of ENGINE, the first one if it
-  is not named, against that of PEER, wherever both were measured. Each is a full name
+  `--require [ENGINE/]PEER:METRIC=RATIO[,METRIC=RATIO]` requires a speed of ENGINE (default: the first
+  entry) relative to PEER, wherever both were measured. Each is a full name
   (`tierproof@webgl`, `tierproof@wasm@2`), a name (`wllama`: on all of its backends), or a backend
   alone (`webgl`, `wasm@2`: ours).
 
 Exit codes:
   0  measured          1  slower than a floor of --require     2  wrong arguments
-  3  a floor that nothing was held against, or nothing measured     4  busy, or set-up trouble
+  3  a floor without a measurement, or nothing measured     4  busy, or set-up trouble
 
 Examples:
   tierproof bench --engine tierproof,wllama --model smollm2-135m --context 32,128,512
@@ -80,7 +80,7 @@ Examples:
 /// Arguments of `tierproof bench`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct BenchArgs {
+pub(in crate::cli) struct BenchArgs {
     /// The engines; the first is compared with each of the others [default: tierproof, and wllama
     /// if `wasm` is among the backends]
     #[arg(long, value_name = "NAME[@BACKEND]", value_delimiter = ',')]
@@ -93,7 +93,7 @@ pub(crate) struct BenchArgs {
         default_value = "scribe-low-Q8_0"
     )]
     pub(super) model: Vec<String>,
-    /// Measure each model at these weight types too, made from it
+    /// Also measure each model requantized to these weight types
     #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::TARGETS))]
     pub(super) requantize: Vec<String>,
     /// Browsers for the engines that need one, one after the other
@@ -111,20 +111,20 @@ pub(crate) struct BenchArgs {
     /// Rounds that count
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) pairs: u32,
-    /// Compare with an earlier bench.json, too
+    /// Also compare with an earlier bench.json
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
     /// Fail unless the median ratio reaches this, as in `wllama:decode=1.5,prefill=3` or
-    /// `webgl/webgpu:decode=0.6`; may be repeated
+    /// `webgl/webgpu:decode=0.6`; repeatable
     #[arg(long, value_name = "[ENGINE/]PEER:METRIC=RATIO")]
     pub(super) require: Vec<Floors>,
-    /// Bandwidth of the GPU's memory, for the share of it that decoding uses
+    /// Bandwidth of the GPU's memory, to report the share that decoding uses
     #[arg(long, value_name = "GB/S", value_parser = bandwidth)]
     pub(super) bandwidth: Option<f64>,
-    /// Measure although the machine is busy; the report says so
+    /// Measure even if the machine is busy; the report notes it
     #[arg(long)]
     pub(super) allow_busy: bool,
-    /// Where bench.json, index.html and logs go
+    /// The folder of bench.json, index.html and logs
     #[arg(long, value_name = "DIR", default_value = "report/bench")]
     pub(super) out: PathBuf,
     /// Print bench.json to standard output instead of the table
@@ -133,12 +133,12 @@ pub(crate) struct BenchArgs {
     /// Fetch what is missing without asking
     #[arg(long)]
     pub(super) yes: bool,
-    /// The bundle that our page loads, and no other: scalar, base, relaxed or threads; with `auto`
-    /// each takes the best that its browser runs
+    /// The only bundle that our page loads: scalar, base, relaxed or threads; with `auto` it takes the
+    /// best that its browser runs
     #[arg(long, value_name = "NAME", default_value = AUTO)]
     pub(super) bundle: BundleWord,
-    /// Threads to compute with, or several numbers to compare; more than one takes
-    /// `--bundle threads`, or `auto` and a browser that has them
+    /// Threads to compute with, or several numbers to compare; more than one needs
+    /// `--bundle threads`, or `auto` and a browser with threads
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_THREADS)))]
     pub(super) threads: Vec<u32>,
     #[command(flatten)]
@@ -148,19 +148,16 @@ pub(crate) struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// What a page loads whose engine has no number of threads of its own: with the most of them,
-    /// which takes all bundles that any page needs.
+    /// The bundle with the most threads, which includes all bundles that any page needs.
     pub(super) fn choice(&self) -> Result<BundleChoice, Failure> {
         let most = self.threads.iter().max().copied().unwrap_or(1);
-        BundleChoice::new(self.bundle.0, most)
-            .map_err(|error| Failure::usage(miette::miette!("{error}")))
+        BundleChoice::new(self.bundle.0, most).map_err(Failure::invalid)
     }
 }
 
-/// What clap can't see.
+/// Checks that clap can't make.
 pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
-    let entrants = line_up(&args.engine, &args.backend, &args.threads)
-        .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let entrants = line_up(&args.engine, &args.backend, &args.threads).map_err(Failure::invalid)?;
     let names: Vec<_> = entrants.iter().map(Entrant::to_string).collect();
     for floors in &args.require {
         let others =
@@ -172,7 +169,7 @@ pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
             });
         if let Some(side) = missing {
             let help = format!(
-                "measured are {}; name it in `--engine`, or its backend in `--backend`",
+                "the entries are {}; name the engine in `--engine`, or its backend in `--backend`",
                 names.join(", ")
             );
             return Err(Failure::usage(miette::miette!(
@@ -184,7 +181,7 @@ pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
     if args.browser.contains(&BrowserName::Native) {
         return Err(Failure::usage(miette::miette!(
             help = "the native engines are `--engine tierproof-native` and `--engine llama.cpp`",
-            "`native` is no browser"
+            "`native` is not a browser"
         )));
     }
     Ok(entrants)
@@ -192,12 +189,12 @@ pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
 
 pub(super) fn method(args: &BenchArgs, bundle: BundleChoice) -> Method {
     let longest = args.context.iter().max().map_or(0, |context| u64::from(*context));
-    // Slow peers work through 10 tokens a second on slow machines, or a little less.
+    // Slow peers process 10 tokens a second on slow machines, or slightly less.
     let prompt = Duration::from_secs(120 + longest);
     let timeouts = Timeouts {
         prefill: prompt,
         decode: Duration::from_secs(300 + u64::from(args.tokens)),
-        // A page stays for a whole series; the phases have their own limits.
+        // A page lasts for a whole series; the phases have their own limits.
         attempt: Duration::from_hours(24),
         ..Timeouts::default()
     };

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::machine::{self, Machine, Stage};
-use super::workspace::Workspace;
-use super::{Answer, Failure, say};
+use super::failure::{Answer, Failure, note, say};
+use super::runtime;
 use crate::bench::busy;
 use crate::bench::engine::EngineName;
 use crate::bench::floor::{self, Floors};
@@ -20,79 +19,79 @@ use crate::bench::{
 };
 use crate::drive::browser::supervise::Supervisor;
 use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel};
-use crate::fetch::models::{self, FetchProgress, Model};
+use crate::fetch::models::{FetchProgress, Model};
+use crate::lab::{Project, Session};
 use crate::run::exit::Exit;
 use crate::spec::cell::BrowserName;
 use crate::spec::launch::LaunchProfile;
 
-pub(crate) use arguments::BenchArgs;
+pub(super) use arguments::BenchArgs;
 use arguments::{check, method};
 
-pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Answer {
+pub(super) fn run(project: &Project, args: &BenchArgs) -> Answer {
     let baseline = args.baseline.as_deref().map(BenchRecord::load).transpose();
-    let baseline = baseline.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let baseline = baseline.map_err(Failure::invalid)?;
     let entrants = check(args)?;
     let choice = args.choice()?;
-    let machine = Machine::look(workspace, &args.launch)?;
-    let cache = models::cache_folder().map_err(Failure::setup)?;
+    let lab = args.launch.lab(project)?;
+    let cache = Project::cache()?;
     let bar = progress_bar();
     let mut step = |step: String| show(&bar, &step);
-    let chosen = chosen_models(workspace, args, &cache, &mut step)?;
+    let chosen = chosen_models(project, args, &cache, &mut step)?;
 
     let bundle = if entrants.iter().any(|entrant| entrant.engine == EngineName::Tierproof) {
-        Some(machine::page_bundle(workspace, &args.launch, choice, false)?)
+        Some(lab.bundle(choice, false, &mut note)?)
     } else {
         None
     };
     let peers =
-        Peers { cache: cache.join("bench"), onnx: workspace.join("fixtures/models/onnx"), bundle };
+        Peers { cache: cache.join("bench"), onnx: project.join("fixtures/models/onnx"), bundle };
     consent(args, &entrants, &peers)?;
     let prepared = prepare(&entrants, &peers, &bar)?;
-    let eval = fs_err::read_to_string(workspace.join("fixtures/models/eval.jsonl"))
+    let eval = fs_err::read_to_string(project.join("fixtures/models/eval.jsonl"))
         .map_err(Failure::setup)?;
 
     fs_err::create_dir_all(&args.out).map_err(Failure::setup)?;
     let method = method(args, choice);
-    let measured = machine::on_runtime(async {
-        let stage = Stage::set(&machine, None, &args.out, &method.timeouts).await?;
+    let measured = runtime::on_runtime(async {
+        let session = lab.session(None, &args.out, method.timeouts.launch).await?;
         let measured = tokio::select! {
-            measured = measure(args, &method, &stage, &prepared, &chosen, &peers, &eval, &bar) => {
+            measured = measure(args, &method, &session, &prepared, &chosen, &peers, &eval, &bar) => {
                 measured.map(Some)
             }
-            () = machine::interrupted() => Ok(None),
+            () = runtime::interrupted() => Ok(None),
         };
-        stage.strike().await;
+        session.shutdown().await;
         measured
     });
     bar.finish_and_clear();
     let Some(record) = measured? else { return Ok(Exit::Interrupted) };
-    tell(args, &record, baseline.as_ref())?;
+    write(args, &record, baseline.as_ref())?;
     Ok(judge(&record, &args.require))
 }
 
-/// A model, and what is not to be found in its file.
+/// A model to measure.
 struct Chosen {
     /// The GGUF.
     file: PathBuf,
     name: String,
 }
 
-/// The models, each with what is made from it.
+/// The models, each followed by its requantized versions.
 fn chosen_models(
-    workspace: &Workspace,
+    project: &Project,
     args: &BenchArgs,
     cache: &Path,
     progress: &mut dyn FnMut(String),
 ) -> Result<Vec<Chosen>, Failure> {
-    let catalogue = workspace.catalogue()?;
+    let catalogue = project.catalogue()?;
     let mut chosen = Vec::new();
     for name in &args.model {
         let resolved = catalogue.resolve(name, cache);
-        let Model { name, path, .. } =
-            resolved.map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+        let Model { name, path, .. } = resolved.map_err(Failure::invalid)?;
         if !path.is_file() {
             return Err(Failure::setup(format!(
-                "model `{name}` is not here\n  (hint: `tierproof models fetch {name}`)"
+                "model `{name}` is not installed\n  (hint: `tierproof models fetch {name}`)"
             )));
         }
         let made = if args.requantize.is_empty() {
@@ -100,7 +99,7 @@ fn chosen_models(
         } else {
             let whole = ServedModel::read(&path, &name, u64::MAX).map_err(Failure::setup)?;
             let make = |target: &String| {
-                let reference = workspace.join("fixtures/reference");
+                let reference = project.join("fixtures/reference");
                 let sha256 = &whole.manifest.sha256;
                 bench::requantized(cache, &reference, &path, sha256, target, progress)
                     .map(|file| Chosen { file, name: format!("{name}-{target}") })
@@ -114,7 +113,7 @@ fn chosen_models(
     Ok(chosen)
 }
 
-/// Shows what would be fetched, and asks where it is large.
+/// Shows the missing downloads, and asks before large ones.
 fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), Failure> {
     let mut engines: Vec<_> = entrants.iter().map(|entrant| entrant.engine).collect();
     engines.sort_unstable();
@@ -137,7 +136,7 @@ fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), 
     if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         return Err(Failure::usage(miette::miette!(
             help = "pass `--yes`, or leave the engine out with `--engine`",
-            "{:.1} MB would be fetched, and nobody can be asked",
+            "{:.1} MB would have to be fetched, which needs consent",
             megabytes(bytes)
         )));
     }
@@ -146,7 +145,7 @@ fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), 
         .default(true)
         .interact()
         .map_err(Failure::setup)?;
-    if asked { Ok(()) } else { Err(Failure::usage(miette::miette!("nothing was fetched"))) }
+    if asked { Ok(()) } else { Err(Failure::invalid("nothing was fetched")) }
 }
 
 fn prepare(
@@ -162,7 +161,7 @@ fn prepare(
     };
     let prepare = |entrant: &Entrant| {
         peers.prepare(*entrant, &mut progress).map_err(|error| {
-            Failure::setup(format!("engine `{entrant}` can't be made ready: {error}"))
+            Failure::setup(format!("engine `{entrant}` can't be prepared: {error}"))
         })
     };
     let prepared = entrants.iter().map(prepare).collect();
@@ -170,11 +169,11 @@ fn prepare(
     prepared
 }
 
-#[expect(clippy::too_many_arguments, reason = "all that was prepared comes together here")]
+#[expect(clippy::too_many_arguments, reason = "everything prepared comes together here")]
 async fn measure(
     args: &BenchArgs,
     method: &Method,
-    stage: &Stage,
+    session: &Session,
     prepared: &[Prepared],
     chosen: &[Chosen],
     peers: &Peers,
@@ -182,13 +181,13 @@ async fn measure(
     bar: &ProgressBar,
 ) -> Result<BenchRecord, Failure> {
     let began = jiff::Zoned::now().to_string();
-    show(bar, "looking whether the machine is quiet");
+    show(bar, "checking that the machine is idle");
     let busy_cores = busy::look(busy::LONG_LOOK).await;
     busy::judge(busy_cores, args.allow_busy).map_err(Failure::setup)?;
     let was_busy = busy::judge(busy_cores, false).is_err();
     let supervisor = Supervisor::this_executable().map_err(Failure::setup)?;
     let logs = args.out.join("drivers");
-    let surroundings = Surroundings { launcher: &stage.launcher, supervisor: &supervisor, logs };
+    let surroundings = Surroundings { launcher: &session.launcher, supervisor: &supervisor, logs };
     let needs_browser = prepared.iter().any(|prepared| prepared.entrant.engine.needs_browser());
     let profiles: Vec<Option<LaunchProfile>> = if needs_browser {
         let profile = |browser: &BrowserName| Some(args.gpu.profile(*browser, &args.launch));
@@ -206,7 +205,7 @@ async fn measure(
         let (sharded, whole) = (read(DEFAULT_SHARD_BYTES)?, read(u64::MAX)?);
         let onnx = bench::onnx_name(&peers.onnx, &model.name);
         for profile in &profiles {
-            // The file's bytes are gone before memory is looked at.
+            // The file's bytes are dropped before memory is measured.
             let (prompts, read_bytes) = {
                 let gguf = fs_err::read(&model.file).map_err(Failure::setup)?;
                 let prompts = Prompts::of(&gguf, eval).map_err(Failure::setup)?;
@@ -242,7 +241,7 @@ async fn measure(
     })
 }
 
-fn tell(
+fn write(
     args: &BenchArgs,
     record: &BenchRecord,
     baseline: Option<&BenchRecord>,
@@ -281,7 +280,7 @@ fn judge(record: &BenchRecord, floors: &[Floors]) -> Exit {
 }
 
 fn progress_bar() -> ProgressBar {
-    // Hidden by indicatif itself where standard error is no terminal.
+    // indicatif hides it if standard error is not a terminal.
     let style = ProgressStyle::with_template("{spinner} {msg} {prefix}");
     ProgressBar::new_spinner()
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))

@@ -1,7 +1,7 @@
-//! Teacher-forced logits against the reference's, row by row.
+//! Compares teacher-forced logits with the reference's, row by row.
 //!
-//! All arithmetic is f64. A logit that is no number comes first: no metric is worth anything
-//! beside it. A constant added to a whole row changes no probability and no metric.
+//! All arithmetic is f64. A logit that is not finite fails first, since it spoils every metric. A
+//! constant added to a whole row changes neither probabilities nor metrics.
 
 use super::{Candidate, Comparison, Flip, LogitsComparison, Mismatch};
 use crate::judge::golden::{GoldenCase, Rows};
@@ -11,7 +11,7 @@ use crate::spec::tolerance::ToleranceClass;
 ///
 /// Metrics of a mismatch, in the order of comparing: `shape of logits`, `finite logits`,
 /// `top-1 at row N`, `mean KLD`, `max KLD`, `max |Δ|`. KLD is KL(reference ‖ measured) in nats.
-/// `place` goes to the front of a mismatch's message.
+/// `place` begins the message of a mismatch.
 pub fn compare_logits(
     golden: &GoldenCase,
     reference: Rows<'_>,
@@ -62,7 +62,7 @@ pub fn compare_logits(
             format!("{}, token id {}", at(comparison.max_abs_row), comparison.max_abs_id),
         ),
     ] {
-        // A value or a tolerance that is no number fails too.
+        // A NaN fails too, as a value or as a tolerance.
         if measured > allowed || measured.is_nan() || allowed.is_nan() {
             let values =
                 [format!("{measured:.3e}"), format!("{allowed:.3e} by class `{}`", class.name)];
@@ -146,7 +146,7 @@ fn kl_divergence(p: &[f32], q: &[f32]) -> f64 {
         let log_p = f64::from(*p) - log_sum_p;
         log_p.exp() * (log_p - (f64::from(*q) - log_sum_q))
     });
-    // Equal rows come to something like -1e-17; a divergence is never negative.
+    // Equal rows may sum to -1e-17; a divergence is never negative.
     terms.sum::<f64>().max(0.0)
 }
 
@@ -170,7 +170,7 @@ fn token_text(golden: &GoldenCase, row: usize, id: u32) -> String {
     step.and_then(|step| step.find(id)).map(|token| token.2.clone()).unwrap_or_default()
 }
 
-/// What the reference chose from a row, for messages.
+/// The choice of the reference from a row, for messages.
 fn chosen(golden: &GoldenCase, row: u32) -> String {
     let top = golden.steps.get(row as usize).and_then(|step| step.top.first());
     top.map_or_else(String::new, |token| format!("the reference chooses {} {:?}", token.0, token.2))

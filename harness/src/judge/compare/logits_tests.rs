@@ -1,7 +1,7 @@
-//! Values that can be worked out by hand, and properties that hold for all rows.
+//! Values computed by hand, and properties that hold for all rows.
 
 use super::*;
-use crate::judge::golden::tests::case;
+use crate::judge::golden::format::tests::case;
 
 const LN_3: f32 = 1.098_612_3;
 
@@ -23,7 +23,7 @@ fn compare(
 }
 
 #[test]
-fn divergences_are_as_worked_out_by_hand() {
+fn divergences_match_those_computed_by_hand() {
     // P = (1/2, 1/2), Q = (3/4, 1/4): KL = (ln(2/3) + ln 2) / 2 = ln(4/3) / 2.
     // P = (3/4, 1/4), Q = (1/2, 1/2): KL = 3/4 ln(3/2) + 1/4 ln(1/2).
     let (uneven, even) = ((4.0_f64 / 3.0).ln() / 2.0, 0.75 * 1.5_f64.ln() - 0.25 * 2.0_f64.ln());
@@ -90,7 +90,7 @@ fn a_flip_is_explained_by_the_margin_of_the_reference_alone() {
 }
 
 #[test]
-fn no_number_comes_before_every_metric() {
+fn a_non_finite_logit_fails_before_every_metric() {
     for (value, text) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
         let mismatch = compare(&[0.0, 0.0, 0.0, 0.0], &[9.0, 0.0, 0.0, value], &lenient());
         let mismatch = mismatch.unwrap_err();
@@ -115,7 +115,7 @@ fn a_missing_row_or_another_vocabulary_is_a_mismatch() {
 }
 
 #[test]
-fn a_tolerance_that_is_no_number_allows_nothing() {
+fn a_nan_tolerance_allows_nothing() {
     let broken = class(f64::NAN, 1.0, 1.0, 1.0);
     assert_eq!(compare(&[0.0, 0.0], &[0.0, 0.0], &broken).unwrap_err().metric, "mean KLD");
 }

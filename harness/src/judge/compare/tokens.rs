@@ -1,8 +1,8 @@
-//! Greedy tokens against the reference's.
+//! Compares greedy tokens with the reference's.
 //!
-//! The first step at which they part decides, since everything after it answers another text.
-//! A parting is explained where the reference itself was nearly undecided; the reference's own
-//! logits say so, never the engine's. Logits as such are compared in [`super::logits`].
+//! The first step at which they diverge decides, since everything after it continues another text.
+//! A divergence is explained where the reference itself was nearly undecided, by its own logits and
+//! never by the engine's. Whole rows of logits are compared in [`super::logits`].
 
 use inference_wasm::protocol::FinishReason;
 use similar::{ChangeTag, TextDiff};
@@ -11,45 +11,43 @@ use super::{Candidate, Comparison, Divergence, Mismatch, TokensComparison};
 use crate::judge::golden::{GoldenCase, Rows};
 use crate::spec::tolerance::ToleranceClass;
 
-/// How much of the golden an answer is held against.
+/// How much of the golden an answer is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// All of it: shorter or longer is a difference, and so is another finish reason.
+    /// All of it: another length or finish reason is a difference.
     Whole,
-    /// As far as both go, up to the reference's stop token: for an answer that was cancelled, or
-    /// that was told to go on after the stop token.
+    /// The shorter of both, up to the reference's stop token: for an answer that was cancelled, or
+    /// that continued after the stop token on request.
     Prefix,
 }
 
-/// What an engine answered to a case.
+/// The answer of an engine to a case.
 #[derive(Debug, Clone, Copy)]
 pub struct MeasuredTokens<'a> {
     /// The prompt as the engine tokenized it.
     pub prompt_ids: &'a [u32],
-    /// What it generated, the stop token included.
+    /// The generated ids, the stop token included.
     pub generated_ids: &'a [u32],
-    /// The text of it.
+    /// The generated text.
     pub text: &'a str,
     /// The text of each generated token, as far as it is known; for messages only.
     pub token_texts: &'a [String],
-    /// Why it ended.
+    /// Why the generation ended.
     pub finish_reason: FinishReason,
     /// A row for each generated id, where logits were asked for.
     pub logits: Option<Rows<'a>>,
-    /// How much of it counts.
+    /// How much of it is compared.
     pub extent: Extent,
 }
 
 /// Compares an answer with the golden's.
 ///
-/// `reference_logits` are the golden's whole rows, if it has them: they know the margin of a token
-/// that is below the golden's highest few. `place` goes to the front of a mismatch's message.
+/// `place` begins the message of a mismatch.
 ///
 /// Metrics of a mismatch, in the order of comparing: `prompt ids`, `token at step N`,
 /// `finish reason`, `text`.
 pub fn compare_tokens(
     golden: &GoldenCase,
-    reference_logits: Option<Rows<'_>>,
     measured: &MeasuredTokens<'_>,
     class: &ToleranceClass,
     place: &str,
@@ -71,7 +69,7 @@ pub fn compare_tokens(
         matching_steps: matching as u32,
         divergence: parts.then(|| {
             let ids = [expected.get(matching), found.get(matching)].map(Option::<&u32>::copied);
-            diverge(golden, reference_logits, measured, matching, ids, class)
+            diverge(golden, measured, matching, ids, class)
         }),
     };
     let mismatch = |metric: &str, measured: String, allowed: String, detail: String| {
@@ -116,7 +114,7 @@ pub fn compare_tokens(
     Ok(comparison)
 }
 
-/// The golden's ids, as far as the extent holds an answer against them.
+/// The golden's ids that an answer of this extent is compared with.
 fn expected_ids(golden: &GoldenCase, extent: Extent) -> &[u32] {
     let ids = &golden.generated_ids[..];
     match (extent, golden.finish_reason, ids) {
@@ -125,10 +123,9 @@ fn expected_ids(golden: &GoldenCase, extent: Extent) -> &[u32] {
     }
 }
 
-/// Describes the step at which two answers part; either may be over there.
+/// Describes the step at which two answers diverge; either may have ended there.
 fn diverge(
     golden: &GoldenCase,
-    reference_logits: Option<Rows<'_>>,
     measured: &MeasuredTokens<'_>,
     step: usize,
     [reference, found]: [Option<u32>; 2],
@@ -137,12 +134,11 @@ fn diverge(
     let summary = golden.steps.get(step);
     let candidate = |id: u32| {
         let listed = summary.and_then(|summary| summary.find(id));
-        let whole_row = || reference_logits.and_then(|rows| rows.get(step, id)).map(f64::from);
         let spoken = (found == Some(id)).then(|| measured.token_texts.get(step)).flatten();
         Candidate {
             id,
             text: listed.map(|token| &token.2).or(spoken).cloned().unwrap_or_default(),
-            reference_logit: listed.map(|token| token.1).or_else(whole_row),
+            reference_logit: listed.map(|token| token.1),
             measured_logit: measured.logits.and_then(|rows| rows.get(step, id)).map(f64::from),
         }
     };

@@ -1,7 +1,7 @@
-//! Tables over the golden of `golden::tests`: `b`, then the stop token.
+//! Tables over the golden of `golden::format::tests`: `b`, then the stop token.
 
 use super::*;
-use crate::judge::golden::tests::case;
+use crate::judge::golden::format::tests::case;
 
 fn class(flip_margin: f64) -> ToleranceClass {
     ToleranceClass { name: "t".to_owned(), mean_kld: 0.0, max_kld: 0.0, max_abs: 0.0, flip_margin }
@@ -20,7 +20,7 @@ fn answer<'a>(generated_ids: &'a [u32], text: &'a str) -> MeasuredTokens<'a> {
 }
 
 fn compare(answer: MeasuredTokens<'_>, flip_margin: f64) -> Result<TokensComparison, String> {
-    compare_tokens(&case(), None, &answer, &class(flip_margin), "step 2 (generate), case c")
+    compare_tokens(&case(), &answer, &class(flip_margin), "step 2 (generate), case c")
         .map_err(|mismatch| mismatch.to_string())
 }
 
@@ -65,25 +65,20 @@ fn the_same_flip_over_the_margin_is_a_mismatch() {
 }
 
 #[test]
-fn a_token_below_the_kept_ones_has_no_margin_unless_whole_rows_are_there() {
-    let golden = case();
+fn a_token_below_those_the_golden_keeps_has_no_margin() {
     let measured = answer(&[1, 2], "bc");
-    let mismatch = compare_tokens(&golden, None, &measured, &class(9.0), "p").unwrap_err();
+    let mismatch = compare_tokens(&case(), &measured, &class(9.0), "p").unwrap_err();
     assert!(mismatch.detail.contains("margin unknown: not among the reference's highest"));
-    let rows = [0.0, 2.0, 1.75, 0.0, 0.0, 0.5, -4.0, 3.0];
-    let comparison =
-        compare_tokens(&golden, Rows::new(&rows, 4), &measured, &class(9.0), "p").unwrap();
-    assert_eq!(comparison.divergence.unwrap().margin, Some(7.0));
 }
 
 #[test]
-fn shorter_and_longer_outputs_part_where_one_ends() {
+fn shorter_and_longer_outputs_diverge_where_one_ends() {
     for (ids, text, message) in [
         (&[1][..], "b", "p: token at step 1: measured end of output, allowed 3 \"<|eos|>\""),
         (&[1, 3, 2], "bc", "p: token at step 2: measured 2 \"\", allowed end of output"),
         (&[], "", "p: token at step 0: measured end of output, allowed 1 \"b\""),
     ] {
-        let mismatch = compare_tokens(&case(), None, &answer(ids, text), &class(9.0), "p");
+        let mismatch = compare_tokens(&case(), &answer(ids, text), &class(9.0), "p");
         let mismatch = mismatch.unwrap_err().to_string();
         assert_eq!(mismatch.lines().next().unwrap(), message);
     }
@@ -107,7 +102,7 @@ fn prompt_ids_come_first_then_tokens_then_finish_reason_then_text() {
         ),
         (MeasuredTokens { text: "x", ..good }, "p: text: measured \"x\", allowed \"b\""),
     ] {
-        let mismatch = compare_tokens(&case(), None, &measured, &class(9.0), "p").unwrap_err();
+        let mismatch = compare_tokens(&case(), &measured, &class(9.0), "p").unwrap_err();
         assert_eq!(mismatch.to_string().lines().next().unwrap(), message);
     }
 }
@@ -116,7 +111,7 @@ fn prompt_ids_come_first_then_tokens_then_finish_reason_then_text() {
 fn a_prefix_goes_up_to_the_stop_token() {
     for (ids, matches) in [
         (&[1][..], true),
-        // Told to go on after the stop token: what follows has no reference.
+        // It continued after the stop token on request: the rest has no reference.
         (&[1, 2, 2], true),
         (&[1, 3, 2], true),
         (&[], true),
@@ -138,7 +133,7 @@ proptest::proptest! {
         proptest::prop_assume!(ids[step] != id);
         ids[step] = id;
         // A margin below every gap of the golden: nothing is explained.
-        let mismatch = compare_tokens(&case(), None, &answer(&ids, "b"), &class(0.1), "p").unwrap_err();
+        let mismatch = compare_tokens(&case(), &answer(&ids, "b"), &class(0.1), "p").unwrap_err();
         proptest::prop_assert_eq!(&mismatch.metric, &format!("token at step {step}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Are the goldens that a set of matrices needs there, fresh and whole, and is nothing else there?
+//! Checks that the goldens that matrices need exist, are fresh and complete, and that no others do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,25 +11,25 @@ pub struct Wanted {
     pub model: String,
     /// SHA-256 of its file, by the catalogue.
     pub model_sha256: String,
-    /// Which reference answers for the model.
+    /// The reference for the model.
     pub reference: ReferenceKind,
     /// Name of the scenario that the golden is filed under.
     pub scenario: String,
     /// The cases of the model's prompt set that name the scenario.
     pub cases: Vec<CaseRequest>,
-    /// The scenario compares logits, so whole rows are needed.
+    /// Whether the scenario compares logits, which takes whole rows.
     pub needs_logits: bool,
 }
 
-/// Something that is wrong with the goldens.
+/// A problem with the goldens.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// A golden that is needed can't be used.
     #[error(transparent)]
     Golden(#[from] GoldenError),
-    /// A file that nothing is compared with.
+    /// A file that no matrix needs.
     #[error(
-        "`{0}` is in the folder of goldens, but no matrix needs it\n  \
+        "no matrix needs `{0}` in the folder of goldens\n  \
          (hint: remove it, or add the model or the scenario to a matrix)"
     )]
     Unreferenced(String),
@@ -37,9 +37,8 @@ pub enum Problem {
 
 /// Checks everything and reports all problems.
 ///
-/// `wanted` is what *all* matrices need: a golden that only another matrix needs is no problem.
-/// `sources` has the SHA-256 of each reference as it is now: a golden that another version of it
-/// made is stale, since nobody knows whether it would still come out.
+/// `wanted` lists the needs of *all* matrices. `sources` has the current SHA-256 of each reference:
+/// a golden made by another version is stale, since this one may compute something else.
 pub fn check(
     goldens: &Goldens,
     wanted: &[Wanted],
@@ -78,7 +77,7 @@ fn check_one(
         Err(GoldenError::Stale { model: model.clone(), scenario: scenario.clone(), reason })
     };
     if sources.get(&wanted.reference) != Some(&golden.reference.source_sha256) {
-        return stale("another version of `fixtures/reference/` made it".to_owned());
+        return stale("it was made by another version of `fixtures/reference/`".to_owned());
     }
     match goldens.logits(&golden)? {
         None if wanted.needs_logits => return stale("it has no rows of logits".to_owned()),
@@ -90,7 +89,7 @@ fn check_one(
                 let is_whole =
                     rows.is_some_and(|rows| rows.iter().flatten().all(|x| x.is_finite()));
                 if !is_whole {
-                    return stale(format!("case `{}` has logits that are no numbers", case.id));
+                    return stale(format!("case `{}` has logits that are not finite", case.id));
                 }
             }
         }
@@ -100,7 +99,7 @@ fn check_one(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::golden;
+    use super::super::format::tests::golden;
     use super::*;
 
     #[test]
@@ -131,7 +130,7 @@ mod tests {
         assert!(problems(std::slice::from_ref(&wanted), "cd").is_empty());
         assert_eq!(
             problems(std::slice::from_ref(&wanted), "ee"),
-            [format!("{stale}another version of `fixtures/reference/` made it")]
+            [format!("{stale}it was made by another version of `fixtures/reference/`")]
         );
         let logits = Wanted { needs_logits: true, ..wanted.clone() };
         assert_eq!(problems(&[logits], "cd"), [format!("{stale}it has no rows of logits")]);
@@ -139,10 +138,7 @@ mod tests {
         let other = Wanted { scenario: "a/b".to_owned(), ..wanted.clone() };
         let found = problems(&[wanted, other], "cd");
         assert!(found[0].starts_with("no golden for scenario `a/b` on model `m`"), "{found:?}");
-        assert_eq!(
-            found[1],
-            "`m/tokens/old.json` is in the folder of goldens, but no matrix needs it"
-        );
+        assert_eq!(found[1], "no matrix needs `m/tokens/old.json` in the folder of goldens");
         assert_eq!(found.len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Goldens from the reference: run it, file its answers, or compare them with what is filed.
+//! Runs the reference, and stores its answers or compares them with the stored ones.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use super::{
 };
 use crate::fetch::python::PythonError;
 
-/// How far a regenerated logit or logsumexp in the JSON may be off: the file keeps nine decimals,
-/// and the order of a sum in float64 moves less than that.
+/// Allowed difference of a regenerated logit or logsumexp in the JSON: the file keeps nine decimals,
+/// and the order of a float64 sum changes less than that.
 const STEP_TOLERANCE: f64 = 2e-8;
-/// How far a regenerated float32 logit may be off: one unit in the last place at 64.
+/// Allowed difference of a regenerated float32 logit: one unit in the last place at 64.
 const ROW_TOLERANCE: f64 = 8e-6;
 
-/// Where the reference is, and where its environment may be made.
+/// The folders of the reference and of its environment.
 #[derive(Debug, Clone)]
 pub struct Generator {
     /// `fixtures/reference/`.
@@ -30,16 +30,16 @@ pub struct Generator {
     pub cache: PathBuf,
 }
 
-/// Why no golden came out.
+/// Why a golden could not be generated.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
-    /// Asked to write in CI.
+    /// Generation was requested in CI.
     #[error(
         "goldens are not written in CI, and `CI` is set\n  \
          (hint: `tierproof golden generate --check` compares without writing)"
     )]
     InCi,
-    /// There is no Python to run it in.
+    /// Its Python environment can't be created.
     #[error("the reference: {0}")]
     Python(#[from] PythonError),
     /// A command failed.
@@ -47,17 +47,17 @@ pub enum GenerateError {
     Command {
         /// The command line.
         line: String,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
-    /// The reference's answer is not what was asked for.
+    /// The reference's answer does not fit the request.
     #[error("the reference's answer for model `{model}`, scenario `{scenario}`: {reason}")]
     Answer {
         /// The model.
         model: String,
         /// The scenario.
         scenario: String,
-        /// Expected, found.
+        /// Expected and found.
         reason: String,
     },
     /// The golden to compare with can't be read.
@@ -82,7 +82,7 @@ struct Answer {
     cases: Vec<GoldenCase>,
 }
 
-/// A golden that is not filed yet.
+/// A golden that is not stored yet.
 struct Fresh {
     golden: Golden,
     logits: Option<Vec<u8>>,
@@ -94,7 +94,10 @@ impl Generator {
         python::source_sha256(&self.reference, kind)
     }
 
-    /// Makes a golden and files it, replacing what is there. Refuses in CI.
+    /// Generates and stores a golden, replacing an earlier one.
+    ///
+    /// # Errors
+    /// The reference fails, or this is CI.
     pub fn generate(
         &self,
         goldens: &Goldens,
@@ -116,7 +119,7 @@ impl Generator {
         Ok(path)
     }
 
-    /// Makes a golden, writes nothing, and tells where it differs from the one that is filed.
+    /// Generates a golden without storing it, and returns its differences from the stored one.
     pub fn differences(
         &self,
         goldens: &Goldens,
@@ -144,7 +147,7 @@ impl Generator {
             }
             (old, _) => {
                 let (filed, made) = if old.is_some() { ("some", "none") } else { ("none", "some") };
-                found.push(format!("rows of logits: filed {filed}, regenerated {made}"));
+                found.push(format!("rows of logits: stored {filed}, regenerated {made}"));
             }
         }
         Ok(found)
@@ -168,7 +171,7 @@ impl Generator {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A reference that died early says why on its standard error.
+            // If the reference has exited early, its standard error explains why.
             let _ = stdin.write_all(&request);
         }
         let output = child.wait_with_output()?;
@@ -230,7 +233,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), GenerateError> {
     fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
-    // Temporary files are for their owner alone; goldens are for everybody.
+    // Temporary files are private; goldens are not.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -240,37 +243,40 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), GenerateError> {
     Ok(())
 }
 
-/// Further apart than allowed, or no number.
+/// Whether the difference exceeds the tolerance or is NaN.
 fn is_off(old: f64, new: f64, tolerance: f64) -> bool {
     let difference = (old - new).abs();
     difference > tolerance || difference.is_nan()
 }
 
-/// The first difference of a case that is more than the last decimals.
+/// The first difference of a case beyond rounding.
 fn case_difference(old: &GoldenCase, new: &GoldenCase) -> Option<String> {
     let id = &old.id;
     if (&old.prompt_ids, &old.generated_ids) != (&new.prompt_ids, &new.generated_ids) {
         return Some(format!(
-            "case `{id}`: filed ids {:?} {:?}, regenerated {:?} {:?}",
+            "case `{id}`: stored ids {:?} {:?}, regenerated {:?} {:?}",
             old.prompt_ids, old.generated_ids, new.prompt_ids, new.generated_ids
         ));
     }
     if (&old.text, old.finish_reason) != (&new.text, new.finish_reason) {
-        return Some(format!("case `{id}`: filed text {:?}, regenerated {:?}", old.text, new.text));
+        return Some(format!(
+            "case `{id}`: stored text {:?}, regenerated {:?}",
+            old.text, new.text
+        ));
     }
     for (number, (old, new)) in old.steps.iter().zip(&new.steps).enumerate() {
         let is_off_step = |old: f64, new: f64| is_off(old, new, STEP_TOLERANCE);
         if is_off_step(old.logsumexp, new.logsumexp) {
             let (old, new) = (old.logsumexp, new.logsumexp);
             return Some(format!(
-                "case `{id}`: step {number}: filed logsumexp {old}, regenerated {new}"
+                "case `{id}`: step {number}: stored logsumexp {old}, regenerated {new}"
             ));
         }
         for token in &old.top {
             let found = new.find(token.0).map(|token| token.1);
             if found.is_none_or(|found| is_off_step(token.1, found)) {
                 return Some(format!(
-                    "case `{id}`: step {number}: token {}: filed logit {}, regenerated {found:?}",
+                    "case `{id}`: step {number}: token {}: stored logit {}, regenerated {found:?}",
                     token.0, token.1
                 ));
             }
@@ -281,22 +287,26 @@ fn case_difference(old: &GoldenCase, new: &GoldenCase) -> Option<String> {
 
 fn rows_difference(id: &str, old: &[f32], new: &[f32]) -> Option<String> {
     if old.len() != new.len() {
-        return Some(format!("case `{id}`: filed {} logits, regenerated {}", old.len(), new.len()));
+        return Some(format!(
+            "case `{id}`: stored {} logits, regenerated {}",
+            old.len(),
+            new.len()
+        ));
     }
     let is_off_logit = |(_, (old, new)): &(usize, (&f32, &f32))| {
         is_off(f64::from(**old), f64::from(**new), ROW_TOLERANCE)
     };
     let (at, (old, new)) = old.iter().zip(new).enumerate().find(is_off_logit)?;
-    Some(format!("case `{id}`: logit {at} of all rows: filed {old}, regenerated {new}"))
+    Some(format!("case `{id}`: logit {at} of all rows: stored {old}, regenerated {new}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::case;
+    use super::super::format::tests::case;
     use super::*;
 
     #[test]
-    fn regenerated_goldens_may_differ_in_the_last_decimal_alone() {
+    fn regenerated_goldens_may_differ_only_in_the_last_decimal() {
         let change = |change: fn(&mut GoldenCase)| {
             let mut new = case();
             change(&mut new);
@@ -306,16 +316,16 @@ mod tests {
         for (found, expected) in [
             (
                 change(|case| case.steps[1].top[0].1 += 1e-6),
-                "case `c`: step 1: token 3: filed logit 3, regenerated Some(3.000001)",
+                "case `c`: step 1: token 3: stored logit 3, regenerated Some(3.000001)",
             ),
             (
                 change(|case| case.steps[0].logsumexp = f64::NAN),
-                "case `c`: step 0: filed logsumexp 2.1, regenerated NaN",
+                "case `c`: step 0: stored logsumexp 2.1, regenerated NaN",
             ),
-            (change(|case| case.text.push('x')), "case `c`: filed text \"b\", regenerated \"bx\""),
+            (change(|case| case.text.push('x')), "case `c`: stored text \"b\", regenerated \"bx\""),
             (
                 change(|case| case.generated_ids[0] = 0),
-                "case `c`: filed ids [0, 2] [1, 3], regenerated [0, 2] [0, 3]",
+                "case `c`: stored ids [0, 2] [1, 3], regenerated [0, 2] [0, 3]",
             ),
         ] {
             assert_eq!(found.as_deref(), Some(expected));
@@ -323,7 +333,7 @@ mod tests {
         assert_eq!(rows_difference("c", &[30.0], &[30.000_002]), None);
         assert_eq!(
             rows_difference("c", &[1.0, 2.0], &[1.0, 2.1]).as_deref(),
-            Some("case `c`: logit 1 of all rows: filed 2, regenerated 2.1")
+            Some("case `c`: logit 1 of all rows: stored 2, regenerated 2.1")
         );
     }
 }

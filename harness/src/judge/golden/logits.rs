@@ -1,4 +1,4 @@
-//! Whole rows of logits: the reference's, from a safetensors file beside its golden.
+//! Whole rows of logits, read from the safetensors file beside a golden.
 
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_of_another_shape_is_refused() {
+    fn a_tensor_of_another_shape_is_rejected() {
         let bytes: Vec<u8> = [1.0_f32, -2.5].iter().flat_map(|value| value.to_le_bytes()).collect();
         let view = safetensors::tensor::TensorView::new(Dtype::F32, vec![1, 2], &bytes).unwrap();
         let file = safetensors::serialize([("c", view)], None).unwrap();

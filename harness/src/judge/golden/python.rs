@@ -1,5 +1,4 @@
-//! The Python that the reference runs in, and the hash of what it computes with. The reference's
-//! arithmetic is not known here.
+//! The Python environment of a reference, and the hash of its sources.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use super::ReferenceKind;
 use crate::fetch::python::{Environment, PythonError};
 
 impl ReferenceKind {
-    /// The files that decide what comes out, in the order in which they are hashed.
+    /// The files that determine the result, in the order in which they are hashed.
     fn sources(self) -> &'static [&'static str] {
         match self {
             Self::Numpy => &["llama.py", "text.py", "reference.py", "requirements.txt"],
@@ -20,7 +19,7 @@ impl ReferenceKind {
         }
     }
 
-    /// What answers requests.
+    /// The script that answers requests.
     pub(super) fn script(self) -> &'static str {
         match self {
             Self::Numpy => "reference.py",
@@ -47,8 +46,7 @@ pub(super) fn source_sha256(folder: &Path, kind: ReferenceKind) -> std::io::Resu
     Ok(hex::encode(hasher.finalize()))
 }
 
-/// The interpreter of an environment that has the reference's requirements; makes it if it is not
-/// there.
+/// The interpreter of the reference's environment, which is created if it is missing.
 pub(crate) fn interpreter(
     cache: &Path,
     reference: &Path,

@@ -1,4 +1,4 @@
-//! The folder of goldens: lookup by model and scenario, and every reason not to trust a file.
+//! The folder of goldens: lookup by model and scenario, with checks.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,49 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
-use super::{CaseRequest, Golden, LogitsGolden};
-
-/// Why there is no golden to compare with.
-#[derive(Debug, thiserror::Error)]
-pub enum GoldenError {
-    /// There is no file.
-    #[error(
-        "no golden for scenario `{scenario}` on model `{model}`: expected `{path}`\n  \
-         (hint: `tierproof golden generate --model {model} --scenario {scenario}` makes it)"
-    )]
-    Missing {
-        /// The model's name.
-        model: String,
-        /// The scenario's name.
-        scenario: String,
-        /// Where it should be.
-        path: PathBuf,
-    },
-    /// The golden was made from something else than what is compared now.
-    #[error(
-        "the golden for scenario `{scenario}` on model `{model}` is stale: {reason}\n  \
-         (hint: `tierproof golden generate --model {model} --scenario {scenario}` makes it anew)"
-    )]
-    Stale {
-        /// The model's name.
-        model: String,
-        /// The scenario's name.
-        scenario: String,
-        /// What differs: expected, found.
-        reason: String,
-    },
-    /// The file is damaged, or of another format.
-    #[error("golden `{path}` is broken: {reason}")]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong: expected, found.
-        reason: String,
-    },
-    /// The file can't be read; the message names it.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
+use super::{CaseRequest, Golden, GoldenError, LogitsGolden};
 
 /// A folder of goldens.
 #[derive(Debug, Clone)]
@@ -67,12 +25,12 @@ impl Goldens {
         &self.root
     }
 
-    /// Where the golden of a model and a scenario is, or would be.
+    /// The path of the golden of a model and a scenario, which need not exist.
     pub fn path(&self, model: &str, scenario: &str) -> PathBuf {
         self.root.join(model).join(format!("{scenario}.json"))
     }
 
-    /// Reads a golden. Whether it is fresh is for [`Self::load_fresh`] to say.
+    /// Reads a golden, which may be stale: see [`Self::load_fresh`].
     pub fn load(&self, model: &str, scenario: &str) -> Result<Golden, GoldenError> {
         let path = self.path(model, scenario);
         let text = match fs::read_to_string(&path) {
@@ -99,7 +57,7 @@ impl Goldens {
         Ok(golden)
     }
 
-    /// Reads a golden and makes sure that it answers what is asked now.
+    /// Reads a golden and checks that it answers the current request.
     pub fn load_fresh(
         &self,
         (model, scenario): (&str, &str),
@@ -150,7 +108,7 @@ impl Goldens {
     }
 }
 
-/// Why a golden does not answer what is asked now, if so.
+/// Why a golden does not answer the current request.
 pub(super) fn staleness(
     golden: &Golden,
     model_sha256: &str,
@@ -158,7 +116,7 @@ pub(super) fn staleness(
 ) -> Option<String> {
     if golden.model_sha256 != model_sha256 {
         return Some(format!(
-            "it was made from a model file with SHA-256 `{}`, the model's is `{model_sha256}`",
+            "it was made from a model file with SHA-256 `{}`, the current one has `{model_sha256}`",
             golden.model_sha256
         ));
     }
@@ -166,11 +124,11 @@ pub(super) fn staleness(
         match golden.case(&asked.id) {
             None => return Some(format!("it has no case `{}`", asked.id)),
             Some(case) if case.messages != asked.messages => {
-                return Some(format!("the messages of case `{}` are others now", asked.id));
+                return Some(format!("the messages of case `{}` have changed", asked.id));
             }
             Some(case) if case.max_tokens != asked.max_tokens => {
                 return Some(format!(
-                    "case `{}` has {} tokens at most, the prompt set asks for {}",
+                    "case `{}` has at most {} tokens, the prompt set asks for {}",
                     asked.id, case.max_tokens, asked.max_tokens
                 ));
             }
@@ -178,12 +136,16 @@ pub(super) fn staleness(
         }
     }
     let left_over = |case: &&super::GoldenCase| cases.iter().all(|asked| asked.id != case.id);
-    golden.cases.iter().find(left_over).map(|case| format!("nobody asks for case `{}`", case.id))
+    golden
+        .cases
+        .iter()
+        .find(left_over)
+        .map(|case| format!("case `{}` is not in the prompt set", case.id))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::golden;
+    use super::super::format::tests::golden;
     use super::*;
 
     fn folder(golden: &Golden) -> (tempfile::TempDir, Goldens) {
@@ -205,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_golden_is_read_back_as_it_was() {
+    fn a_stored_golden_reads_back_unchanged() {
         let (_folder, goldens) = folder(&golden());
         assert_eq!(goldens.load("m", "tokens/greedy").unwrap(), golden());
         assert_eq!(
@@ -222,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn stale_goldens_say_what_differs() {
+    fn staleness_names_the_difference() {
         let asked = golden().cases[0].request();
         let more = |change: fn(&mut CaseRequest)| {
             let mut asked = asked.clone();
@@ -234,20 +196,20 @@ mod tests {
             (
                 "ef",
                 vec![asked.clone()],
-                Some("it was made from a model file with SHA-256 `ab`, the model's is `ef`"),
+                Some("it was made from a model file with SHA-256 `ab`, the current one has `ef`"),
             ),
             ("ab", more(|case| case.id = "d".to_owned()), Some("it has no case `d`")),
             (
                 "ab",
                 more(|case| case.messages.clear()),
-                Some("the messages of case `c` are others now"),
+                Some("the messages of case `c` have changed"),
             ),
             (
                 "ab",
                 more(|case| case.max_tokens = 9),
-                Some("case `c` has 4 tokens at most, the prompt set asks for 9"),
+                Some("case `c` has at most 4 tokens, the prompt set asks for 9"),
             ),
-            ("ab", vec![], Some("nobody asks for case `c`")),
+            ("ab", vec![], Some("case `c` is not in the prompt set")),
         ] {
             assert_eq!(staleness(&golden(), sha256, &cases).as_deref(), expected);
         }

@@ -1,9 +1,9 @@
-//! Golden traces: what the hybrid client goes through in a scenario, from a starting tier, as
-//! text in `golden/traces/<scenario>/<backend>.txt`.
+//! Golden traces: the steps of the hybrid client in a scenario, from a starting tier, as text in
+//! `golden/traces/<scenario>/<backend>.txt`.
 //!
-//! One for all browsers. Where a browser can't but differ, `<backend>.<browser>.txt` stands beside
-//! it, and its first line says why. A trace is never accepted by a program: a run that is told to
-//! writes `.txt.new` beside it, for a person to look at and to rename.
+//! One trace serves all browsers. A browser that has to differ has `<backend>.<browser>.txt`, whose
+//! first line gives the reason. No program accepts a trace: on request a run writes `.txt.new`
+//! beside it, for a person to review and rename.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -14,26 +14,26 @@ use similar::TextDiff;
 
 use crate::spec::cell::BrowserName;
 
-/// How the first line of a browser's own trace begins.
+/// The beginning of the first line of a browser's own trace.
 const REASON: &str = "# reason: ";
 
-/// Where traces lie, and whether new ones are put there for review.
+/// The folder of traces, and whether a run writes new ones for review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traces {
     folder: PathBuf,
     is_recording: bool,
 }
 
-/// What a trace was held against.
+/// The result of comparing a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Compared {
-    /// They are the same.
+    /// The traces are equal.
     Same,
-    /// They are not, or there is none.
+    /// They differ, or the golden is missing.
     Different {
-        /// What is wrong, on one line.
+        /// The problem, on one line.
         what: String,
-        /// What to do about it, and the difference.
+        /// A hint or a diff.
         detail: String,
     },
 }
@@ -44,16 +44,16 @@ impl Traces {
         Self { folder: goldens.join("traces"), is_recording: false }
     }
 
-    /// The same, putting what differs beside them.
+    /// The same, writing traces that differ beside their goldens.
     #[must_use]
     pub fn recording(self) -> Self {
         Self { is_recording: true, ..self }
     }
 
-    /// Holds what was measured in a cell against its golden.
+    /// Compares the trace of a cell with its golden.
     ///
     /// # Errors
-    /// A file that can't be read or written.
+    /// A file can't be read or written.
     pub(crate) fn compare(
         &self,
         scenario: &str,
@@ -72,7 +72,7 @@ impl Traces {
         if self.is_recording && compared != Compared::Same {
             fs_err::create_dir_all(&folder)?;
             let pending = folder.join(format!("{}.new", file_name(&path)));
-            // What several browsers say differently is worth a look at each.
+            // Where browsers differ, each of their traces needs a review.
             let is_taken = read(&pending)?.is_some_and(|text| text != measured);
             let pending = if is_taken {
                 folder.join(format!("{backend}.{browser}.txt.new"))
@@ -84,8 +84,8 @@ impl Traces {
         Ok(compared)
     }
 
-    /// What is wrong with the folder: traces that are missing, left over, or without the reason
-    /// that they need. `wanted` is what all matrices need.
+    /// The problems of the folder: traces that are missing, left over, or without a required reason.
+    /// `wanted` lists the needs of all matrices.
     pub(crate) fn problems(
         &self,
         wanted: &BTreeSet<(String, BackendName)>,
@@ -117,9 +117,9 @@ impl Traces {
                     is_there && name.split('.').next() == Some(backend.as_str())
                 });
                 if path.extension().is_some_and(|extension| extension == "new") {
-                    problems.push(format!("`{shown}` waits for review"));
+                    problems.push(format!("`{shown}` is waiting for review"));
                 } else if !is_wanted {
-                    problems.push(format!("`{shown}` is there, but no matrix needs it"));
+                    problems.push(format!("no matrix needs `{shown}`"));
                 } else if is_own && reason(&fs_err::read_to_string(&path)?).is_none() {
                     problems.push(without_reason(&shown));
                 }
@@ -131,7 +131,7 @@ impl Traces {
 }
 
 impl Traces {
-    /// A path as people write it.
+    /// A path relative to the project.
     fn shown(&self, path: &Path) -> String {
         let relative = path.strip_prefix(&self.folder).unwrap_or(path);
         format!("golden/traces/{}", relative.display())
@@ -139,10 +139,10 @@ impl Traces {
 }
 
 fn judge(path: &str, golden: Option<&str>, measured: &str) -> Compared {
-    const HINT: &str = "hint: `tierproof run … --update-traces` writes it beside, with the ending \
-                        `.new`: look at it, then rename it";
+    const HINT: &str = "hint: `tierproof run … --update-traces` writes it with the suffix \
+                        `.new`: review it, then rename it";
     let Some(golden) = golden else {
-        let what = format!("there is no `{path}`");
+        let what = format!("`{path}` is missing");
         return Compared::Different { what, detail: format!("{HINT}\n{measured}") };
     };
     let is_own = path.matches('.').count() > 1;
@@ -159,17 +159,17 @@ fn judge(path: &str, golden: Option<&str>, measured: &str) -> Compared {
     }
     let diff = TextDiff::from_lines(golden, measured);
     let diff = diff.unified_diff().context_radius(3).header(path, "measured").to_string();
-    Compared::Different { what: format!("another trace than `{path}`"), detail: diff }
+    Compared::Different { what: format!("the trace differs from `{path}`"), detail: diff }
 }
 
-/// What stands below the reason of a browser's own trace.
+/// The trace after the reason of a browser's own file.
 fn reason(text: &str) -> Option<&str> {
     let (reason, rest) = text.strip_prefix(REASON)?.split_once('\n')?;
     (!reason.trim().is_empty()).then_some(rest)
 }
 
 fn without_reason(path: &str) -> String {
-    format!("`{path}` is for one browser alone, and its first line is no `{REASON}…`")
+    format!("`{path}` is for one browser only, so its first line must be `{REASON}…`")
 }
 
 fn read(path: &Path) -> std::io::Result<Option<String>> {
@@ -195,15 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_and_what_is_left_over_is_told() {
+    fn missing_and_left_over_traces_are_reported() {
         let root = tempfile::tempdir().unwrap();
         let traces = Traces::new(root.path());
         write(root.path(), "wasm.txt", "a\n");
         assert_eq!(
             traces.problems(&wanted()).unwrap(),
             [
-                "`golden/traces/resilience/s/wasm.txt` is there, but no matrix needs it",
-                "`golden/traces/resilience/s/webgl.txt` is missing"
+                "`golden/traces/resilience/s/webgl.txt` is missing",
+                "no matrix needs `golden/traces/resilience/s/wasm.txt`"
             ]
         );
     }
@@ -219,11 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_held_against_its_golden() {
+    fn a_trace_is_compared_with_its_golden() {
         let root = tempfile::tempdir().unwrap();
         let traces = Traces::new(root.path());
         let Compared::Different { what, detail } = compare(&traces, "visit 1\n") else { panic!() };
-        assert_eq!(what, "there is no `golden/traces/resilience/s/webgl.txt`");
+        assert_eq!(what, "`golden/traces/resilience/s/webgl.txt` is missing");
         assert!(detail.contains("--update-traces") && detail.ends_with("visit 1\n"), "{detail}");
 
         write(root.path(), "webgl.txt", "visit 1\n  a\n");
@@ -241,7 +241,7 @@ mod tests {
         write(root.path(), "webgl.txt", "a\n");
         write(root.path(), "webgl.firefox.txt", "b\n");
         let Compared::Different { what, .. } = compare(&traces, "b\n") else { panic!() };
-        assert!(what.contains("is for one browser alone"), "{what}");
+        assert!(what.contains("is for one browser only"), "{what}");
         let wanted = wanted();
         assert_eq!(traces.problems(&wanted).unwrap().len(), 1);
         write(root.path(), "webgl.firefox.txt", "# reason: it has no contexts\nb\n");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_unless_it_is_asked_for_and_never_over_a_golden() {
+    fn traces_are_written_only_on_request_and_never_over_a_golden() {
         let root = tempfile::tempdir().unwrap();
         let traces = Traces::new(root.path());
         write(root.path(), "webgl.txt", "a\n");
@@ -262,7 +262,7 @@ mod tests {
         let folder = root.path().join("traces/resilience/s");
         assert_eq!(fs_err::read_to_string(folder.join("webgl.txt")).unwrap(), "a\n");
         assert_eq!(fs_err::read_to_string(folder.join("webgl.txt.new")).unwrap(), "b\n");
-        // Another browser says something else again.
+        // A third trace, from another browser.
         let chrome = (BrowserName::Chrome, BackendName::Webgl);
         traces.clone().recording().compare("resilience/s", chrome, "c\n").unwrap();
         assert_eq!(fs_err::read_to_string(folder.join("webgl.chrome.txt.new")).unwrap(), "c\n");

@@ -1,8 +1,8 @@
-//! Proof that a backend was not there and that nothing answered for it.
+//! Proof that a backend was off and that nothing answered in its place.
 //!
 //! Three witnesses have to agree: the page's own probe, the engine's error, and a command to
-//! compute, given all the same, that came to nothing. Switching the backend off is
-//! [`crate::drive::browser`]'s, asking the engine is the executor's.
+//! compute that failed as well. [`crate::drive::browser`] switches the backend off, and the executor
+//! asks the engine.
 
 use inference_wasm::protocol::{BackendName, CapabilityReport};
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,9 @@ pub struct AbsenceProof {
 /// An error with which the engine refused to compute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// What it was asked to do: the step of the scenario, or `compute all the same`.
+    /// The request: a step of the scenario, or `compute all the same`.
     pub asked: String,
-    /// What it answered.
+    /// The engine's message.
     pub message: String,
 }
 
@@ -38,21 +38,21 @@ impl AbsenceProof {
         &self.launch
     }
 
-    /// What the page's probe found in its place.
+    /// The finding of the page's probe.
     pub fn probe(&self) -> &str {
         &self.probe
     }
 
-    /// What the engine said; never empty.
+    /// The engine's refusals; never empty.
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
     }
 }
 
-/// Why there is no absence to be shown: our own trouble, since the switch is ours.
+/// Why an absence is not proven: trouble of the harness, which switches the backend off.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAbsence {
-    /// The browser was not asked.
+    /// The browser was not probed.
     #[error("the browser was not probed, so nothing shows that `{0}` is off")]
     NotProbed(BackendName),
     /// The flags had no effect.
@@ -64,20 +64,20 @@ pub enum NoAbsence {
         backend: BackendName,
         /// The launch profile.
         launch: String,
-        /// What was found.
+        /// The finding.
         found: String,
     },
-    /// Nothing was asked of the engine.
+    /// The engine was never asked.
     #[error("the engine was never asked for `{0}`")]
     NeverAsked(BackendName),
 }
 
 /// Checks that a backend was off, by the probe, and that the engine was asked for it.
 ///
-/// `refusals` are answers of the engine that the caller has found to be refusals.
+/// The caller has checked that `refusals` are refusals.
 ///
 /// # Errors
-/// The backend was there after all, or nobody asked.
+/// The probe found the backend, or the engine was never asked.
 pub fn verify_absence(
     backend: BackendName,
     launch: &str,
@@ -91,7 +91,7 @@ pub fn verify_absence(
     Ok(AbsenceProof { switched_off: backend, launch: launch.to_owned(), probe, refusals })
 }
 
-/// What the probe found in the place of a backend that is off.
+/// The probe's finding about a backend that is off.
 pub(crate) fn is_gone(
     backend: BackendName,
     launch: &str,
@@ -122,7 +122,7 @@ pub(crate) fn is_gone(
         BackendName::Wasm if report.wasm.present => still("WebAssembly"),
         BackendName::Wasm => Ok("no WebAssembly".to_owned()),
         BackendName::Cpu | BackendName::Reference => {
-            still("that it is no backend of a browser, and can't be switched off")
+            still("that it is not a backend of a browser, and can't be switched off")
         }
     }
 }
@@ -138,13 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn absence_takes_a_probe_that_sees_nothing_and_an_engine_that_was_asked() {
+    fn absence_needs_a_probe_that_finds_nothing_and_an_engine_that_was_asked() {
         type Change = fn(&mut CapabilityReport);
         let table: [(BackendName, Change, &str); 8] = [
             (BackendName::Webgpu, |_| {}, ""),
             (BackendName::Webgl, |_| {}, ""),
             (BackendName::Wasm, |_| {}, ""),
-            // Another backend that is on is no matter.
+            // Another backend may be on.
             (BackendName::Webgpu, |report| report.webgl2.present = true, ""),
             (
                 BackendName::Webgpu,
@@ -164,7 +164,7 @@ mod tests {
             (
                 BackendName::Cpu,
                 |_| {},
-                "`cpu` was to be off under profile `p`, but the page's probe found that it is no backend of a browser, and can't be switched off",
+                "`cpu` was to be off under profile `p`, but the page's probe found that it is not a backend of a browser, and can't be switched off",
             ),
         ];
         for (backend, change, trouble) in table {
@@ -185,7 +185,7 @@ mod tests {
         );
     }
 
-    /// A log tells the two kinds of proof apart, and reads what was written before there were two.
+    /// A log distinguishes the kinds of proof, and older logs with one kind can be read.
     #[test]
     fn an_absence_is_not_read_as_a_tier() {
         let report = CapabilityReport::default();

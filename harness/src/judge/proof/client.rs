@@ -1,5 +1,5 @@
-//! Proof that an attempt of the hybrid client is what it is filed under: every answer proves its
-//! tier, and every planned fault has struck.
+//! Proof of an attempt of the hybrid client: every answer proves its tier, and every planned fault
+//! has occurred.
 
 use inference_wasm::client::tier::Tier;
 use inference_wasm::protocol::ExecutionReport;
@@ -23,7 +23,7 @@ pub struct RequestProof {
     pub(crate) step: String,
     /// The tier.
     pub(crate) tier: Tier,
-    /// What an engine of the page reports; `None` for the server, which has a log.
+    /// The report of an engine in the page; `None` for the server, which has a log.
     pub(crate) execution: Option<ExecutionReport>,
 }
 
@@ -34,7 +34,7 @@ pub struct FaultProof {
     pub fault: String,
     /// `synthetic` or `real`.
     pub nature: String,
-    /// What was seen of each strike; never empty.
+    /// The observation of each occurrence; never empty.
     pub strikes: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl RequestProof {
     /// An engine of the page answered.
     ///
     /// # Errors
-    /// Its report is no proof of the tier.
+    /// Its report does not prove the tier.
     pub(crate) fn local(
         step: &str,
         tier: Tier,
@@ -53,10 +53,10 @@ impl RequestProof {
         Ok(Self { step: step.to_owned(), tier, execution })
     }
 
-    /// The server answered: so many answers of it were whole since the request was asked.
+    /// The server answered: `answers` is the number of its complete answers since the request.
     ///
     /// # Errors
-    /// None was.
+    /// There were none.
     pub(crate) fn server(step: &str, answers: u32) -> Result<Self, MissingProof> {
         if answers == 0 {
             let reason = "the server's log has no answer to this request".to_owned();
@@ -67,17 +67,17 @@ impl RequestProof {
 }
 
 impl ClientProof {
-    /// What shows that an attempt was one.
+    /// The proof of an attempt.
     ///
     /// # Errors
-    /// Nothing does.
+    /// Nothing was answered and no fault occurred, or a fault lacks an observation.
     pub(crate) fn new(
         requests: Vec<RequestProof>,
         faults: Vec<FaultProof>,
     ) -> Result<Self, MissingProof> {
         let is_empty = requests.is_empty() && faults.is_empty();
         if is_empty || faults.iter().any(|fault| fault.strikes.is_empty()) {
-            let reason = "no request was answered, and no fault struck".to_owned();
+            let reason = "no request was answered, and no fault occurred".to_owned();
             return Err(MissingProof { reasons: vec![reason] });
         }
         Ok(Self { requests, faults })
@@ -93,7 +93,7 @@ impl ClientProof {
         self.requests.iter().map(|request| (request.step.as_str(), request.tier))
     }
 
-    /// The faults that struck.
+    /// The faults that occurred.
     pub fn faults(&self) -> &[FaultProof] {
         &self.faults
     }

@@ -1,39 +1,36 @@
-//! Proof: the evidence that a cell's outcome is what it is filed under.
+//! Proof: the evidence that the outcome of a cell is what it claims.
 //!
-//! A pass can only be made with a [`Proof`], and the two kinds of it only by [`verify`] and
-//! [`verify_absence`], so that a pass without one does not compile. How an engine gathers the
-//! evidence is its own business; here it is only judged.
+//! A pass takes a [`Proof`], and only the checks in this module make one, so a pass without proof
+//! does not compile.
 
 mod absence;
 mod client;
+mod tier;
 
-use inference_wasm::protocol::{BackendName, BundleName, CapabilityReport, ExecutionReport};
+use inference_wasm::protocol::ExecutionReport;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use absence::is_gone;
 pub use absence::{AbsenceProof, NoAbsence, Refusal, verify_absence};
 pub use client::{ClientProof, FaultProof, RequestProof};
+pub use tier::{Demand, MissingProof, TierProof, verify};
 
-use crate::judge::capability::{Hardware, adapter_name};
-use crate::spec::adapter::AdapterDemand;
-use crate::spec::bundle::{BundleChoice, parse_bundle};
-
-/// Why a pass is believed.
+/// The evidence for a pass.
 ///
-/// In a log a tier proof stands as it always did, and the others have keys of their own.
+/// A log distinguishes them by their keys; a tier proof has the oldest form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Proof {
-    /// The answer came from the tier that it is filed under.
+    /// The answer came from the tier of the cell.
     Tier(TierProof),
-    /// The tier was switched off, and the engine said so and computed nothing.
+    /// The tier was switched off, and the engine reported so and computed nothing.
     Absence(AbsenceProof),
-    /// Every answer of the hybrid client proves its tier, and every planned fault has struck.
+    /// Every answer of the hybrid client proves its tier, and every planned fault occurred.
     Client(ClientProof),
 }
 
 impl Proof {
-    /// How the tier ran; `None` where it had nothing to run on.
+    /// The execution report; `None` where nothing ran in a page.
     pub fn execution(&self) -> Option<&ExecutionReport> {
         match self {
             Self::Tier(proof) => Some(proof.execution()),
@@ -42,217 +39,3 @@ impl Proof {
         }
     }
 }
-
-/// Evidence of a tier that was checked.
-///
-/// Deserializing one trusts the log that it comes from: a replayed run was judged when it ran.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TierProof {
-    execution: ExecutionReport,
-}
-
-impl TierProof {
-    /// The report that was checked.
-    pub fn execution(&self) -> &ExecutionReport {
-        &self.execution
-    }
-}
-
-/// What an execution report lacks to be a proof, one sentence each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissingProof {
-    /// Never empty.
-    pub reasons: Vec<String>,
-}
-
-/// What an answer was to come from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Demand<'a> {
-    /// The backend that the cell is filed under.
-    pub backend: BackendName,
-    /// The bundle that the page was told to load; natively there is none, and this is ignored.
-    pub bundle: BundleChoice,
-    /// What a GPU tier has to have computed on.
-    pub adapter: AdapterDemand,
-    /// What the page's own probe found under the same launch, if it was probed.
-    pub probed: Option<&'a CapabilityReport>,
-}
-
-/// Whether an adapter satisfies a demand.
-fn takes(demand: AdapterDemand, hardware: Hardware) -> bool {
-    match demand {
-        AdapterDemand::Any => true,
-        AdapterDemand::Hardware => hardware == Hardware::Gpu,
-        AdapterDemand::Software => hardware == Hardware::Software,
-    }
-}
-
-/// Collects what is missing.
-#[derive(Default)]
-struct Missing(Vec<String>);
-
-impl Missing {
-    fn require(&mut self, holds: bool, reason: impl FnOnce() -> String) {
-        if !holds {
-            self.0.push(reason());
-        }
-    }
-}
-
-/// Checks a report against what was demanded.
-pub fn verify(demand: Demand<'_>, report: &ExecutionReport) -> Result<TierProof, MissingProof> {
-    let expected = demand.backend;
-    let mut missing = Missing::default();
-    for (what, found) in [("asked for", report.requested), ("ran", report.actual)] {
-        missing.require(found == expected, || {
-            format!("backend `{expected}` expected, `{found}` {what}")
-        });
-    }
-    let is_native = match expected {
-        BackendName::Cpu | BackendName::Reference => true,
-        BackendName::Wasm | BackendName::Webgpu | BackendName::Webgl => false,
-    };
-    match expected {
-        BackendName::Wasm | BackendName::Cpu | BackendName::Reference => {
-            verify_cpu(report, &mut missing);
-        }
-        BackendName::Webgpu | BackendName::Webgl => verify_gpu(demand, report, &mut missing),
-    }
-    if !is_native {
-        verify_bundle(demand.bundle, report, &mut missing);
-    }
-    let is_in_page = report.target == "wasm32";
-    missing.require(is_in_page != is_native, || {
-        format!("`{expected}` can't run on target `{}`", report.target)
-    });
-    verify_canary(expected, report, &mut missing);
-    if missing.0.is_empty() {
-        Ok(TierProof { execution: report.clone() })
-    } else {
-        Err(MissingProof { reasons: missing.0 })
-    }
-}
-
-fn verify_cpu(report: &ExecutionReport, missing: &mut Missing) {
-    missing.require(report.kernel_calls > 0, || "no kernel call was counted".to_owned());
-    missing.require(report.gpu_dispatches == 0, || {
-        format!("{} GPU dispatches on a CPU tier", report.gpu_dispatches)
-    });
-    missing.require(report.effective_threads > 0, || "no effective thread is reported".to_owned());
-}
-
-fn verify_gpu(demand: Demand<'_>, report: &ExecutionReport, missing: &mut Missing) {
-    missing.require(report.gpu_dispatches > 0, || "no dispatch or draw was counted".to_owned());
-    missing.require(report.limits_sha256.is_some(), || "no hash of features and limits".to_owned());
-    missing.require(report.adapter_is_software.is_some(), || {
-        "it is not said whether the adapter is software".to_owned()
-    });
-    // An empty name will do: Firefox keeps that of a WebGPU adapter to itself.
-    let Some(name) = report.adapter.as_deref() else {
-        return missing.require(false, || "no adapter or renderer is reported".to_owned());
-    };
-    let ran = Adapter { name, hardware: Hardware::of_adapter(report.adapter_is_software, name) };
-    // What the browser does not tell the engine it may still tell the page.
-    let seen = demand.probed.map_or(Hardware::Untold, |probed| probed_hardware(demand, probed));
-    let hardware = if ran.hardware == Hardware::Untold { seen } else { ran.hardware };
-    missing.require(takes(demand.adapter, hardware), || {
-        format!("a {} adapter was demanded, it ran on: {ran}", demand.adapter.as_str())
-    });
-    let Some(probed) = demand.probed else { return };
-    if demand.backend == BackendName::Webgl && !probed.webgl2.in_worker {
-        missing.require(report.on_main_thread, || {
-            "it says that it drew in a worker, where the probe got no WebGL2 context".to_owned()
-        });
-    }
-    let seen = Adapter { name: &probed_name(demand.backend, probed), hardware: seen };
-    missing.require(!ran.contradicts(&seen), || {
-        format!("it says that it ran on: {ran}; the page's probe found: {seen}")
-    });
-}
-
-/// What the probe calls the adapter or the renderer of a backend; empty where it was not told.
-fn probed_name(backend: BackendName, probed: &CapabilityReport) -> String {
-    match backend {
-        BackendName::Webgpu => probed.webgpu.adapter.as_ref().map(adapter_name).unwrap_or_default(),
-        BackendName::Webgl => probed.webgl2.renderer.clone(),
-        BackendName::Wasm | BackendName::Cpu | BackendName::Reference => String::new(),
-    }
-}
-
-/// What the probe knows of the hardware behind it.
-fn probed_hardware(demand: Demand<'_>, probed: &CapabilityReport) -> Hardware {
-    let is_fallback = probed.webgpu.adapter.as_ref().and_then(|adapter| adapter.is_fallback);
-    let is_fallback = is_fallback.filter(|_| demand.backend == BackendName::Webgpu);
-    Hardware::of_adapter(is_fallback, &probed_name(demand.backend, probed))
-}
-
-/// What is told of an adapter.
-struct Adapter<'a> {
-    name: &'a str,
-    hardware: Hardware,
-}
-
-impl Adapter<'_> {
-    /// Both can't be true of one adapter. Names are compared by their words: an engine and a page
-    /// put the parts that a browser gives together in ways of their own.
-    fn contradicts(&self, other: &Adapter<'_>) -> bool {
-        let is_told = |adapter: &Adapter<'_>| adapter.hardware != Hardware::Untold;
-        let is_other_kind = is_told(self) && is_told(other) && self.hardware != other.hardware;
-        let (ours, theirs) = (words(self.name), words(other.name));
-        let has_names = !ours.is_empty() && !theirs.is_empty();
-        is_other_kind || has_names && !ours.iter().any(|word| theirs.contains(word))
-    }
-}
-
-impl std::fmt::Display for Adapter<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.hardware.describe(self.name))
-    }
-}
-
-fn words(name: &str) -> Vec<String> {
-    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect()
-}
-
-/// Checks that the bundle which ran is the one that was demanded, and that it is what its name
-/// says.
-fn verify_bundle(choice: BundleChoice, report: &ExecutionReport, missing: &mut Missing) {
-    let name = report.bundle.strip_suffix("+seeded-faults").unwrap_or(&report.bundle);
-    let bundle = match parse_bundle(name) {
-        Ok(bundle) => bundle,
-        Err(unknown) => return missing.require(false, || unknown.to_string()),
-    };
-    if let Some(demanded) = choice.bundle {
-        missing.require(bundle == demanded, || {
-            format!("bundle `{demanded}` expected, `{bundle}` ran")
-        });
-    }
-    let (simd, found) = (bundle.simd(), report.simd);
-    missing.require(simd == found, || {
-        format!("bundle `{bundle}` has SIMD level {simd}, found {found}")
-    });
-    // Fewer are no lie: on a busy machine one thread is through before another is awake. That all
-    // of them stand ready was seen to when the model was loaded.
-    let threads = report.effective_threads;
-    let most = if bundle == BundleName::Threads { choice.threads } else { 1 };
-    missing.require(threads <= most, || {
-        format!("bundle `{bundle}` has at most {most} threads here, found {threads}")
-    });
-}
-
-fn verify_canary(expected: BackendName, report: &ExecutionReport, missing: &mut Missing) {
-    let Some(bits) = inference_wasm::engine::canary::expected(expected) else {
-        return missing.require(false, || format!("no canary is defined for `{expected}`"));
-    };
-    missing.require(bits == report.canary.bits, || {
-        format!(
-            "the canary of `{expected}` is {bits:#010x}, this run's is {:#010x}",
-            report.canary.bits
-        )
-    });
-}
-
-#[cfg(test)]
-mod tests;

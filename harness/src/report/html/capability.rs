@@ -1,4 +1,4 @@
-//! What the probed browsers can do, as a table: a row a capability, a column a probe.
+//! The capabilities of the probed browsers, as a table: a row a capability, a column a probe.
 
 use inference_wasm::protocol::{CapabilityReport, WebGl2Report, WebGpuReport};
 use serde::Serialize;
@@ -73,7 +73,7 @@ fn yes(is_there: bool) -> Value {
     }
 }
 
-/// A value that has no good or bad; a dash where it is not told.
+/// A neutral value; a dash if it is not reported.
 fn plain(text: String) -> Value {
     Value { key: "", text: if text.is_empty() { "–".to_owned() } else { text } }
 }
@@ -83,7 +83,7 @@ fn no(reason: Option<&String>) -> Value {
     Value { key: "no", text }
 }
 
-/// An adapter or renderer, called what it is.
+/// An adapter or renderer, marked if it is software.
 fn adapter(name: &str, hardware: Hardware) -> Value {
     let key = match hardware {
         Hardware::Software => "soft",
@@ -113,7 +113,7 @@ mod tests {
     use inference_wasm::protocol::WebGpuAdapter;
 
     #[test]
-    fn adapters_are_called_what_they_are() {
+    fn software_adapters_are_marked() {
         for (renderer, key) in [
             ("ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero)))", "soft"),
             ("Apple GPU", ""),

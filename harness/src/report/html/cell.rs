@@ -1,13 +1,12 @@
-//! A cell as values: its attempts, their steps, and the proof of its tier, or of its absence.
+//! A cell as values: its attempts, their steps and proofs.
 
-use inference_wasm::protocol::{ExecutionReport, FinishReason};
+use inference_wasm::protocol::FinishReason;
 use serde::Serialize;
 
 use super::comparison::{self, ComparisonView};
-use crate::judge::capability::Hardware;
 use crate::judge::compare::Comparison;
 use crate::judge::outcome::{Disposition, Outcome};
-use crate::judge::proof::{self, AbsenceProof, ClientProof, FaultProof};
+use crate::report::proof::ProofTable;
 use crate::report::record::{AttemptRecord, CellRecord, RunRecord};
 use crate::report::wording::{first_line, reason, rerun_command, shortened, spoken};
 use crate::run::event::StepEvidence;
@@ -36,7 +35,7 @@ pub(super) struct CellView {
     /// One line.
     reason: String,
     duration: String,
-    /// What the matrix announces, where it does.
+    /// The announced failure.
     known_failure: Option<Known>,
     rerun: String,
     attempts: Vec<AttemptView>,
@@ -46,7 +45,7 @@ pub(super) struct CellView {
 struct Known {
     reason: String,
     link: String,
-    /// The link is one that a browser may be sent to.
+    /// Whether the link may be a hyperlink.
     is_web: bool,
 }
 
@@ -59,10 +58,10 @@ struct AttemptView {
     message: String,
     duration: String,
     browser_version: Option<String>,
-    /// What the verdict rests on.
+    /// The comparison that failed.
     mismatch: Option<ComparisonView>,
     steps: Vec<StepView>,
-    proof: Option<Proof>,
+    proof: Option<ProofTable>,
     page_messages: Vec<String>,
     driver_log: Option<String>,
     driver_log_tail: Vec<String>,
@@ -85,14 +84,6 @@ struct StepView {
     is_wrong: bool,
     comparisons: Vec<ComparisonView>,
     notes: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Proof {
-    /// Which proof it is, or that it is only what the engine claimed.
-    title: &'static str,
-    /// What, and what was found.
-    rows: Vec<(&'static str, String)>,
 }
 
 pub(super) fn of(record: &RunRecord, cell: &CellRecord, anchor: String) -> CellView {
@@ -148,14 +139,14 @@ fn attempt(attempt: &AttemptRecord) -> AttemptView {
                 step_view(step, is_pass, is_wrong)
             })
             .collect(),
-        proof: proof(attempt),
+        proof: ProofTable::of(attempt),
         page_messages: tail(&evidence.page_messages),
         driver_log: evidence.driver_log.clone().filter(|path| is_beside(path)),
         driver_log_tail: if is_pass { Vec::new() } else { tail(&evidence.driver_log_tail) },
     }
 }
 
-/// Of a divergence only the first line: the rest is shown as a table and a diff.
+/// Only the first line of a divergence, since a table and a diff show the rest.
 fn message(outcome: &Outcome) -> String {
     let message = outcome.message();
     match outcome {
@@ -170,7 +161,7 @@ fn is_divergence(comparison: &Comparison) -> bool {
     matches!(comparison, Comparison::Tokens(tokens) if tokens.divergence.is_some())
 }
 
-/// A path below the report, and no address that a browser would run or fetch.
+/// Whether a path is below the report, and not an address that a browser would run or fetch.
 fn is_beside(path: &str) -> bool {
     !path.contains(':') && !path.starts_with(['/', '\\']) && !path.split('/').any(|p| p == "..")
 }
@@ -217,131 +208,4 @@ fn listed(ids: &[u32]) -> String {
         words.push(format!("… and {more} more in run.jsonl"));
     }
     words.join(" ")
-}
-
-fn proof(attempt: &AttemptRecord) -> Option<Proof> {
-    let (title, rows) = if let Outcome::Pass { proof } = &attempt.outcome {
-        match &**proof {
-            proof::Proof::Tier(proof) => ("Tier proof", rows(proof.execution())),
-            proof::Proof::Absence(proof) => ("Absence proof", absence_rows(proof)),
-            proof::Proof::Client(proof) => ("Proof of tiers and faults", client_rows(proof)),
-        }
-    } else {
-        let mut claimed = attempt.evidence.steps.iter().rev();
-        let claimed = claimed.find_map(|step| step.execution.as_ref())?;
-        ("Execution report (claimed, not proven)", rows(claimed))
-    };
-    Some(Proof { title, rows })
-}
-
-fn absence_rows(proof: &AbsenceProof) -> Vec<(&'static str, String)> {
-    let refusals = proof.refusals().iter();
-    let refusals = refusals.map(|refusal| format!("{}: {}", refusal.asked, refusal.message));
-    vec![
-        ("Switched off", proof.backend().to_string()),
-        ("Launch profile", proof.launch().to_owned()),
-        ("The page's probe", proof.probe().to_owned()),
-        (
-            "The engine, asked for it",
-            shortened(&refusals.collect::<Vec<_>>().join("; "), TEXT_LIMIT),
-        ),
-        ("Computed", "nothing".to_owned()),
-    ]
-}
-
-fn client_rows(proof: &ClientProof) -> Vec<(&'static str, String)> {
-    let tiers = proof.tiers().map(|(step, tier)| format!("{step}: {tier}"));
-    let faults = proof.faults().iter().map(|fault| {
-        let FaultProof { fault, nature, strikes } = fault;
-        format!("{fault} ({nature}): {}", strikes.join("; "))
-    });
-    let mut listed = vec![("Answered by", tiers.collect::<Vec<_>>().join(", "))];
-    listed.extend(faults.map(|fault| ("Fault", shortened(&fault, TEXT_LIMIT))));
-    listed.extend(proof.execution().into_iter().flat_map(rows));
-    listed
-}
-
-fn rows(execution: &ExecutionReport) -> Vec<(&'static str, String)> {
-    let mut rows = vec![
-        ("Asked for", execution.requested.to_string()),
-        ("Ran", execution.actual.to_string()),
-        ("Target", execution.target.clone()),
-        ("Bundle", bundle(execution)),
-        ("SIMD", execution.simd.to_string()),
-        ("Threads that worked", execution.effective_threads.to_string()),
-        ("Ran in", thread(execution).to_owned()),
-        ("CPU kernel calls", execution.kernel_calls.to_string()),
-        ("GPU dispatches", execution.gpu_dispatches.to_string()),
-    ];
-    if let Some(adapter) = &execution.adapter {
-        let hardware = Hardware::of_adapter(execution.adapter_is_software, adapter);
-        rows.push(("Adapter", hardware.describe(adapter)));
-        rows.push(("Hardware", hardware.meaning().to_owned()));
-    }
-    if let Some(hash) = &execution.limits_sha256 {
-        rows.push(("Features and limits, SHA-256", shortened(hash, 16)));
-    }
-    rows.push(("Canary", format!("{:#010x}", execution.canary.bits)));
-    rows
-}
-
-/// The bundle that ran, and why it was that one.
-fn bundle(execution: &ExecutionReport) -> String {
-    let ExecutionReport { bundle, bundle_reason, .. } = execution;
-    if bundle_reason.is_empty() { bundle.clone() } else { format!("{bundle} ({bundle_reason})") }
-}
-
-/// Where the engine ran.
-fn thread(execution: &ExecutionReport) -> &'static str {
-    match (execution.target.as_str(), execution.on_main_thread) {
-        ("wasm32", true) => "the page's main thread",
-        ("wasm32", false) => "a worker",
-        _ => "a native process",
-    }
-}
-
-/// A proof in one line.
-pub(crate) fn proof_in_a_line(proof: &proof::Proof) -> String {
-    match proof {
-        proof::Proof::Tier(proof) => tier_in_a_line(proof.execution()),
-        proof::Proof::Client(proof) => {
-            let tiers: Vec<_> = proof.tiers().map(|(_, tier)| tier.as_str()).collect();
-            let faults = proof.faults().iter().map(|fault| fault.fault.as_str());
-            let faults: Vec<_> = faults.collect();
-            let struck = if faults.is_empty() {
-                "no fault planned".to_owned()
-            } else {
-                format!("struck by {}", faults.join(", "))
-            };
-            format!("answered by {}; {struck}", tiers.join(", "))
-        }
-        proof::Proof::Absence(proof) => {
-            let (backend, launch, probe) = (proof.backend(), proof.launch(), proof.probe());
-            let asked = proof.refusals().len();
-            format!(
-                "{backend} off by profile {launch}, probe: {probe}, asked {asked} times and \
-                 refused each time, nothing computed"
-            )
-        }
-    }
-}
-
-fn tier_in_a_line(execution: &ExecutionReport) -> String {
-    let mut parts = vec![
-        format!("{} ran on {}", execution.actual, execution.target),
-        format!("{} kernel calls", execution.kernel_calls),
-        format!("{} dispatches", execution.gpu_dispatches),
-        format!("bundle {}", bundle(execution)),
-        format!("simd {}", execution.simd),
-        format!("{} threads", execution.effective_threads),
-        format!("canary {:#010x}", execution.canary.bits),
-    ];
-    if let Some(adapter) = &execution.adapter {
-        let hardware = Hardware::of_adapter(execution.adapter_is_software, adapter);
-        parts.push(format!("adapter {}", hardware.describe(adapter)));
-    }
-    if execution.on_main_thread {
-        parts.push("on the main thread".to_owned());
-    }
-    parts.join(", ")
 }

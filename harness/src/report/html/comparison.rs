@@ -1,4 +1,4 @@
-//! Comparisons as values: what was measured beside what is allowed.
+//! Comparisons as values: measured beside allowed.
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub(super) struct ComparisonView {
     flips_left_out: usize,
 }
 
-/// A measured value within, or beyond, what is allowed.
+/// A measured value, within or beyond the tolerance.
 #[derive(Debug, Serialize)]
 struct Bar {
     metric: &'static str,
@@ -28,7 +28,7 @@ struct Bar {
     allowed: String,
     /// Of the bar's length, at most 100.
     percent: u32,
-    /// The share of what is allowed: `12 % of it`, `3.4 × of it`.
+    /// The share of the tolerance: `12 % of the tolerance`, `3.4 × the tolerance`.
     share: String,
     is_over: bool,
     place: String,
@@ -89,9 +89,11 @@ fn of_tokens(tokens: &TokensComparison) -> ComparisonView {
         summary: match divergence {
             None => format!("{matching_steps} of {reference_steps} tokens equal"),
             Some(Divergence { step, is_explained: true, .. }) => {
-                format!("parts at step {step} of {reference_steps}, a near tie")
+                format!("diverges at step {step} of {reference_steps}, a near tie")
             }
-            Some(Divergence { step, .. }) => format!("parts at step {step} of {reference_steps}"),
+            Some(Divergence { step, .. }) => {
+                format!("diverges at step {step} of {reference_steps}")
+            }
         },
         divergence: divergence.as_ref().map(of_divergence),
         ..ComparisonView::default()
@@ -105,7 +107,7 @@ fn of_divergence(divergence: &Divergence) -> DivergenceView {
             candidate("reference", divergence.reference.as_ref()),
             candidate("measured", divergence.measured.as_ref()),
         ],
-        margin: divergence.margin.map_or_else(|| "not known".to_owned(), |m| format!("{m:.4}")),
+        margin: divergence.margin.map_or_else(|| "unknown".to_owned(), |m| format!("{m:.4}")),
         is_explained: divergence.is_explained,
         diff: divergence
             .text_diff
@@ -184,7 +186,7 @@ fn of_logits(logits: &LogitsComparison) -> ComparisonView {
 }
 
 fn bar(metric: &'static str, measured: f64, allowed: f64, place: String) -> Bar {
-    // A NaN is within nothing.
+    // A NaN is never within tolerance.
     let is_over = measured.is_nan() || allowed.is_nan() || measured > allowed;
     let share = if allowed > 0.0 { measured / allowed } else { f64::from(u8::from(is_over)) };
     let percent = if share.is_finite() { (share * 100.0).clamp(0.0, 100.0) } else { 100.0 };
@@ -196,9 +198,9 @@ fn bar(metric: &'static str, measured: f64, allowed: f64, place: String) -> Bar 
         share: if !share.is_finite() {
             "not a number".to_owned()
         } else if is_over {
-            format!("{share:.1} × what is allowed")
+            format!("{share:.1} × the tolerance")
         } else {
-            format!("{:.0} % of what is allowed", share * 100.0)
+            format!("{:.0} % of the tolerance", share * 100.0)
         },
         is_over,
         place,
@@ -226,11 +228,11 @@ mod tests {
     #[test]
     fn a_bar_shows_headroom_and_never_hides_an_excess() {
         for (measured, allowed, percent, share, is_over) in [
-            (0.0, 1e-3, 0, "0 % of what is allowed", false),
-            (1.2e-4, 1e-3, 12, "12 % of what is allowed", false),
-            (1e-3, 1e-3, 100, "100 % of what is allowed", false),
-            (3.4e-3, 1e-3, 100, "3.4 × what is allowed", true),
-            (0.0, 0.0, 0, "0 % of what is allowed", false),
+            (0.0, 1e-3, 0, "0 % of the tolerance", false),
+            (1.2e-4, 1e-3, 12, "12 % of the tolerance", false),
+            (1e-3, 1e-3, 100, "100 % of the tolerance", false),
+            (3.4e-3, 1e-3, 100, "3.4 × the tolerance", true),
+            (0.0, 0.0, 0, "0 % of the tolerance", false),
             (f64::NAN, 1e-3, 100, "not a number", true),
             (f64::INFINITY, 1e-3, 100, "not a number", true),
         ] {

@@ -1,9 +1,8 @@
 //! `index.html`: one self-contained page with the grid, every cell, and its evidence.
 //!
-//! No network, no script needed to read it. What is shown is prepared as plain values in
-//! `page`, `cell`, `comparison` and `capability`; the template only lays it out and
-//! escapes all of it. A cell that passed carries little, so that large runs stay usable; the
-//! whole evidence is in `run.jsonl`.
+//! It can be read without a network and without scripts. `page`, `cell`, `comparison` and
+//! `capability` prepare plain values; the template lays them out and escapes them. A cell that
+//! passed shows little, so that large runs stay usable; all evidence is in `run.jsonl`.
 
 mod capability;
 mod cell;
@@ -15,8 +14,6 @@ use std::path::PathBuf;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, context};
-
-pub(crate) use cell::proof_in_a_line;
 
 use super::record::RunRecord;
 use super::{ReportError, Reporter, write_whole};
@@ -33,7 +30,7 @@ pub struct Html {
 }
 
 impl Html {
-    /// To be written to `path`.
+    /// The page will be written to `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), record: RunRecord::default() }
     }
@@ -53,11 +50,11 @@ impl Reporter for Html {
 
 fn render(record: &RunRecord) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
-    // Lines of the template that hold nothing but a tag leave nothing in the page.
+    // Template lines with only a tag leave no blank lines in the page.
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
     environment.set_syntax(syntax);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    // The name's ending turns escaping on.
+    // The suffix of the name turns escaping on.
     environment.add_template("index.html", TEMPLATE)?;
     environment.get_template("index.html")?.render(context! {
         page => Serde(page::of_run(record)),

@@ -33,7 +33,7 @@ pub(super) struct Page {
     cells: usize,
 }
 
-/// So many cells stand so; a link to the first of them.
+/// The number of cells in a state, with a link to the first.
 #[derive(Debug, Serialize)]
 struct Count {
     key: &'static str,
@@ -58,7 +58,7 @@ struct GridRow {
 #[derive(Debug, Serialize)]
 struct GridCell {
     backend: &'static str,
-    /// The standing that wants attention most, which colours the whole.
+    /// The most urgent standing, which colours the square.
     key: Option<&'static str>,
     counts: Vec<Count>,
 }
@@ -70,7 +70,7 @@ struct Group {
     cells: Vec<CellView>,
 }
 
-/// Cells that did not run for one reason.
+/// Cells that share a reason for not running.
 #[derive(Debug, Serialize)]
 struct NotRun {
     key: &'static str,
@@ -102,7 +102,7 @@ struct Filter {
     options: Vec<(String, String)>,
 }
 
-/// A cell with the anchor that links to it: its place in the plan.
+/// A cell with its anchor, which is its position in the plan.
 type Anchored<'a> = (String, &'a CellRecord);
 
 pub(super) fn of_run(record: &RunRecord) -> Page {
@@ -175,13 +175,13 @@ fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
     if let Some(started) = &record.started {
         facts.push(("Started", started.at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()));
     }
-    facts.push(("Took", spoken(record.duration())));
+    facts.push(("Duration", spoken(record.duration())));
     match &record.finished {
         Some(finished) => {
             let code = finished.exit_code;
             facts.push(("Exit code", format!("{code}: {}", exit_code_meaning(code))));
         }
-        None => facts.push(("Exit code", "none: the log has no end".to_owned())),
+        None => facts.push(("Exit code", "none, the log has no end".to_owned())),
     }
     if let Some(started) = &record.started {
         facts.push(("Matrix", started.matrix.clone()));

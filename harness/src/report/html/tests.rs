@@ -54,7 +54,7 @@ fn a_failure_shows_its_evidence() {
     for shown in [
         "Not as expected: 1 unexpected of 1 cell that ran.",
         "First divergence at step 7",
-        "<b>2.1511</b> logits: no near tie",
+        "<b>2.1511</b> logits: not a near tie",
         "14.8213",
         "<span class=\"del\">-Boys who once pulled rickshaws now pedal pedicabs.</span>",
         "Execution report (claimed, not proven)",
@@ -76,7 +76,7 @@ fn any_part_of_a_stream_makes_a_page() {
     assert!(cut.contains("The run did not finish: "), "{cut}");
 }
 
-/// Writes a report of a large run to look at as a picture: `REPORT_SAMPLE=FOLDER cargo test -p
+/// Writes the report of a large run: `REPORT_SAMPLE=FOLDER cargo test -p
 /// tierproof --lib report::html::tests::sample -- --ignored`.
 #[test]
 #[ignore = "makes a page for people to look at"]

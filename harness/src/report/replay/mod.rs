@@ -1,149 +1,19 @@
-//! `tierproof report`: logs of runs, read back and told again by the same reporters.
-//!
-//! A log of a run that was killed is readable: a last line that is broken is left out and said
-//! so. Anything broken before it is an error, since a report with a hole in it would be a lie.
-//! How several logs become one is the business of `merge`.
+//! `tierproof report`: reads logs and passes them to the same reporters as a run.
 
-use std::path::{Path, PathBuf};
+mod log;
+mod merge;
+#[cfg(test)]
+mod tests;
 
-use serde::Deserialize;
+use std::path::PathBuf;
+
+pub use log::{Log, ReplayError, read};
 
 use super::Reporters;
-use super::merge::merge;
-use crate::run::event::{LOG_VERSION, RunEvent, RunEventKind};
+use crate::run::event::RunEventKind;
+use merge::merge;
 
-/// A log that can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// Not there, or not to be read; the path is in the message.
-    #[error("can't read the log: {0}")]
-    Read(#[from] std::io::Error),
-    /// No event at all.
-    #[error("`{path}` holds no event: the run was killed before it began", path = .0.display())]
-    Empty(PathBuf),
-    /// Not a log of ours.
-    #[error(
-        "`{path}` is not the log of a run: expected a `run-started` event on line 1{found}",
-        path = .path.display()
-    )]
-    NotALog {
-        /// The file.
-        path: PathBuf,
-        /// What stands there instead, ready to print.
-        found: String,
-    },
-    /// Written by a newer tierproof.
-    #[error(
-        "`{path}` has log version {found}, this tierproof reads up to {LOG_VERSION}\n\
-         (hint: read it with the tierproof that wrote it, or a newer one)",
-        path = .path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-    /// A line in the middle that is no event.
-    #[error("`{path}`, line {line}: not an event: {cause}", path = .path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        cause: serde_json::Error,
-    },
-    /// Lines are missing, doubled or out of order.
-    #[error("`{path}`, line {line}: expected event {expected}, found event {found}", path = .path.display())]
-    Gap {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The number that should stand there.
-        expected: u64,
-        /// The number that does.
-        found: u64,
-    },
-}
-
-/// A log that was read.
-#[derive(Debug, Clone)]
-pub struct Log {
-    /// The file.
-    pub path: PathBuf,
-    /// Its events; never empty, the first is [`RunEventKind::RunStarted`].
-    pub events: Vec<RunEvent>,
-    /// Its last line was broken and is left out.
-    pub is_cut_off: bool,
-}
-
-impl Log {
-    /// The run came to its end, be it by interruption.
-    pub fn is_finished(&self) -> bool {
-        self.events.iter().any(|event| matches!(event.kind, RunEventKind::RunFinished { .. }))
-    }
-}
-
-/// The first line, read before anything is known of the format of the others.
-#[derive(Deserialize)]
-struct Head {
-    kind: HeadKind,
-}
-
-#[derive(Deserialize)]
-struct HeadKind {
-    #[serde(rename = "type")]
-    name: String,
-    log_version: Option<u64>,
-}
-
-/// Reads one log.
-pub fn read(path: &Path) -> Result<Log, ReplayError> {
-    parse(path, &fs_err::read(path)?)
-}
-
-fn parse(path: &Path, bytes: &[u8]) -> Result<Log, ReplayError> {
-    let path = path.to_owned();
-    // The text after the last line end is a line that was not written whole; mostly it is empty.
-    let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
-    let mut is_cut_off = lines.pop().is_some_and(|rest| !rest.is_empty());
-    let Some(first) = lines.first() else { return Err(ReplayError::Empty(path)) };
-    check_head(&path, first)?;
-    let mut events = Vec::with_capacity(lines.len());
-    for (index, line) in lines.iter().enumerate() {
-        let event: RunEvent = match serde_json::from_slice(line) {
-            Ok(event) => event,
-            Err(_) if index > 0 && index + 1 == lines.len() && !is_cut_off => {
-                is_cut_off = true;
-                break;
-            }
-            Err(cause) => return Err(ReplayError::Line { path, line: index + 1, cause }),
-        };
-        let expected = index as u64;
-        if event.seq != expected {
-            let found = event.seq;
-            return Err(ReplayError::Gap { path, line: index + 1, expected, found });
-        }
-        events.push(event);
-    }
-    Ok(Log { path, events, is_cut_off })
-}
-
-fn check_head(path: &Path, line: &[u8]) -> Result<(), ReplayError> {
-    let not_a_log = |found: String| ReplayError::NotALog { path: path.to_owned(), found };
-    let head: Head =
-        serde_json::from_slice(line).map_err(|error| not_a_log(format!(": {error}")))?;
-    match (head.kind.name.as_str(), head.kind.log_version) {
-        ("run-started", Some(version)) if version <= u64::from(LOG_VERSION) => Ok(()),
-        ("run-started", Some(found)) => Err(ReplayError::Newer { path: path.to_owned(), found }),
-        ("run-started", None) => Err(not_a_log(", found one without `log_version`".to_owned())),
-        (name, _) => Err(not_a_log(format!(", found `{name}`"))),
-    }
-}
-
-/// What was told again.
+/// The end of a replayed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replayed {
     /// The exit code of the run; 4 if it did not finish.
@@ -152,11 +22,11 @@ pub struct Replayed {
     pub is_finished: bool,
 }
 
-/// Reads logs and passes their events to reporters; several logs are merged into one run. Of a
-/// cell in several of them the last log that ran it counts. The caller
-/// finishes the reporters.
+/// Reads logs and passes their events to reporters, which the caller finishes. Several logs are
+/// merged into one run; the last log that ran a cell counts.
 ///
-/// Nothing is passed on unless every log can be read.
+/// # Errors
+/// A log can't be read; then no event is passed on.
 pub fn replay(paths: &[PathBuf], reporters: &mut Reporters) -> Result<Replayed, ReplayError> {
     let logs = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let is_finished = !logs.is_empty() && logs.iter().all(Log::is_finished);
@@ -170,6 +40,3 @@ pub fn replay(paths: &[PathBuf], reporters: &mut Reporters) -> Result<Replayed, 
     });
     Ok(Replayed { exit_code: exit_code.unwrap_or(4), is_finished })
 }
-
-#[cfg(test)]
-mod tests;

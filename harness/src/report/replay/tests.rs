@@ -1,9 +1,13 @@
+use std::path::Path;
+
+use super::log::parse;
 use super::*;
 use crate::report::html::Html;
 use crate::report::jsonl::Jsonl;
 use crate::report::junit::Junit;
 use crate::report::sample;
 use crate::report::terminal::{Terminal, TerminalOptions};
+use crate::run::event::RunEvent;
 
 fn log(events: &[RunEvent]) -> Vec<u8> {
     events
@@ -104,7 +108,7 @@ fn broken_logs_are_refused_with_their_line() {
 }
 
 #[test]
-fn a_missing_log_is_named_and_nothing_is_told() {
+fn a_missing_log_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shard-2.jsonl");
     let error = replay(&[path], &mut Reporters::new()).unwrap_err().to_string();
@@ -112,7 +116,7 @@ fn a_missing_log_is_named_and_nothing_is_told() {
 }
 
 #[test]
-fn a_measurement_that_is_no_number_survives_the_log() {
+fn a_nan_measurement_survives_the_log() {
     use crate::judge::compare::Comparison;
     use crate::judge::outcome::Outcome;
     let mut events = sample::run("chrome/wasm/tierproof/m/logits/teacher-forced: logits");

@@ -1,4 +1,4 @@
-//! The end of a run: grid, why cells did not run, what wants attention, where to look, counts.
+//! The end of a run: grid, reasons for not running, cells that need attention, pointers, counts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::report::wording::{
 };
 use crate::spec::cell::BrowserName;
 
-/// Cells that want attention are listed up to this number; the HTML report has them all.
+/// The most cells that are listed; the HTML report has them all.
 const LISTED: usize = 40;
 
 pub(super) fn of_run(record: &RunRecord, report_folder: Option<&Path>) -> Vec<String> {
@@ -38,7 +38,7 @@ pub(super) fn of_run(record: &RunRecord, report_folder: Option<&Path>) -> Vec<St
     lines
 }
 
-/// Browser × backend, a line for each way to stand.
+/// Browser × backend, a line for each standing.
 fn grid(cells: &[CellRecord]) -> Vec<String> {
     let mut tallies: BTreeMap<(BrowserName, BackendName), Vec<&CellRecord>> = BTreeMap::new();
     for cell in cells {
@@ -81,7 +81,7 @@ fn grid(cells: &[CellRecord]) -> Vec<String> {
     lines
 }
 
-/// The bundles that ran in each browser: the most threads that did work, and why it was that one.
+/// The bundles that ran in each browser, with the most active threads and the reason for the bundle.
 fn bundles(cells: &[CellRecord]) -> Vec<String> {
     let mut ran: BTreeMap<(BrowserName, &str, &str), u32> = BTreeMap::new();
     for cell in cells.iter().filter(|cell| cell.cell.backend == BackendName::Wasm) {
@@ -102,7 +102,7 @@ fn bundles(cells: &[CellRecord]) -> Vec<String> {
         .collect()
 }
 
-/// Why cells did not run, one line a reason, the most frequent first.
+/// Reasons for not running, the most frequent first.
 fn not_run(cells: &[CellRecord]) -> Vec<String> {
     let mut groups: BTreeMap<(Standing, String), usize> = BTreeMap::new();
     for cell in cells {
@@ -154,7 +154,7 @@ fn scenarios(tables: &Resilience) -> Vec<String> {
     lines
 }
 
-/// Where requests were answered, in scenarios in which the server was one of the sources.
+/// The sources of answers, in scenarios in which the server answered too.
 fn routes(tables: &Resilience) -> Vec<String> {
     let asked = |route: &&Route| {
         let same = tables.routes.iter().filter(|other| other.scenario == route.scenario);
@@ -179,7 +179,7 @@ fn routes(tables: &Resilience) -> Vec<String> {
 }
 
 fn attention(record: &RunRecord) -> Vec<String> {
-    // Nothing is known of a cell without a verdict; those are grouped with what did not run.
+    // Cells without a verdict are grouped with those that did not run.
     let is_listed =
         |standing: Standing| standing.wants_attention() && standing != Standing::Unsettled;
     let mut cells: Vec<_> = record.cells.iter().filter(|cell| is_listed(cell.standing())).collect();
@@ -190,7 +190,7 @@ fn attention(record: &RunRecord) -> Vec<String> {
         lines.push(format!("{} {}", word.style(style(cell.standing())), cell.cell));
         lines.extend(indented(first_line(&reason(cell))));
         let command = rerun_command(record, cell);
-        lines.push(format!("{} {}", column("again:").dimmed(), command.dimmed()));
+        lines.push(format!("{} {}", column("rerun:").dimmed(), command.dimmed()));
     }
     if let Some(more) = cells.len().checked_sub(LISTED).filter(|more| *more > 0) {
         lines.push(format!("{} and {more} more", column("")));
@@ -202,7 +202,7 @@ fn pointers(record: &RunRecord, report_folder: Option<&Path>) -> Vec<String> {
     let wants = record.cells.iter().any(|cell| cell.standing().wants_attention());
     let Some(folder) = report_folder else { return Vec::new() };
     let page = folder.join("index.html");
-    let what = if wants { "look deeper:" } else { "report:" };
+    let what = if wants { "details:" } else { "report:" };
     vec![format!("{} {}", column(what), page.display())]
 }
 
@@ -229,7 +229,7 @@ fn conclusion(record: &RunRecord) -> Vec<String> {
     lines
 }
 
-/// Always the same fields in the same order, so that it can be searched for.
+/// The same fields in the same order in every run, so that scripts can search for them.
 fn counts(record: &RunRecord) -> String {
     let tally = record.tally();
     let mut parts = vec![format!("{} ran", tally.ran())];
@@ -246,7 +246,7 @@ fn counts(record: &RunRecord) -> String {
         let count = tally.get(standing);
         let part = format!("{count} {}", standing.word());
         match (count, standing) {
-            // Only a log that breaks off has any.
+            // Only a broken log has any.
             (0, Standing::Unsettled) => {}
             (0, _) => parts.push(part.dimmed().to_string()),
             _ => parts.push(part.style(style(standing)).to_string()),

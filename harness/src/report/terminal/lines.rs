@@ -1,5 +1,4 @@
-//! The lines that an event is worth, with colours; whoever prints them takes those off again
-//! where they are not wanted.
+//! The lines for an event, with colours, which are removed where they are not wanted.
 
 use owo_colors::{OwoColorize, Style};
 
@@ -22,7 +21,7 @@ pub(super) fn style(standing: Standing) -> Style {
     }
 }
 
-/// What an event is worth; the record already holds it.
+/// The lines for an event, which the record already contains.
 pub(super) fn of_event(event: &RunEvent, record: &RunRecord, is_verbose: bool) -> Vec<String> {
     match &event.kind {
         RunEventKind::RunStarted { version, matrix, narrowed_by, .. } => {
@@ -60,7 +59,7 @@ pub(super) fn of_event(event: &RunEvent, record: &RunRecord, is_verbose: bool) -
             lines.extend(indented(message).skip(1));
             lines
         }
-        // The end is told when the stream ends, with this event or without.
+        // The end is printed when the stream ends, with or without this event.
         RunEventKind::AttemptStarted { .. }
         | RunEventKind::Progress { .. }
         | RunEventKind::RunFinished { .. } => Vec::new(),
@@ -95,7 +94,7 @@ fn started(version: &str, matrix: &str, narrowed_by: &[String], record: &RunReco
     lines
 }
 
-/// A settled cell, with its whole message where it wants attention.
+/// A settled cell, with its full message if it needs attention.
 fn settled(cell: &CellRecord) -> Vec<String> {
     let standing = cell.standing();
     let reason = reason(cell);
@@ -116,7 +115,7 @@ fn settled(cell: &CellRecord) -> Vec<String> {
     vec![line]
 }
 
-/// Trouble is told at once: the next attempt may take minutes.
+/// Trouble is printed at once, since the next attempt may take minutes.
 fn trouble(cell: &str, attempt: u32, outcome: &Outcome) -> Option<String> {
     outcome.is_infrastructure().then(|| {
         let message = outcome.message();
@@ -156,7 +155,7 @@ pub(super) fn indented(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|line| format!("{:WORD_WIDTH$} {}", "", harmless(line)))
 }
 
-/// Text from a page or a driver, unable to move the cursor or to paint.
+/// Text from a page or a driver, without control characters.
 pub(super) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| if c == '\t' { ' ' } else { c })

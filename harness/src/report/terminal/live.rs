@@ -1,5 +1,5 @@
-//! What is running, below the lines: one line for each attempt with its phase, and a bar over
-//! all cells that are to run.
+//! The live part below the lines: a line for each running attempt with its phase, and a bar for
+//! all cells that will run.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -42,8 +42,8 @@ impl Live {
         Self { area, all, running: HashMap::new(), out: Box::new(out) }
     }
 
-    /// Lines above what is running. Written past the progress bars, which would pad each line to
-    /// the terminal's width and spoil it for copying.
+    /// Prints lines above the live part. They bypass the progress bars, which would pad each line to
+    /// the terminal's width and make it hard to copy.
     pub(super) fn print(&mut self, lines: &[String]) -> io::Result<()> {
         let out = &mut self.out;
         self.area.suspend(|| {
@@ -99,7 +99,7 @@ impl Live {
         }
     }
 
-    /// Takes away everything that is not a line.
+    /// Removes the live part.
     pub(super) fn clear(&mut self) {
         self.running.drain().for_each(|(_, running)| running.line.finish_and_clear());
         self.all.finish_and_clear();
@@ -116,7 +116,7 @@ impl Running {
     }
 }
 
-/// A constant template; a broken one is noticed by the test below.
+/// A constant template; the test below checks it.
 fn template(text: &str) -> ProgressStyle {
     ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

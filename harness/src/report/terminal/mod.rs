@@ -1,10 +1,9 @@
-//! The run on a terminal: live where there is one, plain lines in the log of a CI.
+//! The run on a terminal: live on a real one, plain lines in the log of a CI service.
 //!
-//! Both views print the same lines, one for each settled cell, with the whole message for those
-//! that want attention; the live one keeps what is running below them. The end is a grid, the
-//! cells that want attention once more, and one line of counts. With
-//! [`TerminalOptions::is_verbose`] cells that never ran and the steps of each attempt are told as
-//! well.
+//! Both views print one line for each settled cell, with the full message for those that need
+//! attention; the live view keeps running cells below them. The end is a grid, the cells that need
+//! attention again, and a line of counts. [`TerminalOptions::is_verbose`] adds cells that never ran
+//! and the steps of each attempt.
 
 mod ending;
 mod lines;
@@ -18,16 +17,16 @@ use super::{ReportError, Reporter};
 use crate::run::event::RunEvent;
 use live::Live;
 
-/// How much is told, and where more is to be found.
+/// The level of detail, and the place of the other reports.
 #[derive(Debug, Clone, Default)]
 pub struct TerminalOptions {
-    /// Tell of everything.
+    /// Print every cell and every step.
     pub is_verbose: bool,
-    /// The folder of the other reports, to point at.
+    /// The folder of the other reports, to print.
     pub report_folder: Option<PathBuf>,
 }
 
-/// Tells of a run on a terminal, or into a CI's log.
+/// Prints a run on a terminal, or into the log of a CI service.
 pub struct Terminal {
     options: TerminalOptions,
     record: RunRecord,
@@ -37,13 +36,13 @@ pub struct Terminal {
 enum Screen {
     Plain(Box<dyn Write + Send>),
     Live(Live),
-    /// Nobody reads any more.
+    /// The reader has closed the pipe.
     Closed,
 }
 
 impl Terminal {
-    /// On standard output: live if that is a terminal. Colours are kept off where they are not
-    /// wanted (`NO_COLOR`, `TERM=dumb`) or not seen.
+    /// Prints to standard output, live if that is a terminal, and without colours if they are not
+    /// wanted (`NO_COLOR`, `TERM=dumb`) or not visible.
     pub fn stdout(options: TerminalOptions) -> Self {
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let screen = if io::stdout().is_terminal() && !is_dumb {
@@ -54,7 +53,7 @@ impl Terminal {
         Self { options, record: RunRecord::default(), screen }
     }
 
-    /// Plain lines without colours, to anything.
+    /// Prints plain lines without colours to any writer.
     pub fn plain(out: impl Write + Send + 'static, options: TerminalOptions) -> Self {
         let screen = Screen::Plain(Box::new(Colourless(out)));
         Self { options, record: RunRecord::default(), screen }
@@ -72,7 +71,7 @@ impl Terminal {
             Screen::Closed => Ok(()),
         };
         match printed {
-            // `tierproof run | head`: the reader has had enough, which is no trouble of the run.
+            // `tierproof run | head`: the reader has closed the pipe, which is not an error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.screen = Screen::Closed;
                 Ok(())
@@ -107,8 +106,7 @@ impl std::fmt::Debug for Terminal {
     }
 }
 
-/// Takes escape sequences off whatever is written. Every write is one whole line or more, so
-/// that no sequence is ever split.
+/// Removes escape sequences. Every write is at least one whole line, so no sequence is split.
 struct Colourless<W>(W);
 
 impl<W: Write> Write for Colourless<W> {

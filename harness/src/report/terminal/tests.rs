@@ -112,13 +112,13 @@ fn a_log_that_breaks_off() {
 }
 
 #[test]
-fn text_of_a_page_can_t_paint_the_terminal() {
+fn page_text_can_t_control_the_terminal() {
     let text = lines::harmless("a\u{1b}[2Jb\tc\r");
     assert_eq!(text, "a\u{fffd}[2Jb c\u{fffd}");
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_trouble() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     struct Broken;
     impl Write for Broken {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {

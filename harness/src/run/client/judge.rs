@@ -82,7 +82,7 @@ fn answer(
         logits: None,
         extent: if is_prefix { Extent::Prefix } else { Extent::Whole },
     };
-    let compared = compare_tokens(case, None, &measured, class, place)?;
+    let compared = compare_tokens(case, &measured, class, place)?;
     let is_flipped = compared.divergence.is_some();
     comparisons.push(Comparison::Tokens(compared));
     if let Some(most) = step.max_tokens

@@ -63,7 +63,7 @@ pub(crate) fn generation(
             logits: rows.and_then(|rows| Rows::new(rows, columns)),
             extent: if is_prefix { Extent::Prefix } else { Extent::Whole },
         };
-        let compared = compare_tokens(case, None, &measured, class, place)?;
+        let compared = compare_tokens(case, &measured, class, place)?;
         comparisons.push(Comparison::Tokens(compared));
     }
     if let Some(least) = step.cancel_after_tokens {

@@ -1,4 +1,4 @@
-//! What makes a report a proof, and each thing that keeps it from being one.
+//! Reports that are proofs, and each gap that keeps a report from being one.
 
 use inference_wasm::protocol::{BackendName, BundleName, Canary, SimdLevel, WebGpuAdapter};
 
@@ -34,7 +34,7 @@ fn demand(bundle: Option<BundleName>, threads: u32) -> Demand<'static> {
     Demand { bundle: BundleChoice { bundle, threads }, ..of(BackendName::Wasm) }
 }
 
-/// What the report lacks, in one line; empty for a proof.
+/// The gaps of the report on one line; empty for a proof.
 fn lacks(demand: Demand<'_>, change: impl FnOnce(&mut ExecutionReport)) -> String {
     let mut report = report();
     change(&mut report);
@@ -64,7 +64,7 @@ fn a_bundle_that_was_demanded_or_chosen_is_proven() {
 }
 
 #[test]
-fn another_bundle_than_the_demanded_one_is_no_proof() {
+fn another_bundle_than_the_demanded_one_is_not_a_proof() {
     let lacks = lacks(demand(Some(BundleName::Base), 1), |_| {});
     assert_eq!(lacks, "bundle `base` expected, `relaxed` ran");
 }
@@ -95,7 +95,7 @@ fn a_bundle_has_the_instructions_and_threads_of_its_name() {
 }
 
 #[test]
-fn natively_there_is_no_bundle() {
+fn a_native_report_needs_no_bundle() {
     let demand = of(BackendName::Cpu);
     let native = |report: &mut ExecutionReport| {
         report.requested = BackendName::Cpu;
@@ -138,14 +138,14 @@ const GPUS: [BackendName; 2] = [BackendName::Webgpu, BackendName::Webgl];
 fn a_gpu_tier_needs_dispatches_an_adapter_and_its_limits() {
     type Change = fn(&mut ExecutionReport);
     let table: [(Change, &str); 7] = [
-        // Nameless is not unreported: Firefox tells no name.
+        // An adapter without a name is still reported, as by Firefox.
         (|_| {}, ""),
         (|report| report.gpu_dispatches = 0, "no dispatch or draw was counted"),
         (|report| report.adapter = None, "no adapter or renderer is reported"),
         (|report| report.limits_sha256 = None, "no hash of features and limits"),
         (
             |report| report.adapter_is_software = None,
-            "it is not said whether the adapter is software",
+            "the report does not say whether the adapter is software",
         ),
         (
             |report| report.bundle = "base".to_owned(),
@@ -165,7 +165,7 @@ fn a_gpu_tier_needs_dispatches_an_adapter_and_its_limits() {
 
 /// A build that holds a GPU and lets the CPU compute is caught by the counter and by the canary.
 #[test]
-fn the_evidence_of_the_cpu_is_no_proof_of_a_gpu() {
+fn the_evidence_of_the_cpu_does_not_prove_a_gpu() {
     for backend in GPUS {
         let lacks = gpu_lacks(of(backend), |report| {
             report.kernel_calls = std::mem::take(&mut report.gpu_dispatches);
@@ -187,7 +187,7 @@ fn named(name: &'static str, is_software: bool) -> impl FnOnce(&mut ExecutionRep
 }
 
 #[test]
-fn hardware_that_is_demanded_has_to_be_shown() {
+fn demanded_hardware_has_to_be_proven() {
     use AdapterDemand::{Any, Hardware, Software};
     for (adapter, name, is_software, lacks) in [
         (Any, "", false, ""),
@@ -209,7 +209,7 @@ fn hardware_that_is_demanded_has_to_be_shown() {
             Hardware,
             "",
             false,
-            "a hardware adapter was demanded, it ran on: not told by the browser",
+            "a hardware adapter was demanded, it ran on: not reported by the browser",
         ),
         (Software, "llvmpipe, or similar", false, ""),
         (
@@ -227,7 +227,7 @@ fn hardware_that_is_demanded_has_to_be_shown() {
 }
 
 #[test]
-fn the_engine_and_the_probe_speak_of_one_adapter() {
+fn engine_and_probe_must_describe_one_adapter() {
     let mut probed = CapabilityReport::default();
     probed.webgpu.adapter = Some(WebGpuAdapter {
         vendor: "google".to_owned(),
@@ -239,24 +239,24 @@ fn the_engine_and_the_probe_speak_of_one_adapter() {
     probed.webgl2.in_worker = true;
     let with = |backend| Demand { probed: Some(&probed), ..of(backend) };
     for backend in GPUS {
-        // The engine may put the parts together in another way, or not be told them.
+        // The engine may join the parts differently, or not get them.
         for name in ["google swiftshader", "SwiftShader", ""] {
             assert_eq!(gpu_lacks(with(backend), named(name, true)), "", "{backend}, {name}");
         }
     }
     assert_eq!(
         gpu_lacks(with(BackendName::Webgpu), named("nvidia hopper", false)),
-        "it says that it ran on: nvidia hopper; the page's probe found: software: google swiftshader"
+        "the engine reports that it ran on: nvidia hopper; the page's probe found: software: google swiftshader"
     );
     assert_eq!(
         gpu_lacks(with(BackendName::Webgl), named("llvmpipe", true)),
-        "it says that it ran on: software: llvmpipe; the page's probe found: software: ANGLE \
+        "the engine reports that it ran on: software: llvmpipe; the page's probe found: software: ANGLE \
          (Google, Vulkan 1.3.0 (SwiftShader Device))"
     );
-    // Firefox names no WebGPU adapter, but says to the page that it is a fallback.
+    // Firefox names no WebGPU adapter, but reports to the page that it is a fallback.
     let demand = Demand { adapter: AdapterDemand::Software, ..with(BackendName::Webgpu) };
     assert_eq!(gpu_lacks(demand, named("", false)), "");
-    // The probe of a browser that tells nothing contradicts nothing.
+    // The probe of a browser that reports nothing contradicts nothing.
     let untold = CapabilityReport::default();
     let demand = Demand { probed: Some(&untold), ..of(BackendName::Webgpu) };
     assert_eq!(gpu_lacks(demand, named("llvmpipe", true)), "");
@@ -266,6 +266,6 @@ fn the_engine_and_the_probe_speak_of_one_adapter() {
     assert_eq!(gpu_lacks(demand, drawn(true)), "");
     assert_eq!(
         gpu_lacks(demand, drawn(false)),
-        "it says that it drew in a worker, where the probe got no WebGL2 context"
+        "the engine reports that it drew in a worker, where the probe got no WebGL2 context"
     );
 }

@@ -1,26 +1,26 @@
-//! Several logs as one run: the shards of a matrix, or a run and the rerun of some of its cells.
+//! Merges logs into one run: the shards of a matrix, or a run and the rerun of some of its cells.
 //!
 //! Pure. The rules, in the order in which logs are given:
 //!
-//! * A cell is taken whole from one log: the last in which an attempt of it ended, else the last
-//!   that settled it, else the last that planned it. A shard that left a cell out can thus not
-//!   undo the one that ran it, and a rerun replaces what it ran again.
-//! * Events keep their times; they follow each other log by log, numbered anew.
-//! * The run has an end only if every log has one. Its counts and exit code are those of the
-//!   cells that were taken, its duration is the sum of all.
-//! * A floor that any log missed stays missed: what it asks for is known to the matrix alone.
+//! * A cell comes whole from one log: the last in which an attempt of it ended, else the last that
+//!   settled it, else the last that planned it. So a rerun replaces the cells that it ran, and a
+//!   shard without a cell does not override the one that ran it.
+//! * Events keep their times and the order of the logs, with new numbers.
+//! * The run has an end only if every log has one. Its counts and exit code are those of the chosen
+//!   cells, and its duration is the sum.
+//! * A floor that any log missed stays missed, since only the matrix knows what it requires.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::replay::Log;
+use super::log::Log;
 use crate::plan::PlannedCell;
 use crate::run::event::{LOG_VERSION, RunEvent, RunEventKind, Summary};
 use crate::run::exit::Exit;
 use crate::spec::cell::CellId;
 
-/// The one stream of some logs. A single log is passed on as it is.
-pub(crate) fn merge(logs: &[Log]) -> Vec<RunEvent> {
+/// The stream of all logs. A single log is passed on unchanged.
+pub(super) fn merge(logs: &[Log]) -> Vec<RunEvent> {
     let mut kinds: Vec<_> = match logs {
         [] => return Vec::new(),
         [one] => one.events.iter().map(|event| (event.at, event.kind.clone())).collect(),
@@ -35,7 +35,7 @@ pub(crate) fn merge(logs: &[Log]) -> Vec<RunEvent> {
             }
         };
         if log.is_cut_off {
-            note(format!("the last line of `{path}` is broken and left out"));
+            note(format!("the last line of `{path}` is broken and was skipped"));
         }
         if logs.len() > 1 && !log.is_finished() {
             note(format!("`{path}` has no end: its run was killed"));
@@ -86,7 +86,7 @@ fn merged(logs: &[Log]) -> Vec<Dated> {
 
 /// The log that each cell is taken from.
 fn owners(logs: &[Log]) -> HashMap<CellId, usize> {
-    // How much a log knows of a cell: planned, settled, tried.
+    // Planned, settled, attempted.
     let mut best: HashMap<CellId, (u8, usize)> = HashMap::new();
     let mut claim = |cell: &CellId, weight: u8, index: usize| {
         let known = best.entry(cell.clone()).or_insert((weight, index));
@@ -113,7 +113,7 @@ fn owners(logs: &[Log]) -> HashMap<CellId, usize> {
     best.into_iter().map(|(cell, (_, index))| (cell, index)).collect()
 }
 
-/// Every cell once, where it stood first, with the disposition of the log that it is taken from.
+/// Every cell once, in its first position, with the disposition of the chosen log.
 fn plan(logs: &[Log], owners: &HashMap<CellId, usize>) -> Vec<PlannedCell> {
     let mut places: HashMap<CellId, usize> = HashMap::new();
     let mut plan: Vec<PlannedCell> = Vec::new();
@@ -247,13 +247,13 @@ mod tests {
                 1,
             ),
             (
-                "a shard that left a cell out undoes nothing",
+                "a shard without a cell overrides nothing",
                 [format!("{A}: mismatch\n{B}: pass"), format!("{A}: unavailable no driver")],
                 vec![Unexpected, Expected],
                 1,
             ),
             (
-                "nobody ran it",
+                "neither ran it",
                 [format!("{A}: unavailable x"), format!("{A}:\n{B}: pass")],
                 vec![NotRun, Expected],
                 0,
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_merged_summary_counts_what_was_taken() {
+    fn the_merged_summary_counts_the_chosen_cells() {
         let logs = [
             log("1.jsonl", sample::mixed()),
             log("2.jsonl", sample::run(&format!("{B}: pass\nfloor: too few"))),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn without_all_ends_there_is_no_end() {
+    fn a_merged_run_needs_the_end_of_every_log() {
         let mut cut = sample::run(&format!("{B}: pass"));
         cut.truncate(4);
         let logs = [log("1.jsonl", sample::run(&format!("{A}: pass"))), log("2.jsonl", cut)];
