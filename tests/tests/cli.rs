@@ -179,7 +179,7 @@ fn a_browser_that_is_not_there_is_set_up_trouble() {
         let complaint = run.complaint();
         let expected = format!(
             "the driver of `{browser}` was not found looked at: variable `{variable}`: \
-             `/nonexistent/driver` is no executable file hint: correct or unset the variable"
+             `/nonexistent/driver` is not an executable file hint: correct or unset the variable"
         );
         assert!(complaint.contains(&expected), "{complaint}");
     }

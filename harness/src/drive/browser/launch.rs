@@ -16,7 +16,8 @@ use super::find::{Overrides, installation};
 use super::session::{DriverLink, Session, SessionLimits};
 use super::supervise::{Supervised, Supervisor};
 use super::trouble::{Trouble, TroubleKind};
-use super::vendor::{Launch, Vendor, vendor};
+use super::vendor::{Launch, Vendor};
+use super::vendors::vendor;
 use crate::spec::cell::BrowserName;
 use crate::spec::launch::LaunchProfile;
 
