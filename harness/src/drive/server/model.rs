@@ -5,14 +5,10 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{self, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use inference_wasm::protocol::{ModelManifest, Shard};
 use sha2::{Digest, Sha256};
-
-use super::Shared;
-use super::fault::{HTML, Sent, sends};
 
 /// Size of a shard in bytes where a scenario doesn't say.
 pub const DEFAULT_SHARD_BYTES: u64 = 8 << 20;
@@ -105,37 +101,6 @@ impl ModelShelf {
         models.insert(key, model.clone());
         Ok(model)
     }
-}
-
-/// `GET models/{shard}`.
-pub(super) async fn shard(
-    State(shared): State<Arc<Shared>>,
-    extract::Path((token, name)): extract::Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let attempt = shared.attempt(&token);
-    if let Some(site) = attempt.as_ref().and_then(|attempt| attempt.site()) {
-        return site.shard(&name, &headers).await;
-    }
-    let found = attempt.and_then(|attempt| {
-        let setup = attempt.setup();
-        let model = setup.model?;
-        let index = model.index_of(&format!("models/{name}"))?;
-        Some((model, index, setup.fault))
-    });
-    let Some((model, index, fault)) = found else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let count = model.manifest.shards.len();
-    let sent = fault.map_or(Sent::Whole, |fault| sends(fault, index, count));
-    match sent {
-        Sent::NotFound => return StatusCode::NOT_FOUND.into_response(),
-        Sent::Html => {
-            return ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], HTML).into_response();
-        }
-        Sent::Whole | Sent::Half => {}
-    }
-    send(model, index, sent == Sent::Half, &headers).await
 }
 
 /// A shard, or half of it, or the range of it that was asked for.
