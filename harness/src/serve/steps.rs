@@ -5,7 +5,7 @@ use inference_wasm::client::output::Answer;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemKind};
 
 /// Something that happened.
 #[derive(Debug)]
