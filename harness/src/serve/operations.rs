@@ -135,7 +135,7 @@ pub(super) fn all() -> Vec<Operation> {
             is_open: true,
             method: "get",
             id: "health",
-            summary: "Say that the server answers, and how much it has",
+            summary: "Report that the server answers, and its request counts",
             body: None,
             answers: vec![(200, JSON, Some(schema::<Health>))],
             problems: Vec::new(),
@@ -178,7 +178,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     for (status, media, schema) in &operation.answers {
         let response = responses
             .entry(status.to_string())
-            .or_insert_with(|| json!({ "description": "As asked for." }));
+            .or_insert_with(|| json!({ "description": "Success." }));
         match schema {
             Some(schema) => response["content"][*media] = json!({ "schema": schema(generator) }),
             None if media.is_empty() => {}

@@ -64,7 +64,7 @@ impl Launcher {
         let installation = installation(profile.browser, &self.overrides)
             .map_err(|error| Trouble::new(FIND, error))?;
         let vendor = vendor(profile.browser).ok_or_else(|| {
-            let message = format!("`{}` is no browser", profile.browser);
+            let message = format!("`{}` is not a browser", profile.browser);
             Trouble::new(FIND, TroubleKind::Start { message })
         })?;
         let display = self.display(vendor, profile).await?;
