@@ -179,7 +179,7 @@ fn a_missing_browser_is_set_up_trouble() {
         let complaint = run.complaint();
         let expected = format!(
             "the driver of `{browser}` was not found looked at: variable `{variable}`: \
-             `/nonexistent/driver` is no executable file hint: correct or unset the variable"
+             `/nonexistent/driver` is not an executable file hint: correct or unset the variable"
         );
         assert!(complaint.contains(&expected), "{complaint}");
     }

@@ -15,10 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::models::Opened;
-use super::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemKind};
 use crate::drive::page::{NativePage, Page};
-use crate::drive::server::PageSetup;
-use crate::drive::server::PageSignal;
+use crate::drive::server::{PageSetup, PageSignal};
 
 /// How long a load may go on once nobody waits for it. The next request is glad of what it left.
 const LOAD_PATIENCE: Duration = Duration::from_mins(10);

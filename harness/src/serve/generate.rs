@@ -15,12 +15,13 @@ use inference_wasm::protocol::{FinishReason, Generated, PageEventKind, Prompt};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::Instant;
 
+use super::api::{Api, count};
 use super::body::Checked;
 use super::engines::{Engine, Turn};
 use super::models::Opened;
+use super::problem::{Problem, ProblemKind};
 use super::schema::{GenerateBody, StreamEvent};
 use super::steps::{Step, Steps};
-use super::{Api, Problem, ProblemKind, count};
 
 pub(super) async fn generate(
     State(api): State<Arc<Api>>,

@@ -4,16 +4,10 @@
 //! time, so that the time of an answer tells neither the key's length nor how much of it is right.
 
 use std::fmt;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-use super::{Api, Problem, ProblemKind};
 
 /// A key with fewer characters can be guessed.
 const SHORTEST: usize = 16;
@@ -50,7 +44,7 @@ impl Key {
         Ok(Self { sha256: Sha256::digest(key).into() })
     }
 
-    fn admits(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let Some((scheme, token)) = shown.and_then(|value| value.split_once(' ')) else {
             return false;
@@ -63,17 +57,6 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key")
-    }
-}
-
-/// Lets nobody through without the key, if there is one.
-pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    match &api.key {
-        Some(key) if !key.admits(request.headers()) => {
-            Problem::new(ProblemKind::Unauthorized, "expected `Authorization: Bearer KEY`")
-                .into_response()
-        }
-        Some(_) | None => next.run(request).await,
     }
 }
 

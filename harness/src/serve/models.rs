@@ -6,10 +6,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{self, State};
-use axum::response::Response;
-use http::HeaderMap;
 use inference_wasm::client::registry::{ModelVariant, Versions};
 use inference_wasm::client::tier::DeviceTier;
 use inference_wasm::engine::model::{FromValue, Gguf, HyperParameters, Metadata, ModelError};
@@ -17,9 +13,8 @@ use inference_wasm::protocol::{BackendName, CacheType, ModelManifest};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use super::schema::ModelList;
-use super::{Api, Problem, ProblemKind};
-use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel, model};
+use super::problem::{Problem, ProblemKind};
+use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel};
 use crate::fetch::models::{self, Model, USUAL_POSITIONS};
 
 /// Positions of a cache on the server at most: memory is shared by all that is loaded.
@@ -208,13 +203,13 @@ fn versions(metadata: &Metadata<'_>, file_sha256: &str) -> Result<Versions, Mode
     let is_tokenizer = |key: &&str| key.starts_with("tokenizer.") && *key != TEMPLATE;
     for key in metadata.keys().filter(is_tokenizer) {
         tokenizer.update(key);
-        tokenizer.update(told::<&str>(metadata, key));
-        tokenizer.update(told::<Vec<&str>>(metadata, key));
-        tokenizer.update(told::<Vec<f32>>(metadata, key));
-        tokenizer.update(told::<Vec<i32>>(metadata, key));
-        tokenizer.update(told::<i64>(metadata, key));
-        tokenizer.update(told::<f32>(metadata, key));
-        tokenizer.update(told::<bool>(metadata, key));
+        tokenizer.update(text_of::<&str>(metadata, key));
+        tokenizer.update(text_of::<Vec<&str>>(metadata, key));
+        tokenizer.update(text_of::<Vec<f32>>(metadata, key));
+        tokenizer.update(text_of::<Vec<i32>>(metadata, key));
+        tokenizer.update(text_of::<i64>(metadata, key));
+        tokenizer.update(text_of::<f32>(metadata, key));
+        tokenizer.update(text_of::<bool>(metadata, key));
     }
     let template = metadata.get_or(TEMPLATE, "")?;
     let short = |hash: String| hash.chars().take(16).collect();
@@ -226,24 +221,6 @@ fn versions(metadata: &Metadata<'_>, file_sha256: &str) -> Result<Versions, Mode
 }
 
 /// A value in a form that is the same for equal ones; nothing where it is of another type.
-fn told<'a, T: FromValue<'a> + std::fmt::Debug>(metadata: &Metadata<'a>, key: &str) -> String {
+fn text_of<'a, T: FromValue<'a> + std::fmt::Debug>(metadata: &Metadata<'a>, key: &str) -> String {
     metadata.get::<T>(key).ok().flatten().map(|value| format!("{value:?}")).unwrap_or_default()
-}
-
-/// `GET /api/v1/browser/models`.
-pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<ModelList> {
-    Json(ModelList { models: api.models.registry().await })
-}
-
-/// `GET /api/v1/browser/models/{id}/{shard}`.
-pub(super) async fn shard(
-    State(api): State<Arc<Api>>,
-    extract::Path((id, shard)): extract::Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let opened = api.models.open(Some(&id)).await?;
-    let Some(index) = opened.served.index_of(&format!("models/{shard}")) else {
-        return Err(Problem::new(ProblemKind::NotFound, "the model has no such shard"));
-    };
-    Ok(model::read(opened.served.clone(), index, false, &headers).await)
 }

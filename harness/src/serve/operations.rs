@@ -12,9 +12,10 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use super::api::Api;
+use super::problem::{Problem, ProblemKind};
 use super::schema::{GenerateBody, Health, ModelList, StreamEvent};
-use super::{Api, Problem, ProblemKind, analytics, decide, document as api_document, generate};
-use super::{health, models};
+use super::{generate, handlers};
 
 /// Makes a schema known and refers to it.
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -53,7 +54,7 @@ pub(super) fn all() -> Vec<Operation> {
     vec![
         Operation {
             path: "/api/v1/browser/route",
-            handler: post(decide::route),
+            handler: post(handlers::route),
             is_open: false,
             method: "post",
             id: "route",
@@ -64,7 +65,7 @@ pub(super) fn all() -> Vec<Operation> {
         },
         Operation {
             path: "/api/v1/browser/models",
-            handler: get(models::list),
+            handler: get(handlers::list),
             is_open: false,
             method: "get",
             id: "listModels",
@@ -75,7 +76,7 @@ pub(super) fn all() -> Vec<Operation> {
         },
         Operation {
             path: "/api/v1/browser/models/{id}/{shard}",
-            handler: get(models::shard),
+            handler: get(handlers::shard),
             is_open: false,
             method: "get",
             id: "getShard",
@@ -89,7 +90,7 @@ pub(super) fn all() -> Vec<Operation> {
         },
         Operation {
             path: "/api/v1/browser/analytics",
-            handler: post(analytics::record),
+            handler: post(handlers::record),
             is_open: false,
             method: "post",
             id: "recordAnalytics",
@@ -119,7 +120,7 @@ pub(super) fn all() -> Vec<Operation> {
         },
         Operation {
             path: "/api/v1/openapi.json",
-            handler: get(api_document),
+            handler: get(handlers::document),
             is_open: true,
             method: "get",
             id: "describe",
@@ -130,11 +131,11 @@ pub(super) fn all() -> Vec<Operation> {
         },
         Operation {
             path: "/healthz",
-            handler: get(health),
+            handler: get(handlers::health),
             is_open: true,
             method: "get",
             id: "health",
-            summary: "Say that the server answers, and how much it has",
+            summary: "Report that the server answers, and its request counts",
             body: None,
             answers: vec![(200, JSON, Some(schema::<Health>))],
             problems: Vec::new(),
@@ -177,7 +178,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     for (status, media, schema) in &operation.answers {
         let response = responses
             .entry(status.to_string())
-            .or_insert_with(|| json!({ "description": "As asked for." }));
+            .or_insert_with(|| json!({ "description": "Success." }));
         match schema {
             Some(schema) => response["content"][*media] = json!({ "schema": schema(generator) }),
             None if media.is_empty() => {}

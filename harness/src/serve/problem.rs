@@ -18,12 +18,12 @@ pub struct Problem {
     pub title: String,
     /// The HTTP status, also where a stream had begun with another one.
     pub status: u16,
-    /// What it was this time.
+    /// What went wrong this time.
     pub detail: String,
-    /// Everything that is wrong with the body, not the first alone.
+    /// Everything that is wrong with the body, not only the first error.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// When it is worth another try, in seconds.
+    /// Seconds after which to try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
 }
@@ -40,7 +40,7 @@ pub struct FieldError {
 /// The kinds of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The body is no JSON.
+    /// The body is not valid JSON.
     InvalidJson,
     /// The body came too slowly.
     BodyTimeout,
@@ -48,13 +48,13 @@ pub enum ProblemKind {
     Unauthorized,
     /// A page of a site that may not call.
     OriginNotAllowed,
-    /// Nothing there.
+    /// Nothing exists at this path.
     NotFound,
-    /// Something there, for another method.
+    /// The path takes other methods.
     MethodNotAllowed,
     /// The body is larger than any that makes sense.
     BodyTooLarge,
-    /// The body is not announced as JSON.
+    /// The content type is not JSON.
     UnsupportedMediaType,
     /// JSON, but not what is expected.
     InvalidBody,
@@ -62,7 +62,7 @@ pub enum ProblemKind {
     ContextOverflow,
     /// The engine could not do it.
     EngineFailed,
-    /// All engines are at work, and the time in the queue is over.
+    /// All engines are busy, and the time in the queue is over.
     Busy,
     /// The time for the request is over.
     DeadlineExceeded,
@@ -88,7 +88,9 @@ impl ProblemKind {
 
     fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
-            Self::InvalidJson => ("invalid-json", StatusCode::BAD_REQUEST, "the body is no JSON"),
+            Self::InvalidJson => {
+                ("invalid-json", StatusCode::BAD_REQUEST, "the body is not valid JSON")
+            }
             Self::BodyTimeout => {
                 ("body-timeout", StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
             }
@@ -98,9 +100,9 @@ impl ProblemKind {
             Self::OriginNotAllowed => {
                 ("origin-not-allowed", StatusCode::FORBIDDEN, "pages of this origin may not call")
             }
-            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "nothing is here"),
+            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "not found"),
             Self::MethodNotAllowed => {
-                ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "not with this method")
+                ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed")
             }
             Self::BodyTooLarge => {
                 ("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
@@ -108,7 +110,7 @@ impl ProblemKind {
             Self::UnsupportedMediaType => (
                 "unsupported-media-type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body is not announced as JSON",
+                "the content type is not JSON",
             ),
             Self::InvalidBody => {
                 ("invalid-body", StatusCode::UNPROCESSABLE_ENTITY, "the body is not valid")
@@ -121,9 +123,9 @@ impl ProblemKind {
             Self::EngineFailed => {
                 ("engine-failed", StatusCode::INTERNAL_SERVER_ERROR, "the engine failed")
             }
-            Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "all engines are at work"),
+            Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "all engines are busy"),
             Self::DeadlineExceeded => {
-                ("deadline-exceeded", StatusCode::GATEWAY_TIMEOUT, "the time is over")
+                ("deadline-exceeded", StatusCode::GATEWAY_TIMEOUT, "the request timed out")
             }
         }
     }
@@ -170,7 +172,7 @@ impl Problem {
     pub(super) fn busy(wait: Duration) -> Self {
         // Whole seconds are all that the header holds, and 0 would be an invitation to hammer.
         let retry_after = Some(wait.as_secs().max(1));
-        let detail = "no engine came free in time; try again later";
+        let detail = "no engine became free in time; try again later";
         Self { retry_after, ..Self::new(ProblemKind::Busy, detail) }
     }
 }

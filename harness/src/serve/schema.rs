@@ -10,8 +10,7 @@ use inference_wasm::protocol::{GenerateRequest, LogitsWanted, Prompt, Sampling};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::body::Body;
-use super::{Api, FieldError, Problem};
+use super::problem::Problem;
 
 /// What a request may take, however much the machine could do.
 #[derive(Debug, Clone, Copy)]
@@ -90,55 +89,6 @@ impl GenerateBody {
             stop: self.stop.clone(),
             logits: LogitsWanted::None,
         }
-    }
-}
-
-impl Body for GenerateBody {
-    fn problems(&self, api: &Api) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut complain = |pointer: &str, detail: String| {
-            errors.push(FieldError { pointer: pointer.to_owned(), detail });
-        };
-        if let Some(model) = &self.model
-            && api.models.get(model).is_none()
-        {
-            let names: Vec<_> = api.models.names().map(|name| format!("`{name}`")).collect();
-            complain("/model", format!("expected one of {}", names.join(", ")));
-        }
-        let (pointer, length) = match &self.prompt {
-            Prompt::Text(text) => ("/prompt/text", text.chars().count()),
-            Prompt::Raw(text) => ("/prompt/raw", text.chars().count()),
-            Prompt::Ids(ids) => ("/prompt/ids", ids.len()),
-            Prompt::Messages(messages) => {
-                let lengths = messages.iter().map(|message| message.content.chars().count());
-                ("/prompt/messages", lengths.sum())
-            }
-        };
-        if !(1..=LIMITS.prompt_length).contains(&length) {
-            let most = LIMITS.prompt_length;
-            complain(pointer, format!("expected a length of 1 to {most}, found {length}"));
-        }
-        if let Some(Begin::Continue { ids, .. }) = &self.begin
-            && ids.len() as u64 >= u64::from(self.max_tokens)
-        {
-            let detail = format!(
-                "expected fewer ids than `max_tokens`, which is {}, found {}",
-                self.max_tokens,
-                ids.len()
-            );
-            complain("/begin/ids", detail);
-        }
-        if let Sampling::Seeded { temperature, top_p, min_p, .. } = self.sampling {
-            let mut expect = |is_right: bool, name: &str, range: &str| {
-                if !is_right {
-                    complain(&format!("/sampling/{name}"), format!("expected {range}"));
-                }
-            };
-            expect(temperature > 0.0, "temperature", "a number above 0");
-            expect(top_p > 0.0 && top_p <= 1.0, "top_p", "a number above 0 and at most 1");
-            expect((0.0..=1.0).contains(&min_p), "min_p", "a number from 0 to 1");
-        }
-        errors
     }
 }
 

@@ -1,18 +1,18 @@
-//! What a request hears of its generation: tokens, and one end.
+//! The progress of a generation as its request sees it: tokens, and one end.
 
 use inference_wasm::client::machine::Token;
 use inference_wasm::client::output::Answer;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemKind};
 
 /// Something that happened.
 #[derive(Debug)]
 pub(super) enum Step {
     /// A token.
     Token(Token),
-    /// The end. Nothing comes behind it.
+    /// The end. Nothing comes after it.
     End(Result<Box<Answer>, Problem>),
 }
 
@@ -39,7 +39,7 @@ impl Steps {
                 Step::End(Err(Problem::new(ProblemKind::EngineFailed, detail)))
             }
             Err(_) => {
-                let detail = "the answer was not there in time";
+                let detail = "the answer was not ready in time";
                 Step::End(Err(Problem::new(ProblemKind::DeadlineExceeded, detail)))
             }
         }

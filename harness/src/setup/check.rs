@@ -1,30 +1,32 @@
-//! Holds the table against a machine: what is found, what is missing, what can't be had.
+//! Checks the requirements on a machine: found, missing or unavailable.
 //!
-//! Pure over a [`Machine`]; how to mend what is missing is said by [`super::mend`].
+//! Pure over a [`Machine`]; how to install what is missing is decided in [`super::fix`].
 
 use std::path::PathBuf;
 
 use super::machine::{Machine, System};
-use super::requirement::{Finder, OnlyOn, Part, Purpose, Requirement, requirements};
+use super::requirement::{Finder, OnlyOn, Part, Purpose, Requirement};
+use super::table::REQUIREMENTS;
+use crate::drive::browser::{browser_in, display_server_in, driver_in};
 
-/// One requirement, looked up.
+/// One requirement and what was found of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Finding {
     pub(crate) requirement: &'static Requirement,
     pub(crate) state: State,
 }
 
-/// What came of looking a requirement up.
+/// The state of a requirement on a machine.
 #[derive(Debug, Clone)]
 pub(crate) enum State {
-    /// It can exist here; each part with where it is, if it is.
+    /// It can exist on this system; each part with its path, if it was found.
     Possible(Vec<(&'static Part, Option<PathBuf>)>),
-    /// It can't exist on this operating system, for this reason.
+    /// It can't exist on this system, for this reason.
     Impossible(&'static str),
 }
 
 impl Finding {
-    /// The parts that were looked for and are not there.
+    /// The parts that were not found.
     pub(crate) fn missing(&self) -> impl Iterator<Item = &'static Part> + '_ {
         let parts = match &self.state {
             State::Possible(parts) => parts.as_slice(),
@@ -33,7 +35,7 @@ impl Finding {
         parts.iter().filter(|(_, place)| place.is_none()).map(|(part, _)| *part)
     }
 
-    /// Somebody with this purpose can't do without, and it could be had.
+    /// Whether it is missing, could exist, and the purpose can't do without it.
     pub(crate) fn is_wanting(&self, purpose: Purpose) -> bool {
         let requirement = self.requirement;
         !requirement.optional
@@ -42,9 +44,9 @@ impl Finding {
     }
 }
 
-/// Looks up everything that one of the purposes needs, in the order of the table.
+/// Checks everything that one of the purposes needs, in the order of the table.
 pub(crate) fn check(machine: &dyn Machine, purposes: &[Purpose]) -> Vec<Finding> {
-    requirements()
+    REQUIREMENTS
         .iter()
         .filter(|requirement| {
             requirement.needed_for.iter().any(|purpose| purposes.contains(purpose))
@@ -64,20 +66,19 @@ fn state(machine: &dyn Machine, requirement: &'static Requirement) -> State {
     }
 }
 
-/// Where a part is.
+/// The path of a part.
 pub(crate) fn find(machine: &dyn Machine, part: &Part) -> Option<PathBuf> {
-    let at = |places: &[&str]| {
-        places.iter().map(|place| expand(machine, place)).find(|path| machine.is_file(path))
-    };
+    let environment = machine.environment();
     match part.finder {
-        Finder::Program { variables, names, places, version: _ } => {
-            // A path that a person named is used or refused, never passed over.
-            if let Some(named) = variables.iter().find_map(|name| machine.variable(name)) {
-                return Some(PathBuf::from(named)).filter(|path| machine.is_file(path));
-            }
-            names.iter().find_map(|name| machine.on_path(name)).or_else(|| at(places))
+        Finder::Program(names) => names.iter().find_map(|name| environment.on_path(name)),
+        Finder::Driver(browser) => driver_in(environment, browser),
+        Finder::Browser(browser) => browser_in(environment, browser),
+        Finder::Display => display_server_in(environment),
+        Finder::File(places) => {
+            let arch = &machine.platform().arch;
+            let paths = places.iter().map(|place| PathBuf::from(place.replace("{arch}", arch)));
+            paths.into_iter().find(|path| machine.is_file(path))
         }
-        Finder::File { places } => at(places),
         Finder::WasmStandardLibrary => machine.wasm_standard_library(),
         Finder::WasmThreads => machine.wasm_threads(),
         Finder::Cached { path } => {
@@ -88,56 +89,173 @@ pub(crate) fn find(machine: &dyn Machine, part: &Part) -> Option<PathBuf> {
     }
 }
 
-fn expand(machine: &dyn Machine, place: &str) -> PathBuf {
-    let platform = machine.platform();
-    let triplet = format!("{}-linux-gnu", platform.arch);
-    place
-        .replace("{triplet}", &triplet)
-        .replace("{arch}", &platform.arch)
-        .replace("{cargo-home}", &platform.cargo_home.to_string_lossy())
-        .into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fake::Fake;
     use super::*;
+    use crate::drive::browser::{Overrides, installation_in};
+    use crate::spec::cell::BrowserName;
 
-    fn part(name: &str) -> &'static Part {
-        let parts = requirements().iter().flat_map(|requirement| requirement.parts);
-        parts.into_iter().find(|part| part.name == name).expect("the table has it")
-    }
-
+    /// For every vendor, `doctor` reports the files that a launch would start.
     #[test]
-    fn a_program_is_looked_for_in_the_documented_order() {
-        let places = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
-        for (machine, expected) in [
-            (Fake::debian(), None),
-            (Fake::debian().file(places), Some(places)),
-            (Fake::debian().file(places).program("MiniBrowser"), Some("/usr/bin/MiniBrowser")),
+    fn doctor_and_launcher_find_the_same_files() {
+        use BrowserName::{Chrome, Firefox, Safari, Webkit};
+        const MINI: &str = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
+        const OLD_MINI: &str = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.0/MiniBrowser";
+        type Names = &'static [&'static str];
+        type Variables = &'static [(&'static str, &'static str)];
+        // The programs on PATH, the other files, the variables; the driver and browser found.
+        let cases: [(BrowserName, Names, Names, Variables, [&str; 2]); 22] = [
+            (Chrome, &[], &[], &[], ["", ""]),
             (
-                Fake::debian()
-                    .program("MiniBrowser")
-                    .file("/opt/mine")
-                    .variable("WEBKIT_MINIBROWSER", "/opt/mine"),
-                Some("/opt/mine"),
+                Chrome,
+                &["chromedriver", "google-chrome"],
+                &[],
+                &[],
+                ["/usr/bin/chromedriver", "/usr/bin/google-chrome"],
             ),
-            // Named, but not there: no silent second choice.
             (
-                Fake::debian().program("MiniBrowser").variable("WEBKIT_MINIBROWSER", "/opt/gone"),
-                None,
+                Chrome,
+                &[],
+                &["/usr/lib/chromium/chromedriver", "/usr/lib/chromium/chromium"],
+                &[],
+                ["/usr/lib/chromium/chromedriver", "/usr/lib/chromium/chromium"],
             ),
-        ] {
-            let found = find(&machine, part("MiniBrowser"));
-            assert_eq!(found.as_deref(), expected.map(std::path::Path::new), "{machine:?}");
+            (
+                Chrome,
+                &["chromedriver", "chromium"],
+                &["/usr/lib/chromium/chromedriver", "/usr/lib/chromium/chromium"],
+                &[],
+                ["/usr/bin/chromedriver", "/usr/lib/chromium/chromium"],
+            ),
+            (
+                Chrome,
+                &["chromedriver", "chromium"],
+                &["/opt/driver", "/opt/chrome"],
+                &[("CHROMEDRIVER", "/opt/driver"), ("CHROME", "/opt/chrome")],
+                ["/opt/driver", "/opt/chrome"],
+            ),
+            // A file that the user named is never skipped.
+            (
+                Chrome,
+                &["chromedriver", "chromium"],
+                &[],
+                &[("CHROME", "/opt/gone")],
+                ["/usr/bin/chromedriver", ""],
+            ),
+            (
+                Chrome,
+                &["chromedriver", "chromium"],
+                &[],
+                &[("CHROMEDRIVER", "/opt/gone")],
+                ["", "/usr/bin/chromium"],
+            ),
+            (
+                Chrome,
+                &["chromium"],
+                &["/snap/bin/chromium.chromedriver"],
+                &[],
+                ["/snap/bin/chromium.chromedriver", "/usr/bin/chromium"],
+            ),
+            (Firefox, &["firefox"], &[], &[], ["", "/usr/bin/firefox"]),
+            (
+                Firefox,
+                &["geckodriver", "firefox-esr"],
+                &[],
+                &[],
+                ["/usr/bin/geckodriver", "/usr/bin/firefox-esr"],
+            ),
+            (
+                Firefox,
+                &[],
+                &["/cargo/bin/geckodriver", "/usr/lib/firefox/firefox"],
+                &[],
+                ["/cargo/bin/geckodriver", "/usr/lib/firefox/firefox"],
+            ),
+            (
+                Firefox,
+                &["geckodriver", "firefox"],
+                &["/cargo/bin/geckodriver", "/usr/lib/firefox-esr/firefox-esr"],
+                &[],
+                ["/usr/bin/geckodriver", "/usr/lib/firefox-esr/firefox-esr"],
+            ),
+            (
+                Firefox,
+                &["firefox"],
+                &["/snap/bin/geckodriver"],
+                &[],
+                ["/snap/bin/geckodriver", "/usr/bin/firefox"],
+            ),
+            (
+                Firefox,
+                &["geckodriver", "firefox"],
+                &["/opt/driver", "/opt/firefox"],
+                &[("GECKODRIVER", "/opt/driver"), ("FIREFOX", "/opt/firefox")],
+                ["/opt/driver", "/opt/firefox"],
+            ),
+            (
+                Webkit,
+                &["WebKitWebDriver", "MiniBrowser"],
+                &[MINI],
+                &[],
+                ["/usr/bin/WebKitWebDriver", "/usr/bin/MiniBrowser"],
+            ),
+            (
+                Webkit,
+                &[],
+                &["/usr/libexec/webkit2gtk-4.1/WebKitWebDriver", OLD_MINI, MINI],
+                &[],
+                ["/usr/libexec/webkit2gtk-4.1/WebKitWebDriver", MINI],
+            ),
+            (
+                Webkit,
+                &["WebKitWebDriver", "MiniBrowser"],
+                &["/opt/driver", "/opt/mini"],
+                &[("WEBKIT_WEBDRIVER", "/opt/driver"), ("WEBKIT_MINIBROWSER", "/opt/mini")],
+                ["/opt/driver", "/opt/mini"],
+            ),
+            (Webkit, &["WebKitWebDriver"], &[], &[], ["/usr/bin/WebKitWebDriver", ""]),
+            (Safari, &[], &[], &[], ["", ""]),
+            (Safari, &["safaridriver"], &[], &[], ["/usr/bin/safaridriver", ""]),
+            (Safari, &[], &["/usr/bin/safaridriver"], &[], ["/usr/bin/safaridriver", ""]),
+            (
+                Safari,
+                &["safaridriver"],
+                &["/opt/driver"],
+                &[("SAFARIDRIVER", "/opt/driver")],
+                ["/opt/driver", ""],
+            ),
+        ];
+        for (browser, programs, files, variables, expected) in cases {
+            let machine = if browser == Safari { Fake::macos() } else { Fake::debian() };
+            let machine = machine.programs(programs);
+            let machine = files.iter().fold(machine, |machine, file| machine.file(file));
+            let machine = variables
+                .iter()
+                .fold(machine, |machine, (name, value)| machine.variable(name, value));
+            let expected =
+                expected.map(|path| Some(PathBuf::from(path)).filter(|_| !path.is_empty()));
+
+            let requirement =
+                REQUIREMENTS.iter().find(|one| one.id == browser.to_string()).unwrap();
+            let mut reported = [None, None];
+            for part in requirement.parts {
+                let slot = match part.finder {
+                    Finder::Driver(of) if of == browser => 0,
+                    Finder::Browser(of) if of == browser => 1,
+                    other => panic!("`{}` is looked for by {other:?}", part.name),
+                };
+                reported[slot] = find(&machine, part);
+            }
+            assert_eq!(reported, expected, "{browser}: {programs:?} {files:?} {variables:?}");
+
+            let is_whole = requirement.parts.len() == reported.iter().flatten().count();
+            let launched = installation_in(machine.environment(), browser, &Overrides::default());
+            assert_eq!(launched.is_ok(), is_whole, "{launched:?}");
+            if let Ok(found) = launched {
+                assert_eq!([Some(found.driver), found.executable], expected);
+            }
         }
-    }
-
-    #[test]
-    fn what_cargo_installed_is_found_off_the_path() {
-        let machine = Fake::debian().file("/cargo/bin/geckodriver");
-        let found = find(&machine, part("geckodriver"));
-        assert_eq!(found.as_deref(), Some(std::path::Path::new("/cargo/bin/geckodriver")));
     }
 
     #[test]
@@ -157,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_optional_and_what_only_goldens_need_are_not_wanting_for_a_run() {
+    fn a_run_wants_neither_optional_parts_nor_those_of_goldens() {
         let findings = check(&Fake::debian(), &[Purpose::Run, Purpose::Reference]);
         let wanting: Vec<_> = findings
             .iter()
@@ -168,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_browser_is_a_missing_browser() {
+    fn a_browser_without_its_driver_is_missing() {
         let findings = check(&Fake::debian().program("firefox"), &[Purpose::Run]);
         let firefox = findings.iter().find(|finding| finding.requirement.id == "firefox");
         let missing: Vec<_> = firefox.expect("it is checked").missing().map(|p| p.name).collect();

@@ -2,8 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
 
 use futures::future::join_all;
 
@@ -14,10 +12,8 @@ use super::perform::{SetupError, perform};
 use super::plan::{Plan, StepKind, plan};
 use super::requirement::{Finder, Purpose};
 use super::show::{Doctor, Versions, print_plan};
+use crate::drive::browser::version_of;
 use crate::fetch::models::Catalogue;
-
-/// How long a program may take to tell its version.
-const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// `tierproof doctor`.
 #[derive(Debug, clap::Args)]
@@ -31,30 +27,30 @@ pub struct DoctorArgs {
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SetupArgs {
-    /// What for.
+    /// What to prepare this machine for.
     #[arg(long = "for", value_name = "PURPOSE", default_value = "run")]
     purpose: Purpose,
-    /// Install without asking; so does `CI=true`.
+    /// Install without asking, as `CI=true` does.
     #[arg(long)]
     yes: bool,
-    /// Print what would be run, and run nothing.
+    /// Print the commands without running them.
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Get the optional things too.
+    /// Install optional parts too.
     #[arg(long)]
     optional: bool,
-    /// Say nothing when nothing is missing.
+    /// Print nothing when nothing is missing.
     #[arg(long)]
     quiet: bool,
-    /// Call it done even if something could not be had: a run without it says so itself.
+    /// Succeed even if something can't be installed; a run reports what it lacks.
     #[arg(long)]
     best_effort: bool,
 }
 
-/// Prints what is found here, what is missing and what mends it.
+/// Prints what is found, what is missing and how to install it.
 ///
-/// Gives whether everything is here that `tierproof run` needs and that this platform can have.
-/// `cache` is where fetched models are.
+/// Returns whether everything that `tierproof run` needs, and that this platform can have, is
+/// installed. `cache` is the folder of fetched models.
 pub async fn doctor(
     arguments: &DoctorArgs,
     (catalogue, cache): (&Catalogue, &Path),
@@ -73,10 +69,10 @@ pub async fn doctor(
     Ok(doctor.is_ready_to_run())
 }
 
-/// Gets what is missing. Talks to `out`, which should be standard error.
+/// Installs what is missing. Prints to `out`, which should be standard error.
 ///
-/// Gives whether nothing that the purpose needs, and that this platform can have, is missing now.
-/// `stopped` resolves when the user wants it to end; it may be asked for more than once.
+/// Returns whether everything that the purpose needs, and that this platform can have, is
+/// installed now. `stopped` resolves when the user interrupts; it may be awaited more than once.
 pub async fn setup(
     arguments: &SetupArgs,
     out: &mut dyn Write,
@@ -92,7 +88,7 @@ pub async fn setup(
     if findings.iter().all(|finding| finding.missing().next().is_none()) {
         if !arguments.quiet {
             print_impossible(&findings, out)?;
-            writeln!(out, "everything is here for `{}`", arguments.purpose.name())?;
+            writeln!(out, "everything for `{}` is installed", arguments.purpose.name())?;
         }
         return Ok(true);
     }
@@ -109,7 +105,7 @@ pub async fn setup(
     if let Some(first) = todo.steps.first().filter(|step| step.kind == StepKind::PackageLists) {
         let lists = Plan { steps: vec![first.clone()], by_hand: Vec::new() };
         failures.extend(perform(&machine, &lists, out, stopped).await?);
-        // With lists, apt knows what it has, and something may be had another way.
+        // Only now does apt know its packages; what it lacks may be installed another way.
         todo = plan(&machine, &findings, &root);
         todo.steps.retain(|step| step.kind != StepKind::PackageLists);
     }
@@ -124,7 +120,7 @@ pub async fn setup(
 fn print_impossible(findings: &[Finding], out: &mut dyn Write) -> std::io::Result<()> {
     for finding in findings {
         if let State::Impossible(reason) = finding.state {
-            writeln!(out, "{} can't be had: {reason}", finding.requirement.title)?;
+            writeln!(out, "{} is unavailable: {reason}", finding.requirement.title)?;
         }
     }
     Ok(())
@@ -159,7 +155,7 @@ fn summarise(
     let missing: Vec<_> =
         findings.iter().flat_map(Finding::missing).map(|part| part.name).collect();
     if missing.is_empty() {
-        writeln!(out, "everything is here for `{}`", purpose.name())
+        writeln!(out, "everything for `{}` is installed", purpose.name())
     } else {
         writeln!(out, "still missing: {}", missing.join(", "))
     }
@@ -171,25 +167,12 @@ async fn versions(findings: &[Finding]) -> Versions {
     for finding in findings {
         let State::Possible(parts) = &finding.state else { continue };
         for (part, path) in parts {
-            if let (Finder::Program { version, .. }, Some(path)) = (part.finder, path)
-                && !version.is_empty()
+            if let (Finder::Program(_) | Finder::Driver(_) | Finder::Browser(_), Some(path)) =
+                (part.finder, path)
             {
-                questions.push(async move { Some((path.clone(), ask(path, version).await?)) });
+                questions.push(async move { Some((path.clone(), version_of(path).await?)) });
             }
         }
     }
     join_all(questions).await.into_iter().flatten().collect()
-}
-
-async fn ask(program: &Path, argument: &str) -> Option<String> {
-    let output = tokio::process::Command::new(program)
-        .arg(argument)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(VERSION_LIMIT, output).await.ok()?.ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()))?;
-    Some(line.trim().to_owned())
 }

@@ -1,9 +1,11 @@
-//! A made-up machine, for tests.
+//! A fake machine for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::machine::{Machine, Offer, PackageManager, Platform, Privilege, System};
+use crate::drive::browser::Environment;
 
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -17,7 +19,7 @@ pub(crate) struct Fake {
     has_python: bool,
     has_gate_tools: bool,
     has_lists: bool,
-    /// Debian's answer where it is not the rule that a package is there.
+    /// Packages whose presence differs from the rule that apt offers everything.
     offers: BTreeMap<String, bool>,
 }
 
@@ -29,9 +31,8 @@ impl Fake {
                 arch: "x86_64".to_owned(),
                 packages: Some(packages),
                 privilege: Privilege::Root,
-                cargo_home: "/cargo".into(),
             },
-            variables: BTreeMap::new(),
+            variables: BTreeMap::from([("CARGO_HOME".to_owned(), "/cargo".to_owned())]),
             programs: BTreeSet::new(),
             files: BTreeSet::new(),
             has_wasm: false,
@@ -120,17 +121,37 @@ impl Fake {
     }
 }
 
+impl Environment for Fake {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.variables.get(name).map(OsString::from)
+    }
+
+    fn on_path(&self, name: &str) -> Option<PathBuf> {
+        self.programs.contains(name).then(|| Path::new("/usr/bin").join(name))
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        self.files.contains(path)
+    }
+
+    fn entries(&self, folder: &Path) -> Vec<PathBuf> {
+        let below = self.files.iter().filter_map(|file| file.strip_prefix(folder).ok());
+        let names: BTreeSet<_> = below.filter_map(|path| path.iter().next()).collect();
+        names.into_iter().map(|name| folder.join(name)).collect()
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        Some("/home/user".into())
+    }
+}
+
 impl Machine for Fake {
     fn platform(&self) -> &Platform {
         &self.platform
     }
 
-    fn variable(&self, name: &str) -> Option<String> {
-        self.variables.get(name).cloned()
-    }
-
-    fn on_path(&self, name: &str) -> Option<PathBuf> {
-        self.programs.contains(name).then(|| Path::new("/usr/bin").join(name))
+    fn environment(&self) -> &dyn Environment {
+        self
     }
 
     fn is_file(&self, path: &Path) -> bool {

@@ -1,18 +1,19 @@
-//! What the table is held against: a view of this machine that a test can make up.
+//! The view of a machine that requirements are checked against; tests use a fake one.
 //!
-//! Every question is cheap enough to ask before each run, for only those start a program that [`Machine`]
-//! says so of, and they are asked only where nothing cheaper answers.
+//! Every question is cheap enough to ask before each run: only those that [`Machine`] documents so
+//! start a program, and only where nothing cheaper answers.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::drive::browser::{Environment, ProcessEnvironment};
 use crate::drive::bundle::{wasm_environment, wasm_toolchain_folder};
 use crate::fetch::models::cache_folder;
 
 /// The target that pages are compiled for.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Operating systems that the table tells apart.
+/// Operating systems that the table distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum System {
     Linux,
@@ -20,7 +21,7 @@ pub(crate) enum System {
     Other,
 }
 
-/// Package managers that the table has names for.
+/// Package managers whose packages the table names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PackageManager {
     Apt,
@@ -29,23 +30,20 @@ pub(crate) enum PackageManager {
     Brew,
 }
 
-/// What does not change while a set-up goes on.
+/// Facts that don't change during a set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Platform {
     pub(crate) system: System,
     /// As Rust names it: `x86_64`, `aarch64`, …
     pub(crate) arch: String,
     pub(crate) packages: Option<PackageManager>,
-    /// How to do what takes root.
     pub(crate) privilege: Privilege,
-    /// The folder that `cargo install` fills, without its `bin`.
-    pub(crate) cargo_home: PathBuf,
 }
 
-/// How this user does what takes root.
+/// How this user runs commands as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privilege {
-    /// It is root.
+    /// The user is root.
     Root,
     /// Through `sudo`.
     Sudo,
@@ -53,30 +51,28 @@ pub(crate) enum Privilege {
     None,
 }
 
-/// What apt's lists say of a package.
+/// Whether apt offers a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offer {
     Yes,
     No,
-    /// A bare image has no lists before the first `apt-get update`.
+    /// Unknown: a bare image has no lists before the first `apt-get update`.
     NoLists,
 }
 
 /// A machine, as far as the table asks about it.
 pub(crate) trait Machine {
     fn platform(&self) -> &Platform;
-    /// An environment variable; an empty one counts as absent.
-    fn variable(&self, name: &str) -> Option<String>;
-    /// Where on `PATH` a program is.
-    fn on_path(&self, name: &str) -> Option<PathBuf>;
+    /// Where programs are looked for.
+    fn environment(&self) -> &dyn Environment;
     fn is_file(&self, path: &Path) -> bool;
-    /// The folder of what was fetched.
+    /// The folder of fetched files.
     fn cache_folder(&self) -> Option<PathBuf>;
     /// The folder of the wasm target's standard library. May start `rustc`.
     fn wasm_standard_library(&self) -> Option<PathBuf>;
-    /// The sysroot whose standard library has atomics. Starts `rustc` where there is one.
+    /// The sysroot whose standard library has atomics. Starts `rustc` where one exists.
     fn wasm_threads(&self) -> Option<PathBuf>;
-    /// A Python that can make a whole virtual environment. Starts `python3`.
+    /// A Python that can make a complete virtual environment. Starts `python3`.
     fn python_with_venv(&self) -> Option<PathBuf>;
     /// The folder of the gates, with their tools installed in the versions that it pins.
     fn gate_tools(&self) -> Option<PathBuf>;
@@ -94,11 +90,13 @@ pub(crate) fn workspace_folder() -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct ThisMachine {
     platform: Platform,
+    environment: ProcessEnvironment,
 }
 
 impl ThisMachine {
     pub(crate) fn look() -> Self {
-        Self { platform: Platform::of_this_machine() }
+        let environment = ProcessEnvironment::current();
+        Self { platform: Platform::of_this_machine(), environment }
     }
 }
 
@@ -127,17 +125,11 @@ impl Platform {
         } else {
             Privilege::None
         };
-        let cargo_home = std::env::var_os("CARGO_HOME")
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-            .or_else(|| Some(etcetera::home_dir().ok()?.join(".cargo")))
-            .unwrap_or_default();
         Self {
             system,
             arch: std::env::consts::ARCH.to_owned(),
             packages: packages.into_iter().find(|(name, _)| has(name)).map(|(_, manager)| manager),
             privilege,
-            cargo_home,
         }
     }
 }
@@ -147,12 +139,8 @@ impl Machine for ThisMachine {
         &self.platform
     }
 
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    }
-
-    fn on_path(&self, name: &str) -> Option<PathBuf> {
-        which::which(name).ok()
+    fn environment(&self) -> &dyn Environment {
+        &self.environment
     }
 
     fn is_file(&self, path: &Path) -> bool {
@@ -164,7 +152,7 @@ impl Machine for ThisMachine {
     }
 
     fn wasm_standard_library(&self) -> Option<PathBuf> {
-        // The folder of our own first: it takes no program to look into.
+        // Our own folder first: no program has to be started to look into it.
         let own = own_sysroots().into_iter().map(|root| target_libraries(&root));
         let rustup = || {
             let output =
@@ -180,13 +168,13 @@ impl Machine for ThisMachine {
         let made = wasm_environment().ok()?;
         let sysroot = PathBuf::from(made.get("WASM_THREADS_SYSROOT")?);
         let built_by = fs_err::read_to_string(sysroot.join("rustc-version")).ok()?;
-        // After an update of rustc it is of no use any more.
+        // An update of rustc makes it useless.
         let is_fit = output_of(made.get("WASM_THREADS_RUSTC")?, &["-V"])? == built_by;
         (is_fit && has_standard_library(&target_libraries(&sysroot))).then_some(sysroot)
     }
 
     fn python_with_venv(&self) -> Option<PathBuf> {
-        // Debian's `python3` without `python3-venv` has the module, but not what it needs.
+        // Debian's `python3` without `python3-venv` has the module but not its dependencies.
         output_of("python3", &["-c", "import venv, ensurepip; import sys; print(sys.executable)"])
             .map(|path| PathBuf::from(path.trim()))
     }
@@ -220,7 +208,7 @@ fn has_lists() -> bool {
     })
 }
 
-/// Whole toolchains that `setup-wasm.sh` left; empty before its `env.sh` is written.
+/// Complete toolchains that `setup-wasm.sh` installed; none before it has written `env.sh`.
 fn own_sysroots() -> Vec<PathBuf> {
     let folder = wasm_toolchain_folder();
     if !folder.join("env.sh").is_file() {
@@ -250,7 +238,7 @@ fn has_standard_library(folder: &Path) -> bool {
     })
 }
 
-/// What a quick question to a program prints; `None` where it fails.
+/// The output of a short command; `None` where it fails.
 fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(arguments)

@@ -1,4 +1,4 @@
-//! The models of the catalogue as `doctor` shows them: whether each file is there, in its size.
+//! The catalogue's models as `doctor` shows them: whether each file exists and has its size.
 //!
 //! No hash is computed: that takes seconds, and `tierproof models verify` does it.
 
@@ -12,19 +12,19 @@ use crate::fetch::models::{Catalogue, Entry, Source};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ModelRow {
     pub(crate) name: String,
-    /// Where it is, or would be.
+    /// Where it is, or belongs.
     pub(crate) path: PathBuf,
     /// Bytes by the catalogue.
     pub(crate) bytes: u64,
-    /// Only a matrix that names it needs it; those of the repository are for every run.
+    /// Only a matrix that names it needs it; every run needs those in the repository.
     pub(crate) is_optional: bool,
     #[serde(flatten)]
     pub(crate) state: ModelState,
-    /// What brings it; absent where it is found.
+    /// The command that fetches it; absent where it is found.
     pub(crate) fix: Option<String>,
 }
 
-/// What is there.
+/// The state of a model's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub(crate) enum ModelState {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_damaged_and_found_are_told_apart() {
+    fn missing_damaged_and_found_are_distinguished() {
         let text = include_str!("../../../fixtures/models/catalogue.toml");
         let folder = tempfile::tempdir().unwrap();
         let catalogue = Catalogue::parse(text, &folder.path().join("catalogue.toml")).unwrap();

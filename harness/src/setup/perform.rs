@@ -1,7 +1,6 @@
-//! Runs the steps of a plan: output as it comes, each under its limit, looked at again after each.
+//! Runs the steps of a plan, each under its time limit, and checks afterwards what it installed.
 //!
-//! A step that fails does not keep the others from running: a browser that can't be had must not
-//! cost the rest.
+//! A step that fails does not stop the others: one missing browser must not cost the rest.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -13,37 +12,37 @@ use super::check::find;
 use super::machine::{Machine, Privilege};
 use super::plan::{Plan, Step, StepKind, package_lists};
 
-/// Why a set-up was not done.
+/// Why nothing was set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// Something must be installed and nobody said yes.
+    /// Something has to be installed, and there is no terminal to ask on.
     #[error(
-        "{missing} must be installed, and nobody is there to ask\n  \
+        "{missing} must be installed, and there is no terminal to ask on\n  \
          hint: pass `--yes`, or set CI=true"
     )]
     NotAsked {
         /// The parts that are missing.
         missing: String,
     },
-    /// Somebody said no.
-    #[error("nothing was installed, {missing} stays missing\n  hint: `tierproof doctor` lists it")]
+    /// The user declined.
+    #[error("nothing was installed; still missing: {missing}\n  hint: `tierproof doctor` lists it")]
     Declined {
         /// The parts that are missing.
         missing: String,
     },
-    /// Ctrl-C, or another signal that ends it.
+    /// Ctrl-C, or another signal that ends the process.
     #[error("interrupted while running `{0}`")]
     Interrupted(String),
-    /// The terminal went away.
+    /// The terminal was closed.
     #[error("the answer could not be read")]
     Prompt(#[from] dialoguer::Error),
-    /// Standard output or error went away.
+    /// Standard output or error was closed.
     #[error("the output could not be written")]
     Output(#[from] std::io::Error),
 }
 
 impl SetupError {
-    /// Somebody stopped it, at a step or at the question.
+    /// Whether the user stopped it, at a step or at the question.
     pub fn is_interrupted(&self) -> bool {
         match self {
             Self::Interrupted(_) => true,
@@ -55,7 +54,7 @@ impl SetupError {
     }
 }
 
-/// How one step ended, other than well.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 enum StepError {
     #[error("`{program}` could not be started: {error}")]
@@ -64,13 +63,13 @@ enum StepError {
     Failed(std::process::ExitStatus),
     #[error("it took longer than {} s", .0.as_secs())]
     TooLong(Duration),
-    #[error("it ended well, but `{0}` is still not found")]
+    #[error("it succeeded, but `{0}` is still not found")]
     StillMissing(&'static str),
     #[error("interrupted")]
     Interrupted,
 }
 
-/// Runs every step and says how each went. Gives the lines of what failed.
+/// Runs every step and prints how each ended. Returns a line for each failure.
 pub(crate) async fn perform(
     machine: &dyn Machine,
     plan: &Plan,
@@ -82,10 +81,10 @@ pub(crate) async fn perform(
         writeln!(out, "\n> {}", step.line())?;
         let started = Instant::now();
         let mut result = run(machine, step, stopped).await;
-        // Lists of another day name files that are gone: fetch new ones, once.
+        // Outdated lists name files that are gone: fetch new ones, once.
         if matches!(result, Err(StepError::Failed(_))) && step.kind == StepKind::Packages {
             let lists = package_lists(machine.platform());
-            writeln!(out, "> that failed; once more, after: {}", lists.line())?;
+            writeln!(out, "> that failed; trying again after `{}`", lists.line())?;
             if run(machine, &lists, stopped).await.is_ok() {
                 result = run(machine, step, stopped).await;
             }
@@ -126,7 +125,7 @@ async fn run(
     if !status.success() {
         return Err(StepError::Failed(status));
     }
-    match step.mends.iter().find(|part| find(machine, part).is_none()) {
+    match step.installs.iter().find(|part| find(machine, part).is_none()) {
         Some(part) => Err(StepError::StillMissing(part.name)),
         None => Ok(()),
     }
@@ -136,11 +135,11 @@ fn start(step: &Step, asks_password: bool) -> Result<Child, StepError> {
     let (program, arguments) = step.command.split_first().unwrap_or((&NOTHING, &[]));
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true);
-    // Data goes to standard output, and a set-up has none.
+    // Standard output is for data, and a set-up has none.
     command.stdout(std::io::stderr());
     if !asks_password {
-        // A group of its own, so that what it starts can be stopped with it. With sudo that
-        // can't be: a background group may not read the password from the terminal.
+        // A process group of its own, so that its children can be stopped with it. Not with sudo:
+        // a background group may not read the password from the terminal.
         command.stdin(Stdio::null());
         #[cfg(unix)]
         command.process_group(0);
@@ -150,13 +149,13 @@ fn start(step: &Step, asks_password: bool) -> Result<Child, StepError> {
 
 static NOTHING: String = String::new();
 
-/// Ends a step and what it started: politely, then not.
+/// Ends a step and its children: by SIGTERM, then by SIGKILL.
 async fn stop(child: &mut Child) {
     #[cfg(unix)]
     if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
         use nix::sys::signal::{Signal, kill, killpg};
         let id = nix::unistd::Pid::from_raw(id);
-        // Without a group of its own (sudo) there is only the child, which passes it on.
+        // Without a group of its own (sudo) only the child gets it, and passes it on.
         let _ = killpg(id, Signal::SIGTERM).or_else(|_| kill(id, Signal::SIGTERM));
         if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_ok() {
             return;

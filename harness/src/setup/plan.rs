@@ -1,20 +1,20 @@
-//! From what is missing to steps: which commands, in which order, as whom, for how long.
+//! Plans the commands that install what is missing: their order, their user, their time limits.
 //!
-//! Pure; [`super::perform`] runs the steps and looks again after each.
+//! Pure; [`super::perform`] runs the steps and checks again after each.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::check::Finding;
+use super::fix::{Fix, fix};
 use super::machine::{Machine, Offer, PackageManager, Platform, Privilege};
-use super::mend::{Mend, mend};
 use super::requirement::{Finder, Part};
 
-/// What is to be done.
+/// Everything to do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
-    /// What only a person can do, and for which parts.
+    /// What only the user can do, and for which parts.
     pub(crate) by_hand: Vec<(String, Vec<&'static str>)>,
 }
 
@@ -24,25 +24,25 @@ pub(crate) struct Step {
     pub(crate) kind: StepKind,
     /// The program and its arguments, `sudo` included.
     pub(crate) command: Vec<String>,
-    /// How long it may take: several times what it takes on two cores and a slow network.
+    /// The time limit: several times what it takes on two cores and a slow network.
     pub(crate) limit: Duration,
-    /// The parts that are there afterwards.
-    pub(crate) mends: Vec<&'static Part>,
+    /// The parts that exist afterwards.
+    pub(crate) installs: Vec<&'static Part>,
 }
 
-/// What a step is, for what comes before and after it.
+/// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StepKind {
     /// `apt-get update`.
     PackageLists,
     /// `apt-get install`.
     Packages,
-    /// Anything that needs no root.
+    /// Anything that doesn't need root.
     User,
 }
 
 impl Plan {
-    fn leave_to_a_person(&mut self, what: String, part: &Part) {
+    fn leave_to_the_user(&mut self, what: String, part: &Part) {
         match self.by_hand.iter_mut().find(|(known, _)| *known == what) {
             Some((_, names)) => names.push(part.name),
             None => self.by_hand.push((what, vec![part.name])),
@@ -51,46 +51,46 @@ impl Plan {
 }
 
 impl Step {
-    /// The line that a person would type.
+    /// The line that a user would type.
     pub(crate) fn line(&self) -> String {
         self.command.join(" ")
     }
 }
 
-/// Plans what the findings lack. `root` is the folder of the workspace.
+/// Plans how to install what the findings lack. `root` is the folder of the workspace.
 pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> Plan {
     let platform = machine.platform();
     let mut plan = Plan::default();
     let (mut packages, mut packaged) = (Vec::new(), Vec::new());
     let mut last = Vec::new();
     for part in findings.iter().flat_map(Finding::missing) {
-        match mend(machine, part) {
-            Mend::Apt(names) if platform.privilege == Privilege::None => {
-                let install = "apt-get install --no-install-recommends";
-                plan.leave_to_a_person(
+        match fix(machine, part) {
+            Fix::Apt(names) if platform.privilege == Privilege::None => {
+                let install = "apt-get install --no-install-recominstalls";
+                plan.leave_to_the_user(
                     format!("as root, run: {install} {}", names.join(" ")),
                     part,
                 );
             }
-            Mend::Apt(names) => {
+            Fix::Apt(names) => {
                 packages.extend(
                     names.into_iter().filter(|name| !packages.contains(name)).collect::<Vec<_>>(),
                 );
                 packaged.push(part);
             }
-            Mend::CargoInstall { name, version } => {
-                last.push(cargo_install(platform, name, version, part));
+            Fix::CargoInstall { name, version } => {
+                last.push(cargo_install(machine, name, version, part));
             }
-            Mend::WasmToolchain => last.push(wasm_toolchain(root, &[], part)),
-            Mend::WasmThreads => last.push(wasm_toolchain(root, &["--threads"], part)),
-            Mend::TokenizerVocabularies => match vocabularies(machine, root, part) {
+            Fix::WasmToolchain => last.push(wasm_toolchain(root, &[], part)),
+            Fix::WasmThreads => last.push(wasm_toolchain(root, &["--threads"], part)),
+            Fix::TokenizerVocabularies => match vocabularies(machine, root, part) {
                 Some(step) => last.push(step),
                 None => {
-                    plan.leave_to_a_person("set `TIERPROOF_CACHE` to a folder".to_owned(), part);
+                    plan.leave_to_the_user("set `TIERPROOF_CACHE` to a folder".to_owned(), part);
                 }
             },
-            Mend::GateTools => last.push(gate_tools(root, part)),
-            Mend::ByHand(what) => plan.leave_to_a_person(what, part),
+            Fix::GateTools => last.push(gate_tools(root, part)),
+            Fix::ByHand(what) => plan.leave_to_the_user(what, part),
         }
     }
     let wants_lists = platform.packages == Some(PackageManager::Apt)
@@ -104,19 +104,19 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
             kind: StepKind::Packages,
             command: as_root(
                 platform,
-                ["apt-get", "install", "-y", "--no-install-recommends", "-o", LOCK]
+                ["apt-get", "install", "-y", "--no-install-recominstalls", "-o", LOCK]
                     .into_iter()
                     .chain(packages),
             ),
             limit: Duration::from_mins(20),
-            mends: packaged,
+            installs: packaged,
         });
     }
     plan.steps.extend(last);
     plan
 }
 
-/// Another apt may be at work: a machine that just started updates itself.
+/// Another apt may be running: a machine that has just started updates itself.
 const LOCK: &str = "DPkg::Lock::Timeout=300";
 
 /// `apt-get update`.
@@ -125,11 +125,11 @@ pub(crate) fn package_lists(platform: &Platform) -> Step {
         kind: StepKind::PackageLists,
         command: as_root(platform, ["apt-get", "update", "-q"]),
         limit: Duration::from_mins(5),
-        mends: Vec::new(),
+        installs: Vec::new(),
     }
 }
 
-/// `env` comes after `sudo`, for sudo clears the environment.
+/// `env` comes after `sudo`, which clears the environment.
 fn as_root<'a>(platform: &Platform, command: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let sudo = (platform.privilege == Privilege::Sudo).then_some("sudo");
     sudo.into_iter()
@@ -139,14 +139,16 @@ fn as_root<'a>(platform: &Platform, command: impl IntoIterator<Item = &'a str>) 
         .collect()
 }
 
-fn cargo_install(platform: &Platform, name: &str, version: &str, part: &'static Part) -> Step {
+fn cargo_install(machine: &dyn Machine, name: &str, version: &str, part: &'static Part) -> Step {
     let mut command: Vec<_> = ["cargo", "install", name, "--locked", "--version", version]
         .into_iter()
         .map(ToOwned::to_owned)
         .collect();
-    // Where the table looks for it, whatever cargo's own configuration says.
-    command.extend(["--root".to_owned(), platform.cargo_home.display().to_string()]);
-    Step { kind: StepKind::User, command, limit: Duration::from_mins(20), mends: vec![part] }
+    // Where launches look for it, whatever cargo's own configuration says.
+    if let Some(folder) = machine.environment().cargo_home() {
+        command.extend(["--root".to_owned(), folder.display().to_string()]);
+    }
+    Step { kind: StepKind::User, command, limit: Duration::from_mins(20), installs: vec![part] }
 }
 
 fn wasm_toolchain(root: &Path, flags: &[&str], part: &'static Part) -> Step {
@@ -160,7 +162,7 @@ fn wasm_toolchain(root: &Path, flags: &[&str], part: &'static Part) -> Step {
             .map(|word| (*word).to_owned())
             .collect(),
         limit: Duration::from_mins(15),
-        mends: vec![part],
+        installs: vec![part],
     }
 }
 
@@ -170,11 +172,11 @@ fn gate_tools(root: &Path, part: &'static Part) -> Step {
         kind: StepKind::User,
         command: vec!["bash".to_owned(), script],
         limit: Duration::from_mins(10),
-        mends: vec![part],
+        installs: vec![part],
     }
 }
 
-/// None where there is no folder to keep them in.
+/// `None` where there is no folder for them.
 fn vocabularies(machine: &dyn Machine, root: &Path, part: &'static Part) -> Option<Step> {
     let Finder::Cached { path } = part.finder else { return None };
     let marker = machine.cache_folder()?.join(path);
@@ -184,7 +186,7 @@ fn vocabularies(machine: &dyn Machine, root: &Path, part: &'static Part) -> Opti
         kind: StepKind::User,
         command: vec!["bash".to_owned(), script, "--dir".to_owned(), folder],
         limit: Duration::from_mins(15),
-        mends: vec![part],
+        installs: vec![part],
     })
 }
 
@@ -195,7 +197,7 @@ mod tests {
     use super::super::requirement::Purpose;
     use super::*;
 
-    /// The plan as lines, with the folder of this machine's cache taken out.
+    /// The plan as lines, without this machine's cache folder.
     fn lines(machine: &Fake, purpose: Purpose) -> String {
         let mut findings = check(machine, &[purpose]);
         findings.retain(|finding| !finding.requirement.optional);
@@ -213,7 +215,7 @@ mod tests {
     fn a_bare_debian_as_root() {
         insta::assert_snapshot!(lines(&Fake::debian().without_lists(), Purpose::Test), @r"
         env DEBIAN_FRONTEND=noninteractive apt-get update -q
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 gcc libc6-dev chromium chromium-driver firefox-esr webkit2gtk-driver xvfb python3-pip
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recominstalls -o DPkg::Lock::Timeout=300 gcc libc6-dev chromium chromium-driver firefox-esr webkit2gtk-driver xvfb python3-pip
         bash /checkout/harness/setup/setup-wasm.sh --dir CACHE
         cargo install geckodriver --locked --version 0.37.1 --root /cargo
         bash /checkout/harness/setup/tokenizer-vocabularies.sh --dir /cache/tokenizers/0.3.36
@@ -226,30 +228,30 @@ mod tests {
             .user()
             .programs(&["cc", "chromium", "chromedriver", "firefox", "geckodriver"])
             .with_wasm();
-        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 webkit2gtk-driver xvfb");
+        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recominstalls -o DPkg::Lock::Timeout=300 webkit2gtk-driver xvfb");
     }
 
     #[test]
-    fn without_root_and_sudo_packages_are_left_to_somebody_else() {
+    fn without_root_and_sudo_packages_are_left_to_the_user() {
         let machine = Fake::debian().without_sudo().programs(&["cc", "Xvfb"]).with_wasm();
         insta::assert_snapshot!(lines(&machine, Purpose::Run), @r"
         cargo install geckodriver --locked --version 0.37.1 --root /cargo
-        by hand, chromium: as root, run: apt-get install --no-install-recommends chromium
-        by hand, chromedriver: as root, run: apt-get install --no-install-recommends chromium-driver
-        by hand, firefox: as root, run: apt-get install --no-install-recommends firefox-esr
-        by hand, WebKitWebDriver, MiniBrowser: as root, run: apt-get install --no-install-recommends webkit2gtk-driver
+        by hand, chromium: as root, run: apt-get install --no-install-recominstalls chromium
+        by hand, chromedriver: as root, run: apt-get install --no-install-recominstalls chromium-driver
+        by hand, firefox: as root, run: apt-get install --no-install-recominstalls firefox-esr
+        by hand, WebKitWebDriver, MiniBrowser: as root, run: apt-get install --no-install-recominstalls webkit2gtk-driver
         ");
     }
 
     #[test]
-    fn a_package_that_apt_does_not_have_is_no_dead_end() {
+    fn a_package_that_apt_lacks_is_left_to_the_user() {
         // Ubuntu has these as snaps only.
         let machine = Fake::debian()
             .lacks(&["chromium", "chromium-driver", "firefox-esr"])
             .programs(&["cc", "Xvfb", "geckodriver"])
             .with_wasm();
         insta::assert_snapshot!(lines(&machine, Purpose::Run), @r"
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 webkit2gtk-driver
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recominstalls -o DPkg::Lock::Timeout=300 webkit2gtk-driver
         by hand, chromium, chromedriver: install Chrome or Chromium and the chromedriver of the same version (Ubuntu: `sudo snap install chromium`), or name them in `CHROME` and `CHROMEDRIVER`
         by hand, firefox: install Firefox (Ubuntu: `sudo snap install firefox`), or name it in `FIREFOX`
         ");
@@ -261,17 +263,17 @@ mod tests {
             .has_package("geckodriver")
             .programs(&["cc", "chromium", "chromedriver", "firefox", "Xvfb", "WebKitWebDriver"])
             .with_wasm();
-        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 geckodriver webkit2gtk-driver");
+        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recominstalls -o DPkg::Lock::Timeout=300 geckodriver webkit2gtk-driver");
     }
 
     #[test]
-    fn other_systems_are_told_what_to_type() {
+    fn other_systems_get_commands_to_type() {
         insta::assert_snapshot!(lines(&Fake::macos().programs(&["cc"]).with_wasm(), Purpose::Run), @r"
         by hand, chromium: brew install --cask google-chrome
         by hand, chromedriver: brew install --cask chromedriver
         by hand, firefox: brew install --cask firefox
         by hand, geckodriver: brew install geckodriver
-        by hand, safaridriver: it comes with macOS; allow it once with `sudo safaridriver --enable`
+        by hand, safaridriver: it is part of macOS; enable it once with `sudo safaridriver --enable`
         ");
         insta::assert_snapshot!(lines(&Fake::fedora().programs(&["cc"]).with_wasm(), Purpose::Run), @r"
         cargo install geckodriver --locked --version 0.37.1 --root /cargo

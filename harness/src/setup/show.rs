@@ -1,4 +1,4 @@
-//! What `doctor` prints and what `setup` prints before it asks.
+//! What `doctor` prints, and the plan that `setup` prints before it asks.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use owo_colors::OwoColorize;
 use serde::Serialize;
 
 use super::check::{Finding, State};
+use super::fix::fix;
 use super::machine::Machine;
-use super::mend::mend;
 use super::models::{ModelRow, ModelState};
 use super::plan::Plan;
 use super::requirement::{Part, Purpose};
 
-/// What the programs said about themselves.
+/// The versions that the programs print, by path.
 pub(crate) type Versions = BTreeMap<PathBuf, String>;
 
 /// `tierproof doctor --json`, format 1.
@@ -22,7 +22,7 @@ pub(crate) type Versions = BTreeMap<PathBuf, String>;
 pub(crate) struct Doctor {
     /// The version of this format.
     format: u32,
-    /// Everything that `run` needs and that can be had here is here.
+    /// Whether everything that `run` needs, and that this platform can have, is installed.
     is_ready_to_run: bool,
     requirements: Vec<Entry>,
     models: Vec<ModelRow>,
@@ -52,7 +52,7 @@ struct EntryPart {
     name: &'static str,
     path: Option<PathBuf>,
     version: Option<String>,
-    /// The command that brings it, or what a person has to do; absent where it is found.
+    /// The command that installs it, or what the user has to do; absent where it is found.
     fix: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl Doctor {
         let part = |(part, path): &(&'static Part, Option<PathBuf>)| EntryPart {
             name: part.name,
             version: path.as_ref().and_then(|path| versions.get(path).cloned()),
-            fix: path.is_none().then(|| mend(machine, part).describe(machine.platform())),
+            fix: path.is_none().then(|| fix(machine, part).describe(machine.platform())),
             path: path.clone(),
         };
         let requirements = findings.iter().map(|finding| {
@@ -101,7 +101,7 @@ impl Doctor {
         self.is_ready_to_run
     }
 
-    /// The table for people.
+    /// Prints the table for people.
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         for (heading, purpose) in [
             ("for a run", Purpose::Run),
@@ -120,9 +120,9 @@ impl Doctor {
         }
         writeln!(out)?;
         if self.is_ready_to_run {
-            writeln!(out, "everything is here that `tierproof run` needs")
+            writeln!(out, "`tierproof run` has everything that it needs")
         } else {
-            writeln!(out, "`tierproof setup` gets programs that are missing")
+            writeln!(out, "`tierproof setup` installs missing programs")
         }
     }
 }
@@ -139,7 +139,7 @@ impl Entry {
                 return writeln!(out, "  {:8}  {:16}  {reason}", "not here".dimmed(), self.title);
             }
         };
-        // Padded by hand: colour codes have a length, but no width.
+        // Padded by hand: colour codes have a length but no width.
         let padding = 8_usize.saturating_sub(match &self.state {
             EntryState::Found { .. } => 5,
             EntryState::Missing { .. } if self.is_optional => 8,
@@ -182,20 +182,20 @@ impl ModelRow {
     }
 }
 
-/// What `setup` is about to do.
+/// Prints what `setup` is about to do.
 pub(crate) fn print_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     if !plan.steps.is_empty() {
-        writeln!(out, "{}", "this will be run:".bold())?;
+        writeln!(out, "{}", "commands to run:".bold())?;
     }
     for step in &plan.steps {
         writeln!(out, "  {}", step.line())?;
-        if !step.mends.is_empty() {
-            let names: Vec<_> = step.mends.iter().map(|part| part.name).collect();
+        if !step.installs.is_empty() {
+            let names: Vec<_> = step.installs.iter().map(|part| part.name).collect();
             writeln!(out, "    {}", format!("for {}", names.join(", ")).dimmed())?;
         }
     }
     if !plan.by_hand.is_empty() {
-        writeln!(out, "{}", "this is left to you:".bold())?;
+        writeln!(out, "{}", "left to you:".bold())?;
     }
     for (what, names) in &plan.by_hand {
         writeln!(out, "  {}: {what}", names.join(", "))?;

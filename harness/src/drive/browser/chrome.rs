@@ -11,7 +11,11 @@ pub(crate) const VENDOR: Vendor = Vendor {
     driver: Executable {
         variable: "CHROMEDRIVER",
         names: &["chromedriver"],
-        well_known: &["/usr/lib/chromium/chromedriver", "/usr/lib/chromium-browser/chromedriver"],
+        well_known: &[
+            "/usr/lib/chromium/chromedriver",
+            "/usr/lib/chromium-browser/chromedriver",
+            "/snap/bin/chromium.chromedriver",
+        ],
         is_well_known_first: false,
     },
     browser: Some(Executable {

@@ -6,11 +6,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::find::{Environment, ProcessEnvironment};
 use super::supervise::{NoLine, Program, Supervised, Supervisor};
 use super::trouble::{Trouble, TroubleKind};
 
 const PHASE: &str = "start display";
 const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// The executable of Xvfb.
+pub(crate) fn display_server_in(environment: &dyn Environment) -> Option<PathBuf> {
+    environment.on_path("Xvfb")
+}
 
 /// A running Xvfb.
 #[derive(Debug)]
@@ -23,10 +29,10 @@ impl Display {
     /// Starts an Xvfb on a display number of its own choice.
     pub async fn start(supervisor: &Supervisor, logs: &Path) -> Result<Self, Trouble> {
         let start = |message| Trouble::new(PHASE, TroubleKind::Start { message });
-        let path = which::which("Xvfb").map_err(|_| {
+        let path = display_server_in(&ProcessEnvironment::current()).ok_or_else(|| {
             start(
-                "`Xvfb` was not found on PATH\n  hint: `tierproof setup` installs it; \
-                 or use `--headed` with a display of your own"
+                "`Xvfb` was not found on PATH\n  hint: run `tierproof setup` to install it, or use \
+                 `--headed` with a display of your own"
                     .to_owned(),
             )
         })?;

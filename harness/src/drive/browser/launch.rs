@@ -16,7 +16,8 @@ use super::find::{Overrides, installation};
 use super::session::{DriverLink, Session, SessionLimits};
 use super::supervise::{Supervised, Supervisor};
 use super::trouble::{Trouble, TroubleKind};
-use super::vendor::{Launch, Vendor, vendor};
+use super::vendor::{Launch, Vendor};
+use super::vendors::vendor;
 use crate::spec::cell::BrowserName;
 use crate::spec::launch::LaunchProfile;
 
@@ -63,7 +64,7 @@ impl Launcher {
         let installation = installation(profile.browser, &self.overrides)
             .map_err(|error| Trouble::new(FIND, error))?;
         let vendor = vendor(profile.browser).ok_or_else(|| {
-            let message = format!("`{}` is no browser", profile.browser);
+            let message = format!("`{}` is not a browser", profile.browser);
             Trouble::new(FIND, TroubleKind::Start { message })
         })?;
         let display = self.display(vendor, profile).await?;

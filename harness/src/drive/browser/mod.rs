@@ -17,11 +17,16 @@ mod session;
 pub mod supervise;
 mod trouble;
 mod vendor;
+mod vendors;
 mod webkit;
 
 pub use display::Display;
+pub(crate) use display::display_server_in;
+#[cfg(test)]
+pub(crate) use find::installation_in;
+pub(crate) use find::{Environment, ProcessEnvironment, browser_in, driver_in, version_of};
 pub use find::{Installation, NotFound, Overrides, Versions, installation};
 pub use launch::{Browser, Diagnosis, Launcher};
 pub use session::{Session, SessionLimits};
 pub use trouble::{Trouble, TroubleKind};
-pub(crate) use vendor::max_sessions;
+pub(crate) use vendors::max_sessions;

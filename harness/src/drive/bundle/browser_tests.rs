@@ -12,7 +12,8 @@ use fs_err as fs;
 use inference_wasm::protocol::BundleName;
 use serde_json::{Map, Value, json};
 
-use super::{BundleError, TARGET, toolchain, wait};
+use super::error::{BundleError, TARGET};
+use super::toolchain::{self, wait};
 use crate::drive::browser::Installation;
 use crate::spec::cell::BrowserName;
 

@@ -4,14 +4,21 @@
 //! Where rustup can't add the target, the set-up script unpacks a private toolchain; for threads
 //! it builds a standard library with atomics. Where those are is read from what it wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use inference_wasm::protocol::BundleName;
 
-use super::{BundleError, PROFILE, TARGET};
-use crate::drive::bundle::wasm_environment;
+use super::error::{BundleError, TARGET};
+use super::wasm_env::wasm_environment;
+
+/// Cargo's profile for bundles.
+pub(super) const PROFILE: &str = "wasm-release";
+
+/// Enough of cargo's output to hold a compiler error.
+const KEPT_LINES: usize = 40;
 
 /// The variables that any cargo may be given as they stand in the file.
 const VARIABLES: [&str; 2] = ["RUSTC", "RUSTDOC"];
@@ -85,6 +92,34 @@ fn flags(bundle: BundleName, setup: &BTreeMap<String, String>) -> Result<Vec<Str
         flags.extend(SHARED_MEMORY.map(|argument| format!("-Clink-arg={argument}")));
     }
     Ok(flags)
+}
+
+/// Waits for cargo to compile something, and reports the end of its output if it fails.
+pub(super) fn wait(
+    command: &mut Command,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), BundleError> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|source| BundleError::no_cargo(command, source))?;
+    let mut kept = VecDeque::new();
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            if line.trim_start().starts_with("Compiling") {
+                progress(line.trim());
+            }
+            if kept.len() == KEPT_LINES {
+                kept.pop_front();
+            }
+            kept.push_back(line);
+        }
+    }
+    if child.wait()?.success() {
+        return Ok(());
+    }
+    let output = Vec::from(kept).join("\n");
+    let hint = hint(&output);
+    Err(BundleError::Cargo { output, hint })
 }
 
 /// What to do about cargo's output, where that is known.

@@ -9,8 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use tower_http::services::ServeDir;
 
-use super::Shared;
-use super::site::NotIsolated;
+use super::shared::Shared;
 
 /// Together these two make a page `crossOriginIsolated`: shared memory and fine timers.
 const ISOLATION: [(HeaderName, &str); 2] = [
@@ -26,6 +25,10 @@ const HEADERS: [(HeaderName, &str); 3] = [
     // A wrong MIME type must fail here as it would on a strict site.
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
+
+/// Marks the response of a page that is not isolated.
+#[derive(Debug, Clone, Copy)]
+struct NotIsolated;
 
 pub(super) async fn isolate(mut response: Response) -> Response {
     for (name, value) in ISOLATION.into_iter().chain(HEADERS) {

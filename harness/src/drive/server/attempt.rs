@@ -7,7 +7,28 @@ use axum::body::Bytes;
 use inference_wasm::protocol::{PROTOCOL_VERSION, PageEvent, PageEventKind};
 use tokio::sync::mpsc;
 
-use super::{ClientSite, PageSetup, PageSignal};
+use super::model::ServedModel;
+use super::site::ClientSite;
+use crate::spec::fault::ShardFault;
+
+/// What a page is served.
+#[derive(Debug, Clone, Default)]
+pub struct PageSetup {
+    /// The model whose shards lie under `models/`.
+    pub model: Option<Arc<ServedModel>>,
+    /// What goes wrong with it.
+    pub fault: Option<ShardFault>,
+}
+
+/// Something that a page said, or said wrongly.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every signal is an event")]
+pub enum PageSignal {
+    /// An event, in order.
+    Event(PageEvent),
+    /// A breach of the protocol: lost events, an unreadable batch, another version.
+    Protocol(String),
+}
 
 #[derive(Debug)]
 pub(crate) struct Attempt {

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use inference_wasm::protocol::PageEvent;
 
-use super::Shared;
+use super::shared::Shared;
 
 /// `POST events`: a JSON array of events. Any answer but 204 makes the page send them again.
 pub(super) async fn events(

@@ -7,15 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{self, State};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
 use http::{HeaderMap, StatusCode, header};
 use inference_wasm::protocol::{ModelManifest, Shard};
 use sha2::{Digest, Sha256};
 
-use super::Shared;
-use super::fault::{HTML, ShardSent, sends};
+use super::fault::{HTML, ShardSent};
 
 /// How long what was sent has to leave us before a connection breaks off.
 const LEAVES_WITHIN: Duration = Duration::from_millis(50);
@@ -114,30 +112,6 @@ impl ModelShelf {
         models.insert(key, model.clone());
         Ok(model)
     }
-}
-
-/// `GET models/{shard}`.
-pub(super) async fn shard(
-    State(shared): State<Arc<Shared>>,
-    extract::Path((token, name)): extract::Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let attempt = shared.attempt(&token);
-    if let Some(site) = attempt.as_ref().and_then(|attempt| attempt.site()) {
-        return site.shard(&name, &headers).await;
-    }
-    let found = attempt.and_then(|attempt| {
-        let setup = attempt.setup();
-        let model = setup.model?;
-        let index = model.index_of(&format!("models/{name}"))?;
-        Some((model, index, setup.fault))
-    });
-    let Some((model, index, fault)) = found else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let count = model.manifest.shards.len();
-    let sent = fault.map_or(ShardSent::Whole, |fault| sends(fault, index, count));
-    send(model, index, sent, &headers, |_, _| {}).await
 }
 
 /// Answers a request for a shard, or for a range of it, as its fault demands. `served` gets the

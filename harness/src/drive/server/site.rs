@@ -8,16 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{self, Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{HeaderMap, StatusCode, header};
 use tower::ServiceExt;
 
-use super::Shared;
 use super::fault::{Network, ShardSent, TierSent};
 use super::model::{self, ServedModel};
-use crate::spec::fault::{Fault, Means};
 
 /// Where the one that is asked to generate is.
 const GENERATE: &str = "/api/v1/generate";
@@ -29,10 +27,6 @@ pub(crate) struct ClientSite {
     tier: Option<Router>,
     network: Mutex<Network>,
 }
-
-/// Put on a response whose page is not to be isolated.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NotIsolated;
 
 impl ClientSite {
     /// A site with a model, and the server tier if there is one.
@@ -76,7 +70,7 @@ impl ClientSite {
     }
 
     /// A request to the server tier, with the path that it has there.
-    async fn ask_tier(self: Arc<Self>, request: Request) -> Response {
+    pub(super) async fn ask_tier(self: Arc<Self>, request: Request) -> Response {
         let Some(tier) = self.tier.clone() else {
             return StatusCode::NOT_FOUND.into_response();
         };
@@ -143,39 +137,4 @@ fn range_start(parts: &http::response::Parts) -> u64 {
     let range = parts.headers.get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
     let start = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));
     start.and_then(|(start, _)| start.parse().ok()).unwrap_or(0)
-}
-
-/// `GET fault/{name}`: a shim.
-pub(super) async fn shim(
-    State(shared): State<Arc<Shared>>,
-    extract::Path((token, name)): extract::Path<(String, String)>,
-) -> Response {
-    let is_client = shared.attempt(&token).is_some_and(|attempt| attempt.site().is_some());
-    let source = Fault::ALL.iter().find_map(|fault| match fault.means() {
-        Means::Shim(shim) if name.strip_suffix(".js") == Some(shim.name) => Some(shim.source),
-        _ => None,
-    });
-    match source.filter(|_| is_client) {
-        Some(source) => {
-            ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], source).into_response()
-        }
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-/// Anything under `tier/`: the server tier.
-pub(super) async fn tier(
-    State(shared): State<Arc<Shared>>,
-    extract::Path((token, path)): extract::Path<(String, String)>,
-    mut request: Request,
-) -> Response {
-    let site = shared.attempt(&token).and_then(|attempt| attempt.site());
-    let Some(site) = site else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let Ok(uri) = Uri::try_from(format!("/{path}")) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    *request.uri_mut() = uri;
-    site.ask_tier(request).await
 }

@@ -205,7 +205,7 @@ async fn a_request_ends_when_its_time_is_over() {
 #[tokio::test]
 async fn a_full_server_says_when_to_come_again() {
     let options = Options { queue_timeout: Duration::from_millis(1), ..options() };
-    let api = Arc::new(Api::new(options).unwrap());
+    let api = Arc::new(Api::new(options, operations::document()).unwrap());
     let router = routes(&api);
     let turn = api.engines.turn().await.unwrap();
     let refused = generate(&router, &json!({ "prompt": { "text": PROMPT } })).await;

@@ -4,15 +4,25 @@ mod generate;
 mod refusals;
 mod routes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::response::Response;
 use http::header::{CONTENT_TYPE, HeaderMap};
-use http::{Method, StatusCode};
-use serde_json::json;
+use http::{HeaderValue, Method, StatusCode};
+use inference_wasm::client::router::RouterConfig;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use super::api::Api;
+use super::routes::routes;
+use super::validators::Validators;
 use super::*;
+use crate::fetch::models::Model;
 
 /// A small model, with a golden of the independent reference.
 const MODEL: &str = "scribe-low-Q8_0";

@@ -1,5 +1,7 @@
 //! What is refused, with which status, and how it is told.
 
+use std::collections::BTreeSet;
+
 use http::header::{AUTHORIZATION, ORIGIN};
 
 use super::*;

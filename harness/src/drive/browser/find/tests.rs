@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::drive::browser::chrome::VENDOR as CHROME;
 use crate::drive::browser::vendor::Vendor;
 
-/// A vendor whose well-known places lie nowhere, so that the machine's own browsers don't count.
+/// A vendor with made-up well-known places, so that the machine's own browsers don't count.
 const VENDOR: Vendor = Vendor {
     driver: Executable { well_known: &["{cargo-home}/bin/chromedriver"], ..CHROME.driver },
     browser: Some(Executable {
@@ -42,9 +44,8 @@ impl Machine {
 
     fn find(&self, overrides: &Overrides) -> Result<Installation, NotFound> {
         let home = Some(self.folder.path().to_owned());
-        let cargo_home = Some(self.path("cargo"));
-        Surroundings { variables: self.variables.clone(), home, cargo_home }
-            .installation(&VENDOR, overrides)
+        let environment = ProcessEnvironment { variables: self.variables.clone(), home };
+        installation_of(&environment, &VENDOR, overrides)
     }
 }
 
@@ -77,18 +78,18 @@ fn a_well_known_place_may_come_before_path_and_the_highest_version_first() {
 }
 
 #[test]
-fn what_cargo_installed_is_found_off_the_path() {
+fn a_program_that_cargo_installed_is_found_off_the_path() {
     let machine = Machine::new();
     machine.install("bin/chromium");
-    let installed = machine.install("cargo/bin/chromedriver");
+    let installed = machine.install(".cargo/bin/chromedriver");
     assert_eq!(machine.find(&Overrides::default()).unwrap().driver, installed);
-    // On PATH is better.
+    // PATH comes first.
     let on_path = machine.install("bin/chromedriver");
     assert_eq!(machine.find(&Overrides::default()).unwrap().driver, on_path);
 }
 
 #[test]
-fn what_a_person_named_is_never_passed_over() {
+fn a_path_that_the_user_named_is_never_skipped() {
     let mut machine = Machine::new();
     machine.install("bin/chromedriver");
     machine.install("bin/chromium");
@@ -96,7 +97,7 @@ fn what_a_person_named_is_never_passed_over() {
     let error = machine.find(&Overrides::default()).unwrap_err();
     insta::assert_snapshot!(error, @r"
     the browser `chrome` was not found
-      looked at: variable `CHROME`: `/nonexistent/chrome` is no executable file
+      looked at: variable `CHROME`: `/nonexistent/chrome` is not an executable file
       hint: correct or unset the variable
     ");
     let mut overrides = Overrides::default();
@@ -105,13 +106,13 @@ fn what_a_person_named_is_never_passed_over() {
     insta::assert_snapshot!(error, @r"
     the driver of `chrome` was not found
       looked at: variable `CHROMEDRIVER`: not set
-                 option `--driver chrome=…`: `/nonexistent/driver` is no executable file
+                 option `--driver chrome=…`: `/nonexistent/driver` is not an executable file
       hint: correct the option
     ");
 }
 
 #[test]
-fn what_is_missing_is_told_with_every_place_and_the_remedy() {
+fn a_missing_program_is_reported_with_every_place_and_the_fix() {
     let machine = Machine::new();
     // Not executable, so not found.
     fs_err::create_dir_all(machine.path("bin")).unwrap();
@@ -122,13 +123,13 @@ fn what_is_missing_is_told_with_every_place_and_the_remedy() {
       looked at: variable `CHROMEDRIVER`: not set
                  option `--driver chrome=PATH`: not given
                  PATH: no `chromedriver`
-                 `{cargo-home}/bin/chromedriver`: not there
-      hint: `tierproof setup` installs what is missing; or set `CHROMEDRIVER` to a path
+                 `{cargo-home}/bin/chromedriver`: not found
+      hint: run `tierproof setup` to install it, or set `CHROMEDRIVER`
     ");
 }
 
 #[test]
-fn safari_is_told_to_be_impossible_elsewhere() {
+fn safari_is_reported_as_unavailable_on_other_systems() {
     if cfg!(target_os = "macos") {
         return;
     }

@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, Uri, header};
 
 use super::*;
-use crate::drive::browser::vendor::{Launch, vendor};
+use crate::drive::browser::vendor::Launch;
+use crate::drive::browser::vendors::vendor;
 use crate::spec::cell::BrowserName;
 use crate::spec::launch::{Gpu, LaunchProfile, Variant};
 

@@ -52,8 +52,9 @@ impl Wire {
         let status = response.status();
         let body = to_bytes(Body::new(response.into_body()), ANSWER_LIMIT).await;
         let body = body.map_err(|error| other(format!("the answer broke off: {error}")))?;
-        let mut answer: Value = serde_json::from_slice(&body)
-            .map_err(|_| other(format!("HTTP status {status} with an answer that is no JSON")))?;
+        let mut answer: Value = serde_json::from_slice(&body).map_err(|_| {
+            other(format!("HTTP status {status} with an answer that is not valid JSON"))
+        })?;
         let value = answer.get_mut("value").map(Value::take);
         let value = value.ok_or_else(|| other("the answer has no `value`".to_owned()))?;
         let Some(error) = value.get("error").and_then(Value::as_str) else {

@@ -1,5 +1,8 @@
 //! The server as a client sees it.
 
+use std::sync::Arc;
+
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
@@ -8,7 +11,9 @@ use hyper_util::rt::TokioExecutor;
 use inference_wasm::protocol::PROTOCOL_VERSION;
 use serde_json::{Value, json};
 
+use super::routes::EVENTS_LIMIT;
 use super::*;
+use crate::spec::fault::ShardFault;
 
 mod site;
 

@@ -12,15 +12,35 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, header};
 use tower_http::cors::CorsLayer;
 
-use super::{Api, Problem, ProblemKind};
+use super::api::Api;
+use super::problem::{Problem, ProblemKind};
 
 /// Refuses requests from pages of other origins than the allowed ones. Whoever is no page sends
 /// no origin.
-pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn check_origin(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match request.headers().get(header::ORIGIN) {
         Some(origin) if !api.allow_origins.contains(origin) => {
             let detail = "this server was not started with `--allow-origin` for it";
             Problem::new(ProblemKind::OriginNotAllowed, detail).into_response()
+        }
+        Some(_) | None => next.run(request).await,
+    }
+}
+
+/// Refuses requests without the key, if the operator set one.
+pub(super) async fn check_key(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match &api.key {
+        Some(key) if !key.admits(request.headers()) => {
+            Problem::new(ProblemKind::Unauthorized, "expected `Authorization: Bearer KEY`")
+                .into_response()
         }
         Some(_) | None => next.run(request).await,
     }

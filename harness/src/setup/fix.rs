@@ -1,13 +1,13 @@
-//! How a missing part is had on a machine: the command that `doctor` prints and `setup` runs.
+//! How a missing part is installed: the command that `doctor` prints and `setup` runs.
 //!
-//! Pure; [`super::plan`] puts the commands of many parts in order.
+//! Pure; [`super::plan`] orders the commands of all missing parts.
 
 use super::machine::{Machine, Offer, PackageManager, Platform, Privilege};
 use super::requirement::{Otherwise, Part};
 
-/// How one missing part is had.
+/// How one missing part is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Mend {
+pub(crate) enum Fix {
     /// Packages of apt, which `setup` installs.
     Apt(Vec<&'static str>),
     /// `setup` runs `cargo install`.
@@ -20,23 +20,23 @@ pub(crate) enum Mend {
     TokenizerVocabularies,
     /// `setup` runs `gate-tools.sh`.
     GateTools,
-    /// Something for a person to do: a command, or a sentence.
+    /// Something for the user to do: a command, or a sentence.
     ByHand(String),
 }
 
-/// Says how `part` is had.
+/// The fix for a missing part.
 ///
-/// Packages first, for somebody else keeps them up to date. Where apt has no lists yet, a part
-/// that has no other way is hoped for from apt; [`super::perform`] asks again once it has them.
-pub(crate) fn mend(machine: &dyn Machine, part: &Part) -> Mend {
+/// Packages come first, since the system keeps them up to date. While apt has no lists, a part that
+/// can't be installed another way is assumed to be in apt; `setup` plans again once it has them.
+pub(crate) fn fix(machine: &dyn Machine, part: &Part) -> Fix {
     let platform = machine.platform();
     let otherwise = || match part.otherwise {
-        Otherwise::CargoInstall { name, version } => Mend::CargoInstall { name, version },
-        Otherwise::WasmToolchain => Mend::WasmToolchain,
-        Otherwise::WasmThreads => Mend::WasmThreads,
-        Otherwise::TokenizerVocabularies => Mend::TokenizerVocabularies,
-        Otherwise::GateTools => Mend::GateTools,
-        Otherwise::ByHand(sentence) => Mend::ByHand(sentence.to_owned()),
+        Otherwise::CargoInstall { name, version } => Fix::CargoInstall { name, version },
+        Otherwise::WasmToolchain => Fix::WasmToolchain,
+        Otherwise::WasmThreads => Fix::WasmThreads,
+        Otherwise::TokenizerVocabularies => Fix::TokenizerVocabularies,
+        Otherwise::GateTools => Fix::GateTools,
+        Otherwise::ByHand(sentence) => Fix::ByHand(sentence.to_owned()),
     };
     let packages = match platform.packages {
         Some(PackageManager::Apt) => part.packages.apt,
@@ -49,19 +49,19 @@ pub(crate) fn mend(machine: &dyn Machine, part: &Part) -> Mend {
         Some(_) | None if packages.is_empty() => otherwise(),
         Some(PackageManager::Apt) => {
             let is_only_way = matches!(part.otherwise, Otherwise::ByHand(_));
-            let is_had = packages.iter().all(|package| match machine.offer(package) {
+            let is_offered = packages.iter().all(|package| match machine.offer(package) {
                 Offer::Yes => true,
                 Offer::No => false,
                 Offer::NoLists => is_only_way,
             });
-            if is_had { Mend::Apt(packages.to_vec()) } else { otherwise() }
+            if is_offered { Fix::Apt(packages.to_vec()) } else { otherwise() }
         }
-        Some(manager) => Mend::ByHand(install_command(platform, manager, packages)),
+        Some(manager) => Fix::ByHand(install_command(platform, manager, packages)),
         None => otherwise(),
     }
 }
 
-/// The line that a person types, `sudo` and all.
+/// The line that a user types, including `sudo`.
 fn install_command(platform: &Platform, manager: PackageManager, packages: &[&str]) -> String {
     let (root, install) = match manager {
         PackageManager::Apt => (true, "apt-get install --no-install-recommends"),
@@ -73,8 +73,8 @@ fn install_command(platform: &Platform, manager: PackageManager, packages: &[&st
     format!("{sudo}{install} {}", packages.join(" "))
 }
 
-impl Mend {
-    /// The command that mends this one part, or what a person has to do.
+impl Fix {
+    /// The command that installs this part, or what the user has to do.
     pub(crate) fn describe(&self, platform: &Platform) -> String {
         match self {
             Self::Apt(packages) => install_command(platform, PackageManager::Apt, packages),
