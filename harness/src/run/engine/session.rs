@@ -126,7 +126,6 @@ impl<'a, P: Page> Session<'a, P> {
 }
 
 /// The harness switches the backend off, so a failure to do so is trouble of the harness.
-#[expect(clippy::needless_pass_by_value, reason = "the argument of `map_err`")]
 pub(super) fn no_absence(reason: NoAbsence) -> Failed {
     Failed::trouble("switch backend off", reason)
 }
