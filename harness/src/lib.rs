@@ -11,6 +11,7 @@ pub mod judge;
 pub mod plan;
 
 pub mod drive;
+pub mod engines;
 pub mod serve;
 
 pub mod run;

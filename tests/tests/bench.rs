@@ -61,7 +61,7 @@ fn a_record_has_every_sample_and_says_what_it_was_measured_on() {
     let baseline = out.path().join("bench.json");
     let (ended, _) = bench(&["--baseline", baseline.to_str().expect("a path in UTF-8")]);
     let told = ended.with(0).stdout;
-    assert!(told.contains("against the baseline"), "{told}");
+    assert!(told.contains("compared with the baseline"), "{told}");
     assert_eq!(told.matches("[too few runs] (undecided)").count(), 4, "{told}");
 }
 
@@ -73,10 +73,10 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         (&["--require", "llama.cpp:decode=2"], "`llama.cpp` is not measured"),
         (&["--require", "webgl/wasm:decode=2"], "`webgl` is not measured"),
         (&["--engine", "wllama@webgpu"], "`wllama` can't be measured on `webgpu`"),
-        (&["--engine", "wllama", "--backend", "webgl"], "`--backend webgl` has none of that"),
+        (&["--engine", "wllama", "--backend", "webgl"], "`--backend webgl` has none of these"),
         (&["--bandwidth=-1"], "expected gigabytes a second above 0"),
-        (&["--engine", "tierproof-native,tierproof-native"], "is there twice"),
-        (&["--browser", "native"], "`native` is no browser"),
+        (&["--engine", "tierproof-native,tierproof-native"], "is listed twice"),
+        (&["--browser", "native"], "`native` is not a browser"),
         (&["--baseline", "nowhere.json"], "nowhere.json"),
         (&["--pairs", "0"], "0 is not in"),
         (&["--requantize", "Q9_9"], "Q9_9"),

@@ -6,11 +6,11 @@ use crate::bench::statistics::Verdict;
 fn pairs_are_those_of_one_round() {
     let record = fixture::record();
     let series = &record.series[0];
-    let all = comparisons(series);
-    let told: Vec<_> = all.iter().map(|one| (one.metric.as_str(), one.context)).collect();
+    let all = comparisons(&series.engines);
+    let pairs: Vec<_> = all.iter().map(|one| (one.metric.as_str(), one.context)).collect();
     let pair = [("prefill", 32), ("decode", 32)];
-    assert_eq!(told, [pair, pair].concat());
-    // The warm-up of the fixture is ten times slower, and no part of it.
+    assert_eq!(pairs, [pair, pair].concat());
+    // The warm-up of the fixture is ten times slower and does not count.
     for (comparison, expected) in all.iter().zip([4.0, 2.0, 5.0, 5.0]) {
         assert_eq!(comparison.ratios.len(), 7);
         assert!((comparison.estimate.median - expected).abs() < 1e-9, "{comparison:?}");
@@ -26,7 +26,7 @@ fn ours_is_compared_with_peers_on_its_own_backend_too() {
     series.engines[3].name = "tierproof@webgpu".to_owned();
     series.engines[3].backend = "webgpu".to_owned();
     let pairs: std::collections::BTreeSet<_> =
-        comparisons(series).into_iter().map(|one| (one.subject, one.peer)).collect();
+        comparisons(&series.engines).into_iter().map(|one| (one.subject, one.peer)).collect();
     let expected = [
         ("tierproof@wasm", "tierproof@webgpu"),
         ("tierproof@wasm", "transformers-js@webgpu"),
@@ -41,11 +41,11 @@ fn ours_is_compared_with_peers_on_its_own_backend_too() {
 fn a_round_that_only_one_has_run_makes_no_pair() {
     let mut record = fixture::record();
     record.series[0].engines[1].samples.truncate(3);
-    assert_eq!(comparisons(&record.series[0])[0].ratios.len(), 2);
+    assert_eq!(comparisons(&record.series[0].engines)[0].ratios.len(), 2);
     for peer in &mut record.series[0].engines[1..] {
         peer.samples.clear();
     }
-    assert_eq!(comparisons(&record.series[0]), []);
+    assert_eq!(comparisons(&record.series[0].engines), []);
 }
 
 #[test]

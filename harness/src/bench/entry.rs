@@ -1,31 +1,30 @@
-//! The line-up: which engines stand side by side in a series, each on one backend.
+//! The entries of a series: engine, backend and number of threads.
 //!
-//! An engine is measured on several backends, or with several numbers of threads, as if it were
-//! several engines, in one series: pairs then compare those as they compare engines. What a backend
-//! is worth is not known here.
+//! Each backend of an engine, and each number of threads, is measured as a separate entry of one
+//! series, so that pairs compare them as they compare engines.
 
 use std::fmt;
 use std::str::FromStr;
 
 use inference_wasm::protocol::BackendName;
 
-use super::engine::EngineName;
-use crate::spec::cell::parse_backend;
+use crate::engines::{self, Engine, UnknownEngine};
+use crate::spec::cell::{UnknownName, parse_backend};
 
-/// An engine on one backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entrant {
+/// An engine on one backend, with one number of threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
     /// The engine.
-    pub engine: EngineName,
-    /// What it computes on.
+    pub engine: &'static Engine,
+    /// Its backend.
     pub backend: BackendName,
-    /// Its threads, where it is there with several numbers of them.
+    /// Its threads, where several numbers of threads are measured.
     pub threads: Option<u32>,
 }
 
-impl fmt::Display for Entrant {
-    /// `tierproof@webgpu`, or `tierproof@wasm@2`; natively there is no backend to choose, so none is
-    /// named.
+impl fmt::Display for Entry {
+    /// `tierproof@webgpu`, or `tierproof@wasm@2`; a native engine has no choice of backends, so its
+    /// name has none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut name = self.engine.to_string();
         if self.engine.needs_browser() {
@@ -42,100 +41,108 @@ impl fmt::Display for Entrant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineWord {
     /// The engine.
-    pub engine: EngineName,
-    /// The backend that it is asked for; `None`: those of `--backend`.
+    pub engine: &'static Engine,
+    /// Its backend; `None` for those of `--backend`.
     pub backend: Option<BackendName>,
 }
 
 impl FromStr for EngineWord {
-    type Err = String;
+    type Err = EntryError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, EntryError> {
         let Some((engine, backend)) = text.split_once('@') else {
-            return Ok(Self { engine: text.parse()?, backend: None });
+            return Ok(Self { engine: engines::find(text)?, backend: None });
         };
-        let engine: EngineName = engine.parse()?;
-        let backend = parse_backend(backend).map_err(|error| error.to_string())?;
+        let (engine, backend) = (engines::find(engine)?, parse_backend(backend)?);
         match engine.why_not(backend) {
             None => Ok(Self { engine, backend: Some(backend) }),
-            Some(reason) => Err(format!("`{engine}` can't be measured on `{backend}`: {reason}")),
+            Some(reason) => Err(EntryError::Refused { engine, backend, reason }),
         }
     }
 }
 
-/// What `--engine`, `--backend` and `--threads` come to, in order, the subject first. Where no engine
-/// is named, ours is, and the peer that any GGUF can be measured on. With more than one number of
-/// threads, an engine on the CPU is there once with each.
+/// The entries that `--engine`, `--backend` and `--threads` ask for, in order, the subject first.
+/// The default is our engine, and the peer that can run any GGUF if `wasm` is among the backends.
+/// With several numbers of threads, each of them is an entry of an engine on the CPU.
 ///
 /// # Errors
-/// An engine that has none of the backends, or that is there twice.
-pub fn line_up(
+/// An engine has none of the backends, or an entry occurs twice.
+pub fn entries(
     words: &[EngineWord],
     backends: &[BackendName],
     threads: &[u32],
-) -> Result<Vec<Entrant>, LineUpError> {
-    let mut entrants = Vec::new();
-    let usual = [EngineName::Tierproof, EngineName::Wllama]
-        .into_iter()
-        .filter(|engine| *engine == EngineName::Tierproof || backends.contains(&BackendName::Wasm))
-        .map(|engine| EngineWord { engine, backend: None });
-    let usual: Vec<_> = usual.collect();
-    for word in if words.is_empty() { &usual } else { words } {
-        let engine = word.engine;
-        let before = entrants.len();
-        let asked = match word.backend {
+) -> Result<Vec<Entry>, EntryError> {
+    let default =
+        [&engines::TIERPROOF, &engines::WLLAMA].map(|engine| EngineWord { engine, backend: None });
+    let words = match words {
+        [] if backends.contains(&BackendName::Wasm) => &default[..],
+        [] => &default[..1],
+        words => words,
+    };
+    let mut entries = Vec::new();
+    for EngineWord { engine, backend } in words.iter().copied() {
+        let before = entries.len();
+        let asked = match backend {
             Some(backend) => vec![backend],
             None if engine.needs_browser() => backends.to_vec(),
             None => vec![BackendName::Cpu],
         };
-        for backend in asked {
-            if engine.why_not(backend).is_some() {
-                continue;
-            }
+        for backend in asked.into_iter().filter(|backend| engine.why_not(*backend).is_none()) {
             let is_on_cpu = matches!(backend, BackendName::Wasm | BackendName::Cpu);
             let numbers = match threads {
                 [_, _, ..] if is_on_cpu => threads.iter().copied().map(Some).collect(),
                 _ => vec![None],
             };
             for threads in numbers {
-                let entrant = Entrant { engine, backend, threads };
-                if entrants.contains(&entrant) {
-                    return Err(LineUpError::Twice(entrant));
+                let entry = Entry { engine, backend, threads };
+                if entries.contains(&entry) {
+                    return Err(EntryError::Twice(entry));
                 }
-                entrants.push(entrant);
+                entries.push(entry);
             }
         }
-        if entrants.len() == before {
-            return Err(LineUpError::NoBackend {
-                engine,
-                asked: backends.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-                has: engine.backends().iter().map(|backend| backend.as_str()).collect(),
-            });
+        if entries.len() == before {
+            let asked: Vec<_> = backends.iter().map(|backend| backend.as_str()).collect();
+            return Err(EntryError::NoBackend { engine, asked: asked.join(",") });
         }
     }
-    Ok(entrants)
+    Ok(entries)
 }
 
-/// A line-up that makes no sense.
+/// Entries that can't be measured as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LineUpError {
-    /// Nothing would be compared with it.
-    #[error("engine `{0}` is there twice")]
-    Twice(Entrant),
-    /// It would silently be missing.
+pub enum EntryError {
+    /// No engine has this name.
+    #[error(transparent)]
+    Engine(#[from] UnknownEngine),
+    /// No backend has this name.
+    #[error(transparent)]
+    Backend(#[from] UnknownName),
+    /// The engine can't be measured on this backend.
+    #[error("`{engine}` can't be measured on `{backend}`: {reason}")]
+    Refused {
+        /// The engine.
+        engine: &'static Engine,
+        /// The backend.
+        backend: BackendName,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// An entry can't be compared with itself.
+    #[error("`{0}` is listed twice")]
+    Twice(Entry),
+    /// The engine would be missing without notice.
     #[error(
-        "`{engine}` computes on {}, and `--backend {asked}` has none of that\n  (hint: \
+        "`{engine}` runs on {}, and `--backend {asked}` has none of these\n  (hint: \
          `--engine {engine}@{}`)",
-        has.join(" and "),
-        has.first().copied().unwrap_or_default()
+        engine.backends.iter().map(|backend| backend.as_str()).collect::<Vec<_>>().join(" and "),
+        engine.backends.first().map_or("", |backend| backend.as_str())
     )]
     NoBackend {
         /// The engine.
-        engine: EngineName,
-        /// `--backend`, as it was given.
+        engine: &'static Engine,
+        /// `--backend`, as given.
         asked: String,
-        /// The backends that it has.
-        has: Vec<&'static str>,
     },
 }
 
@@ -143,14 +150,15 @@ pub enum LineUpError {
 mod tests {
     use super::*;
 
-    fn lined_up(words: &[&str], backends: &[BackendName]) -> Result<Vec<String>, String> {
-        let words = words.iter().map(|word| word.parse()).collect::<Result<Vec<_>, _>>()?;
-        let entrants = line_up(&words, backends, &[1]).map_err(|error| error.to_string())?;
-        Ok(entrants.iter().map(Entrant::to_string).collect())
+    fn named(words: &[&str], backends: &[BackendName]) -> Result<Vec<String>, String> {
+        let parsed = words.iter().map(|word| word.parse()).collect::<Result<Vec<_>, EntryError>>();
+        let words = parsed.map_err(|error| error.to_string())?;
+        let listed = entries(&words, backends, &[1]).map_err(|error| error.to_string())?;
+        Ok(listed.iter().map(Entry::to_string).collect())
     }
 
     #[test]
-    fn an_engine_stands_on_each_backend_that_it_has() {
+    fn each_backend_of_an_engine_is_an_entry() {
         use BackendName::{Wasm, Webgl, Webgpu};
         for (words, backends, expected) in [
             (&[][..], &[Wasm][..], &["tierproof@wasm", "wllama@wasm"][..]),
@@ -174,50 +182,50 @@ mod tests {
             ),
         ] {
             let expected = expected.iter().map(ToString::to_string).collect();
-            assert_eq!(lined_up(words, backends), Ok(expected));
+            assert_eq!(named(words, backends), Ok(expected));
         }
     }
 
     #[test]
-    fn nothing_is_missing_or_doubled_in_silence() {
+    fn a_missing_or_repeated_entry_is_an_error() {
         use BackendName::{Wasm, Webgl, Webgpu};
         for (words, backends, expected) in [
             (
                 &["tierproof", "wllama"][..],
                 &[Webgpu, Webgl][..],
-                "`wllama` computes on wasm, and `--backend webgpu,webgl` has none of that\n  \
+                "`wllama` runs on wasm, and `--backend webgpu,webgl` has none of these\n  \
                  (hint: `--engine wllama@wasm`)",
             ),
             (
                 &[],
                 &[BackendName::Cpu],
-                "`tierproof` computes on webgpu and webgl and wasm, and `--backend cpu` has none \
-                 of that\n  (hint: `--engine tierproof@webgpu`)",
+                "`tierproof` runs on webgpu and webgl and wasm, and `--backend cpu` has none of \
+                 these\n  (hint: `--engine tierproof@webgpu`)",
             ),
-            (&["tierproof", "tierproof@wasm"], &[Wasm], "engine `tierproof@wasm` is there twice"),
+            (&["tierproof", "tierproof@wasm"], &[Wasm], "`tierproof@wasm` is listed twice"),
         ] {
-            assert_eq!(lined_up(words, backends).unwrap_err(), expected);
+            assert_eq!(named(words, backends).unwrap_err(), expected);
         }
     }
 
     #[test]
-    fn with_several_numbers_of_threads_an_engine_on_the_cpu_stands_with_each() {
+    fn each_number_of_threads_is_an_entry_on_the_cpu() {
         use BackendName::{Wasm, Webgpu};
         let words = ["tierproof", "llama.cpp"].map(|word| word.parse().unwrap());
-        let entrants = line_up(&words, &[Webgpu, Wasm], &[2, 1]).unwrap();
-        let names: Vec<_> = entrants.iter().map(Entrant::to_string).collect();
+        let listed = entries(&words, &[Webgpu, Wasm], &[2, 1]).unwrap();
+        let names: Vec<_> = listed.iter().map(Entry::to_string).collect();
         let expected = ["tierproof@webgpu", "tierproof@wasm@2", "tierproof@wasm@1"];
         assert_eq!(names[..3], expected);
         assert_eq!(names[3..], ["llama.cpp@2", "llama.cpp@1"]);
-        let error = line_up(&words, &[Wasm], &[2, 2]).unwrap_err();
-        assert_eq!(error.to_string(), "engine `tierproof@wasm@2` is there twice");
+        let error = entries(&words, &[Wasm], &[2, 2]).unwrap_err();
+        assert_eq!(error.to_string(), "`tierproof@wasm@2` is listed twice");
     }
 
-    /// Its WebGPU is no WebGPU where `shader-f16` is missing, and it doesn't say so.
+    /// Without `shader-f16`, wllama asked for WebGPU computes on the CPU and does not report it.
     #[test]
-    fn what_computes_elsewhere_is_not_called_webgpu() {
-        let error = "wllama@webgpu".parse::<EngineWord>().unwrap_err();
-        assert!(error.contains("on the CPU without a word"), "{error}");
+    fn a_fallback_to_the_cpu_is_not_called_webgpu() {
+        let error = "wllama@webgpu".parse::<EngineWord>().unwrap_err().to_string();
+        assert!(error.contains("falls back to the CPU"), "{error}");
         assert!("transformers-js@webgl".parse::<EngineWord>().is_err());
         assert!("llama.cpp@webgpu".parse::<EngineWord>().is_err());
         assert!("tierproof@cpu".parse::<EngineWord>().is_err());

@@ -15,6 +15,7 @@ use crate::drive::browser::supervise::Supervisor;
 use crate::drive::browser::{Launcher, Overrides, SessionLimits, installation};
 use crate::drive::bundle::{self, BundleOptions};
 use crate::drive::server::Server;
+use crate::engines;
 use crate::fetch::models::{self, Catalogue, Entry};
 use crate::plan::Plan;
 use crate::plan::expectation::Facts;
@@ -65,7 +66,8 @@ impl Machine {
             .collect();
         let path = if path.exists() { path.to_owned() } else { self.workspace.root().join(path) };
         let today = jiff::Zoned::now().date();
-        Matrix::load(&path, self.workspace.root(), &models, today).map_err(Failure::usage)
+        let engines = engines::facts();
+        Matrix::load(&path, self.workspace.root(), &models, &engines, today).map_err(Failure::usage)
     }
 
     /// The files of the models that are here.

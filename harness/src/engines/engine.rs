@@ -1,207 +1,151 @@
-//! The engines that can be measured, by name, and the page that each of them is.
-//!
-//! Every engine answers the same protocol, peers through a thin adapter of ours, so that one
-//! conversation with one set of deadlines measures them all.
+//! An engine under test, described by plain values.
 
 use std::fmt;
-use std::str::FromStr;
 
-use inference_wasm::protocol::{BackendName, Command};
-use tokio::time::Instant;
+use inference_wasm::protocol::BackendName;
 
-use super::process::ProcessPage;
-use crate::drive::browser::{Diagnosis, Trouble};
-use crate::drive::page::{BrowserPage, NativePage, Page};
-use crate::drive::server::PageSetup;
-use crate::drive::server::PageSignal;
+use crate::fetch::npm_project::Package;
+use crate::spec::matrix::EngineFacts;
 
-/// An engine, by its name on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EngineName {
-    /// Ours, in a browser.
-    Tierproof,
-    /// Our kernels, built natively.
-    TierproofNative,
-    /// llama.cpp as WebAssembly, from npm.
-    Wllama,
-    /// ONNX Runtime Web under Transformers.js, from npm.
-    TransformersJs,
-    /// llama.cpp natively, from `PyPI`.
-    LlamaCpp,
+/// An engine under test.
+#[derive(Debug)]
+pub struct Engine {
+    /// Its name on the command line, in a matrix and in JSON.
+    pub name: &'static str,
+    /// Where it comes from and therefore where it runs.
+    pub(crate) source: Source,
+    /// The form in which it gets a model.
+    pub(crate) model: ModelForm,
+    /// The backends that it can be measured on.
+    pub backends: &'static [BackendName],
+    /// Backends that it claims to have and is not measured on, each with the reason.
+    pub(crate) refused: &'static [(BackendName, &'static str)],
+    /// It is ours, so a tier proof is demanded of it.
+    pub(crate) is_ours: bool,
+    /// It takes a prompt as token ids; otherwise as text, which it has to turn into the same ids.
+    pub(crate) takes_ids: bool,
+    /// It reports the token ids of its answer, not only the text.
+    pub(crate) reports_ids: bool,
+    /// Whether a matrix can judge it.
+    pub(crate) in_matrix: InMatrix,
 }
 
-impl EngineName {
-    /// Every engine.
-    pub const ALL: [Self; 5] = [
-        Self::Tierproof,
-        Self::TierproofNative,
-        Self::Wllama,
-        Self::TransformersJs,
-        Self::LlamaCpp,
-    ];
+/// Where an engine comes from and therefore where it runs.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Our bundle, in a page of a browser.
+    Bundle,
+    /// Compiled into this command, on a thread of its own.
+    BuiltIn,
+    /// Packages from npm behind the peers' page (`engines/page`), in a browser.
+    Npm {
+        /// The packages; the version of the first one is the engine's.
+        packages: &'static [Package],
+        /// Scripts of ours for the page, by file name; `adapter.js` is required.
+        scripts: &'static [(&'static str, &'static str)],
+    },
+    /// A Python script of ours in an environment of its own, in a process.
+    Python(Python),
+}
 
-    /// The name as it stands on the command line and in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tierproof => "tierproof",
-            Self::TierproofNative => "tierproof-native",
-            Self::Wllama => "wllama",
-            Self::TransformersJs => "transformers-js",
-            Self::LlamaCpp => "llama.cpp",
-        }
-    }
+/// The parts of an engine that runs in Python.
+#[derive(Debug)]
+pub(crate) struct Python {
+    /// The script's file name.
+    pub(crate) name: &'static str,
+    /// The script.
+    pub(crate) script: &'static str,
+    /// Pinned requirements with hashes, which pip checks.
+    pub(crate) requirements: &'static str,
+    /// The package that computes, with its version.
+    pub(crate) version: &'static str,
+    /// Bytes to download for Linux on x86-64; other wheels have about the same size.
+    pub(crate) bytes: u64,
+    /// SPDX expression.
+    pub(crate) licence: &'static str,
+}
 
+/// The form in which an engine gets a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ModelForm {
+    /// A GGUF in shards.
+    Shards,
+    /// A GGUF in one piece.
+    WholeFile,
+    /// An ONNX export, beside the engine's page.
+    Onnx,
+}
+
+/// Whether a matrix can judge an engine.
+#[derive(Debug)]
+pub(crate) enum InMatrix {
+    /// It can, on these backends.
+    Judged(&'static [BackendName]),
+    /// It can't yet: how to go on, as a clause.
+    NotYet(&'static str),
+}
+
+/// The reason where an engine gives none.
+const NO_SUCH_BACKEND: &str = "it has no such backend";
+
+impl Engine {
     /// It runs in a page of a browser.
-    pub fn needs_browser(self) -> bool {
-        match self {
-            Self::Tierproof | Self::Wllama | Self::TransformersJs => true,
-            Self::TierproofNative | Self::LlamaCpp => false,
-        }
-    }
-
-    /// It is ours, so a tier proof is asked of it.
-    pub fn is_ours(self) -> bool {
-        match self {
-            Self::Tierproof | Self::TierproofNative => true,
-            Self::Wllama | Self::TransformersJs | Self::LlamaCpp => false,
-        }
-    }
-
-    /// It takes a prompt as token ids; else as text, of which it has to make the same ids.
-    pub fn takes_ids(self) -> bool {
-        match self {
-            Self::Tierproof | Self::TierproofNative | Self::TransformersJs | Self::LlamaCpp => true,
-            Self::Wllama => false,
-        }
-    }
-
-    /// It tells the ids of its answer, not only the text.
-    pub fn tells_ids(self) -> bool {
-        match self {
-            Self::Tierproof | Self::TierproofNative | Self::TransformersJs => true,
-            Self::Wllama | Self::LlamaCpp => false,
-        }
-    }
-
-    /// The backends that it has.
-    pub fn backends(self) -> &'static [BackendName] {
-        match self {
-            Self::Tierproof => &[BackendName::Webgpu, BackendName::Webgl, BackendName::Wasm],
-            Self::TransformersJs => &[BackendName::Webgpu, BackendName::Wasm],
-            Self::Wllama => &[BackendName::Wasm],
-            Self::TierproofNative | Self::LlamaCpp => &[BackendName::Cpu],
+    pub fn needs_browser(&self) -> bool {
+        match self.source {
+            Source::Bundle | Source::Npm { .. } => true,
+            Source::BuiltIn | Source::Python(_) => false,
         }
     }
 
     /// Why it can't be measured on a backend; `None` if it can.
-    pub fn why_not(self, backend: BackendName) -> Option<&'static str> {
-        match (self, backend) {
-            _ if self.backends().contains(&backend) => None,
-            // Its WebGPU takes `shader-f16`; it loads and answers without it all the same, and
-            // tells nobody where (3.8.1).
-            (Self::Wllama, BackendName::Webgpu) => Some(
-                "where the adapter lacks `shader-f16` it computes on the CPU without a word, and \
-                 that is not to be told as WebGPU",
-            ),
-            _ => Some("it has no such backend"),
+    pub fn why_not(&self, backend: BackendName) -> Option<&'static str> {
+        if self.backends.contains(&backend) {
+            return None;
+        }
+        let mut refused = self.refused.iter();
+        let reason = refused.find(|(refused, _)| *refused == backend).map(|(_, reason)| *reason);
+        Some(reason.unwrap_or(NO_SUCH_BACKEND))
+    }
+
+    /// The packages from npm that it needs.
+    pub(crate) fn npm_packages(&self) -> &'static [Package] {
+        match self.source {
+            Source::Npm { packages, .. } => packages,
+            Source::Bundle | Source::BuiltIn | Source::Python(_) => &[],
+        }
+    }
+
+    /// What a matrix has to know of it.
+    pub(crate) fn facts(&self) -> EngineFacts {
+        let (backends, not_judged) = match self.in_matrix {
+            InMatrix::Judged(backends) => (backends, None),
+            InMatrix::NotYet(clause) => {
+                let name = self.name;
+                let reason = format!("`{name}` can be measured by `tierproof bench`; {clause}");
+                (self.backends, Some(reason))
+            }
+        };
+        let missing = BackendName::ALL.into_iter().filter(|backend| !backends.contains(backend));
+        let why = |backend| self.why_not(backend).unwrap_or(NO_SUCH_BACKEND).to_owned();
+        EngineFacts {
+            name: self.name.to_owned(),
+            missing_backends: missing.map(|backend| (backend, why(backend))).collect(),
+            not_judged,
         }
     }
 }
 
-impl fmt::Display for EngineName {
+impl PartialEq for Engine {
+    /// A name belongs to one engine.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Engine {}
+
+impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for EngineName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|engine| engine.as_str() == text).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|engine| engine.as_str()).collect();
-            format!("unknown engine `{text}`, expected one of {}", names.join(", "))
-        })
-    }
-}
-
-/// An engine that takes commands: in a browser, on a thread of ours, or in a process.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is a handful in a series")]
-pub(super) enum EnginePage<'b> {
-    Browser(BrowserPage<'b>),
-    Native(NativePage),
-    Process(ProcessPage),
-}
-
-impl Page for EnginePage<'_> {
-    fn serve(&mut self, setup: PageSetup) {
-        match self {
-            Self::Browser(page) => page.serve(setup),
-            Self::Native(page) => page.serve(setup),
-            Self::Process(page) => page.serve(setup),
-        }
-    }
-
-    async fn submit(&mut self, command: &Command) -> Result<(), Trouble> {
-        match self {
-            Self::Browser(page) => page.submit(command).await,
-            Self::Native(page) => page.submit(command).await,
-            Self::Process(page) => page.submit(command).await,
-        }
-    }
-
-    async fn cancel(&mut self) -> Result<(), Trouble> {
-        match self {
-            Self::Browser(page) => page.cancel().await,
-            Self::Native(page) => page.cancel().await,
-            Self::Process(page) => page.cancel().await,
-        }
-    }
-
-    async fn next_signal(&mut self, deadline: Instant) -> Option<PageSignal> {
-        match self {
-            Self::Browser(page) => page.next_signal(deadline).await,
-            Self::Native(page) => page.next_signal(deadline).await,
-            Self::Process(page) => page.next_signal(deadline).await,
-        }
-    }
-
-    fn take_logits(&mut self, command: u32) -> Option<Vec<f32>> {
-        match self {
-            Self::Browser(page) => page.take_logits(command),
-            Self::Native(page) => page.take_logits(command),
-            Self::Process(page) => page.take_logits(command),
-        }
-    }
-
-    async fn diagnose(&mut self) -> Diagnosis {
-        match self {
-            Self::Browser(page) => page.diagnose().await,
-            Self::Native(page) => page.diagnose().await,
-            Self::Process(page) => page.diagnose().await,
-        }
-    }
-
-    async fn close(self) -> Result<(), Trouble> {
-        match self {
-            Self::Browser(page) => page.close().await,
-            Self::Native(page) => page.close().await,
-            Self::Process(page) => page.close().await,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_read_as_they_are_told() {
-        for engine in EngineName::ALL {
-            assert_eq!(engine.to_string().parse(), Ok(engine));
-        }
-        let error = "wlama".parse::<EngineName>().unwrap_err();
-        assert!(error.starts_with("unknown engine `wlama`, expected one of tierproof,"), "{error}");
+        f.pad(self.name)
     }
 }

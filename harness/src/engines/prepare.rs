@@ -1,89 +1,25 @@
-//! The peers: where each comes from, pinned, and how it is made ready.
-//!
-//! What is fetched goes into the user's cache and stays there; nothing of a peer is in the
-//! repository. The caller asks the user before anything large is fetched, see [`missing`].
+//! Makes engines ready: fetches what is pinned into the user's cache and writes our side of a
+//! peer's page. No part of a peer is in the repository; the caller asks the user before anything
+//! large is fetched.
 
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::engine::EngineName;
-use super::host::{Parts, Prepared};
-use super::lineup::Entrant;
-use super::process::write_script;
+use super::engine::{Engine, ModelForm, Python, Source};
 use crate::fetch::models::FetchProgress;
-use crate::fetch::npm_project::Package;
-use crate::fetch::python::Environment;
+use crate::fetch::npm_project::NpmError;
+use crate::fetch::python::{Environment, PythonError};
 
-/// Without being asked, so much may be fetched for one run.
+/// Bytes that may be fetched for one run without asking.
 pub const UNASKED_BYTES: u64 = 1_000_000;
-
-const WLLAMA: Package = Package {
-    name: "@wllama/wllama",
-    version: "3.8.1",
-    bytes: 5_829_483,
-    sha512: "3e5ec110984f53c3879d5ff2867dc31596212cb39d48787ee13343efd5827ed1e795401d40f02cc9cfc27c8398fb8995c6f7f9556dd7c3751fec105fa2d4b583",
-    licence: "MIT",
-    files: &[
-        ("package/esm/index.min.js", "wllama/index.min.js"),
-        ("package/esm/wasm/wllama.wasm", "wllama/wllama.wasm"),
-    ],
-};
-
-/// For browsers without JSPI or memory64, which is WebKit's today.
-const WLLAMA_COMPAT: Package = Package {
-    name: "@wllama/wllama-compat",
-    version: "3.8.1",
-    bytes: 4_080_712,
-    sha512: "22f9a3ac9f89cc36eddf0d4542ad720269c51222c609c7a8c0ad90f34cd6fa4f4284590f04cd41c97ffdc66db1571c9df0c1c2e74569b83a3a48313cde4f6421",
-    licence: "MIT",
-    files: &[
-        ("package/wasm/wllama.js", "compat/wllama.js"),
-        ("package/wasm/wllama.wasm", "compat/wllama.wasm"),
-    ],
-};
-
-const TRANSFORMERS: Package = Package {
-    name: "@huggingface/transformers",
-    version: "4.3.1",
-    bytes: 2_268_123,
-    sha512: "e7ebe849e50214ae8f08a958d7974f84d38aab7ff3393c4337ba02f96cbd7456f5419d13490a26651472ed44512bc611b94a04f5f18c4134cf0b977fa5604984",
-    licence: "Apache-2.0",
-    files: &[("package/dist/transformers.min.js", "transformers/transformers.min.js")],
-};
-
-/// The version that Transformers.js depends on; its own build has the rest inside.
-const ONNX_RUNTIME: Package = Package {
-    name: "onnxruntime-web",
-    version: "1.31.0-dev.20260914-8d85527a0",
-    bytes: 33_185_781,
-    sha512: "232eebb5a768060c52fcb2ef0ebdd05b7f030753cd5d19ebd0624c70bd1302dedcf6a8e055097cdd4946095c9e0272b6227a665bc51cdcf2fc5c8baab43785ea",
-    licence: "MIT",
-    files: &[
-        (
-            "package/dist/ort-wasm-simd-threaded.asyncify.mjs",
-            "onnxruntime/ort-wasm-simd-threaded.asyncify.mjs",
-        ),
-        (
-            "package/dist/ort-wasm-simd-threaded.asyncify.wasm",
-            "onnxruntime/ort-wasm-simd-threaded.asyncify.wasm",
-        ),
-    ],
-};
-
-/// What pip installs for native llama.cpp, with hashes, which pip checks.
-const LLAMA_CPP_REQUIREMENTS: &str = include_str!("llama_cpp_requirements.txt");
-const LLAMA_CPP_VERSION: &str = "xllamacpp 2026.10.11549";
-/// Bytes of the wheel for Linux on x86-64; others are about as large.
-const LLAMA_CPP_BYTES: u64 = 33_827_498;
 
 const INDEX_HTML: &str = include_str!("page/index.html");
 const PAGE_JS: &str = include_str!("page/page.js");
-const LLAMA_CPP_PY: &str = include_str!("llama_cpp.py");
 /// The one that our own page uses: events leave every page in the same way.
 const OUTBOX_JS: &str = include_str!("../../../inference-wasm/page/outbox.js");
 
-/// Something that has to be fetched.
+/// A package that has to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// Name and version.
@@ -96,110 +32,131 @@ pub struct Missing {
     pub registry: &'static str,
 }
 
-/// Where engines are made ready.
+/// Why an engine can't be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// Our bundle was not built.
+    #[error("there is no bundle")]
+    NoBundle,
+    /// A package of npm.
+    #[error(transparent)]
+    Npm(#[from] NpmError),
+    /// The Python environment.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// The disk; the message names the file.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// An engine that is ready to be started.
 #[derive(Debug, Clone)]
-pub struct Peers {
+pub(crate) struct Prepared {
+    /// Its version.
+    pub(crate) version: String,
+    /// The page's folder or the interpreter, as the engine needs it.
+    pub(crate) parts: Parts,
+}
+
+/// The parts of an engine.
+#[derive(Debug, Clone)]
+pub(crate) enum Parts {
+    /// A page in this folder.
+    Page(PathBuf),
+    /// The native build, which is part of this command.
+    Native,
+    /// A script for this interpreter.
+    Process {
+        /// The interpreter.
+        python: PathBuf,
+        /// The script.
+        script: PathBuf,
+    },
+}
+
+/// Makes engines ready.
+#[derive(Debug, Clone)]
+pub struct Installer {
     /// The user's cache, `bench/` below the folder of models.
     pub cache: PathBuf,
     /// ONNX models, a folder each.
     pub onnx: PathBuf,
-    /// Our own bundle, where an engine in a browser is ours.
+    /// Our own bundle, if an engine needs it.
     pub bundle: Option<PathBuf>,
 }
 
-fn packages(engine: EngineName) -> &'static [Package] {
-    match engine {
-        EngineName::Wllama => &[WLLAMA, WLLAMA_COMPAT],
-        EngineName::TransformersJs => &[TRANSFORMERS, ONNX_RUNTIME],
-        EngineName::Tierproof | EngineName::TierproofNative | EngineName::LlamaCpp => &[],
+impl Installer {
+    fn environment(&self, engine: &Engine, python: &Python) -> Environment {
+        Environment::of(&self.cache, engine.name, python.requirements)
     }
-}
 
-impl Peers {
-    fn folder(&self, engine: EngineName) -> PathBuf {
-        let version = packages(engine).first().map_or("", |package| package.version);
+    fn folder(&self, engine: &Engine, version: &str) -> PathBuf {
         self.cache.join(format!("{engine}-{version}"))
     }
 
-    /// What has to be fetched for an engine.
-    pub fn missing(&self, engine: EngineName) -> Vec<Missing> {
-        let folder = self.folder(engine);
-        let absent = packages(engine).iter().filter(|package| !package.is_in(&folder));
-        let mut missing: Vec<_> = absent
+    /// The packages that have to be fetched for an engine.
+    pub fn missing(&self, engine: &Engine) -> Vec<Missing> {
+        if let Source::Python(python) = &engine.source {
+            let is_ready = self.environment(engine, python).is_ready();
+            let (what, licence) = (python.version.to_owned(), python.licence);
+            let missing = Missing { what, bytes: python.bytes, licence, registry: "PyPI" };
+            return if is_ready { Vec::new() } else { vec![missing] };
+        }
+        let packages = engine.npm_packages();
+        let folder = self.folder(engine, packages.first().map_or("", |package| package.version));
+        let absent = packages.iter().filter(|package| !package.is_in(&folder));
+        absent
             .map(|package| Missing {
                 what: format!("{} {}", package.name, package.version),
                 bytes: package.bytes,
                 licence: package.licence,
                 registry: "npm",
             })
-            .collect();
-        let environment = Environment::of(&self.cache, "llama.cpp", LLAMA_CPP_REQUIREMENTS);
-        if engine == EngineName::LlamaCpp && !environment.is_ready() {
-            missing.push(Missing {
-                what: LLAMA_CPP_VERSION.to_owned(),
-                bytes: LLAMA_CPP_BYTES,
-                licence: "MIT",
-                registry: "PyPI",
-            });
-        }
-        missing
+            .collect()
     }
 
     /// Makes an engine ready, fetching what is missing.
-    ///
-    /// # Errors
-    /// What can't be had, with what mends it.
-    pub fn prepare(
+    pub(crate) fn prepare(
         &self,
-        entrant: Entrant,
+        engine: &Engine,
         progress: &mut dyn FnMut(FetchProgress),
-    ) -> Result<Prepared, String> {
-        let engine = entrant.engine;
+    ) -> Result<Prepared, PrepareError> {
         let ours = env!("CARGO_PKG_VERSION");
-        let (version, parts) = match engine {
-            EngineName::Tierproof => {
-                let bundle = self.bundle.clone().ok_or("there is no bundle")?;
-                (ours.to_owned(), Parts::Page(bundle))
+        let (version, parts) = match &engine.source {
+            Source::Bundle => {
+                (ours, Parts::Page(self.bundle.clone().ok_or(PrepareError::NoBundle)?))
             }
-            EngineName::TierproofNative => (ours.to_owned(), Parts::Native),
-            EngineName::LlamaCpp => {
-                let environment = Environment::of(&self.cache, "llama.cpp", LLAMA_CPP_REQUIREMENTS);
-                let mut told = |step| progress(FetchProgress::Step(step));
-                let python =
-                    environment.interpreter(&mut told).map_err(|error| error.to_string())?;
-                let script = write_script(&self.cache, "llama_cpp.py", LLAMA_CPP_PY)
-                    .map_err(|error| error.to_string())?;
-                (LLAMA_CPP_VERSION.to_owned(), Parts::Process { python, script })
+            Source::BuiltIn => (ours, Parts::Native),
+            Source::Python(python) => {
+                let mut step = |step| progress(FetchProgress::Step(step));
+                let interpreter = self.environment(engine, python).interpreter(&mut step)?;
+                fs::create_dir_all(&self.cache)?;
+                let script = self.cache.join(python.name);
+                fs::write(&script, python.script)?;
+                (python.version, Parts::Process { python: interpreter, script })
             }
-            EngineName::Wllama | EngineName::TransformersJs => {
-                let folder = self.folder(engine);
-                for package in packages(engine) {
-                    package.install(&folder, progress).map_err(|error| error.to_string())?;
+            Source::Npm { packages, scripts } => {
+                let version = packages.first().map_or("", |package| package.version);
+                let folder = self.folder(engine, version);
+                for package in *packages {
+                    package.install(&folder, progress)?;
                 }
-                self.write_page(engine, &folder).map_err(|error| error.to_string())?;
-                let version = packages(engine).first().map_or("", |package| package.version);
-                (version.to_owned(), Parts::Page(folder))
+                let page =
+                    [("index.html", INDEX_HTML), ("page.js", PAGE_JS), ("outbox.js", OUTBOX_JS)];
+                for (name, text) in page.iter().chain(*scripts) {
+                    fs::write(folder.join(name), text)?;
+                }
+                if engine.model == ModelForm::Onnx {
+                    copy_folder(&self.onnx, &folder.join("onnx"))?;
+                }
+                (version, Parts::Page(folder))
             }
         };
-        Ok(Prepared { entrant, version, parts })
-    }
-
-    /// Puts our side of a peer's page beside it, and the models that it can't take as GGUF.
-    fn write_page(&self, engine: EngineName, folder: &Path) -> std::io::Result<()> {
-        let write = |name: &str, text: &str| fs::write(folder.join(name), text);
-        write("index.html", INDEX_HTML)?;
-        write("page.js", PAGE_JS)?;
-        write("outbox.js", OUTBOX_JS)?;
-        if engine == EngineName::Wllama {
-            return write("adapter.js", include_str!("page/wllama.js"));
-        }
-        write("adapter.js", include_str!("page/transformers.js"))?;
-        write("transformers-worker.js", include_str!("page/transformers-worker.js"))?;
-        copy_folder(&self.onnx, &folder.join("onnx"))
+        Ok(Prepared { version: version.to_owned(), parts })
     }
 }
 
-/// Copies a folder with everything in it, which is a few megabytes.
+/// Copies a folder of a few megabytes with everything in it.
 fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -214,7 +171,7 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The folder of a model's ONNX export: the one whose name the model's begins with.
+/// The folder of a model's ONNX export: the longest whose name the model's name begins with.
 pub fn onnx_name(onnx: &Path, model: &str) -> Option<String> {
     let entries = fs::read_dir(onnx).ok()?.flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -231,11 +188,23 @@ mod tests {
     use inference_wasm::protocol::PROTOCOL_VERSION;
 
     use super::*;
+    use crate::engines::{ENGINES, find};
 
     #[test]
     fn peers_speak_our_protocol() {
         assert!(PAGE_JS.contains(&format!("const PROTOCOL = {PROTOCOL_VERSION};")));
-        assert!(LLAMA_CPP_PY.contains(&format!("\"protocol\": {PROTOCOL_VERSION},")));
+        for engine in ENGINES {
+            match &engine.source {
+                Source::Npm { scripts, .. } => {
+                    assert!(scripts.iter().any(|(name, _)| *name == "adapter.js"), "{engine}");
+                }
+                Source::Python(python) => {
+                    let line = format!("\"protocol\": {PROTOCOL_VERSION},");
+                    assert!(python.script.contains(&line), "{engine}");
+                }
+                Source::Bundle | Source::BuiltIn => {}
+            }
+        }
     }
 
     #[test]
@@ -255,25 +224,23 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_cache_lacks_what_is_fetched_and_nothing_else() {
+    fn an_empty_cache_misses_exactly_the_pinned_packages() {
         let cache = tempfile::tempdir().unwrap();
-        let peers = Peers { cache: cache.path().to_owned(), onnx: PathBuf::new(), bundle: None };
-        let missing = |engine| {
-            let missing = peers.missing(engine);
+        let (cache, onnx) = (cache.path().to_owned(), PathBuf::new());
+        let installer = Installer { cache, onnx, bundle: None };
+        let missing = |name| {
+            let missing = installer.missing(find(name).unwrap());
             missing.into_iter().map(|missing| missing.what).collect::<Vec<_>>()
         };
-        assert_eq!(missing(EngineName::Tierproof), [""; 0]);
-        assert_eq!(missing(EngineName::TierproofNative), [""; 0]);
-        assert_eq!(missing(EngineName::LlamaCpp), ["xllamacpp 2026.10.11549"]);
-        assert_eq!(
-            missing(EngineName::Wllama),
-            ["@wllama/wllama 3.8.1", "@wllama/wllama-compat 3.8.1"]
-        );
+        assert_eq!(missing("tierproof"), [""; 0]);
+        assert_eq!(missing("tierproof-native"), [""; 0]);
+        assert_eq!(missing("llama.cpp"), ["xllamacpp 2026.10.11549"]);
+        assert_eq!(missing("wllama"), ["@wllama/wllama 3.8.1", "@wllama/wllama-compat 3.8.1"]);
     }
 
     #[test]
-    fn what_is_pinned_is_a_hash() {
-        for package in EngineName::ALL.iter().flat_map(|engine| packages(*engine)) {
+    fn packages_are_pinned_by_a_hash() {
+        for package in ENGINES.iter().flat_map(|engine| engine.npm_packages()) {
             assert_eq!(package.sha512.len(), 128, "{}", package.name);
             assert!(package.sha512.bytes().all(|byte| byte.is_ascii_hexdigit()));
         }

@@ -33,7 +33,7 @@ pub(crate) struct Package {
 
 /// Why a package can't be had.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NpmError {
+pub enum NpmError {
     /// No npm.
     #[error(
         "no `npm` on PATH, which says where `{package}` is\n  \

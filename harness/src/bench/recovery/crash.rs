@@ -13,7 +13,7 @@ use inference_wasm::protocol::{
 };
 use tokio::time::Instant;
 
-use super::Lap;
+use super::lap::Lap;
 use crate::drive::browser::Browser;
 use crate::drive::injection;
 use crate::drive::page::{BrowserPage, Page};

@@ -1,12 +1,4 @@
-//! How long the hybrid client takes until an answer goes on after the GPU process has crashed,
-//! phase by phase.
-//!
-//! Each round asks for a long answer, crashes the process in the middle of it, and waits for the
-//! first token that the user had not seen. Times are the page's own; the crash is stamped by this
-//! process, on the clock of the same machine. That the answer is right is shown elsewhere, by the
-//! scenarios; here a recovery only has to happen, on the same tier.
-
-mod crash;
+//! The phases of a recovery.
 
 use std::fmt::Write;
 
@@ -15,31 +7,27 @@ use serde::Serialize;
 
 use crate::bench::statistics::Estimate;
 
-pub use crash::{Crash, Trial, crash};
-
-/// One recovery, in milliseconds; the phases follow each other without a gap.
+/// One recovery, in milliseconds; its phases have no gaps between them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Lap {
-    /// From the crash until the client has noticed.
+    /// From the crash until the client notices it.
     pub detect_ms: f64,
-    /// Until there is a device: a fresh worker, the module in it, an adapter, a device.
+    /// Until it has a device: a fresh worker, the module in it, an adapter, a device.
     pub device_ms: f64,
-    /// Until its first dispatch was held against the reference.
+    /// Until the result of the first dispatch is compared with the reference.
     pub probe_ms: f64,
-    /// Until the stored weights were hashed.
+    /// Until the stored weights are hashed.
     pub storage_ms: f64,
     /// Until the model is on the device.
     pub upload_ms: f64,
-    /// Until the first token that the user had not seen: the prompt, and what was seen, again.
+    /// Until the first token that the user had not seen; the prompt and the seen tokens run again.
     pub replay_ms: f64,
 }
 
 impl Lap {
-    /// From what happened after a crash at `crashed_ms`: the transitions, and the time of the
-    /// first new token. All on the page's clock. `None` if nothing was recovered.
-    ///
-    /// Where the browser gives no device at once, the attempts before the one that went through
-    /// count for the device.
+    /// From the transitions after a crash at `crashed_ms` and the time of the first new token, all on
+    /// the page's clock. `None` if nothing was recovered. Failed attempts to get a device count as
+    /// the device phase.
     pub fn of(crashed_ms: f64, transitions: &[Transition], token_ms: f64) -> Option<Self> {
         let entered = |state: State| {
             let mut entries = transitions.iter().filter(|transition| transition.to == state);
@@ -51,7 +39,7 @@ impl Lap {
             (entered(State::Probe)?, entered(State::Cache)?, entered(State::Load)?);
         let running = entered(State::Running)?;
         Some(Self {
-            // Whole milliseconds against parts of them.
+            // `noticed` is rounded to milliseconds, `crashed_ms` is not.
             detect_ms: (noticed - crashed_ms).max(0.0),
             device_ms: probe - noticed,
             probe_ms: cache - probe,
@@ -79,7 +67,7 @@ impl Lap {
     }
 }
 
-/// Medians of the phases, with what encloses each.
+/// Medians of the phases with their intervals.
 pub fn table(title: &str, laps: &[Lap]) -> String {
     let mut text = format!("{title}: {} recoveries\n", laps.len());
     let phases = laps.first().map(Lap::phases).unwrap_or_default();

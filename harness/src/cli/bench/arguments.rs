@@ -1,4 +1,4 @@
-//! The arguments of `tierproof bench`, and what they come to before anything is looked at.
+//! The arguments of `tierproof bench`, checked before anything is measured.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use inference_wasm::protocol::BackendName;
 
+use crate::bench::entry::{EngineWord, Entry, entries};
 use crate::bench::floor::Floors;
-use crate::bench::lineup::{EngineWord, Entrant, line_up};
 use crate::bench::{self, Method};
 use crate::cli::{Failure, GpuArgs, LaunchArgs, backend, browser};
 use crate::spec::bundle::BundleWord;
@@ -148,8 +148,8 @@ pub(crate) struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// What a page loads whose engine has no number of threads of its own: with the most of them,
-    /// which takes all bundles that any page needs.
+    /// The bundle of an entry without a number of threads of its own. It has the largest number, so
+    /// that every bundle that a page needs is built.
     pub(super) fn choice(&self) -> Result<BundleChoice, Failure> {
         let most = self.threads.iter().max().copied().unwrap_or(1);
         BundleChoice::new(self.bundle.0, most)
@@ -157,11 +157,11 @@ impl BenchArgs {
     }
 }
 
-/// What clap can't see.
-pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
-    let entrants = line_up(&args.engine, &args.backend, &args.threads)
+/// The entries, with the checks that clap can't do.
+pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entry>, Failure> {
+    let entries = entries(&args.engine, &args.backend, &args.threads)
         .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
-    let names: Vec<_> = entrants.iter().map(Entrant::to_string).collect();
+    let names: Vec<_> = entries.iter().map(Entry::to_string).collect();
     for floors in &args.require {
         let others =
             if floors.subject.is_some() { &names[..] } else { names.get(1..).unwrap_or_default() };
@@ -172,7 +172,7 @@ pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
             });
         if let Some(side) = missing {
             let help = format!(
-                "measured are {}; name it in `--engine`, or its backend in `--backend`",
+                "this run measures {}; name it in `--engine`, or its backend in `--backend`",
                 names.join(", ")
             );
             return Err(Failure::usage(miette::miette!(
@@ -184,15 +184,15 @@ pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
     if args.browser.contains(&BrowserName::Native) {
         return Err(Failure::usage(miette::miette!(
             help = "the native engines are `--engine tierproof-native` and `--engine llama.cpp`",
-            "`native` is no browser"
+            "`native` is not a browser"
         )));
     }
-    Ok(entrants)
+    Ok(entries)
 }
 
 pub(super) fn method(args: &BenchArgs, bundle: BundleChoice) -> Method {
     let longest = args.context.iter().max().map_or(0, |context| u64::from(*context));
-    // Slow peers work through 10 tokens a second on slow machines, or a little less.
+    // Slow peers process 10 tokens a second or fewer on slow machines.
     let prompt = Duration::from_secs(120 + longest);
     let timeouts = Timeouts {
         prefill: prompt,

@@ -6,6 +6,7 @@
 //! [`crate::plan`].
 
 mod coverage;
+mod engines;
 mod expand;
 mod floors;
 mod pattern;
@@ -31,14 +32,12 @@ use crate::spec::launch::{Gpu, LaunchProfile, Variant};
 use crate::spec::scenario::{ClientScenario, Fixtures, Launch};
 use crate::spec::tolerance::ToleranceClass;
 
+pub use engines::EngineFacts;
 pub use expand::{Excluded, Expansion, expand};
 pub use floors::{Axis, Floors};
 pub(crate) use pattern::Pattern;
 pub use pattern::When;
 pub use schema::schema;
-
-/// The engines that there are; ours is the only one.
-pub const ENGINES: [&str; 1] = ["tierproof"];
 
 /// What a matrix has to know of a model in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +82,8 @@ pub struct Matrix {
     pub known_failures: Vec<KnownFailure>,
     /// The models of the catalogue, by name.
     pub models: BTreeMap<String, ModelFacts>,
+    /// The engines, by name.
+    pub engines: BTreeMap<String, EngineFacts>,
     /// Price of 1000 tokens of the server tier, in the operator's currency; `None` for untold.
     pub server_cost_per_1k_tokens: Option<f64>,
     /// What the scenarios' browsers are launched with, by name.
@@ -244,11 +245,12 @@ impl Matrix {
         path: &Path,
         root: &Path,
         models: &[ModelFacts],
+        engines: &[EngineFacts],
         today: Date,
     ) -> Result<(Self, Fixtures), InvalidConfiguration> {
         let name = path.display().to_string();
         let (fixtures, mut invalid) = Fixtures::load(root);
-        let known = Known { fixtures: &fixtures, models, today, tolerances: &[] };
+        let known = Known { fixtures: &fixtures, models, engines, today, tolerances: &[] };
         let tolerances = Tolerance::shared(root, &known).unwrap_or_else(|error| {
             invalid.push(error);
             Vec::new()
@@ -357,6 +359,8 @@ pub struct Known<'a> {
     pub fixtures: &'a Fixtures,
     /// The catalogue.
     pub models: &'a [ModelFacts],
+    /// The engines.
+    pub engines: &'a [EngineFacts],
     /// The date that known failures and relaxations expire against.
     pub today: Date,
     /// Classes that hold where the matrix has none of its own.
