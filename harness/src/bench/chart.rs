@@ -72,7 +72,7 @@ pub(super) fn chart(series: &Series, metric: Metric) -> Option<Chart> {
     }
     let scale = |rate: f64| LEFT + rate / most * (RIGHT - LEFT);
     let mut y = 0.0;
-    let mut told = Vec::new();
+    let mut figures = Vec::new();
     let mut groups = Vec::new();
     for (context, estimates) in measured {
         let label = format!("prompt of {context} tokens");
@@ -86,7 +86,7 @@ pub(super) fn chart(series: &Series, metric: Metric) -> Option<Chart> {
                 }
                 None => format!("{:.1}", estimate.median),
             };
-            told.push(format!("{label}, {engine}: {figure}"));
+            figures.push(format!("{label}, {engine}: {figure}"));
             let end = estimate.interval.map_or(estimate.median, |range| range.high);
             bars.push(Bar {
                 engine,
@@ -103,7 +103,7 @@ pub(super) fn chart(series: &Series, metric: Metric) -> Option<Chart> {
     }
     Some(Chart {
         title: format!("{}, in tokens a second", title(metric)),
-        description: told.join("; "),
+        description: figures.join("; "),
         width: WIDTH,
         height: y + 4.0,
         left: LEFT,

@@ -55,7 +55,7 @@ fn a_baseline_is_matched_by_browser_model_and_engine() {
     for sample in &mut new.series[0].engines[0].samples {
         sample.decode_ms *= 2.0;
     }
-    let told: Vec<_> = changes(&new, &old)
+    let found: Vec<_> = changes(&new, &old)
         .iter()
         .map(|change| {
             let (metric, verdict) = (change.metric.as_str(), change.estimate.verdict());
@@ -63,7 +63,7 @@ fn a_baseline_is_matched_by_browser_model_and_engine() {
         })
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             "chrome tiny tierproof@wasm prefill undecided",
             "chrome tiny tierproof@wasm decode slower",
@@ -78,7 +78,7 @@ fn a_baseline_is_matched_by_browser_model_and_engine() {
 }
 
 #[test]
-fn a_baseline_of_another_machine_is_told() {
+fn a_baseline_of_another_machine_is_reported() {
     let new = fixture::record();
     let mut old = fixture::record();
     assert_eq!(differences(&new, &old), [""; 0]);
@@ -98,7 +98,7 @@ fn a_baseline_of_another_machine_is_told() {
 }
 
 #[test]
-fn the_first_difference_of_answers_is_told() {
+fn the_first_difference_of_answers_is_reported() {
     let sample = |ids: &[u32], text: &str| Sample {
         ids: ids.to_vec(),
         text: text.to_owned(),
@@ -132,7 +132,7 @@ fn agreement_counts_every_answer_that_both_gave() {
     let mut record = fixture::record();
     let engines = &mut record.series[0].engines;
     engines[1].samples[2].text = "nonsense".to_owned();
-    let told = agreement(&engines[0], &engines[1]);
-    assert_eq!((told.same, told.answers), (7, 8));
-    assert!(told.difference.unwrap().starts_with("prompt of 32, round 2: alike for 0"));
+    let found = agreement(&engines[0], &engines[1]);
+    assert_eq!((found.same, found.answers), (7, 8));
+    assert!(found.difference.unwrap().starts_with("prompt of 32, round 2: alike for 0"));
 }

@@ -13,7 +13,6 @@ use super::run::{Ready, choose_thread, load, load_once, run};
 use super::schedule::order;
 use super::timing::Timed;
 use super::unmeasured::Unmeasured;
-use crate::drive::page::Page;
 use crate::engines::EnginePage;
 
 /// Why a series was not measured.
@@ -68,13 +67,12 @@ pub async fn series(
     let browser_version = hosts.map(Host::browser_version).find(|version| !version.is_empty());
     let browser_version = browser_version.unwrap_or_default().to_owned();
 
-    let mut opened = open_all(&mut started, &method, &mut report).await;
-    let mut ready = load_all(&mut opened, &method, &mut report).await;
+    let opened = open_all(&mut started, &method, &mut report).await;
+    let mut ready = load_all(opened, &method, &mut report).await;
     rounds(&method, &mut prompts, &mut ready, &mut report).await?;
-    drop(ready);
-    for Opened { page, .. } in opened {
+    for Ready { conversation, .. } in ready {
         // A browser is closed next, in any case.
-        if let Err(trouble) = page.close().await {
+        if let Err(trouble) = conversation.close().await {
             tracing::info!("a page could not be closed: {trouble}");
         }
     }
@@ -153,14 +151,13 @@ async fn open_all<'h>(
 }
 
 /// Loads the model of each entry in its page.
-async fn load_all<'p, 'h>(
-    opened: &'p mut [Opened<'h>],
+async fn load_all<'h>(
+    opened: Vec<Opened<'h>>,
     method: &Method,
     report: &mut dyn FnMut(String),
-) -> Vec<Ready<'p, 'h>> {
+) -> Vec<Ready<'h>> {
     let mut ready = Vec::new();
     for Opened { entry, record, host, page } in opened {
-        let (entry, host) = (*entry, *host);
         report(format!("loading {entry}, warm"));
         let (times, process) = (page.times(), page.page().supervisor_id());
         match load(page, method, entry, host.manifest()).await {
@@ -178,7 +175,7 @@ async fn load_all<'p, 'h>(
 async fn rounds(
     method: &Method,
     prompts: &mut Prompts,
-    ready: &mut [Ready<'_, '_>],
+    ready: &mut [Ready<'_>],
     report: &mut dyn FnMut(String),
 ) -> Result<(), SeriesError> {
     for context in method.contexts.iter().copied() {

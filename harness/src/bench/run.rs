@@ -4,6 +4,7 @@ use inference_wasm::protocol::{
     Action, BackendName, CacheType, ExecutionReport, Finished, GenerateRequest, Generated,
     LoadRequest, LogitsWanted, ModelManifest, Prompt, Sampling, SimdLevel,
 };
+use tokio::time::Instant;
 
 use super::entry::Entry;
 use super::host::Host;
@@ -16,21 +17,21 @@ use crate::drive::page::Page;
 use crate::drive::server::EngineThread;
 use crate::engines::EnginePage;
 use crate::judge::proof;
-use crate::run::{Conversation, End, Watch};
+use crate::run::{Conversation, probe};
 use crate::spec::adapter::AdapterDemand;
 
-/// The conversation with an entry's page.
-pub(super) type Talk<'p, 'h> = Conversation<'p, Timed<EnginePage<'h>>>;
+/// A conversation with an entry's page.
+pub(super) type Talk<'h> = Conversation<'h, Timed<EnginePage<'h>>>;
 
 /// An entry that is loaded and waits for its turn.
-pub(super) struct Ready<'p, 'h> {
-    pub(super) conversation: Talk<'p, 'h>,
+pub(super) struct Ready<'h> {
+    pub(super) conversation: Talk<'h>,
     pub(super) times: Times,
     pub(super) host: &'h Host<'h>,
     /// Its process, where it runs in one of its own.
     pub(super) process: Option<u32>,
     pub(super) entry: Entry,
-    pub(super) record: &'p mut Engine,
+    pub(super) record: &'h mut Engine,
 }
 
 /// Selects the thread on which our engine's backend can run: some browsers have WebGL2 on a page's
@@ -44,12 +45,8 @@ pub(super) async fn choose_thread(
         return Ok(());
     }
     let mut page = host.open(method.choice(entry)).await?;
-    let mut conversation = Conversation::open(&mut page, method.timeouts).await?;
-    let finished = command(&mut conversation, Action::Probe).await?;
+    let report = probe(&mut page, method.timeouts).await?;
     page.close().await?;
-    let Finished::Probe(report) = finished else {
-        return Err(Unmeasured::result("probe", finished));
-    };
     host.use_thread(EngineThread::of(entry.backend, Some(&report)));
     Ok(())
 }
@@ -60,21 +57,21 @@ pub(super) async fn load_once(
     method: &Method,
     entry: Entry,
 ) -> Result<Option<f64>, Unmeasured> {
-    let mut page = Timed::new(host.open(method.choice(entry)).await?);
+    let page = Timed::new(host.open(method.choice(entry)).await?);
     let times = page.times();
-    load(&mut page, method, entry, host.manifest()).await?;
-    page.close().await?;
+    load(page, method, entry, host.manifest()).await?.close().await?;
     Ok(times.latest().load_ms())
 }
 
 /// Loads the model in a page.
-pub(super) async fn load<'p, 'h>(
-    page: &'p mut Timed<EnginePage<'h>>,
+pub(super) async fn load<'h>(
+    page: Timed<EnginePage<'h>>,
     method: &Method,
     entry: Entry,
     manifest: &ModelManifest,
-) -> Result<Talk<'p, 'h>, Unmeasured> {
-    let mut conversation = Conversation::open(page, method.timeouts).await?;
+) -> Result<Talk<'h>, Unmeasured> {
+    let deadline = Instant::now() + method.timeouts.attempt;
+    let mut conversation = Conversation::owning(page, method.timeouts, deadline).await?;
     let request = LoadRequest {
         backend: entry.backend,
         model: manifest.clone(),
@@ -83,26 +80,15 @@ pub(super) async fn load<'p, 'h>(
         threads: Some(method.choice(entry).threads),
         fault: None,
     };
-    match command(&mut conversation, Action::Load(request)).await? {
+    match conversation.ask(Action::Load(request)).await? {
         Finished::Load(_) => Ok(conversation),
         other => Err(Unmeasured::result("load", other)),
     }
 }
 
-async fn command<P: Page>(
-    conversation: &mut Conversation<'_, P>,
-    action: Action,
-) -> Result<Finished, Unmeasured> {
-    let watch = Watch { progress: &mut |_| {}, on_token: &mut |_| {}, cancel_after: None };
-    match conversation.command(action, watch).await?.1 {
-        End::Finished(finished) => Ok(finished),
-        End::Failed(error) => Err(error.into()),
-    }
-}
-
 /// One run. The caller fills in the context, the round and the load of the machine.
 pub(super) async fn run(
-    ready: &mut Ready<'_, '_>,
+    ready: &mut Ready<'_>,
     method: &Method,
     prompt: &BenchPrompt,
 ) -> Result<Sample, Unmeasured> {
@@ -119,7 +105,7 @@ pub(super) async fn run(
         stop: Vec::new(),
         logits: LogitsWanted::None,
     };
-    let generated = match command(&mut ready.conversation, Action::Generate(request)).await? {
+    let generated = match ready.conversation.ask(Action::Generate(request)).await? {
         Finished::Generate(generated) => generated,
         other => return Err(Unmeasured::result("generation", other)),
     };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::comparison::{Change, agreement, changes, differences};
+use super::comparison::{Agreement, Change, agreement, changes, differences};
 use super::gpu::{Parts, TokenTime, adapter, bandwidth_bound, token_time};
 use super::record::{BenchRecord, Comparison, Engine, Metric, Series};
 use super::statistics::Estimate;
@@ -83,22 +83,23 @@ fn render_series(text: &mut String, series: &Series, bandwidth_gb_s: Option<f64>
     for comparison in &series.comparisons {
         let _ = writeln!(text, "  {}", compared(comparison));
     }
-    if let Some((subject, peers)) = series.engines.split_first() {
-        for peer in peers {
-            let agreement = agreement(subject, peer);
-            let Some(difference) = &agreement.difference else {
-                if agreement.answers > 0 {
-                    let answers = agreement.answers;
-                    let _ = writeln!(text, "  {}: all {answers} answers are the same", peer.name);
-                }
-                continue;
-            };
-            let (name, same, answers) = (&peer.name, agreement.same, agreement.answers);
-            let _ = writeln!(
+    render_agreement(text, series);
+}
+
+/// How far each peer's answers agree with the subject's.
+fn render_agreement(text: &mut String, series: &Series) {
+    let Some((subject, peers)) = series.engines.split_first() else { return };
+    for peer in peers {
+        let Agreement { same, answers, difference } = agreement(subject, peer);
+        let name = &peer.name;
+        let _ = match difference {
+            None if answers == 0 => Ok(()),
+            None => writeln!(text, "  {name}: all {answers} answers are the same"),
+            Some(difference) => writeln!(
                 text,
                 "  {name}: {same} of {answers} answers are the same; first difference: {difference}"
-            );
-        }
+            ),
+        };
     }
 }
 

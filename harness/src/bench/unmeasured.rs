@@ -1,12 +1,11 @@
 //! Why an entry is not measured, or not to the end. The reason goes into the record and the series
 //! goes on without the entry.
 
-use inference_wasm::protocol::{EngineError, Finished};
+use inference_wasm::protocol::Finished;
 
 use crate::drive::browser::Trouble;
-use crate::judge::outcome::Outcome;
+use crate::judge::outcome::Failed;
 use crate::judge::proof;
-use crate::run::unexpected_error;
 
 /// Why an entry is not measured, or not to the end.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +18,8 @@ pub(super) enum Unmeasured {
     Trouble(#[from] Trouble),
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    #[error("{}", .0.message())]
-    Outcome(Box<Outcome>),
+    #[error(transparent)]
+    Failed(#[from] Failed),
     #[error("expected the result of a {expected}, found {found:?}")]
     Result { expected: &'static str, found: Box<Finished> },
     #[error("no tier proof: {}", .0.reasons.join("; "))]
@@ -39,17 +38,5 @@ impl Unmeasured {
     /// A command was answered with another command's result.
     pub(super) fn result(expected: &'static str, found: Finished) -> Self {
         Self::Result { expected, found: Box::new(found) }
-    }
-}
-
-impl From<Box<Outcome>> for Unmeasured {
-    fn from(outcome: Box<Outcome>) -> Self {
-        Self::Outcome(outcome)
-    }
-}
-
-impl From<EngineError> for Unmeasured {
-    fn from(error: EngineError) -> Self {
-        Self::Outcome(Box::new(unexpected_error(error)))
     }
 }

@@ -14,7 +14,7 @@ use crate::drive::page::{BrowserPage, NativePage, Page};
 use crate::drive::server::EngineThread;
 use crate::drive::server::{DEFAULT_SHARD_BYTES, PageSetup, ServedModel};
 use crate::fetch::models;
-use crate::judge::outcome::Outcome;
+use crate::judge::outcome::{Failed, Outcome};
 use crate::run::exit::Exit;
 use crate::run::generate::{Generation, PromptLine, Settings, read_prompts};
 use crate::run::probe;
@@ -238,7 +238,7 @@ async fn converse(
     (args, choice): (&GenerateArgs, BundleChoice),
     prompts: &[PromptLine],
 ) -> Answer {
-    let failed = |outcome: Box<Outcome>| failed(&outcome);
+    let failed = |outcome: Failed| failed(&outcome);
     let manifest = served.manifest.clone();
     page.serve(PageSetup { model: Some(served.into()), fault: None });
     let mut progress = |phase: String| tracing::info!("{phase}");

@@ -15,8 +15,8 @@ use crate::fetch::models;
 use crate::judge::golden::check::{Wanted, check};
 use crate::judge::golden::generate::Generator;
 use crate::judge::golden::{Goldens, ReferenceKind, Traces};
+use crate::plan::requests;
 use crate::run::exit::Exit;
-use crate::run::requests;
 use crate::spec::matrix::Matrix;
 use crate::spec::scenario::{Fixtures, Step};
 

@@ -30,7 +30,7 @@ use clap_complete::Shell;
 
 use crate::drive::browser::supervise;
 use crate::plan::{Filter, GRAMMAR};
-use crate::run::Seeded;
+use crate::run::Mutant;
 use crate::run::exit::Exit;
 use crate::spec::bundle::BundleWord;
 use crate::spec::bundle::{BundleChoice, MOST_THREADS};
@@ -331,17 +331,17 @@ fn gpu() -> impl TypedValueParser<Value = Gpu> {
 }
 
 /// Parses the name of a seeded fault, the engine's or the client's, for clap.
-fn seeded(text: &str) -> Result<Seeded, String> {
-    fault_of(Seeded::all(), text)
+fn seeded(text: &str) -> Result<Mutant, String> {
+    fault_of(Mutant::all(), text)
 }
 
 /// Parses the name of a seeded fault of the engine, where no client runs, for clap.
 fn fault(text: &str) -> Result<SeededFault, String> {
-    fault_of(Seeded::all().filter_map(Seeded::engine), text)
+    fault_of(Mutant::all().filter_map(Mutant::engine), text)
 }
 
 /// The one of these faults that has this name.
-fn fault_of<F: Copy + Into<Seeded>>(all: impl Iterator<Item = F>, text: &str) -> Result<F, String> {
+fn fault_of<F: Copy + Into<Mutant>>(all: impl Iterator<Item = F>, text: &str) -> Result<F, String> {
     let all: Vec<_> = all.map(|fault| (fault.into().as_str(), fault)).collect();
     all.iter().find(|(name, _)| *name == text).map(|(_, fault)| *fault).ok_or_else(|| {
         let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();

@@ -10,6 +10,7 @@ use crate::drive::browser::{Browser, Trouble};
 use crate::drive::page::{BrowserPage, NativePage, Page};
 use crate::drive::server::EngineThread;
 use crate::drive::server::PageSetup;
+use crate::judge::outcome::Failed;
 use crate::plan::expectation;
 use crate::run::exit::Exit;
 use crate::run::ops::{self, Held, HeldResult, Settings};
@@ -114,7 +115,7 @@ impl Suite<'_> {
                 }
             };
             let result = result.unwrap_or_else(|trouble| {
-                let outcome = crate::run::outcome_of(&trouble);
+                let outcome = Failed::from(trouble);
                 HeldResult::of_outcome(&outcome)
             });
             let held = Held { browser, backend, result };

@@ -9,10 +9,10 @@ use super::workspace::Workspace;
 use super::{Answer, BundleArgs, Failure, LaunchArgs, NarrowArgs, seeded};
 use crate::judge::golden::generate::is_ci;
 use crate::judge::golden::{Goldens, Traces};
-use crate::plan::Plan;
+use crate::plan::{Plan, Sources, resolve};
 use crate::report::{Reporters, html, jsonl, junit, terminal};
 use crate::run::exit::Exit;
-use crate::run::{self, Inputs, Seeded};
+use crate::run::{self, Mutant};
 
 /// Arguments of `tierproof run`.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub(crate) struct RunArgs {
     update_traces: bool,
     /// Build a known defect into the engine or the hybrid client, to see that the matrix catches it
     #[arg(long, value_name = "FAULT", value_parser = seeded)]
-    seeded_fault: Option<Seeded>,
+    seeded_fault: Option<Mutant>,
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer {
@@ -58,8 +58,14 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
     }
     let traces = Traces::new(&workspace.join("golden"));
     let traces = if args.update_traces { traces.recording() } else { traces };
-    let inputs = Inputs::read(&plan, (&matrix, &fixtures), machine.model_files(), &goldens)
-        .map_err(Failure::usage)?;
+    let sources = Sources {
+        matrix: &matrix,
+        fixtures: &fixtures,
+        models: &machine.model_files(),
+        goldens: &goldens,
+        is_headed: args.launch.headed,
+    };
+    let cells = resolve(&plan, &sources).map_err(Failure::usage)?;
     let bundle =
         machine::bundle(workspace, &args.launch, (&plan, &matrix), args.seeded_fault.is_some())?;
     let jobs = args.jobs.unwrap_or(matrix.jobs);
@@ -83,14 +89,13 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs, verbose: u8) -> Answer 
     let exit = machine::on_runtime(async {
         let stage = machine::Stage::set(&machine, bundle, &args.out, &matrix.timeouts).await?;
         let run = run::Run {
+            matrix: &matrix,
             plan: &plan,
-            inputs: &inputs,
-            facts: &machine.facts,
+            cells: &cells,
             server: &stage.server,
             launcher: &stage.launcher,
-            is_headed: args.launch.headed,
             jobs: jobs as usize,
-            fault: args.seeded_fault,
+            mutant: args.seeded_fault,
             traces: &traces,
         };
         let mut sink = |event: &_| reporters.event(event);

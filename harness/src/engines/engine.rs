@@ -37,7 +37,7 @@ pub(crate) enum Source {
     Bundle,
     /// Compiled into this command, on a thread of its own.
     BuiltIn,
-    /// Packages from npm behind the peers' page (`engines/page`), in a browser.
+    /// Packages from npm that the peers' page loads (`engines/page`), in a browser.
     Npm {
         /// The packages; the version of the first one is the engine's.
         packages: &'static [Package],

@@ -6,13 +6,14 @@ use std::time::Duration;
 use inference_wasm::protocol::Command;
 use tokio::time::Instant;
 
+use super::engine::InMatrix;
 use super::prepare::Parts;
 use super::process::{Driver, ProcessPage};
 use crate::drive::browser::supervise::Supervisor;
-use crate::drive::browser::{Browser, Diagnosis, Trouble};
+use crate::drive::browser::{Browser, Diagnosis, Trouble, TroubleKind};
 use crate::drive::page::{BrowserPage, NativePage, Page};
 use crate::drive::server::PageSignal;
-use crate::drive::server::{EngineThread, PageSetup, Server};
+use crate::drive::server::{EngineThread, PageHandle, PageSetup, Server};
 use crate::spec::bundle::BundleChoice;
 
 /// Where pages are opened.
@@ -65,6 +66,22 @@ impl<'b> EnginePage<'b> {
                 let handle = handle(setup)?.choosing(stage.bundle, stage.thread);
                 let page = BrowserPage::open(browser, handle.gathering(stage.gather)).await;
                 page.map(Self::Browser)
+            }
+        }
+    }
+
+    /// Opens the page in which a matrix judges an engine: in a browser, or natively without one.
+    pub(crate) async fn judged(
+        engine: &str,
+        browser: Option<(&'b Browser, PageHandle)>,
+    ) -> Result<Self, Trouble> {
+        let start = |message| Trouble::new("start engine", TroubleKind::Start { message });
+        let engine = super::find(engine).map_err(|unknown| start(unknown.to_string()))?;
+        match (&engine.in_matrix, browser) {
+            (InMatrix::NotYet(clause), _) => Err(start(format!("engine `{engine}`: {clause}"))),
+            (InMatrix::Judged(_), None) => NativePage::open(PageSetup::default()).map(Self::Native),
+            (InMatrix::Judged(_), Some((browser, handle))) => {
+                BrowserPage::open(browser, handle).await.map(Self::Browser)
             }
         }
     }

@@ -4,6 +4,8 @@
 //! attempt came to, a [`Verdict`] judges all attempts of a cell against the disposition. No bool
 //! anywhere: infrastructure trouble is not a wrong answer, and not running is not passing.
 
+use std::fmt;
+use std::ops::Deref;
 use std::time::Duration;
 
 use inference_wasm::protocol::EngineErrorKind;
@@ -176,6 +178,61 @@ impl Outcome {
     /// Worth another attempt in a fresh browser: our own trouble, never the product's.
     pub fn is_infrastructure(&self) -> bool {
         matches!(self, Self::Infrastructure { .. })
+    }
+}
+
+/// How an attempt ended without a pass: the error of everything that an attempt does.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}", .0.message())]
+pub struct Failed(Box<Outcome>);
+
+impl Failed {
+    /// Trouble of the harness itself while it was doing `phase`.
+    pub(crate) fn trouble(phase: &str, cause: impl fmt::Display) -> Self {
+        Outcome::Infrastructure { phase: phase.to_owned(), message: cause.to_string() }.into()
+    }
+
+    /// The page broke the protocol, or reported an error.
+    pub(crate) fn page_error(message: impl Into<String>) -> Self {
+        Outcome::PageError { message: message.into() }.into()
+    }
+
+    /// The same failure, naming the step of the scenario.
+    #[must_use]
+    pub(crate) fn in_step(self, step: &str) -> Self {
+        self.0.in_step(step).into()
+    }
+}
+
+impl Deref for Failed {
+    type Target = Outcome;
+
+    fn deref(&self) -> &Outcome {
+        &self.0
+    }
+}
+
+impl From<Outcome> for Failed {
+    fn from(outcome: Outcome) -> Self {
+        Self(Box::new(outcome))
+    }
+}
+
+impl From<Failed> for Outcome {
+    fn from(failed: Failed) -> Self {
+        *failed.0
+    }
+}
+
+impl From<Box<Mismatch>> for Failed {
+    fn from(mismatch: Box<Mismatch>) -> Self {
+        Outcome::Mismatch(mismatch).into()
+    }
+}
+
+impl From<MissingProof> for Failed {
+    fn from(missing: MissingProof) -> Self {
+        Outcome::BackendMismatch(missing).into()
     }
 }
 

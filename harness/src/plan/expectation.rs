@@ -1,19 +1,19 @@
 //! What is expected of a cell before anything runs.
 //!
-//! Pure: a cell and what is known of this machine go in, a [`Disposition`] comes out. How a
-//! browser is found and probed is not known here.
+//! Pure: a cell and the facts about this machine go in, a [`Disposition`] comes out. Finding and
+//! probing browsers is done elsewhere.
 //!
 //! The first of these that applies decides:
-//! 1. the browser or the engine can't have the backend by its nature, the browser can't exist on
-//!    this platform, or the engine can't be judged yet;
-//! 2. the scenario wants the backend switched off, or a fault that can't be had there;
-//! 3. the browser's probe report lacks what the backend needs;
-//! 4. the browser is not installed, or the model not fetched (both are told);
+//! 1. the browser or the engine never has the backend, the browser does not exist on this platform,
+//!    or the engine can't be judged yet;
+//! 2. the scenario switches the backend off, or injects a fault, in a way that is impossible there;
+//! 3. the browser's probe report lacks something that the backend needs;
+//! 4. the browser is not installed, or the model is not fetched (both are reported);
 //! 5. the matrix lists it as a known failure;
 //! 6. it runs.
 //!
-//! What no command can mend comes before what a command can: nobody shall install a browser for a
-//! cell that still won't run.
+//! Reasons that no command can fix come first, so that nobody installs a browser for a cell that
+//! still won't run.
 
 use std::collections::BTreeMap;
 
@@ -27,27 +27,29 @@ use crate::spec::cell::{BrowserName, CellId};
 use crate::spec::matrix::Matrix;
 use crate::spec::scenario::ClientScenario;
 
-/// What is known of this machine.
+/// The facts about this machine that expectations depend on.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// Safari can exist here.
+    /// This is macOS, the only platform that has Safari.
     pub is_macos: bool,
-    /// Browsers that can't be driven now, each with the command that mends it. `native` needs
-    /// none and is never looked up.
+    /// Browsers that can't be driven now, each with the command that fixes it. `native` needs no
+    /// browser and is never looked up.
     pub missing_browsers: BTreeMap<BrowserName, String>,
-    /// What probed browsers can do, as they are launched for the cells in question; a browser that
-    /// was not probed is taken to be able.
+    /// The reports of probed browsers, launched as the cells in question need them. A browser that
+    /// was not probed is assumed to be capable.
     pub reports: BTreeMap<BrowserName, CapabilityReport>,
 }
 
-/// What is expected of a cell.
+/// Decides what is expected of a cell.
 pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition {
     let unsupported = unsupported_platform(cell.browser, facts.is_macos)
         .or_else(|| cell.unsupported_pair())
         .or_else(|| matrix.engines.get(&cell.engine)?.unsupported(cell.backend))
         .or_else(|| unsupported_launch(cell, matrix))
         .or_else(|| matrix.client(cell)?.unsupported(cell.browser, cell.backend))
-        .or_else(|| unsupported_by_probe(cell, matrix, facts.reports.get(&cell.browser)));
+        .or_else(|| {
+            unsupported_by_probe(Launched::of(cell, matrix), facts.reports.get(&cell.browser))
+        });
     if let Some(reason) = unsupported {
         return Disposition::Unsupported { reason };
     }
@@ -81,29 +83,53 @@ fn unsupported_launch(cell: &CellId, matrix: &Matrix) -> Option<String> {
     }
 }
 
-/// Why the probe rules a cell out.
-fn unsupported_by_probe(
-    cell: &CellId,
-    matrix: &Matrix,
+/// What decides whether a cell can run in a browser that was probed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Launched<'a> {
+    /// The backend under test.
+    pub(crate) backend: BackendName,
+    /// The scenario switches that backend off.
+    pub(crate) is_without_backend: bool,
+    /// The scenario of the hybrid client, if it is one.
+    pub(crate) client: Option<&'a ClientScenario>,
+    /// The bundle that pages load.
+    pub(crate) bundle: BundleChoice,
+}
+
+impl<'a> Launched<'a> {
+    fn of(cell: &CellId, matrix: &'a Matrix) -> Self {
+        Self {
+            backend: cell.backend,
+            is_without_backend: matrix.is_without_backend(cell),
+            client: matrix.client(cell),
+            bundle: matrix.bundle,
+        }
+    }
+}
+
+/// Why the probe rules a cell out; `None` if it does not.
+pub(crate) fn unsupported_by_probe(
+    launched: Launched<'_>,
     report: Option<&CapabilityReport>,
 ) -> Option<String> {
-    if matrix.client(cell).is_some_and(ClientScenario::has_launch_fault) {
-        // What the browser lacks is the fault; that it does is seen in the attempt.
+    let Launched { backend, is_without_backend, client, bundle } = launched;
+    if client.is_some_and(ClientScenario::has_launch_fault) {
+        // The missing capability is the fault itself; the attempt proves that it is missing.
         return None;
     }
-    if !matrix.is_without_backend(cell) {
-        return unsupported_by_report(cell.backend, matrix.bundle, report);
+    if !is_without_backend {
+        return unsupported_by_report(backend, bundle, report);
     }
-    match cell.backend {
-        // Whether it is off indeed is seen in the attempt: if not, that is trouble of ours.
+    match backend {
+        // The attempt proves that the backend is off; if it is not, the harness is in trouble.
         BackendName::Webgpu | BackendName::Webgl => {
-            lacks_wasm(&report?.wasm, matrix.bundle).map(|lacks| not_found(&lacks))
+            lacks_wasm(&report?.wasm, bundle).map(|lacks| not_found(&lacks))
         }
         BackendName::Wasm | BackendName::Cpu | BackendName::Reference => None,
     }
 }
 
-/// Why a browser can't have a backend, by its probe.
+/// Why a browser can't have a backend, according to its probe.
 pub(crate) fn unsupported_by_report(
     backend: BackendName,
     bundle: BundleChoice,
@@ -116,7 +142,7 @@ pub(crate) fn unsupported_by_report(
         BackendName::Webgpu => lacks_webgpu(&report.webgpu),
         BackendName::Webgl => lacks_webgl(&report.webgl2),
     };
-    // The engine is one module on every tier, so a GPU does not help where it can't run.
+    // The engine is one WebAssembly module on every tier, so a GPU alone is not enough.
     let lacks = lacks.or_else(|| lacks_wasm(&report.wasm, bundle));
     lacks.map(|lacks| not_found(&lacks))
 }
@@ -137,7 +163,7 @@ fn lacks_webgpu(report: &WebGpuReport) -> Option<String> {
     report.adapter.is_none().then(|| format!("no WebGPU adapter ({reason})"))
 }
 
-/// Mantissa bits of an `f32`. Fewer in a shader, and no sum of ours is right.
+/// Mantissa bits of an `f32`. With fewer bits in a shader, no sum of the engine is right.
 const HIGHP_BITS: u32 = 23;
 
 fn lacks_webgl(report: &WebGl2Report) -> Option<String> {
@@ -156,11 +182,12 @@ fn lacks_webgl(report: &WebGl2Report) -> Option<String> {
 fn unavailable(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Option<String> {
     let browser =
         facts.missing_browsers.get(&cell.browser).filter(|_| cell.browser != BrowserName::Native);
-    let browser = browser.map(|mend| format!("{} can't be driven: run `{mend}`", cell.browser));
+    let browser =
+        browser.map(|command| format!("{} can't be driven: run `{command}`", cell.browser));
     let is_present = matrix.models.get(&cell.model).is_some_and(|model| model.is_present);
     let model = (!is_present).then(|| {
         let name = &cell.model;
-        format!("model `{name}` is not here: run `tierproof models fetch {name}`")
+        format!("model `{name}` is not on this machine: run `tierproof models fetch {name}`")
     });
     let reasons: Vec<_> = browser.into_iter().chain(model).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
@@ -173,8 +200,7 @@ mod tests {
     use super::*;
     use crate::spec::matrix::tests::parse;
 
-    /// Everything is taken away at once, then given back piece by piece, so that the table shows
-    /// which reason hides which.
+    /// Removes everything, then restores it piece by piece, to show which reason hides which.
     #[test]
     fn the_first_reason_that_applies_decides() {
         let matrix = parse(
@@ -225,17 +251,17 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             (
                 "chrome/wasm/smollm2/tokens",
                 &able,
-                "unavailable: model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+                "unavailable: model `smollm2-135m` is not on this machine: run `tierproof models fetch smollm2-135m`",
             ),
             (
                 "native/cpu/smollm2/load",
                 &missing,
-                "unavailable: model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+                "unavailable: model `smollm2-135m` is not on this machine: run `tierproof models fetch smollm2-135m`",
             ),
             (
                 "firefox/wasm/smollm2/load",
                 &missing,
-                "unavailable: firefox can't be driven: run `tierproof setup --browser firefox`; model `smollm2-135m` is not here: run `tierproof models fetch smollm2-135m`",
+                "unavailable: firefox can't be driven: run `tierproof setup --browser firefox`; model `smollm2-135m` is not on this machine: run `tierproof models fetch smollm2-135m`",
             ),
             (
                 "chrome/wasm/smollm2/load",
@@ -349,7 +375,7 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
 
     /// A probe in which a backend and the module have all that they need, less one thing at a time.
     #[test]
-    fn a_probe_report_tells_what_a_backend_lacks() {
+    fn a_probe_report_shows_what_a_backend_lacks() {
         use BackendName::{Cpu, Wasm, Webgl, Webgpu};
         type Change = fn(&mut CapabilityReport);
         let whole = CapabilityReport {
@@ -419,11 +445,14 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
             };
             let tokens = cell("tokens/greedy");
             let expected = format!("the probe found {lacks} in this browser");
-            let found = unsupported_by_probe(&tokens, &matrix, Some(&report));
+            let found = unsupported_by_probe(Launched::of(&tokens, &matrix), Some(&report));
             assert_eq!(found, (!lacks.is_empty()).then_some(expected.clone()), "{backend}");
-            assert_eq!(unsupported_by_probe(&tokens, &matrix, None), None);
-            // What is to be off can't be missed, the module can.
-            let found = unsupported_by_probe(&cell("backend/disabled"), &matrix, Some(&report));
+            assert_eq!(unsupported_by_probe(Launched::of(&tokens, &matrix), None), None);
+            // A backend that is switched off can't be missing, but the module can.
+            let found = unsupported_by_probe(
+                Launched::of(&cell("backend/disabled"), &matrix),
+                Some(&report),
+            );
             let misses = lacks.contains("WebAssembly").then_some(expected);
             assert_eq!(found, misses, "{backend}");
         }

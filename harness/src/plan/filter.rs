@@ -1,7 +1,6 @@
-//! The little language that narrows a plan: `tierproof run --filter EXPR`.
+//! The language of `tierproof run --filter EXPR`, which narrows a plan.
 //!
-//! Documented in [`GRAMMAR`], which is also the command's help. A filter only takes cells away;
-//! what is left of a plan is [`super::Plan`]'s business.
+//! It is documented in [`GRAMMAR`], which is also the command's help. A filter only removes cells.
 
 use std::ops::Range;
 
@@ -27,7 +26,7 @@ characters, slashes among them, `?` for one, `[ab]` for one of these. Case count
 /// An expression that was read.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    /// How it was given: `` `--filter model=*Q8_0` ``.
+    /// The option as given: `` `--filter model=*Q8_0` ``.
     as_given: String,
     terms: Vec<Term>,
 }
@@ -74,7 +73,7 @@ impl Filter {
         Ok(Self { as_given: format!("`--filter '{expression}'`"), terms })
     }
 
-    /// Makes a filter of the values of an option: `--browser chrome,firefox`. Each value may
+    /// Makes a filter from the values of an option: `--browser chrome,firefox`. Each value may
     /// itself be a list with commas.
     ///
     /// # Errors
@@ -92,17 +91,17 @@ impl Filter {
         Ok(Self { as_given: format!("`--{axis} {joined}`"), terms: vec![term] })
     }
 
-    /// How it was given, ready to print.
+    /// The option as given, ready to print.
     pub fn as_given(&self) -> &str {
         &self.as_given
     }
 
-    /// Whether a cell stays.
+    /// Whether a cell is kept.
     pub fn matches(&self, cell: &CellId) -> bool {
         self.terms.iter().all(|term| term.matches(cell))
     }
 
-    /// The first glob that stands in the way of every one of the cells, with its axis.
+    /// The first glob that matches none of the cells, with its axis.
     pub(super) fn first_barren(&self, cells: &[CellId]) -> Option<(Option<Axis>, &str)> {
         let barren = self
             .terms
@@ -178,7 +177,7 @@ fn pattern(
     let text = slice(expression, &span);
     if text.is_empty() {
         let hint = "names or globs, with commas between them and no spaces";
-        // What stands before it is `=` or a comma: something for the caret to point at.
+        // The `=` or comma before it, so that the caret has something to point at.
         let span = span.start.saturating_sub(1)..span.end;
         return Err(error(expression, span, "a glob is missing".to_owned(), Some(hint.to_owned())));
     }
@@ -198,14 +197,14 @@ fn pattern(
     match (axis, fixed) {
         (Some(axis), Some(known)) if pattern.is_name() => {
             let hint = did_you_mean(text, &known);
-            let hint = hint.unwrap_or_else(|| format!("there are {}", names(&known)));
+            let hint = hint.unwrap_or_else(|| format!("the known ones are {}", names(&known)));
             Err(error(expression, span, format!("unknown {axis} `{text}`"), Some(hint)))
         }
         _ => Ok(pattern),
     }
 }
 
-/// The bytes of a range that was made from the very text; empty rather than a panic.
+/// The bytes of a range within the text; empty rather than a panic.
 fn slice<'t>(text: &'t str, range: &Range<usize>) -> &'t str {
     text.get(range.clone()).unwrap_or_default()
 }

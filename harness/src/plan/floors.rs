@@ -1,4 +1,4 @@
-//! Which floors a run missed.
+//! The floors of the matrix that a run missed.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use crate::spec::matrix::{Axis, Floors};
 
 /// The floors that a run missed, one sentence each; empty if it met them all.
 ///
-/// A run that was narrowed on the command line can't meet the floors of the whole matrix:
-/// then each is lowered to what the narrowed plan can run, but never below 1.
+/// A run that was narrowed on the command line can't meet the floors of the whole matrix, so each
+/// floor is lowered to the number of cells that the narrowed plan can run, but never below 1.
 pub fn missed<'c>(
     floors: &Floors,
     settled: impl IntoIterator<Item = (&'c CellId, &'c Disposition, &'c Verdict)>,

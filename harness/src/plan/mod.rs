@@ -1,14 +1,16 @@
 //! The plan: which cells a run settles, in which order, and what is expected of each.
 //!
-//! Pure, and the same on every machine but for the dispositions, which
-//! [`crate::plan::expectation`] decides. Nothing is launched or fetched here.
+//! A plan is the same on every machine except for the dispositions, which
+//! [`crate::plan::expectation`] decides. [`resolve`] reads what its runnable cells need from disk;
+//! nothing is launched or fetched here.
 
 pub mod expectation;
 mod filter;
 pub mod floors;
 mod render;
+mod resolve;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeSet;
 
@@ -22,15 +24,16 @@ use crate::spec::matrix::{Axis, Excluded, Expansion, Matrix, expand};
 
 pub use filter::{Filter, FilterError, GRAMMAR};
 pub use render::{Detail, render, render_json_lines};
+pub use resolve::{ModelFile, ResolvedCell, Sources, UnusableInputs, requests, resolve};
 
 /// The cells of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Never empty; grouped by browser, then backend, engine, model, scenario; ids are unique.
     pub cells: Vec<PlannedCell>,
-    /// What the matrix leaves out, in the same order; not narrowed.
+    /// The cells that the matrix excludes, in the same order; filters do not apply to them.
     pub excluded: Vec<Excluded>,
-    /// The filters that narrowed it, as given; empty if it is the whole matrix.
+    /// The filters as given; empty if the plan is the whole matrix.
     pub narrowed_by: Vec<String>,
 }
 
@@ -43,21 +46,21 @@ pub struct PlannedCell {
     pub disposition: Disposition,
 }
 
-/// Nothing of the matrix is left after narrowing.
+/// The filters leave no cell of the matrix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 #[error("nothing to run: {filter} leaves none of {before} cells")]
 pub struct NothingToRun {
     /// The filter that removed the last cells, as given.
     filter: String,
-    /// How many there were before it.
+    /// The number of cells before that filter.
     before: usize,
     #[help]
     hint: Option<String>,
 }
 
 impl Plan {
-    /// Lays a matrix out, narrows it by every filter in turn, and joins what is known of this
-    /// machine.
+    /// Expands a matrix, applies every filter in turn, and decides what is expected of each cell
+    /// on this machine.
     ///
     /// # Errors
     /// No cell is left; the error names the filter that removed the last ones.
@@ -78,13 +81,6 @@ impl Plan {
         Ok(Self { cells: cells.collect(), excluded, narrowed_by })
     }
 
-    /// Decides every disposition anew, for instance once browsers have been probed.
-    pub fn reconsider(&mut self, matrix: &Matrix, facts: &Facts) {
-        for planned in &mut self.cells {
-            planned.disposition = disposition(&planned.cell, matrix, facts);
-        }
-    }
-
     /// Cells that can run here.
     pub fn runnable(&self) -> impl Iterator<Item = &PlannedCell> {
         self.cells.iter().filter(|planned| match planned.disposition {
@@ -100,10 +96,10 @@ fn nothing_left(filter: &Filter, before: &[CellId]) -> NothingToRun {
             let values: BTreeSet<_> = before.iter().map(|cell| axis.value(cell)).collect();
             let values: Vec<_> = values.into_iter().collect();
             did_you_mean(term, &values)
-                .unwrap_or_else(|| format!("what is there: {}", names(&values)))
+                .unwrap_or_else(|| format!("the values left: {}", names(&values)))
         }
         None => format!(
-            "a term without an axis is a glob over the whole id: for a part of it write `*{term}*`, or name the axis, as in `{}=…`",
+            "a term without an axis has to match the whole id: write `*{term}*` to match a part of it, or name the axis, as in `{}=…`",
             Axis::Model
         ),
     });

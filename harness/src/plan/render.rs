@@ -1,4 +1,4 @@
-//! `tierproof plan`: the plan as text. A function of the plan alone.
+//! The plan as text, for `tierproof plan`.
 
 use std::fmt::Write;
 
@@ -6,10 +6,10 @@ use super::Plan;
 use crate::judge::outcome::Disposition;
 use crate::plan::PlannedCell;
 
-/// How far groups of cells are spelt out.
+/// The level of detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Cells that are expected to do the same share a line.
+    /// Cells with the same expectation share a line.
     Grouped,
     /// A line for each cell.
     Cells,
@@ -25,7 +25,7 @@ pub fn render(plan: &Plan, detail: Detail) -> String {
     out
 }
 
-/// The plan as JSON, a cell a line.
+/// The plan as JSON, one cell a line.
 pub fn render_json_lines(plan: &Plan) -> serde_json::Result<String> {
     let mut out = String::new();
     for cell in &plan.cells {
@@ -35,7 +35,7 @@ pub fn render_json_lines(plan: &Plan) -> serde_json::Result<String> {
     Ok(out)
 }
 
-/// What a level of the tree calls a cell.
+/// The name of a cell on a level of the tree.
 type Level = fn(&PlannedCell) -> String;
 
 const LEVELS: [Level; 4] = [
@@ -53,7 +53,7 @@ const LEVELS: [Level; 4] = [
     |planned| planned.cell.scenario.clone(),
 ];
 
-/// Column in which counts and dispositions start.
+/// The column in which counts and dispositions start.
 const COLUMN: usize = 38;
 
 fn branch(
@@ -69,7 +69,7 @@ fn branch(
         let name = format!("{:indent$}{}", "", level(first), indent = depth * 2);
         let is_uniform = group.iter().all(|planned| planned.disposition == first.disposition);
         let is_leaf = deeper.is_empty();
-        // A browser never folds: which backends it has is what a reader looks for.
+        // A browser is never folded, so that its backends are visible.
         if is_leaf || (is_uniform && detail == Detail::Grouped && depth > 0) {
             let count = match group.len() {
                 _ if is_leaf => String::new(),

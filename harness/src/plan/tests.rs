@@ -1,12 +1,17 @@
 //! The plan as a function: expansion, filters, rendering.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::fetch::models::Catalogue;
+use crate::judge::golden::Goldens;
 use crate::spec::cell::BrowserName;
 use crate::spec::matrix::tests::{load, parse, plain};
+use crate::spec::scenario::Fixtures;
 use inference_wasm::protocol::BackendName;
 
 const MATRIX: &str = r#"
@@ -44,6 +49,62 @@ flip_margin = 0.3
 reason = "test"
 "#;
 
+/// The cells of a plan that can run, resolved against the workspace; every model counts as present.
+pub(crate) fn resolved<T>(
+    plan: &Plan,
+    matrix: &Matrix,
+    then: impl FnOnce(&[ResolvedCell<'_>]) -> T,
+) -> T {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let (fixtures, invalid) = Fixtures::load(root);
+    assert!(invalid.is_empty(), "{invalid:?}");
+    let catalogue = Catalogue::load(&root.join("fixtures/models/catalogue.toml")).unwrap();
+    let models = catalogue.entries().iter().map(|entry| {
+        (entry.name.clone(), ModelFile { path: PathBuf::new(), sha256: entry.sha256.clone() })
+    });
+    let (models, goldens) = (models.collect(), Goldens::new(root.join("golden")));
+    let sources = Sources {
+        matrix,
+        fixtures: &fixtures,
+        models: &models,
+        goldens: &goldens,
+        is_headed: false,
+    };
+    then(&resolve(plan, &sources).unwrap())
+}
+
+#[test]
+fn runnable_cells_are_resolved_in_order() {
+    let matrix = matrix();
+    let plan = Plan::new(&matrix, &[], &Facts::default()).unwrap();
+    resolved(&plan, &matrix, |cells| {
+        let ids: Vec<_> = cells.iter().map(|cell| &cell.id).collect();
+        assert_eq!(ids, plan.runnable().map(|planned| &planned.cell).collect::<Vec<_>>());
+        for cell in cells {
+            assert_eq!(cell.scenario.name, cell.id.scenario);
+            assert_eq!(cell.golden.is_some(), cell.scenario.needs_golden(), "{}", cell.id);
+            assert_eq!(cell.tolerances.of_answer(BackendName::Webgl, Some("x")).name, "any");
+        }
+    });
+}
+
+#[test]
+fn everything_that_is_missing_is_reported_at_once() {
+    let matrix = matrix();
+    let plan = Plan::new(&matrix, &[filter("native/*")], &Facts::default()).unwrap();
+    let (fixtures, models) = (Fixtures::default(), BTreeMap::new());
+    let goldens = Goldens::new(PathBuf::new());
+    let sources = Sources {
+        matrix: &matrix,
+        fixtures: &fixtures,
+        models: &models,
+        goldens: &goldens,
+        is_headed: false,
+    };
+    let error = resolve(&plan, &sources).unwrap_err();
+    insta::assert_snapshot!(plain(&error), @"");
+}
+
 fn matrix() -> Matrix {
     parse(MATRIX).map_err(|error| plain(&error)).unwrap()
 }
@@ -65,9 +126,9 @@ fn cells_come_once_each_and_in_order() {
 #[test]
 fn the_plan_is_drawn_as_a_tree() {
     let matrix = matrix();
-    let mend = "tierproof setup --browser webkit".to_owned();
+    let command = "tierproof setup --browser webkit".to_owned();
     let facts =
-        Facts { missing_browsers: [(BrowserName::Webkit, mend)].into(), ..Facts::default() };
+        Facts { missing_browsers: [(BrowserName::Webkit, command)].into(), ..Facts::default() };
     let plan = Plan::new(&matrix, &[], &facts).unwrap();
     insta::assert_snapshot!("grouped", render(&plan, Detail::Grouped));
     insta::assert_snapshot!("cells", render(&plan, Detail::Cells));
@@ -108,7 +169,7 @@ fn filters_take_cells_away() {
 }
 
 #[test]
-fn broken_filters_are_told_of() {
+fn broken_filters_are_reported() {
     let mut reports = String::new();
     for expression in [
         "",

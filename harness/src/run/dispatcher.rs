@@ -1,6 +1,6 @@
-//! The one owner of a run's state: everything that happens passes through it, in one order.
+//! The owner of a run's state: everything that happens passes through it, in one order.
 //!
-//! It knows no browsers, deadlines or files. It takes what workers say, turns it into
+//! It does not know about browsers, deadlines or files. It turns the messages of workers into
 //! [`RunEvent`]s for the reporters, and settles each planned cell exactly once.
 
 use std::collections::BTreeMap;
@@ -14,10 +14,10 @@ use crate::judge::outcome::{Disposition, Outcome, Verdict, judge};
 use crate::plan::PlannedCell;
 use crate::spec::cell::CellId;
 
-/// What a worker tells the dispatcher.
+/// A message of a worker to the dispatcher.
 #[derive(Debug)]
 pub(crate) enum WorkerMessage {
-    /// To be passed on as it is: a probe, an attempt's start, its progress, a note.
+    /// Passed on unchanged: a probe, the start of an attempt, its progress, a note.
     Event(Box<RunEventKind>),
     /// An attempt ended.
     Attempt {
@@ -25,21 +25,21 @@ pub(crate) enum WorkerMessage {
         cell: CellId,
         /// Counts from 1.
         attempt: u32,
-        /// What it came to.
+        /// Its outcome.
         outcome: Outcome,
-        /// What was seen.
+        /// Its evidence.
         evidence: Box<Evidence>,
-        /// How long it took.
+        /// Its duration.
         duration: std::time::Duration,
     },
-    /// The probe showed that a cell can't run, or can't be expected to pass.
+    /// The probe showed that a cell can't run.
     Reconsidered {
         /// The cell.
         cell: CellId,
-        /// What is expected of it now.
+        /// The new expectation.
         disposition: Disposition,
     },
-    /// No further attempt of this cell will come.
+    /// There will be no further attempt at this cell.
     Settled(CellId),
 }
 
@@ -49,7 +49,7 @@ struct CellState {
     is_settled: bool,
 }
 
-/// A cell, what was expected of it, and what it came to.
+/// A cell, what was expected of it, and its verdict.
 pub(crate) type Settled = (CellId, Disposition, Verdict);
 
 /// The state of a run.
@@ -100,7 +100,7 @@ impl<'a> Dispatcher<'a> {
         dispatcher
     }
 
-    /// Takes one message.
+    /// Handles one message.
     pub(crate) fn handle(&mut self, message: WorkerMessage) {
         match message {
             WorkerMessage::Event(kind) => self.emit(*kind),
@@ -125,9 +125,9 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// Settles what is still open, closes the stream, and says how the command ends.
+    /// Settles the cells that are still open, closes the stream, and returns how the command ends.
     ///
-    /// `floors` names the floors of the matrix that the verdicts miss.
+    /// `floors` lists the floors of the matrix that the verdicts miss.
     pub(crate) fn finish(
         mut self,
         interrupted: bool,
@@ -137,7 +137,7 @@ impl<'a> Dispatcher<'a> {
             self.cells.iter().filter(|(_, s)| !s.is_settled).map(|(id, _)| id.clone()).collect();
         for cell in open {
             if !interrupted && let Some(state) = self.cells.get_mut(&cell) {
-                // Not the cell's fault, and not green either.
+                // Not a failure of the cell, but not a pass either.
                 state.attempts.push(Outcome::Infrastructure {
                     phase: "schedule".to_owned(),
                     message: "no worker reached this cell".to_owned(),
@@ -145,8 +145,8 @@ impl<'a> Dispatcher<'a> {
             }
             self.settle(&cell);
         }
-        // Floors are there to catch a run that is green for want of cells. One that is red, or
-        // was stopped, misses them for a reason that is told already.
+        // Floors catch a run that is green because too few cells ran. A red or an interrupted run
+        // misses them for a reason that is reported already.
         let is_green = !interrupted && Exit::of_run(&self.summary, &[], false) == Exit::Expected;
         let missed_floors = if is_green { floors(&self.settled) } else { Vec::new() };
         let exit = Exit::of_run(&self.summary, &missed_floors, interrupted);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_no_worker_reached_makes_no_green_run() {
+    fn a_run_with_an_unreached_cell_is_not_green() {
         let (events, exit) = run(Vec::new());
         assert_eq!(verdicts(&events)[1], ("inconclusive", "tokens/greedy".to_owned()));
         assert_eq!(exit, Exit::Setup);

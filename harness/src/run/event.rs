@@ -1,8 +1,8 @@
-//! The one stream of a run, from which every report is made.
+//! The event stream of a run, from which every report is made.
 //!
 //! These types are the contract between the dispatcher, which owns the stream, and the reporters,
-//! which are functions of it. One JSON object a line makes `run.jsonl`; replaying it gives the
-//! same reports. What a reporter does with an event is not decided here.
+//! which are functions of it. `run.jsonl` has one event a line, as a JSON object; replaying it
+//! gives the same reports.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::judge::outcome::{Disposition, Outcome, Verdict};
 use crate::plan::PlannedCell;
 use crate::spec::cell::{BrowserName, CellId};
 
-/// Raised whenever an event changes its shape or its meaning. Readers refuse newer logs.
+/// Raised whenever an event changes its shape or its meaning. Readers reject newer logs.
 pub const LOG_VERSION: u32 = 3;
 
 /// One thing that happened in a run.
@@ -46,19 +46,19 @@ pub enum RunEventKind {
         narrowed_by: Vec<String>,
         /// Every cell of the plan with what is expected of it.
         cells: Vec<PlannedCell>,
-        /// Price of 1000 tokens of the server tier, where the matrix tells it.
+        /// Price of 1000 tokens of the server tier, if the matrix has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         server_cost_per_1k_tokens: Option<f64>,
     },
-    /// A browser was probed, once for each launch profile.
+    /// A browser was probed; once for each launch profile.
     Probed {
         /// The browser.
         browser: BrowserName,
         /// Its launch profile.
         profile: String,
-        /// Version of the browser, as its driver tells.
+        /// Version of the browser, as its driver reports it.
         version: String,
-        /// What it can do.
+        /// Its capabilities.
         report: Box<CapabilityReport>,
     },
     /// An attempt begins.
@@ -68,11 +68,11 @@ pub enum RunEventKind {
         /// Counts from 1.
         attempt: u32,
     },
-    /// An attempt came to another phase; for live views.
+    /// An attempt reached another phase; for live views.
     Progress {
         /// The cell.
         cell: CellId,
-        /// The phase, with what it works on.
+        /// The phase, with details of the work.
         phase: String,
     },
     /// An attempt ended.
@@ -81,30 +81,30 @@ pub enum RunEventKind {
         cell: CellId,
         /// Counts from 1.
         attempt: u32,
-        /// What it came to.
+        /// Its outcome.
         outcome: Outcome,
-        /// What was seen on the way.
+        /// Its evidence.
         evidence: Box<Evidence>,
         /// How long it took.
         duration: Duration,
     },
-    /// A cell is settled. Exactly once for each planned cell.
+    /// A cell is settled; exactly once for each planned cell.
     CellFinished {
         /// The cell.
         cell: CellId,
-        /// What was expected of it, after its browser was probed.
+        /// The expectation, after the browser was probed.
         disposition: Disposition,
-        /// What it comes to.
+        /// Its verdict.
         verdict: Verdict,
     },
-    /// Something that a person should know and that belongs to no cell.
+    /// Something that the user should know and that does not belong to a cell.
     Note {
-        /// What.
+        /// The text.
         message: String,
     },
     /// Always last.
     RunFinished {
-        /// The count of verdicts.
+        /// The counts of verdicts.
         summary: Summary,
         /// The floors of the matrix that were missed, ready to print.
         missed_floors: Vec<String>,
@@ -117,10 +117,10 @@ pub enum RunEventKind {
     },
 }
 
-/// What was seen in an attempt.
+/// The evidence of an attempt.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Evidence {
-    /// A record for each step of the scenario that ended, a step with several cases as several.
+    /// A record for each step that ended, or for each case of a step with several.
     pub steps: Vec<StepEvidence>,
     /// Version of the browser.
     pub browser_version: Option<String>,
@@ -132,10 +132,10 @@ pub struct Evidence {
     pub page_messages: Vec<String>,
 }
 
-/// What was seen in one step of a scenario, for one case.
+/// The evidence of one step of a scenario, for one case.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StepEvidence {
-    /// The step: its number from 1 and what it does, `2 generate`.
+    /// The step's number from 1 and its name: `2 generate`.
     pub step: String,
     /// The case of the golden, if the step has one.
     pub case: Option<String>,
@@ -143,29 +143,29 @@ pub struct StepEvidence {
     pub prompt_ids: Vec<u32>,
     /// The ids that were generated.
     pub generated_ids: Vec<u32>,
-    /// The text of them.
+    /// Their text.
     pub text: Option<String>,
-    /// Why the generation ended.
+    /// Why generation ended.
     pub finish_reason: Option<FinishReason>,
     /// Timings.
     pub timings: Option<Timings>,
-    /// How it was executed.
+    /// The report of the execution.
     pub execution: Option<ExecutionReport>,
-    /// What the comparisons came to.
+    /// The results of the comparisons.
     pub comparisons: Vec<Comparison>,
-    /// What the hybrid client made of a request.
+    /// The result of a request to the hybrid client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientEvidence>,
-    /// Anything else worth saying, a line each: `reused 14 tokens`, `loaded 1.5 MB in 80 ms`.
+    /// Other remarks, a line each: `reused 14 tokens`, `loaded 1.5 MB in 80 ms`.
     pub notes: Vec<String>,
 }
 
-/// What the hybrid client made of a request, as its user and its operator see it.
+/// The result of a request to the hybrid client, as its user and its operator see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientEvidence {
-    /// The tier that it ended on; `None` where no tier had it.
+    /// The tier on which it ended; `None` if it reached no tier.
     pub tier: Option<Tier>,
-    /// There is an answer.
+    /// It was answered.
     pub is_answered: bool,
     /// Milliseconds to its end.
     pub latency_ms: u64,
@@ -173,24 +173,24 @@ pub struct ClientEvidence {
     pub first_token_ms: Option<u64>,
     /// Tokens that the user was shown.
     pub tokens: u32,
-    /// Devices that were replaced on the way.
+    /// Devices that were replaced during the request.
     pub recoveries: u32,
     /// Every step away from the best tier: `webgpu>webgl:adapter-null`.
     pub trail: Vec<String>,
 }
 
-/// The count of verdicts of a run.
+/// The counts of verdicts of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// As expected.
     pub expected: u32,
-    /// Failures that nobody announced.
+    /// Failures that the matrix does not list.
     pub unexpected: u32,
     /// Known failures that passed.
     pub unexpected_passes: u32,
     /// Failed and passed.
     pub flaky: u32,
-    /// Only infrastructure trouble.
+    /// Nothing but infrastructure trouble.
     pub inconclusive: u32,
     /// Unsupported, with a reason.
     pub unsupported: u32,

@@ -1,7 +1,7 @@
-//! The exit code of the command, one number for each way that a run can end.
+//! The exit codes of the command: one for each way in which a run can end.
 //!
-//! The numbers are part of the interface: scripts and CI jobs tell a wrong answer from broken
-//! equipment by them.
+//! The numbers are part of the interface: scripts and CI jobs use them to distinguish a wrong
+//! answer from infrastructure trouble.
 
 use super::event::Summary;
 
@@ -17,7 +17,7 @@ pub enum Exit {
     Usage = 2,
     /// Nothing ran, or a floor of the matrix was missed.
     NothingRan = 3,
-    /// Set-up or infrastructure trouble: the run says nothing about the product.
+    /// Set-up or infrastructure trouble: the run is no evidence about the product.
     Setup = 4,
     /// The user stopped it.
     Interrupted = 130,
@@ -29,15 +29,15 @@ impl Exit {
         self as u8
     }
 
-    /// The way that a run of an old log ended; trouble where the number is none of ours.
+    /// How a logged run ended; [`Self::Setup`] for an unknown number.
     pub fn from_code(code: u8) -> Self {
         let all =
             [Self::Expected, Self::Unexpected, Self::Usage, Self::NothingRan, Self::Interrupted];
         all.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Setup)
     }
 
-    /// Judges a whole run. The worst news wins, and news about the product before news about
-    /// the equipment.
+    /// Judges a whole run. The worst result decides; failures of the product take precedence over
+    /// infrastructure trouble.
     pub fn of_run(summary: &Summary, missed_floors: &[String], interrupted: bool) -> Self {
         if interrupted {
             Self::Interrupted
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_news_wins() {
+    fn the_worst_result_decides() {
         let green = Summary { expected: 5, unsupported: 3, ..Summary::default() };
         let floor = ["firefox: 0 cells as expected, at least 1 required".to_owned()];
         for (summary, floors, interrupted, exit) in [

@@ -1,7 +1,7 @@
-//! Prompts on one browser and backend, without a matrix: what an investigator reaches for first.
+//! Prompts on one browser and backend, without a matrix: the first tool of an investigation.
 //!
-//! Nothing is compared here; the tier proof is checked all the same, since an answer from an
-//! unknown tier answers nothing.
+//! Answers are not compared with anything, but the tier proof is checked, since an answer from an
+//! unknown tier is worth nothing.
 
 use inference_wasm::protocol::{
     Action, BackendName, CacheType, Finished, GenerateRequest, Generated, LoadRequest, Loaded,
@@ -10,10 +10,10 @@ use inference_wasm::protocol::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::conversation::{Conversation, Watch, wrong_result};
 use crate::drive::page::Page;
-use crate::judge::outcome::Outcome;
+use crate::judge::outcome::Failed;
 use crate::judge::proof::{self, Demand};
-use crate::run::{Conversation, End, Watch, unexpected_error};
 use crate::spec::adapter::AdapterDemand;
 use crate::spec::bundle::BundleChoice;
 use crate::spec::matrix::Timeouts;
@@ -46,7 +46,7 @@ pub struct BadPromptLine {
     pub path: String,
     /// Counts from 1.
     pub line: usize,
-    /// What is wrong: expected, found.
+    /// The problem: expected, found.
     pub problem: String,
 }
 
@@ -86,14 +86,14 @@ pub fn read_prompts(path: &str, text: &str) -> Result<Vec<PromptLine>, Vec<BadPr
     if bad.is_empty() { Ok(prompts) } else { Err(bad) }
 }
 
-/// What holds for all prompts.
+/// The settings of all prompts.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The backend to force.
+    /// The backend.
     pub backend: BackendName,
     /// The most tokens to generate.
     pub max_tokens: u32,
-    /// How a token is chosen.
+    /// How tokens are chosen.
     pub sampling: Sampling,
     /// Strings that end the output.
     pub stop: Vec<String>,
@@ -109,7 +109,7 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// A defect to build in.
     pub fault: Option<SeededFault>,
-    /// The bundle that the page was told to load.
+    /// The bundle that the page loads.
     pub bundle: BundleChoice,
 }
 
@@ -137,7 +137,7 @@ impl Settings {
     }
 }
 
-/// A page with a model loaded, to put prompts to.
+/// A page with a model loaded, ready for prompts.
 pub struct Generation<'p, P> {
     conversation: Conversation<'p, P>,
     settings: Settings,
@@ -151,11 +151,11 @@ pub struct Answer {
     pub id: Option<Value>,
     /// The prompt as the model saw it.
     pub prompt_ids: Vec<u32>,
-    /// What it answered, the stop token included.
+    /// The ids of the answer, the stop token included.
     pub generated_ids: Vec<u32>,
-    /// The text of it.
+    /// The text of the answer.
     pub text: String,
-    /// Why it ended: `stop`, `stop-string`, `length`, `cancelled`.
+    /// Why generation ended: `stop`, `stop-string`, `length`, `cancelled`.
     pub finish_reason: inference_wasm::protocol::FinishReason,
     /// Milliseconds, tokens, and tokens a second.
     pub timings: Value,
@@ -174,16 +174,16 @@ impl Answer {
 }
 
 impl<'p, P: Page> Generation<'p, P> {
-    /// Waits for the page and loads the model, which the page must be served already.
+    /// Waits for the page and loads the model, which must be served to the page already.
     ///
     /// # Errors
-    /// What became of the attempt; never [`Outcome::Pass`].
+    /// How the attempt ended instead.
     pub async fn load(
         page: &'p mut P,
         model: ModelManifest,
         settings: Settings,
         progress: &mut dyn FnMut(String),
-    ) -> Result<(Self, Loaded), Box<Outcome>> {
+    ) -> Result<(Self, Loaded), Failed> {
         let mut conversation = Conversation::open(page, settings.timeouts).await?;
         let action = Action::Load(LoadRequest {
             backend: settings.backend,
@@ -194,22 +194,21 @@ impl<'p, P: Page> Generation<'p, P> {
             fault: settings.fault,
         });
         let watch = Watch { progress, on_token: &mut |_| {}, cancel_after: None };
-        match conversation.command(action, watch).await?.1 {
-            End::Finished(Finished::Load(loaded)) => Ok((Self { conversation, settings }, loaded)),
-            End::Finished(_) => Err(confused()),
-            End::Failed(error) => Err(Box::new(unexpected_error(error))),
+        match conversation.command(action, watch).await?.1.finished()? {
+            Finished::Load(loaded) => Ok((Self { conversation, settings }, loaded)),
+            other => Err(wrong_result("a load", &other)),
         }
     }
 
     /// Answers one prompt. `on_text` gets the text as it comes.
     ///
     /// # Errors
-    /// What became of the attempt; never [`Outcome::Pass`].
+    /// How the attempt ended instead.
     pub async fn answer(
         &mut self,
         line: &PromptLine,
         on_text: &mut dyn FnMut(&str),
-    ) -> Result<Answer, Box<Outcome>> {
+    ) -> Result<Answer, Failed> {
         let logits =
             if self.settings.wants_logits { LogitsWanted::All } else { LogitsWanted::None };
         let action = Action::Generate(GenerateRequest {
@@ -226,10 +225,9 @@ impl<'p, P: Page> Generation<'p, P> {
             cancel_after: None,
         };
         let (command, end) = self.conversation.command(action, watch).await?;
-        let generated = match end {
-            End::Finished(Finished::Generate(generated)) => generated,
-            End::Finished(_) => return Err(confused()),
-            End::Failed(error) => return Err(Box::new(unexpected_error(error))),
+        let generated = match end.finished()? {
+            Finished::Generate(generated) => generated,
+            other => return Err(wrong_result("a prompt", &other)),
         };
         let rows = self.conversation.take_logits(command).zip(generated.logits);
         let logits = rows.map(|(values, shape)| {
@@ -282,21 +280,12 @@ fn answer(
     }
 }
 
-#[expect(
-    clippy::unnecessary_box_returns,
-    reason = "the error of a `Result`, where an outcome is boxed"
-)]
-fn confused() -> Box<Outcome> {
-    let message = "a command was answered with the result of another one".to_owned();
-    Box::new(Outcome::PageError { message })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_bad_line_is_told_with_its_number() {
+    fn every_bad_line_is_reported_with_its_number() {
         let text = concat!(
             "{\"prompt\":\"a\",\"answer\":\"not our business\"}\n",
             "\n",
@@ -305,10 +294,13 @@ mod tests {
             "{\"prompt\":\"a\",\"prompt_ids\":[1]}\n",
         );
         let bad = read_prompts("p.jsonl", text).unwrap_err();
-        let told: Vec<_> = bad.iter().map(ToString::to_string).collect();
-        assert_eq!(told[0], "p.jsonl:3: expected a JSON object: expected ident at line 1 column 2");
+        let reported: Vec<_> = bad.iter().map(ToString::to_string).collect();
         assert_eq!(
-            told[1..],
+            reported[0],
+            "p.jsonl:3: expected a JSON object: expected ident at line 1 column 2"
+        );
+        assert_eq!(
+            reported[1..],
             [
                 "p.jsonl:4: expected one of `prompt`, `messages` and `prompt_ids`, found 0",
                 "p.jsonl:5: expected one of `prompt`, `messages` and `prompt_ids`, found 2",

@@ -1,31 +1,31 @@
 //! Works through the cells of one launch: launches, probes, attempts, retries, closes.
 //!
-//! What an attempt does in its page is the executor's; which cells belong together was decided by
-//! the schedule. Everything that happens is told to the dispatcher, in messages.
+//! What an attempt does in its page is up to [`super::engine`] and [`super::client`]; which cells
+//! belong together was decided by the schedule. Everything that happens is reported to the
+//! dispatcher, in messages.
 
 use std::path::Path;
 use std::time::Instant;
 
-use axum::Router;
-use inference_wasm::protocol::{Action, CapabilityReport, Finished};
-use tokio::sync::{mpsc, watch};
+use inference_wasm::protocol::CapabilityReport;
 
+use super::attempt::Attempt;
 use super::client::{self, ClientStage};
-use super::conversation::{Conversation, End, Watch, outcome_of};
+use super::context::RunContext;
 use super::dispatcher::WorkerMessage;
+use super::engine;
 use super::event::{Evidence, RunEventKind};
-use super::executor::{Attempt, execute};
-use super::prepare::Inputs;
+use super::probe::probe;
 use super::schedule::Group;
-use super::seeded::Seeded;
-use crate::drive::browser::{Browser, Launcher, Trouble};
-use crate::drive::page::{BrowserPage, NativePage, Page};
+use crate::drive::browser::{Browser, Trouble};
+use crate::drive::page::{BrowserPage, Page};
 use crate::drive::server::EngineThread;
-use crate::drive::server::{ModelShelf, PageSetup, Server};
-use crate::judge::golden::Traces;
-use crate::judge::outcome::{Disposition, Outcome};
-use crate::plan::expectation::{Facts, disposition};
-use crate::spec::cell::{BrowserName, CellId};
+use crate::drive::server::{PageHandle, PageSetup};
+use crate::engines::EnginePage;
+use crate::judge::outcome::{Disposition, Failed, Outcome};
+use crate::plan::ResolvedCell;
+use crate::spec::bundle::BundleChoice;
+use crate::spec::cell::BrowserName;
 use crate::spec::scenario::ClientScenario;
 
 /// Lines of a driver's log that go into the evidence of a failure.
@@ -34,36 +34,19 @@ const LOG_TAIL_LINES: usize = 30;
 /// Launches in a row that may fail before a worker stops trying for its remaining cells.
 const MAX_FAILED_LAUNCHES: u32 = 3;
 
-/// What workers share.
-pub(crate) struct Shop<'a> {
-    pub(crate) inputs: &'a Inputs<'a>,
-    pub(crate) facts: &'a Facts,
-    pub(crate) server: &'a Server,
-    pub(crate) launcher: &'a Launcher,
-    pub(crate) shelf: &'a ModelShelf,
-    pub(crate) fault: Option<Seeded>,
-    /// The server tier that the hybrid client falls back to.
-    pub(crate) tier: Option<&'a Router>,
-    /// What the hybrid client's traces are held against.
-    pub(crate) traces: &'a Traces,
-    pub(crate) messages: mpsc::UnboundedSender<WorkerMessage>,
-    /// Becomes true when the user stops the run.
-    pub(crate) stop: watch::Receiver<bool>,
-}
-
 /// Works through one group. Returns early, with its browser closed, when the run is stopped.
-pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
+pub(crate) async fn work(context: &RunContext<'_>, group: Group<'_>) {
     let mut worker = Worker {
-        shop,
+        context,
         profile: group.profile.name(),
         group: &group,
         browser: None,
         is_used: false,
         is_probed: false,
         probed: None,
-        failed: 0,
+        failed_launches: 0,
     };
-    let mut stop = shop.stop.clone();
+    let mut stop = context.stop.clone();
     tokio::select! {
         () = worker.cells() => {}
         _ = stop.wait_for(|stop| *stop) => {}
@@ -72,18 +55,18 @@ pub(crate) async fn work(shop: &Shop<'_>, group: Group) {
 }
 
 struct Worker<'w> {
-    shop: &'w Shop<'w>,
-    group: &'w Group,
-    /// The name of what is launched.
+    context: &'w RunContext<'w>,
+    group: &'w Group<'w>,
+    /// The name of the launch profile.
     profile: String,
     browser: Option<Browser>,
-    /// A cell has had it.
+    /// A cell has used the browser.
     is_used: bool,
     is_probed: bool,
     /// What the browser can do, once it was probed.
     probed: Option<CapabilityReport>,
     /// Launches that failed in a row.
-    failed: u32,
+    failed_launches: u32,
 }
 
 impl Worker<'_> {
@@ -91,20 +74,23 @@ impl Worker<'_> {
         let mut pending = self.group.cells.clone();
         pending.reverse();
         while let Some(cell) = pending.pop() {
-            if self.rule_out(&mut pending, &cell).await {
+            if self.rule_out(&mut pending, cell).await {
                 continue;
             }
-            self.cell(&cell).await;
-            self.tell(WorkerMessage::Settled(cell));
+            self.cell(cell).await;
+            self.send(WorkerMessage::Settled(cell.id.clone()));
         }
     }
 
     /// Attempts a cell, again after infrastructure trouble, in a fresh browser.
-    async fn cell(&mut self, cell: &CellId) {
-        for attempt in 1..=self.shop.inputs.matrix().retries + 1 {
-            self.event(RunEventKind::AttemptStarted { cell: cell.clone(), attempt });
+    async fn cell(&mut self, cell: &ResolvedCell<'_>) {
+        for attempt in 1..=self.context.retries + 1 {
+            self.event(RunEventKind::AttemptStarted { cell: cell.id.clone(), attempt });
             let began = Instant::now();
-            let (outcome, mut evidence) = self.attempt(cell).await;
+            let (outcome, mut evidence) = self
+                .attempt(cell)
+                .await
+                .unwrap_or_else(|trouble| (Failed::from(trouble).into(), Evidence::default()));
             if let Some(browser) = &self.browser {
                 evidence.browser_version = Some(browser.session().browser_version().to_owned());
                 evidence.driver_log = Some(browser.log().display().to_string());
@@ -112,87 +98,63 @@ impl Worker<'_> {
                     evidence.driver_log_tail = log_tail(browser.log());
                 }
             }
-            if !leaves_browser_healthy(&outcome) || self.spoils_browser(cell) {
+            if !leaves_browser_healthy(&outcome) || spoils_browser(cell) {
                 self.close().await;
             }
             let is_trouble = outcome.is_infrastructure();
-            let (cell, evidence) = (cell.clone(), Box::new(evidence));
+            let (cell, evidence) = (cell.id.clone(), Box::new(evidence));
             let duration = began.elapsed();
-            self.tell(WorkerMessage::Attempt { cell, attempt, outcome, evidence, duration });
+            self.send(WorkerMessage::Attempt { cell, attempt, outcome, evidence, duration });
             if !is_trouble {
                 return;
             }
         }
     }
 
-    async fn attempt(&mut self, cell: &CellId) -> (Outcome, Evidence) {
-        let Some(inputs) = self.shop.inputs.of(cell) else {
-            let message = "its scenario, model or tolerance class is not there".to_owned();
-            return (
-                Outcome::Infrastructure { phase: "prepare cell".to_owned(), message },
-                Evidence::default(),
-            );
-        };
-        let (probed, profile) = (self.probed.clone(), self.profile.clone());
-        let attempt = Attempt {
-            cell,
-            scenario: inputs.scenario,
-            model: &inputs.model.path,
-            shelf: self.shop.shelf,
-            golden: inputs.golden.map(|loaded| &loaded.golden),
-            logits: inputs.golden.and_then(|loaded| loaded.logits.as_ref()),
-            class: inputs.class,
-            matrix: self.shop.inputs.matrix(),
-            fault: self.shop.fault,
-            launch: &profile,
-            probed: probed.as_ref(),
-        };
-        if cell.browser == BrowserName::Native {
-            return match NativePage::open(PageSetup::default()) {
-                Ok(page) => self.execute(attempt, page).await,
-                Err(trouble) => (*outcome_of(&trouble), Evidence::default()),
-            };
+    async fn attempt(&mut self, cell: &ResolvedCell<'_>) -> Result<(Outcome, Evidence), Trouble> {
+        if cell.id.browser != BrowserName::Native {
+            if spoils_browser(cell) && self.is_used {
+                self.close().await;
+            }
+            self.launched().await?;
+            self.is_used = true;
         }
-        if self.spoils_browser(cell) && self.is_used {
-            self.close().await;
-        }
-        if let Err(trouble) = self.launched().await {
-            return (*outcome_of(&trouble), Evidence::default());
-        }
-        self.is_used = true;
-        if attempt.scenario.client.is_some() {
-            return self.execute_client(attempt).await;
-        }
-        let thread = EngineThread::of(cell.backend, self.probed.as_ref());
-        match self.page(thread).await {
-            Ok(page) => self.execute(attempt, page).await,
-            Err(trouble) => (*outcome_of(&trouble), Evidence::default()),
+        let RunContext { shelf, mutant, .. } = *self.context;
+        let attempt = Attempt { cell, shelf, mutant, probed: self.probed.as_ref() };
+        if cell.client().is_some() {
+            self.client_attempt(attempt).await
+        } else {
+            self.engine_attempt(attempt).await
         }
     }
 
-    async fn execute_client(&self, attempt: Attempt<'_>) -> (Outcome, Evidence) {
-        let Some(browser) = &self.browser else {
-            return (*outcome_of(&Trouble::not_launched()), Evidence::default());
-        };
-        let Shop { server, tier, traces, .. } = *self.shop;
+    async fn client_attempt(&self, attempt: Attempt<'_>) -> Result<(Outcome, Evidence), Trouble> {
+        let browser = self.browser.as_ref().ok_or_else(Trouble::not_launched)?;
+        let RunContext { server, tier, traces, .. } = *self.context;
         let stage = ClientStage { browser, server, tier, traces };
         let mut progress = |phase: String| {
-            self.event(RunEventKind::Progress { cell: attempt.cell.clone(), phase });
+            self.event(RunEventKind::Progress { cell: attempt.cell.id.clone(), phase });
         };
-        client::execute(attempt, stage, &mut progress).await
+        Ok(client::execute(attempt, stage, &mut progress).await)
     }
 
-    /// A cell's faults harm its browser: it gets a fresh one, and nobody else gets it afterwards.
-    fn spoils_browser(&self, cell: &CellId) -> bool {
-        let client = self.shop.inputs.matrix().client(cell);
-        client.is_some_and(ClientScenario::spoils_browser)
+    /// Opens a page of the cell's engine and carries its scenario out there. This is the one place
+    /// of a run that knows which kind of page an engine has.
+    async fn engine_attempt(&self, attempt: Attempt<'_>) -> Result<(Outcome, Evidence), Trouble> {
+        let ResolvedCell { id, bundle, .. } = attempt.cell;
+        let browser = match id.browser {
+            BrowserName::Native => None,
+            _ => Some(self.place(*bundle, EngineThread::of(id.backend, attempt.probed))?),
+        };
+        let page = EnginePage::judged(&id.engine, browser).await?;
+        Ok(self.in_page(attempt, page).await)
     }
 
-    async fn execute(&self, attempt: Attempt<'_>, mut page: impl Page) -> (Outcome, Evidence) {
+    async fn in_page(&self, attempt: Attempt<'_>, mut page: impl Page) -> (Outcome, Evidence) {
         let mut progress = |phase: String| {
-            self.event(RunEventKind::Progress { cell: attempt.cell.clone(), phase });
+            self.event(RunEventKind::Progress { cell: attempt.cell.id.clone(), phase });
         };
-        let (outcome, evidence) = execute(attempt, &mut page, &mut progress).await;
+        let (outcome, evidence) = engine::execute(attempt, &mut page, &mut progress).await;
         if leaves_browser_healthy(&outcome)
             && let Err(trouble) = page.close().await
         {
@@ -201,51 +163,59 @@ impl Worker<'_> {
         (outcome, evidence)
     }
 
-    async fn page(&self, thread: EngineThread) -> Result<BrowserPage<'_>, Trouble> {
+    /// The browser, and a place on the server for a page in it.
+    fn place(
+        &self,
+        bundle: BundleChoice,
+        thread: EngineThread,
+    ) -> Result<(&Browser, PageHandle), Trouble> {
         let browser = self.browser.as_ref().ok_or_else(Trouble::not_launched)?;
-        let handle =
-            self.shop.server.open(PageSetup::default()).map_err(|error| Trouble::server(&error))?;
-        let handle = handle.choosing(self.shop.inputs.matrix().bundle, thread);
-        BrowserPage::open(browser, handle).await
+        let handle = self.context.server.open(PageSetup::default());
+        let handle = handle.map_err(|error| Trouble::server(&error))?;
+        Ok((browser, handle.choosing(bundle, thread)))
     }
 
     async fn launched(&mut self) -> Result<(), Trouble> {
         if self.browser.is_some() {
             return Ok(());
         }
-        if self.failed >= MAX_FAILED_LAUNCHES {
-            return Err(Trouble::gave_up(self.group.profile, self.failed));
+        if self.failed_launches >= MAX_FAILED_LAUNCHES {
+            return Err(Trouble::gave_up(self.group.profile, self.failed_launches));
         }
-        match self.shop.launcher.launch(self.group.profile).await {
+        match self.context.launcher.launch(self.group.profile).await {
             Ok(browser) => {
-                self.failed = 0;
+                self.failed_launches = 0;
                 self.is_used = false;
                 self.browser = Some(browser);
                 Ok(())
             }
             Err(trouble) => {
-                self.failed += 1;
+                self.failed_launches += 1;
                 Err(trouble)
             }
         }
     }
 
     /// Probes the browser at its first launch and settles the cells that the probe rules out,
-    /// `current` with them. Says whether `current` is ruled out.
-    async fn rule_out(&mut self, pending: &mut Vec<CellId>, current: &CellId) -> bool {
+    /// the one at hand and those that are pending. True if the one at hand is among them.
+    async fn rule_out<'c>(
+        &mut self,
+        pending: &mut Vec<&'c ResolvedCell<'c>>,
+        current: &ResolvedCell<'_>,
+    ) -> bool {
         if self.is_probed || self.group.profile.browser == BrowserName::Native {
             return false;
         }
-        // Trouble with a launch belongs to the attempt that meets it again, and is told there.
+        // The attempt meets trouble with a launch again, and reports it.
         if self.launched().await.is_err() {
             return false;
         }
         self.is_probed = true;
         let browser = self.group.profile.browser;
-        let report = match self.probe().await {
+        let report = match self.probe(current).await {
             Ok(report) => report,
-            Err(outcome) => {
-                let message = format!("{browser} could not be probed: {}", outcome.message());
+            Err(failed) => {
+                let message = format!("{browser} could not be probed: {failed}");
                 self.event(RunEventKind::Note { message });
                 self.close().await;
                 return false;
@@ -258,31 +228,24 @@ impl Worker<'_> {
             version: version.unwrap_or_default().to_owned(),
             report: Box::new(report.clone()),
         });
-        let mut facts = self.shop.facts.clone();
-        facts.reports.insert(browser, report.clone());
-        self.probed = Some(report);
-        let rule = |cell: &CellId| {
-            let disposition = disposition(cell, self.shop.inputs.matrix(), &facts);
-            let is_out = match disposition {
-                Disposition::Run | Disposition::KnownFailure { .. } => false,
-                Disposition::Unsupported { .. } | Disposition::Unavailable { .. } => true,
-            };
-            if is_out {
-                self.tell(WorkerMessage::Reconsidered { cell: cell.clone(), disposition });
-                self.tell(WorkerMessage::Settled(cell.clone()));
-            }
-            is_out
+        let rule = |cell: &ResolvedCell<'_>| {
+            let Some(reason) = cell.unsupported_by(&report) else { return false };
+            let (cell, disposition) = (cell.id.clone(), Disposition::Unsupported { reason });
+            self.send(WorkerMessage::Reconsidered { cell: cell.clone(), disposition });
+            self.send(WorkerMessage::Settled(cell));
+            true
         };
         let is_current_out = rule(current);
         pending.retain(|cell| !rule(cell));
+        self.probed = Some(report);
         is_current_out
     }
 
-    async fn probe(&self) -> Result<CapabilityReport, Box<Outcome>> {
-        let mut page =
-            self.page(EngineThread::Worker).await.map_err(|trouble| outcome_of(&trouble))?;
-        let report = probe(&mut page, self.shop.inputs.matrix().timeouts).await?;
-        page.close().await.map_err(|trouble| outcome_of(&trouble))?;
+    async fn probe(&self, cell: &ResolvedCell<'_>) -> Result<CapabilityReport, Failed> {
+        let (browser, handle) = self.place(cell.bundle, EngineThread::Worker)?;
+        let mut page = BrowserPage::open(browser, handle).await?;
+        let report = probe(&mut page, cell.timeouts).await?;
+        page.close().await?;
         Ok(report)
     }
 
@@ -295,32 +258,21 @@ impl Worker<'_> {
     }
 
     fn event(&self, kind: RunEventKind) {
-        self.tell(WorkerMessage::Event(Box::new(kind)));
+        self.send(WorkerMessage::Event(Box::new(kind)));
     }
 
-    fn tell(&self, message: WorkerMessage) {
+    fn send(&self, message: WorkerMessage) {
         // The dispatcher outlives its workers; if it does not, the run is being torn down.
-        let _ = self.shop.messages.send(message);
+        let _ = self.context.messages.send(message);
     }
 }
 
-/// Asks a fresh page what its browser can do.
-pub(crate) async fn probe(
-    page: &mut impl Page,
-    timeouts: crate::spec::matrix::Timeouts,
-) -> Result<CapabilityReport, Box<Outcome>> {
-    let mut conversation = Conversation::open(page, timeouts).await?;
-    let watch = Watch { progress: &mut |_| {}, on_token: &mut |_| {}, cancel_after: None };
-    match conversation.command(Action::Probe, watch).await?.1 {
-        End::Finished(Finished::Probe(report)) => Ok(*report),
-        End::Finished(_) => Err(Box::new(Outcome::PageError {
-            message: "a probe was answered with another result".to_owned(),
-        })),
-        End::Failed(error) => Err(Box::new(super::conversation::unexpected_error(error))),
-    }
+/// The faults of a cell harm its browser, so the cell gets a fresh one, which is closed afterwards.
+fn spoils_browser(cell: &ResolvedCell<'_>) -> bool {
+    cell.client().is_some_and(ClientScenario::spoils_browser)
 }
 
-/// Whether the browser can be trusted with another page after this.
+/// Whether the browser can be used for another page after an attempt that ended like this.
 fn leaves_browser_healthy(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Pass { .. }

@@ -1,6 +1,5 @@
 //! Crashing a browser's GPU process in the middle of answers of the hybrid client.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use inference_wasm::client::machine::{
@@ -8,64 +7,51 @@ use inference_wasm::client::machine::{
 };
 use inference_wasm::client::tier::Tier;
 use inference_wasm::protocol::{
-    Action, BackendName, ClientAction, ClientStart, Command, Finished, GenerateRequest,
-    LogitsWanted, PageEventKind, Prompt, Sampling,
+    Action, BackendName, ClientAction, ClientStart, Finished, GenerateRequest, LogitsWanted,
+    PageEventKind, Prompt, Sampling,
 };
 use tokio::time::Instant;
 
 use super::lap::Lap;
+use super::trial::{Crash, RecoveryError, SILENCE, Trial};
 use crate::drive::browser::Browser;
 use crate::drive::injection;
-use crate::drive::page::{BrowserPage, Page};
-use crate::drive::server::PageSignal;
-use crate::drive::server::{PageSetup, ServedModel, Server};
+use crate::drive::page::BrowserPage;
+use crate::drive::server::{PageSetup, Server};
+use crate::judge::outcome::Failed;
+use crate::run::Conversation;
 use crate::serve::variant_of;
 use crate::spec::fault::DriverFault;
+use crate::spec::matrix::Timeouts;
 
-/// How long anything may take of which something is to be heard.
-const SILENCE: Duration = Duration::from_mins(1);
+/// How long a whole trial may take: no limit in practice, since every wait has its own.
+const WHOLE: Duration = Duration::from_hours(24);
 
-/// The crash comes when so many tokens have.
+/// The crash is injected after this many tokens.
 const TOKENS_BEFORE: u32 = 3;
 
-/// More than are ever generated: the request is cancelled behind the recovery.
+/// More tokens than are ever generated: the request is cancelled after the recovery.
 const MAX_TOKENS: u32 = 400;
 
-/// What is tried.
-#[derive(Debug, Clone)]
-pub struct Trial {
-    /// The model, in shards.
-    pub model: Arc<ServedModel>,
-    /// The tier.
-    pub backend: BackendName,
-    /// How often.
-    pub crashes: u32,
-}
-
-/// What came of one crash.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Crash {
-    /// The client has recovered on the same tier.
-    Recovered(Lap),
-    /// It took another way, to another tier or to none.
-    OtherWay,
-}
-
-/// Crashes the GPU process of a browser that was launched to bear it. `each` hears of every crash.
+/// Crashes the GPU process of a browser that was launched for any number of crashes. `each` is
+/// called after every crash.
 ///
 /// # Errors
-/// What kept the client from going on, in words.
+/// Why the trial could not go on.
 pub async fn crash(
     browser: &Browser,
     server: &Server,
     trial: &Trial,
     each: &mut dyn FnMut(u32, &Crash),
-) -> Result<Vec<Crash>, String> {
+) -> Result<Vec<Crash>, RecoveryError> {
     let setup = PageSetup { model: Some(trial.model.clone()), ..PageSetup::default() };
-    let mut handle = server.open(setup).map_err(|error| error.to_string())?;
+    let mut handle = server.open(setup)?;
     handle.url.push_str("client.html");
-    let page = BrowserPage::open(browser, handle).await.map_err(|error| error.to_string())?;
-    let mut visit = Visit { page, command: 0, time_origin_ms: 0.0 };
+    let page = BrowserPage::open(browser, handle).await?;
+    let timeouts =
+        Timeouts { ready: SILENCE, silence: SILENCE, attempt: WHOLE, ..Timeouts::default() };
+    let conversation = Conversation::owning(page, timeouts, Instant::now() + WHOLE).await?;
+    let mut visit = Visit { conversation, time_origin_ms: 0.0 };
     visit.start(trial).await?;
     let mut crashes = Vec::new();
     for round in 1..=trial.crashes {
@@ -74,32 +60,30 @@ pub async fn crash(
         let is_over = crash == Crash::OtherWay;
         crashes.push(crash);
         if is_over {
-            // The client is on another tier, or nowhere: no crash tells anything any more.
-            tell_console(browser).await;
+            // The client is on another tier, or on none, so further crashes measure nothing.
+            log_console(browser).await;
             break;
         }
     }
-    visit.page.close().await.map_err(|error| error.to_string())?;
+    visit.conversation.close().await?;
     Ok(crashes)
 }
 
 struct Visit<'b> {
-    page: BrowserPage<'b>,
-    command: u32,
+    conversation: Conversation<'b, BrowserPage<'b>>,
     time_origin_ms: f64,
 }
 
 impl Visit<'_> {
     /// Starts the client and waits until the model can run.
-    async fn start(&mut self, trial: &Trial) -> Result<(), String> {
-        self.event("the page", |kind| matches!(kind, PageEventKind::Ready { .. }).then_some(()))
-            .await?;
-        let mut variant = variant_of(&trial.model).map_err(|error| error.to_string())?;
+    async fn start(&mut self, trial: &Trial) -> Result<(), RecoveryError> {
+        let mut variant = variant_of(&trial.model)
+            .map_err(|error| RecoveryError::Model { message: error.to_string() })?;
         variant.backends = vec![trial.backend];
         let config = Config {
             start: Start::LocalOnly,
             registry: vec![variant],
-            // What is measured is a replacement, however many there were before.
+            // A replacement is measured, however many there were before.
             recovery: RecoveryLimits { losses: 10, window_ms: 1_000, ..RecoveryLimits::default() },
             ..Config::default()
         };
@@ -125,7 +109,7 @@ impl Visit<'_> {
         if tier.backend() == Some(trial.backend) {
             Ok(())
         } else {
-            Err(format!("`{}` can't be had here: the client went on to `{tier}`", trial.backend))
+            Err(RecoveryError::OtherTier { backend: trial.backend, tier })
         }
     }
 
@@ -135,7 +119,7 @@ impl Visit<'_> {
         browser: &Browser,
         request: u64,
         backend: BackendName,
-    ) -> Result<Crash, String> {
+    ) -> Result<Crash, RecoveryError> {
         self.input(Input::Request { request: Box::new(long_request(request)) }).await?;
         let token = |kind: &PageEventKind| match kind {
             PageEventKind::Client { effect } => match &**effect {
@@ -145,8 +129,7 @@ impl Visit<'_> {
             _ => None,
         };
         while self.event("a token", token).await? < TOKENS_BEFORE {}
-        let injected = injection::inject(DriverFault::CrashGpu, browser, None).await;
-        let at = injected.map_err(|trouble| trouble.to_string())?.at;
+        let at = injection::inject(DriverFault::CrashGpu, browser, None).await?.at;
         let crashed_ms = epoch_ms(at) - self.time_origin_ms;
 
         let mut transitions: Vec<Transition> = Vec::new();
@@ -163,7 +146,7 @@ impl Visit<'_> {
                 {
                     end = Some(Lap::of(crashed_ms, &transitions, at_ms));
                 }
-                // It went too far to tell what it was.
+                // The request ended before a new token, so the recovery can't be measured.
                 Effect::Answer { .. } | Effect::Fail { .. } => return Ok(Crash::OtherWay),
                 _ => {}
             }
@@ -178,18 +161,21 @@ impl Visit<'_> {
         })
     }
 
-    async fn input(&mut self, input: Input) -> Result<(), String> {
+    async fn input(&mut self, input: Input) -> Result<(), RecoveryError> {
         self.submit(ClientAction::Input { input: Box::new(input) }).await
     }
 
-    async fn submit(&mut self, action: ClientAction) -> Result<(), String> {
-        self.command += 1;
-        let command = Command { id: self.command, action: Action::Client(action) };
-        self.page.submit(&command).await.map_err(|trouble| trouble.to_string())
+    async fn submit(&mut self, action: ClientAction) -> Result<(), RecoveryError> {
+        self.conversation.submit(Action::Client(action)).await?;
+        Ok(())
     }
 
     /// The next transition to one of these states.
-    async fn transition(&mut self, what: &str, to: &[State]) -> Result<Transition, String> {
+    async fn transition(
+        &mut self,
+        what: &'static str,
+        to: &[State],
+    ) -> Result<Transition, RecoveryError> {
         loop {
             if let Effect::Transition { transition } = self.effect(what).await?.1
                 && to.contains(&transition.to)
@@ -199,8 +185,8 @@ impl Visit<'_> {
         }
     }
 
-    /// The next effect of the client, and when it was.
-    async fn effect(&mut self, what: &str) -> Result<(f64, Effect), String> {
+    /// The next effect of the client, with its time.
+    async fn effect(&mut self, what: &'static str) -> Result<(f64, Effect), RecoveryError> {
         loop {
             let (at_ms, kind) = self.next(what).await?;
             if let PageEventKind::Client { effect } = kind {
@@ -209,12 +195,12 @@ impl Visit<'_> {
         }
     }
 
-    /// What is made of the next event of which something can be made.
+    /// The first event from which `make` makes something.
     async fn event<T>(
         &mut self,
-        what: &str,
+        what: &'static str,
         make: impl Fn(&PageEventKind) -> Option<T>,
-    ) -> Result<T, String> {
+    ) -> Result<T, RecoveryError> {
         loop {
             if let Some(made) = make(&self.next(what).await?.1) {
                 return Ok(made);
@@ -222,30 +208,27 @@ impl Visit<'_> {
         }
     }
 
-    async fn next(&mut self, what: &str) -> Result<(f64, PageEventKind), String> {
+    /// The next event that is not a heartbeat, with its time.
+    async fn next(&mut self, what: &'static str) -> Result<(f64, PageEventKind), RecoveryError> {
         let deadline = Instant::now() + SILENCE;
         loop {
-            match self.page.next_signal(deadline).await {
-                None => return Err(format!("{what} did not come in {} s", SILENCE.as_secs())),
-                Some(PageSignal::Protocol(message)) => return Err(message),
-                Some(PageSignal::Event(event)) => match event.kind {
-                    PageEventKind::Heartbeat => {
-                        if Instant::now() >= deadline {
-                            return Err(format!("{what} did not come in {} s", SILENCE.as_secs()));
-                        }
-                    }
-                    PageEventKind::Failed { error } => return Err(error.to_string()),
-                    PageEventKind::PageError { message, .. } => return Err(message),
-                    PageEventKind::UnhandledRejection { reason } => return Err(reason),
-                    kind => return Ok((event.at_ms, kind)),
-                },
+            let event = self.conversation.next(what, deadline).await?;
+            match event.map(|event| (event.at_ms, event.kind)) {
+                Some((_, PageEventKind::Failed { error })) => {
+                    return Err(Failed::page_error(error.to_string()).into());
+                }
+                Some((at_ms, kind)) if kind != PageEventKind::Heartbeat => {
+                    return Ok((at_ms, kind));
+                }
+                _ if Instant::now() >= deadline => return Err(RecoveryError::Missing { what }),
+                _ => {}
             }
         }
     }
 }
 
-/// What the page wrote to its console, for whoever wants to know why.
-async fn tell_console(browser: &Browser) {
+/// Logs what the page wrote to its console, for an investigation.
+async fn log_console(browser: &Browser) {
     let kind = serde_json::json!({ "type": "browser" });
     if let Ok(lines) = browser.session().post("read console", "se/log", &kind).await {
         for line in lines.as_array().into_iter().flatten() {
@@ -254,7 +237,7 @@ async fn tell_console(browser: &Browser) {
     }
 }
 
-/// A prompt that every model goes on with for as long as it is let.
+/// A prompt that every model continues until the token limit.
 fn long_request(id: u64) -> Request {
     const PROMPT: &str = "Continue: The old library in the town";
     let generate = GenerateRequest {

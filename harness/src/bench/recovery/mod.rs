@@ -8,6 +8,8 @@
 
 mod crash;
 mod lap;
+mod trial;
 
-pub use crash::{Crash, Trial, crash};
+pub use crash::crash;
 pub use lap::{Lap, table};
+pub use trial::{Crash, RecoveryError, Trial};

@@ -18,49 +18,50 @@ use crate::spec::matrix::Timeouts;
 const AFTER_HELP: &str = "\
 Method:
   All engines of a series are loaded, each in a browser (or process) of its own, and compute one at
-  a time: those that wait are idle, which is checked. Each round gives every engine the same prompt
-  as token ids and asks for the same number of tokens, greedily; the next round has another prompt
-  and the reverse order (A B, B A, ...). One round first warms up and does not count. Times are the
+  a time. The others are idle, which is checked. Each round gives every engine the same prompt as
+  token ids and asks for the same number of tokens, greedily; the next round uses another prompt and
+  the reverse order (A B, B A, ...). The first round is a warm-up and does not count. Times are the
   page's clock (performance.now) for every engine: prefill is the prompt over the time to the first
-  token, decode the other tokens over the time from the first to the last. What an engine says of
-  itself is kept in bench.json and decides nothing. Whatever is not named here is each engine's own
-  default, the type of its key-value cache included.
+  token, decode the other tokens over the time from the first to the last. An engine's own figures
+  are recorded in bench.json and decide nothing. All other settings are each engine's defaults,
+  including the type of its key-value cache.
 
-  A ratio belongs to one round; the median over the rounds is told, with the exact interval between
-  two order statistics that holds at 95% whatever the noise is like. It takes 6 pairs to have one
-  (7 against a baseline). \"faster\" and \"slower\" mean that the whole interval is on one side of 1.
+  Each round gives a ratio. The report has the median over the rounds, with the exact interval
+  between two order statistics that holds at 95% whatever the noise is like. An interval needs 6
+  pairs (7 with a baseline). \"faster\" and \"slower\" mean that the whole interval is on one side
+  of 1.
 
-  More than 0.25 cores in use while the engines are idle is a busy machine, and refused.
+  A machine with more than 0.25 cores in use while the engines are idle is busy, and is refused.
 
-Engines, and what each computes on:
+Engines and their backends:
   tierproof         ours, in a browser                                    webgpu, webgl, wasm
   tierproof-native  our kernels, built natively
   wllama            llama.cpp as WebAssembly                              wasm
   llama.cpp         llama.cpp natively (Python)
   transformers-js   ONNX Runtime Web, f32 weights; models that have an
                     export in fixtures/models/onnx                        webgpu, wasm
-  An engine stands in a series once for each backend of `--backend` that it has, and pairs compare
-  backends as they compare engines; `tierproof@webgpu` names one on a backend of its own. With
-  `--threads 2,1` an engine on the CPU stands there once with each, as `tierproof@wasm@2`. The first
-  is compared with each of the others, and ours on a further backend with the peers on it. Peers are
-  fetched from npm and PyPI by the user's own npm and pip, pinned by version and hash, into the
-  cache.
+  Each backend of `--backend` that an engine has is measured as a separate entry, and pairs compare
+  backends as they compare engines. `tierproof@webgpu` names an engine with a backend of its own.
+  With `--threads 2,1`, each number of threads is an entry of an engine on the CPU, such as
+  `tierproof@wasm@2`. The first entry is compared with each of the others, and ours on another
+  backend with the peers on that backend. The user's own npm and pip fetch peers into the cache,
+  pinned by version and hash.
 
 GPUs:
-  Adapters are named, and software is called so. The time of a token is told in parts: encode (putting
-  commands together), gpu, readback, and the rest, by the engine's own account; dispatches are those
-  of one token. `--bandwidth` is how fast the GPU's memory can be read, by your word: then the tokens
-  a second are told in percent of what it allows if each token reads the weights once.
+  The report names the adapter and says if it is software. The time of a token has parts: encode
+  (assembling commands), gpu, readback, and the rest, by the engine's own account; dispatches are
+  those of one token. `--bandwidth` states how fast the GPU's memory can be read. The report then has
+  the tokens a second in percent of the rate that it allows if each token reads the weights once.
 
 Floors:
-  `--require [ENGINE/]PEER:METRIC=RATIO[,METRIC=RATIO]` holds the speed of ENGINE, the first one if it
-  is not named, against that of PEER, wherever both were measured. Each is a full name
-  (`tierproof@webgl`, `tierproof@wasm@2`), a name (`wllama`: on all of its backends), or a backend
-  alone (`webgl`, `wasm@2`: ours).
+  `--require [ENGINE/]PEER:METRIC=RATIO[,METRIC=RATIO]` compares the speed of ENGINE (default: the
+  first one) with that of PEER, wherever both were measured. Each is a full name (`tierproof@webgl`,
+  `tierproof@wasm@2`), a name (`wllama`: on all of its backends), or only a backend (`webgl`,
+  `wasm@2`: our engine on it).
 
 Exit codes:
   0  measured          1  slower than a floor of --require     2  wrong arguments
-  3  a floor that nothing was held against, or nothing measured     4  busy, or set-up trouble
+  3  no pair for a floor, or nothing measured     4  busy machine, or set-up trouble
 
 Examples:
   tierproof bench --engine tierproof,wllama --model smollm2-135m --context 32,128,512
@@ -93,7 +94,7 @@ pub(crate) struct BenchArgs {
         default_value = "scribe-low-Q8_0"
     )]
     pub(super) model: Vec<String>,
-    /// Measure each model at these weight types too, made from it
+    /// Also measure each model converted to these weight types
     #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::TARGETS))]
     pub(super) requantize: Vec<String>,
     /// Browsers for the engines that need one, one after the other
@@ -121,10 +122,10 @@ pub(crate) struct BenchArgs {
     /// Bandwidth of the GPU's memory, for the share of it that decoding uses
     #[arg(long, value_name = "GB/S", value_parser = bandwidth)]
     pub(super) bandwidth: Option<f64>,
-    /// Measure although the machine is busy; the report says so
+    /// Measure on a busy machine, too; the report says so
     #[arg(long)]
     pub(super) allow_busy: bool,
-    /// Where bench.json, index.html and logs go
+    /// Folder for bench.json, index.html and logs
     #[arg(long, value_name = "DIR", default_value = "report/bench")]
     pub(super) out: PathBuf,
     /// Print bench.json to standard output instead of the table
@@ -133,12 +134,12 @@ pub(crate) struct BenchArgs {
     /// Fetch what is missing without asking
     #[arg(long)]
     pub(super) yes: bool,
-    /// The bundle that our page loads, and no other: scalar, base, relaxed or threads; with `auto`
-    /// each takes the best that its browser runs
+    /// The only bundle that our page loads: scalar, base, relaxed or threads; with `auto`, each page
+    /// loads the best that its browser runs
     #[arg(long, value_name = "NAME", default_value = AUTO)]
     pub(super) bundle: BundleWord,
-    /// Threads to compute with, or several numbers to compare; more than one takes
-    /// `--bundle threads`, or `auto` and a browser that has them
+    /// Threads to compute with, or several numbers to compare; more than one thread needs
+    /// `--bundle threads`, or `auto` and a browser with threads
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_THREADS)))]
     pub(super) threads: Vec<u32>,
     #[command(flatten)]

@@ -1,12 +1,12 @@
-//! What comes again and again in a trace, told once.
+//! Folds the repeated parts of a trace.
 //!
-//! A scenario that repeats its steps has a trace of thousands of lines, which nobody would read.
-//! Parts that follow each other and are the same become one, with how often it comes. Generations
-//! count on from round to round; parts are the same where theirs differ by the same number.
+//! A scenario that repeats its steps has a trace of thousands of lines, too long to read. Equal
+//! parts that follow each other become one, with their count. Generations count on from round to
+//! round, so parts are equal if their generations differ by the same number.
 
 use std::fmt::Write;
 
-/// So many times in a row are worth a fold.
+/// The fewest repeats in a row that are folded.
 const LEAST: usize = 3;
 
 /// A part that comes `times` times from `start` on, each of `length` units.
@@ -15,7 +15,7 @@ struct Run {
     start: usize,
     length: usize,
     times: usize,
-    /// What generations grow by each time.
+    /// The increase of the generations with each repeat.
     growth: i64,
 }
 
@@ -37,15 +37,15 @@ fn write(units: &[String], parsed: &[Unit], indent: usize, text: &mut String) {
     let Run { start, length, times, growth } = run;
     let (within, end) = (start..start + length, start + length * times);
     let of = |range: std::ops::Range<usize>| (&units[range.clone()], &parsed[range]);
-    let (before, part, behind) = (of(0..start), of(within), of(end..units.len()));
+    let (before, part, after) = (of(0..start), of(within), of(end..units.len()));
     write(before.0, before.1, indent, text);
     let each = if growth == 0 { String::new() } else { format!(", g{growth:+} each") };
     writeln!(text, "{:indent$}{times} times{each}", "").ok();
     write(part.0, part.1, indent + 2, text);
-    write(behind.0, behind.1, indent, text);
+    write(after.0, after.1, indent, text);
 }
 
-/// A unit without its generations, and they.
+/// The shape of a unit, and the generations that stand in it.
 #[derive(Debug, PartialEq)]
 struct Unit {
     shape: String,
@@ -68,7 +68,7 @@ impl Unit {
         Self { shape: words.collect(), generations }
     }
 
-    /// What its generations are ahead of another's, each; `None` where they differ otherwise.
+    /// By how much each generation is ahead of another unit's; `None` if the units differ otherwise.
     fn ahead_of(&self, other: &Self) -> Option<impl Iterator<Item = i64> + Clone> {
         let is_same =
             self.shape == other.shape && self.generations.len() == other.generations.len();
@@ -76,7 +76,7 @@ impl Unit {
     }
 }
 
-/// The part whose rounds take most units; of those the shortest, and the first.
+/// The part whose repeats cover most units; of several the shortest, then the first.
 fn longest(units: &[Unit]) -> Option<Run> {
     let mut best: Option<Run> = None;
     for start in 0..units.len() {
@@ -90,7 +90,7 @@ fn longest(units: &[Unit]) -> Option<Run> {
     best
 }
 
-/// How often the part comes, if that is often enough.
+/// The repeats of a part, if there are enough of them.
 fn run(units: &[Unit], start: usize, length: usize) -> Option<Run> {
     let mut growth = None;
     let mut same = 0;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_told_once_with_rounds_in_them() {
+    fn rounds_are_folded_with_rounds_in_them() {
         let round = |g: u32| {
             let plain = format!("ask g{g}\nanswer g{g}");
             let loss = format!("ask g{g}\nlost g{g}\ndevice g{}\nanswer g{}", g + 1, g + 1);
@@ -153,7 +153,7 @@ start g0
         let mut texts = units(&["a g1", "a g1", "a g1", "a g1", "a g1", "a g1"]);
         texts[3] = "b g1\n".to_owned();
         assert_eq!(fold(&texts), "3 times\n  a g1\nb g1\na g1\na g1\n");
-        // One that does not go on counting, and one that counts faster.
+        // A generation that stops counting, and one that counts faster.
         let texts = units(&["a g1", "a g2", "a g3", "a g3", "a g5"]);
         assert_eq!(fold(&texts), "3 times, g+1 each\n  a g1\na g3\na g5\n");
         let texts = units(&["a g1 g2", "a g2 g3", "a g3 g5"]);
@@ -161,7 +161,7 @@ start g0
     }
 
     #[test]
-    fn words_that_begin_with_g_are_no_generations() {
+    fn words_that_begin_with_g_are_not_generations() {
         let unit = Unit::of("running -> gpu g12 gpu-error g1x\n");
         let shape = "running -> gpu g gpu-error g1x\n".to_owned();
         assert_eq!(unit, Unit { shape, generations: vec![12] });

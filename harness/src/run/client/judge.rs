@@ -1,6 +1,6 @@
-//! Holds what came of a request against what its scenario and its golden expect.
+//! Compares the end of a request with what its scenario and its golden expect.
 //!
-//! Pure: what was told in, comparisons or the first mismatch out.
+//! Pure: events in, comparisons or the first mismatch out.
 
 use inference_wasm::client::output::Answer;
 use inference_wasm::client::tier::Tier;
@@ -9,18 +9,18 @@ use inference_wasm::protocol::{ClientInspection, FinishReason};
 use super::visit::{Asked, Ended};
 use crate::judge::compare::{Comparison, Extent, MeasuredTokens, Mismatch, compare_tokens};
 use crate::judge::golden::GoldenCase;
-use crate::run::judge::{at_least, at_most, equal};
+use crate::run::engine::judge::{at_least, at_most, equal};
 use crate::spec::scenario::{Inspect, Request, RequestExpectation};
 use crate::spec::tolerance::ToleranceClass;
 
-/// What a request is held against.
+/// What a request is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected<'a> {
     /// The step.
     pub(super) step: &'a Request,
     /// The golden's case.
     pub(super) case: &'a GoldenCase,
-    /// The tier that has to finish it; `None` where there is none.
+    /// The tier that has to finish it; `None` if no tier may.
     pub(super) tier: Option<Tier>,
     /// How far its tokens may be off.
     pub(super) class: &'a ToleranceClass,
@@ -73,7 +73,7 @@ fn answer(
     let texts: Vec<String> = asked.tokens.iter().map(|token| token.text.clone()).collect();
     let is_prefix = is_cancelled || step.max_tokens.is_some_and(|most| most < case.max_tokens);
     let measured = MeasuredTokens {
-        // Every tier has a way of its own to tell them; their count was compared above.
+        // Tiers report them differently; their count was compared above.
         prompt_ids: &case.prompt_ids,
         generated_ids: &answer.tokens,
         text: &answer.text,
@@ -88,7 +88,7 @@ fn answer(
     if let Some(most) = step.max_tokens
         && is_prefix
         && !is_cancelled
-        // Behind a near tie is another text, with an end of its own.
+        // After a near tie the text differs, and so may its length.
         && !is_flipped
     {
         let least = most.min(case.generated_ids.len() as u32);
@@ -114,22 +114,22 @@ fn answer(
     Ok(comparisons)
 }
 
-/// Logits of an answer, row after row, as an engine has delivered them.
+/// The logits of an answer, row after row, as an engine delivered them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Bits {
     /// All rows.
     pub(super) values: Vec<f32>,
-    /// Numbers in a row.
+    /// The number of logits in a row.
     pub(super) columns: usize,
     /// The tokens that were chosen from them.
     pub(super) tokens: Vec<u32>,
-    /// Tokens of the prompt that came out of the key-value cache. What is computed in another
-    /// order is rounded otherwise.
+    /// Tokens of the prompt that came out of the key-value cache. They change the order of the
+    /// computation, and with it the rounding.
     pub(super) reused: u32,
 }
 
-/// Holds logits against those of an earlier request, bit for bit. An engine that went on in the
-/// middle of an answer has the rows of its end alone.
+/// Compares logits with those of an earlier request, bit for bit. An engine that resumed an answer
+/// in the middle has only the rows of its end.
 pub(super) fn same_bits(
     place: &str,
     reference: &Bits,
@@ -165,7 +165,7 @@ pub(super) fn same_bits(
     equal(place, "logits that are the same to the bit", &format!("all of {all}"), &measured)
 }
 
-/// Bytes that are held, as far as anybody tells.
+/// Bytes in use, as far as they are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Memory {
     /// By scripts.
@@ -175,7 +175,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// What has grown since.
+    /// The growth since an earlier measurement.
     pub(super) fn since(self, before: Self) -> Self {
         let grown = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
         Self {
@@ -185,7 +185,7 @@ impl Memory {
     }
 }
 
-/// Judges what the client holds. `grown` is what memory has grown by since the first inspection.
+/// Judges what the client holds. `grown` is the growth of memory since the first inspection.
 pub(super) fn inspection(
     place: &str,
     bounds: &Inspect,
@@ -203,7 +203,7 @@ pub(super) fn inspection(
     most("workers alive", workers, found.workers_alive.into())?;
     most("object URLs", urls, found.object_urls.into())?;
     most("bytes of shards in memory", bounds.memory_shard_bytes, found.memory_shard_bytes)?;
-    // A browser that does not tell its heap can't be held to it.
+    // A browser that does not report its heap has no bound on it.
     if let Some(grown) = grown.js_heap {
         most("bytes that the heap grew by", bounds.heap_growth_bytes, grown)?;
     }
@@ -219,7 +219,7 @@ pub(super) fn inspection(
 #[cfg(test)]
 mod tests {
     use super::super::visit::Visit;
-    use super::super::visit::tests as told;
+    use super::super::visit::tests as page;
     use super::*;
     use crate::spec::scenario::{Cases, TierExpectation};
     use inference_wasm::client::output::ClientErrorKind;
@@ -265,16 +265,16 @@ mod tests {
         visit.ask(1, Vec::new());
         let texts = ["The ", "film", "!"];
         for (index, (id, text)) in ids.iter().zip(texts).enumerate() {
-            visit.take(told::token(1, index as u32, *id, text));
+            visit.take(page::token(1, index as u32, *id, text));
         }
-        visit.take(told::answer(1, ids, &texts[..ids.len()].concat()));
+        visit.take(page::answer(1, ids, &texts[..ids.len()].concat()));
         let expected = Expected { step, case: &case(), tier: Some(tier), class: &class };
         let asked = visit.asked(1).unwrap();
         request("p", expected, asked).map(drop).map_err(|mismatch| mismatch.to_string())
     }
 
     #[test]
-    fn an_answer_is_held_against_golden_and_tier() {
+    fn an_answer_is_compared_with_golden_and_tier() {
         assert_eq!(judged(&step(), Tier::Webgpu, &[5, 6]), Ok(()));
         let other = judged(&step(), Tier::Webgl, &[5, 6]).unwrap_err();
         assert_eq!(other, "p: tier: measured `webgpu`, allowed `webgl`");
@@ -300,7 +300,7 @@ mod tests {
         };
         let reference = bits(&[1.0, 2.0, 3.0, 4.0]);
         assert!(same_bits("p", &reference, &reference).is_ok());
-        // An engine that went on with the second token.
+        // An engine that resumed with the second token.
         assert!(same_bits("p", &reference, &bits(&[3.0, 4.0])).is_ok());
         for (measured, what) in [
             (bits(&[1.0, 2.0, 3.0, f32::from_bits(4.0_f32.to_bits() + 1)]), "at step 1"),
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_holds_has_bounds() {
+    fn the_resources_of_a_client_have_bounds() {
         let none = Memory::default();
         let heap = |bytes| Memory { js_heap: Some(bytes), processes: None };
         let bounds = Inspect {

@@ -1,7 +1,4 @@
-//! What a client is told when it starts: the models on offer, and everything that the scenario
-//! says.
-//!
-//! Pure but for the look into the model's file.
+//! The configuration of a client: the model on offer, and the settings of the scenario.
 
 use inference_wasm::client::breaker::Breakers;
 use inference_wasm::client::machine::Config;

@@ -1,60 +1,94 @@
-//! The step in which something is asked: putting it in, following it to its end, judging that.
+//! The step that makes a request: sends it, follows it to its end, and judges the answer.
 
 use std::time::Duration;
 
+use inference_wasm::client::capability::Battery;
 use inference_wasm::client::machine::{Input, Request as ClientRequest};
 use inference_wasm::protocol::{GenerateRequest, LogitsWanted, Prompt, Sampling};
 
 use super::judge::{self, Bits, Expected};
-use super::steps::named;
+use super::page::ClientPage;
+use super::state::ClientRun;
+use super::trace;
 use super::visit::{Asked, Ended};
-use super::{Run, text};
-use crate::judge::compare::Comparison;
+use crate::judge::compare::{Comparison, Mismatch};
 use crate::judge::golden::GoldenCase;
-use crate::judge::outcome::Outcome;
-use crate::judge::proof::{Demand, RequestProof};
+use crate::judge::outcome::Failed;
+use crate::judge::proof::{Demand, MissingProof, RequestProof};
 use crate::run::event::{ClientEvidence, StepEvidence};
-use crate::run::executor::Attempt;
-use crate::spec::cell::CellId;
 use crate::spec::fault::Fault;
-use crate::spec::scenario::{Cases, Meanwhile, MeanwhileEvent, Request, RequestExpectation};
+use crate::spec::scenario::{
+    Cases, InputName, Meanwhile, MeanwhileEvent, Request, RequestExpectation,
+};
 use crate::spec::tolerance::ToleranceClass;
 
-/// What a request may take beyond its own deadline.
+/// How much longer than its own deadline a request may take.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 
-impl<'a> Run<'a> {
-    pub(super) async fn request(&mut self, name: &str, step: &Request) -> Result<(), Box<Outcome>> {
-        let case = self.case(&step.case)?;
-        self.arm_network(&[self.step]);
-        self.arm_shims(true).await?;
-        let answers = self.site.network().traffic().server_answers;
-        let id = self.ask(step, case).await?;
-        self.request = Some(id);
-        let limit = Duration::from_millis(self.scenario.settings.deadlines.request_ms) + GRACE;
-        if let Some(Meanwhile { after_tokens, event }) = step.meanwhile {
-            let is_there = |run: &Self| {
-                let asked = run.drive.as_ref().and_then(|drive| drive.visit.asked(id));
+/// Carries out the step.
+pub(super) async fn carry_out(
+    run: &mut ClientRun<'_>,
+    name: &str,
+    step: &Request,
+) -> Result<(), Failed> {
+    let case = golden_case(run, &step.case)?;
+    let mut request = RequestStep { run, name, step, case };
+    request.carry_out().await
+}
+
+/// The golden's case that a request takes.
+fn golden_case<'a>(run: &ClientRun<'a>, case: &Cases) -> Result<&'a GoldenCase, Failed> {
+    let found = run.attempt.golden().and_then(|golden| match case {
+        Cases::Id(id) => golden.case(id),
+        Cases::All | Cases::First => golden.cases.first(),
+    });
+    found.ok_or_else(|| {
+        Failed::trouble("read golden", format!("the golden has no case for {case:?}"))
+    })
+}
+
+struct RequestStep<'r, 'a> {
+    run: &'r mut ClientRun<'a>,
+    name: &'r str,
+    step: &'r Request,
+    case: &'r GoldenCase,
+}
+
+impl RequestStep<'_, '_> {
+    async fn carry_out(&mut self) -> Result<(), Failed> {
+        let number = self.run.current.step;
+        self.run.injections.arm_network(&[number]);
+        self.run.arm_shims(true).await?;
+        let answers = self.run.site.network().traffic().server_answers;
+        let id = self.ask().await?;
+        self.run.current.request = Some(id);
+        let deadlines = &self.run.scenario.settings.deadlines;
+        let limit = Duration::from_millis(deadlines.request_ms) + GRACE;
+        if let Some(Meanwhile { after_tokens, event }) = self.step.meanwhile {
+            let has_tokens = |run: &ClientRun<'_>| {
+                let asked = run.page.as_ref().and_then(|page| page.visit.asked(id));
                 asked.is_some_and(|asked| {
                     asked.tokens.len() >= after_tokens as usize || asked.end.is_some()
                 })
             };
-            self.follow("request", limit, is_there).await?;
-            self.meanwhile(id, event, step, case).await?;
+            self.run.follow("request", limit, has_tokens).await?;
+            self.meanwhile(id, event).await?;
         }
-        let is_over = |run: &Self| run.drive.as_ref().is_none_or(|drive| drive.visit.is_over(id));
-        self.follow("request", limit, is_over).await?;
-        self.drain().await?;
-        self.strikes_are_there(&[self.step]).await?;
-        self.disarm_network();
-        self.arm_shims(false).await?;
-        self.conclude(name, step, case, (id, answers))
+        let is_over =
+            |run: &ClientRun<'_>| run.page.as_ref().is_none_or(|page| page.visit.is_over(id));
+        self.run.follow("request", limit, is_over).await?;
+        self.run.drain().await?;
+        self.run.prove_injections().await?;
+        self.run.injections.disarm_network(number);
+        self.run.arm_shims(false).await?;
+        self.conclude(id, answers)
     }
 
-    /// Puts a request in.
-    async fn ask(&mut self, step: &Request, case: &GoldenCase) -> Result<u64, Box<Outcome>> {
-        let id = self.next_request;
-        self.next_request += 1;
+    /// Sends the request and returns its id.
+    async fn ask(&mut self) -> Result<u64, Failed> {
+        let Self { run, step, case, .. } = self;
+        let id = run.next_request;
+        run.next_request += 1;
         let secrets: Vec<String> = case.messages.iter().map(|one| one.content.clone()).collect();
         let prompt_length = secrets.iter().map(|text| text.chars().count() as u32).sum();
         let request = ClientRequest {
@@ -72,42 +106,36 @@ impl<'a> Run<'a> {
             capability: step.capability.clone(),
             feature: step.feature.clone(),
         };
-        if let Some(drive) = &mut self.drive {
-            drive.visit.ask(id, secrets);
-            drive.input(Input::Request { request: Box::new(request) }).await?;
+        if let Some(page) = &mut run.page {
+            page.visit.ask(id, secrets);
+            page.input(Input::Request { request: Box::new(request) }).await?;
         }
         Ok(id)
     }
 
-    async fn meanwhile(
-        &mut self,
-        id: u64,
-        event: MeanwhileEvent,
-        step: &Request,
-        case: &GoldenCase,
-    ) -> Result<(), Box<Outcome>> {
+    async fn meanwhile(&mut self, id: u64, event: MeanwhileEvent) -> Result<(), Failed> {
         let input = match event {
             MeanwhileEvent::Cancel => Input::Cancel { request: id },
             MeanwhileEvent::Input(input) => named(input),
             MeanwhileEvent::Request => {
-                let other = self.ask(step, case).await?;
+                let other = self.ask().await?;
                 return self.is_busy(other).await;
             }
         };
-        match &mut self.drive {
-            Some(drive) => drive.input(input).await,
+        match &mut self.run.page {
+            Some(page) => page.input(input).await,
             None => Ok(()),
         }
     }
 
     /// A request that comes while another one is answered is refused.
-    async fn is_busy(&mut self, id: u64) -> Result<(), Box<Outcome>> {
-        let has_ended = |run: &Self| {
-            let asked = run.drive.as_ref().and_then(|drive| drive.visit.asked(id));
+    async fn is_busy(&mut self, id: u64) -> Result<(), Failed> {
+        let has_ended = |run: &ClientRun<'_>| {
+            let asked = run.page.as_ref().and_then(|page| page.visit.asked(id));
             asked.is_some_and(|asked| asked.end.is_some() && asked.record.is_some())
         };
-        self.follow("second request", GRACE, has_ended).await?;
-        let asked = self.drive.as_ref().and_then(|drive| drive.visit.asked(id));
+        self.run.follow("second request", GRACE, has_ended).await?;
+        let asked = self.run.page.as_ref().and_then(|page| page.visit.asked(id));
         let found = match asked.and_then(|asked| asked.end.as_ref()) {
             Some(Ended::Failed(error)) => error.kind.as_str(),
             Some(Ended::Answer(_)) | None => "an answer",
@@ -115,134 +143,137 @@ impl<'a> Run<'a> {
         if found == "busy" {
             return Ok(());
         }
-        let what = "end of a second request";
-        Err(self.mismatch(what, "busy", found, String::new()))
+        Err(self.run.mismatch("end of a second request", "busy", found, String::new()))
     }
 
-    /// Judges a request that is over, and files what was seen.
-    fn conclude(
-        &mut self,
-        name: &str,
-        step: &Request,
-        case: &GoldenCase,
-        (id, answers): (u64, u32),
-    ) -> Result<(), Box<Outcome>> {
-        let number = self.step;
-        let struck = self.struck();
-        let Some(drive) = &mut self.drive else {
-            // The tab has crashed, and the user has got nothing.
-            self.step_texts.push(text::step(&format!("step {number} request"), &struck, None));
+    /// Judges a request that is over, and files its evidence. `answers` is the number of answers
+    /// of the server before it.
+    fn conclude(&mut self, id: u64, answers: u32) -> Result<(), Failed> {
+        let Self { run, step, .. } = self;
+        let number = run.current.step;
+        let injected = run.injected();
+        let Some(page) = &mut run.page else {
+            // The tab has crashed, so the user got nothing.
+            let heading = format!("step {number} request");
+            run.trace.add_step(trace::step(&heading, &injected, None));
             return Ok(());
         };
-        let visit = &mut drive.visit;
-        let Some(index) = visit.requests.iter().position(|asked| asked.id == id) else {
+        let requests = &mut page.visit.requests;
+        let Some(index) = requests.iter().position(|asked| asked.id == id) else {
             return Ok(());
         };
-        let asked = visit.requests.swap_remove(index);
+        let asked = requests.swap_remove(index);
         let shown = match &step.case {
             Cases::Id(id) => id.as_str(),
             Cases::All | Cases::First => "first",
         };
         let heading = format!("step {number} request {shown}");
-        self.step_texts.push(text::step(&heading, &struck, Some(&asked)));
-        if let Some(run) = asked.runs.last()
-            && let Some(logits) = run.generated.logits
-            && let Some(values) = drive.take_logits(run.logits_command)
-        {
-            let tokens = asked.tokens.iter().map(|token| token.id).collect();
-            let columns = logits.columns as usize;
-            let reused = run.generated.reused_tokens;
-            self.bits.insert(number, Bits { values, columns, tokens, reused });
+        run.trace.add_step(trace::step(&heading, &injected, Some(&asked)));
+        if let Some(bits) = bits(page, &asked) {
+            run.bits.insert(number, bits);
         }
-        let (class, tier) = (self.class(&asked), step.tier.of(self.attempt.cell.backend));
-        let place = format!("step {name}, case `{}`", case.id);
-        let mut judged = judge::request(&place, Expected { step, case, tier, class }, &asked);
-        if let (Ok(comparisons), Some(other)) = (&mut judged, step.same_bits_as) {
-            let none = Bits::default();
-            let of = |step: usize| self.bits.get(&step).unwrap_or(&none);
-            match judge::same_bits(&place, of(other as usize), of(number)) {
-                Ok(comparison) => comparisons.push(comparison),
-                Err(mismatch) => judged = Err(mismatch),
-            }
-        }
+        let judged = self.judge(&asked);
         let comparisons = match &judged {
             Ok(comparisons) => comparisons.clone(),
             Err(mismatch) => vec![mismatch.comparison.clone()],
         };
-        // Of a request that is repeated, the first one and one that fails are enough to read.
-        if self.round == 1 || judged.is_err() {
-            self.evidence.steps.push(evidence(name, case, &asked, comparisons));
+        // The evidence of repeats would be too much to read; a failure is always kept.
+        if self.run.current.round == 1 || judged.is_err() {
+            self.run.record(evidence(self.name, self.case, &asked, comparisons));
         }
-        judged.map_err(|mismatch| Box::new(Outcome::Mismatch(mismatch)))?;
-        self.prove(name, step, &asked, answers)
+        judged?;
+        self.prove(&asked, answers)
     }
 
-    /// How far tokens may be off on the tier that gave them.
-    fn class(&self, asked: &Asked) -> &'a ToleranceClass {
-        let Attempt { cell, class, matrix, .. } = self.attempt;
-        let Some(Ended::Answer(answer)) = &asked.end else { return class };
-        let Some(backend) = answer.tier.backend() else { return class };
-        let there = CellId { backend, ..cell.clone() };
+    fn judge(&self, asked: &Asked) -> Result<Vec<Comparison>, Box<Mismatch>> {
+        let Self { run, name, step, case } = self;
+        let (class, tier) = (self.class(asked), step.tier.of(run.attempt.cell.id.backend));
+        let place = format!("step {name}, case `{}`", case.id);
+        let mut comparisons = judge::request(&place, Expected { step, case, tier, class }, asked)?;
+        if let Some(other) = step.same_bits_as {
+            let none = Bits::default();
+            let of = |step: usize| run.bits.get(&step).unwrap_or(&none);
+            let (reference, measured) = (of(other as usize), of(run.current.step));
+            comparisons.push(judge::same_bits(&place, reference, measured)?);
+        }
+        Ok(comparisons)
+    }
+
+    /// How far tokens may be off on the tier that generated them.
+    fn class(&self, asked: &Asked) -> &ToleranceClass {
+        let cell = self.run.attempt.cell;
+        let backend = match &asked.end {
+            Some(Ended::Answer(answer)) => answer.tier.backend(),
+            Some(Ended::Failed(_)) | None => None,
+        };
+        let Some(backend) = backend else {
+            return cell.tolerances.of_answer(cell.id.backend, None);
+        };
         let adapter = asked.runs.last().and_then(|run| run.generated.execution.adapter.as_deref());
-        let relaxed = adapter.and_then(|adapter| matrix.relaxation(&there, adapter));
-        relaxed.or_else(|| matrix.tolerance(&there)).unwrap_or(class)
+        cell.tolerances.of_answer(backend, adapter)
     }
 
-    /// The golden's case that a request takes.
-    fn case(&self, case: &Cases) -> Result<&'a GoldenCase, Box<Outcome>> {
-        let golden = self.attempt.golden;
-        let found = golden.and_then(|golden| match case {
-            Cases::Id(id) => golden.case(id),
-            Cases::All | Cases::First => golden.cases.first(),
-        });
-        found.ok_or_else(|| {
-            let message = format!("the golden has no case for {case:?}");
-            Box::new(Outcome::Infrastructure { phase: "read golden".to_owned(), message })
-        })
-    }
-
-    /// An answer has to show that it came from its tier.
-    fn prove(
-        &mut self,
-        name: &str,
-        step: &Request,
-        asked: &Asked,
-        answers: u32,
-    ) -> Result<(), Box<Outcome>> {
+    /// Proves that an answer came from its tier.
+    fn prove(&mut self, asked: &Asked, answers: u32) -> Result<(), Failed> {
+        let Self { run, name, step, .. } = self;
         let Some(Ended::Answer(answer)) = &asked.end else { return Ok(()) };
-        let Attempt { matrix, probed, .. } = self.attempt;
-        // What is masked in this page was not when the browser was probed.
-        let is_masked = self.planned.iter().any(|one| one.plan.fault == Fault::Masked);
-        let probed = probed.filter(|_| !is_masked);
         let is_cancelled = step.expect == RequestExpectation::Cancelled;
         let proof = match answer.tier.backend() {
             None if is_cancelled => return Ok(()),
             None => {
-                let now = self.site.network().traffic().server_answers;
+                let now = run.site.network().traffic().server_answers;
                 RequestProof::server(name, now.saturating_sub(answers))
             }
             Some(backend) => {
-                let run = asked.runs.last().filter(|run| run.generation == answer.generation);
-                let Some(run) = run else {
+                let last = asked.runs.last().filter(|run| run.generation == answer.generation);
+                let Some(last) = last else {
                     let reason =
-                        format!("no engine says that it ran generation {}", answer.generation);
-                    let missing = crate::judge::proof::MissingProof { reasons: vec![reason] };
-                    return Err(Box::new(Outcome::BackendMismatch(missing)));
+                        format!("no engine reports that it ran generation {}", answer.generation);
+                    return Err(MissingProof { reasons: vec![reason] }.into());
                 };
-                let (bundle, adapter) = (matrix.bundle, matrix.adapter);
-                let demand = Demand { backend, bundle, adapter, probed };
-                RequestProof::local(name, answer.tier, demand, &run.generated.execution)
+                // A capability that is masked in this page was not masked in the probe.
+                let mut planned = run.injections.planned().iter();
+                let is_masked = planned.any(|one| one.plan.fault == Fault::Masked);
+                let demand = run.attempt.demand();
+                let probed = demand.probed.filter(|_| !is_masked);
+                let demand = Demand { backend, probed, ..demand };
+                RequestProof::local(name, answer.tier, demand, &last.generated.execution)
             }
         };
-        let proof = proof.map_err(|missing| Box::new(Outcome::BackendMismatch(missing)))?;
-        if self.round == 1 {
-            self.requests.push(proof);
+        let proof = proof?;
+        if run.current.round == 1 {
+            run.requests.push(proof);
         }
         Ok(())
     }
 }
 
-/// What was seen of a request.
+/// The logits of a request, if its engine delivered them.
+fn bits(page: &mut ClientPage<'_>, asked: &Asked) -> Option<Bits> {
+    let run = asked.runs.last()?;
+    let logits = run.generated.logits?;
+    let values = page.take_logits(run.logits_command)?;
+    let tokens = asked.tokens.iter().map(|token| token.id).collect();
+    let (columns, reused) = (logits.columns as usize, run.generated.reused_tokens);
+    Some(Bits { values, columns, tokens, reused })
+}
+
+/// The input of the client that a scenario names.
+pub(super) fn named(input: InputName) -> Input {
+    match input {
+        InputName::Idle => Input::Idle,
+        InputName::Consent(given) => Input::Consent { given },
+        InputName::Prefer(preference) => Input::Preference { preference },
+        InputName::Battery { is_low } => {
+            let level = if is_low { 0.05 } else { 1.0 };
+            Input::Battery { battery: Battery { level, charging: !is_low } }
+        }
+        InputName::Thermal(pressure) => Input::Thermal { pressure },
+        InputName::Retry => Input::Retry,
+    }
+}
+
+/// The evidence of a request.
 fn evidence(
     name: &str,
     case: &GoldenCase,
@@ -272,7 +303,7 @@ fn evidence(
                 first_token_ms: answer.timings.first_token_ms,
                 tokens: answer.usage.completion_tokens,
                 recoveries: answer.recoveries,
-                trail: answer.trail.iter().copied().map(text::fallback).collect(),
+                trail: answer.trail.iter().copied().map(trace::fallback).collect(),
             });
         }
         Some(Ended::Failed(error)) => {
@@ -284,7 +315,7 @@ fn evidence(
                 first_token_ms: None,
                 tokens: error.tokens_emitted,
                 recoveries: asked.record.as_ref().map_or(0, |record| record.recoveries),
-                trail: error.trail.iter().copied().map(text::fallback).collect(),
+                trail: error.trail.iter().copied().map(trace::fallback).collect(),
             });
         }
         None => {}

@@ -1,45 +1,45 @@
-//! What a page of the client has told in one visit, put in order, with everything in it that no
+//! What a page of the client has reported in one visit, in order, with everything in it that no
 //! scenario allows.
 //!
-//! Pure: events in. What a scenario expects besides is held against it in [`super::judge`].
+//! Pure: events in. What the scenario expects is compared in [`super::judge`].
 
 use inference_wasm::client::machine::{Effect, State, Token, Transition};
 use inference_wasm::client::output::{Answer, ClientError};
 use inference_wasm::client::telemetry::TelemetryRecord;
 use inference_wasm::protocol::{ClientRun, PageEventKind};
 
-/// Characters in a row that no record may share with a prompt or an answer.
+/// The number of characters in a row that no record may share with a prompt or an answer.
 const LEAK: usize = 8;
 
-/// What was told in one visit.
+/// The events of one visit.
 #[derive(Debug, Default)]
 pub(super) struct Visit {
-    /// In order.
+    /// The client's transitions, in order.
     pub(super) transitions: Vec<Transition>,
-    /// In the order in which they were asked.
+    /// The requests, in the order in which they were made.
     pub(super) requests: Vec<Asked>,
     /// Shims that have taken effect: name and detail.
     pub(super) injected: Vec<(String, String)>,
-    /// What must never happen, ready to print.
+    /// Breaches of what holds in every scenario, ready to print.
     pub(super) breaches: Vec<String>,
     /// The request whose record is still to come.
     unrecorded: Option<usize>,
 }
 
-/// A request, and what came of it.
+/// A request, and everything that followed.
 #[derive(Debug)]
 pub(super) struct Asked {
     /// Its id.
     pub(super) id: u64,
-    /// Texts that are nobody's business: the prompt.
+    /// Texts that no record may contain: the prompt.
     pub(super) secrets: Vec<String>,
-    /// What the user was shown.
+    /// The tokens that the user was shown.
     pub(super) tokens: Vec<Token>,
     /// Its end.
     pub(super) end: Option<Ended>,
-    /// The record of it.
+    /// Its telemetry record.
     pub(super) record: Option<TelemetryRecord>,
-    /// What engines have carried out for it.
+    /// The runs of engines for it.
     pub(super) runs: Vec<ClientRun>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Asked {
 pub(super) enum Ended {
     /// With an answer.
     Answer(Box<Answer>),
-    /// Without.
+    /// With an error.
     Failed(Box<ClientError>),
 }
 
@@ -58,13 +58,13 @@ impl Visit {
         self.transitions.last().map_or(State::New, |transition| transition.to)
     }
 
-    /// How often a state was entered, behind the first so many transitions.
-    pub(super) fn entered(&self, state: State, behind: usize) -> usize {
-        let since = self.transitions.iter().skip(behind);
+    /// How often a state was entered, not counting the first `after` transitions.
+    pub(super) fn entered(&self, state: State, after: usize) -> usize {
+        let since = self.transitions.iter().skip(after);
         since.filter(|transition| transition.to == state).count()
     }
 
-    /// A request that is about to be asked.
+    /// Adds a request that is about to be made.
     pub(super) fn ask(&mut self, id: u64, secrets: Vec<String>) {
         self.requests.push(Asked {
             id,
@@ -81,20 +81,20 @@ impl Visit {
         self.requests.iter().find(|asked| asked.id == id)
     }
 
-    /// A request has ended, its record has come, and nobody is at it any more.
+    /// A request has ended, its record has come, and the client no longer works on it.
     pub(super) fn is_over(&self, id: u64) -> bool {
         let is_at_rest = !matches!(self.state(), State::Running | State::Stop);
         let has_record = |asked: &Asked| asked.end.is_some() && asked.record.is_some();
         is_at_rest && self.asked(id).is_some_and(has_record)
     }
 
-    /// Takes in what a page tells.
+    /// Takes an event.
     pub(super) fn take(&mut self, kind: PageEventKind) {
         match kind {
             PageEventKind::Client { effect } => self.effect(*effect),
             PageEventKind::ClientRan { run } => match self.index(run.request) {
                 Some(index) => self.requests[index].runs.push(*run),
-                None => self.breach(format!("request {} ran, and nobody asked it", run.request)),
+                None => self.breach(format!("request {} ran, but was never made", run.request)),
             },
             PageEventKind::Injected { shim, detail } => self.injected.push((shim, detail)),
             PageEventKind::Ready { .. }
@@ -118,7 +118,7 @@ impl Visit {
                 let last = self.transitions.last().map_or(0, |last| last.generation);
                 if transition.generation < last {
                     self.breach(format!(
-                        "generation {} came behind generation {last}",
+                        "generation {} came after generation {last}",
                         transition.generation
                     ));
                 }
@@ -134,7 +134,7 @@ impl Visit {
 
     fn token(&mut self, request: u64, token: Token) {
         let Some(index) = self.index(request) else {
-            return self.breach(format!("a token of request {request}, which nobody asked"));
+            return self.breach(format!("a token of request {request}, which was never made"));
         };
         let asked = &mut self.requests[index];
         let expected = asked.tokens.len() as u32;
@@ -146,13 +146,13 @@ impl Visit {
             ));
         }
         if is_over {
-            self.breach(format!("request {request}: a token was shown behind its end"));
+            self.breach(format!("request {request}: a token was shown after its end"));
         }
     }
 
     fn end(&mut self, request: u64, end: Ended) {
         let Some(index) = self.index(request) else {
-            return self.breach(format!("the end of request {request}, which nobody asked"));
+            return self.breach(format!("the end of request {request}, which was never made"));
         };
         let asked = &mut self.requests[index];
         if asked.end.is_some() {
@@ -170,7 +170,7 @@ impl Visit {
                 answer.text
             )),
             Ended::Failed(error) if error.tokens_emitted as usize != shown.len() => Some(format!(
-                "request {request}: {} tokens were shown, it says, {} were",
+                "request {request}: its error reports {} tokens shown, {} were",
                 error.tokens_emitted,
                 shown.len()
             )),
@@ -194,7 +194,7 @@ impl Visit {
         let id = asked.id;
         let leaked = { texts }.find_map(|text| leak(&json, text));
         if let Some(leaked) = leaked {
-            self.breach(format!("request {id}: its record has {leaked:?} in it"));
+            self.breach(format!("request {id}: its record contains {leaked:?}"));
         }
         self.requests[index].record = Some(record);
     }
@@ -208,14 +208,14 @@ impl Visit {
     }
 }
 
-/// A piece of a text that stands in a record; the whole text where it is that short.
+/// A piece of a text that stands in a record; the whole text if it is that short.
 fn leak(json: &str, text: &str) -> Option<String> {
     let text: Vec<char> = text.trim().chars().collect();
     let pieces = text.windows(LEAK.min(text.len().max(1)));
-    // A word or less is in any record by chance.
+    // A shorter text may be in any record by chance.
     let pieces = pieces.filter(|piece| piece.len() >= 4).map(String::from_iter);
     pieces.into_iter().find(|piece: &String| {
-        // As it would stand in JSON.
+        // The piece as it is escaped in JSON.
         let escaped = serde_json::json!(piece).to_string();
         json.contains(escaped.trim_matches('"'))
     })
@@ -309,7 +309,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn whatever_must_not_happen_is_told() {
+    fn every_breach_is_reported() {
         let failed = |tokens_emitted| {
             let (kind, reason, tier) = (ClientErrorKind::NoTierLeft, None, None);
             let error =
@@ -334,19 +334,19 @@ pub(super) mod tests {
         for (name, events, message) in [
             ("a doubled token", with(2, token(1, 0, 5, "The ")), "token 0 was shown where token 1"),
             ("a lost token", without(1), "token 1 was shown where token 0"),
-            ("a late token", with(4, token(1, 2, 7, "!")), "shown behind its end"),
+            ("a late token", with(4, token(1, 2, 7, "!")), "shown after its end"),
             ("two ends", with(5, failed(2)), "has ended twice"),
             ("another answer", instead(3, answer(1, &[5, 7], "The film")), "has tokens [5, 7]"),
             ("another text", instead(3, answer(1, &[5, 6], "The Film")), "has text \"The Film\""),
-            ("a wrong count", instead(3, failed(3)), "3 tokens were shown, it says, 2 were"),
-            ("a stranger's token", with(0, token(9, 0, 5, "")), "request 9, which nobody asked"),
-            ("a stranger's end", with(0, answer(9, &[], "")), "request 9, which nobody asked"),
+            ("a wrong count", instead(3, failed(3)), "reports 3 tokens shown, 2 were"),
+            ("a stranger's token", with(0, token(9, 0, 5, "")), "request 9, which was never made"),
+            ("a stranger's end", with(0, answer(9, &[], "")), "request 9, which was never made"),
             ("a record too many", with(5, record("m")), "that has not ended"),
-            ("the prompt in a record", instead(4, record("caption: teh")), "its record has "),
-            ("the answer in a record", instead(4, record("The film")), "its record has "),
+            ("the prompt in a record", instead(4, record("caption: teh")), "its record contains "),
+            ("the answer in a record", instead(4, record("The film")), "its record contains "),
         ] {
             let breaches = breaches(events);
-            assert!(breaches.iter().any(|told| told.contains(message)), "{name}: {breaches:?}");
+            assert!(breaches.iter().any(|breach| breach.contains(message)), "{name}: {breaches:?}");
         }
         let mut old = good();
         if let Some(PageEventKind::Client { effect }) = old.last_mut()
@@ -354,6 +354,6 @@ pub(super) mod tests {
         {
             transition.generation = 0;
         }
-        assert_eq!(breaches(old), ["generation 0 came behind generation 1"]);
+        assert_eq!(breaches(old), ["generation 0 came after generation 1"]);
     }
 }

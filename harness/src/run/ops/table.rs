@@ -1,16 +1,16 @@
-//! What came of the op suite, as text: counts by op and weight type, how near each op came to its
+//! Results of the op suite as text: counts by op and weight type, how near each op came to its
 //! bound, and every failure in full.
 
 use std::fmt::Write as _;
 
 use inference_wasm::protocol::{OpTally, OpsReport};
 
-use super::{Held, HeldResult};
+use super::suite::{Held, HeldResult};
 
-/// The reports that there are, with the names of their columns.
+/// The reports, with the names of their columns.
 type Columns<'a> = Vec<(String, &'a OpsReport)>;
 
-/// Everything, for people. Ends with a newline.
+/// The whole text. Ends with a newline.
 pub fn render(all: &[Held]) -> String {
     let columns: Columns<'_> = all
         .iter()
@@ -127,7 +127,7 @@ fn nearest(columns: &Columns<'_>) -> String {
             place,
         ]);
     }
-    // The place is text, and stands to the left.
+    // The place is text, so it is aligned to the left.
     aligned_but_last(&rows)
 }
 
@@ -141,7 +141,7 @@ fn aligned_but_last(rows: &[Vec<String>]) -> String {
     })
 }
 
-/// A line for a pair, and one for each of its failures.
+/// A line for the backend, and one for each of its failures.
 fn summary(held: &Held) -> String {
     let name = name(held);
     match &held.result {

@@ -1,8 +1,12 @@
-//! How results are told, and how the command ends for them.
+//! How results are reported, and how the command ends for them.
 
-use inference_wasm::protocol::{Canary, ExecutionReport, OpFailure, OpTally, OpWorst, SimdLevel};
+use inference_wasm::protocol::{
+    BackendName, Canary, ExecutionReport, OpFailure, OpTally, OpWorst, OpsReport, SimdLevel,
+};
 
 use super::*;
+use crate::run::exit::Exit;
+use crate::spec::cell::BrowserName;
 
 fn tally(op: &str, weights: &str, passed: u32, failed: u32, left_out: u32) -> OpTally {
     let (op, weights) = (op.to_owned(), weights.to_owned());
@@ -66,7 +70,7 @@ fn without_report(result: HeldResult) -> Held {
 }
 
 #[test]
-fn results_are_told_as_tables_and_every_failure_in_full() {
+fn results_are_tables_and_every_failure_is_listed_in_full() {
     let case = "matmul/F32/rows=5,columns=33,outputs=3";
     let all = [
         held(BackendName::Webgl, &[case], Some("SwiftShader")),

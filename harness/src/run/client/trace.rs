@@ -1,8 +1,8 @@
-//! The normalized trace of an attempt: what the client went through and what came of each step,
-//! as text without anything that depends on speed or on the machine.
+//! The normalized trace of an attempt: the client's transitions and the result of each step, as
+//! text without anything that depends on speed or on the machine.
 //!
-//! Transitions are told visit by visit, since a device may be brought up while a request is
-//! answered elsewhere: which of both is first would be chance.
+//! Transitions are listed visit by visit, because a device may be started while a request is
+//! answered elsewhere, and which of the two comes first is chance.
 
 use std::fmt::Write;
 
@@ -15,9 +15,50 @@ use super::fold::fold;
 use super::visit::{Asked, Ended, Visit};
 use crate::drive::server::Traffic;
 
-/// What one visit came to, put together from what was told in it. `marks` are the transitions
-/// that its steps began with.
-pub(super) fn visit(
+/// The trace as it grows.
+#[derive(Debug, Default)]
+pub(super) struct TraceText {
+    /// Visits so far.
+    visits: usize,
+    /// Where the steps of the current visit began in its transitions.
+    marks: Vec<usize>,
+    /// The results of the steps of the current visit.
+    steps: Vec<String>,
+    /// The visits before.
+    text: String,
+}
+
+impl TraceText {
+    /// A step begins after `mark` transitions of the current visit.
+    pub(super) fn begin_step(&mut self, mark: usize) {
+        self.marks.push(mark);
+    }
+
+    /// A page is opened.
+    pub(super) fn begin_visit(&mut self) {
+        self.visits += 1;
+    }
+
+    /// Adds the result of a step, one or more whole lines.
+    pub(super) fn add_step(&mut self, text: String) {
+        self.steps.push(text);
+    }
+
+    /// Adds the current visit, which is over.
+    pub(super) fn end_visit(&mut self, seen: &Visit, traffic: &Traffic, shards: usize) {
+        let marks = std::mem::take(&mut self.marks);
+        self.text.push_str(&visit(self.visits, seen, &marks, traffic, shards));
+        self.text.push_str(&fold(&std::mem::take(&mut self.steps)));
+    }
+
+    /// The trace of all visits that are over.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The text of one visit. `marks` are the transitions that its steps began with.
+fn visit(
     number: usize,
     visit: &Visit,
     marks: &[usize],
@@ -43,7 +84,7 @@ pub(super) fn visit(
     text
 }
 
-/// What one step came to: faults that struck, and its request.
+/// The text of one step: the faults that were injected, and its request.
 pub(super) fn step(heading: &str, faults: &[&str], asked: Option<&Asked>) -> String {
     let mut text = format!("{heading}\n");
     for fault in faults {
@@ -51,7 +92,7 @@ pub(super) fn step(heading: &str, faults: &[&str], asked: Option<&Asked>) -> Str
     }
     match asked.and_then(|asked| asked.end.as_ref()) {
         Some(Ended::Answer(answer)) => {
-            // How many came before a cancel is chance.
+            // The number of tokens before a cancel is chance.
             let count = match answer.finish_reason {
                 FinishReason::Cancelled => String::new(),
                 FinishReason::Stop | FinishReason::StopString | FinishReason::Length => {
@@ -82,13 +123,13 @@ fn telemetry(record: &TelemetryRecord) -> String {
     format!("telemetry success={success} tier={tier} recoveries={recoveries} trail={trail}")
 }
 
-/// A step of the chain, as traces and reports have it.
+/// A step of the fallback chain, as traces and reports write it.
 pub(super) fn fallback(step: FallbackStep) -> String {
     let FallbackStep { from, to, reason } = step;
     format!("{from}>{to}:{reason}")
 }
 
-/// The name that something has in JSON.
+/// The JSON name of a value.
 fn name(value: &impl serde::Serialize) -> String {
     serde_json::json!(value).as_str().unwrap_or_default().to_owned()
 }
@@ -101,20 +142,20 @@ fn indented(text: &str) -> String {
 mod tests {
     use inference_wasm::client::machine::{Reason, State};
 
-    use super::super::visit::tests as told;
+    use super::super::visit::tests as page;
     use super::*;
 
     #[test]
     fn a_trace_has_no_times() {
-        let mut told_in = Visit::default();
-        told_in.ask(1, Vec::new());
+        let mut seen = Visit::default();
+        seen.ask(1, Vec::new());
         for event in [
-            told::transition(State::New, State::Detect, Reason::Started),
-            told::token(1, 0, 5, "The"),
-            told::answer(1, &[5], "The"),
-            told::record("m"),
+            page::transition(State::New, State::Detect, Reason::Started),
+            page::token(1, 0, 5, "The"),
+            page::answer(1, &[5], "The"),
+            page::record("m"),
         ] {
-            told_in.take(event);
+            seen.take(event);
         }
         let mut traffic = Traffic::default();
         for index in 0..3 {
@@ -122,8 +163,8 @@ mod tests {
             shard.is_complete = index != 1;
             shard.resumed = index as u32 / 2;
         }
-        let asked = told_in.asked(1);
-        let text = visit(1, &told_in, &[0, 1], &traffic, 4)
+        let asked = seen.asked(1);
+        let text = visit(1, &seen, &[0, 1], &traffic, 4)
             + &step("step 2 request first", &["device-destroyed"], asked)
             + &step("step 3 inject", &["shard-evicted"], None);
         assert_eq!(

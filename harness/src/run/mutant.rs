@@ -1,19 +1,19 @@
-//! Known defects of a test build, by the name that `--seeded-fault` takes.
+//! Mutants: defects that a test build can have built in, by the names that `--seeded-fault` takes.
 
 use inference_wasm::client::machine::ClientFault;
 use inference_wasm::protocol::SeededFault;
 
-/// A seeded fault, by what carries it.
+/// A mutant, by the part that carries the defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seeded {
+pub enum Mutant {
     /// The engine.
     Engine(SeededFault),
     /// The hybrid client.
     Client(ClientFault),
 }
 
-impl Seeded {
-    /// Every seeded fault, the engine's first.
+impl Mutant {
+    /// Every mutant, those of the engine first.
     pub fn all() -> impl Iterator<Item = Self> {
         let engine = SeededFault::ALL.into_iter().map(Self::Engine);
         engine.chain(ClientFault::ALL.into_iter().map(Self::Client))
@@ -27,18 +27,18 @@ impl Seeded {
         }
     }
 
-    /// The engine's, if it is one.
+    /// The defect of the engine, if it is one.
     pub(crate) fn engine(self) -> Option<SeededFault> {
         if let Self::Engine(fault) = self { Some(fault) } else { None }
     }
 
-    /// The client's, if it is one.
+    /// The defect of the client, if it is one.
     pub(crate) fn client(self) -> Option<ClientFault> {
         if let Self::Client(fault) = self { Some(fault) } else { None }
     }
 }
 
-impl From<SeededFault> for Seeded {
+impl From<SeededFault> for Mutant {
     fn from(fault: SeededFault) -> Self {
         Self::Engine(fault)
     }
@@ -50,13 +50,13 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_protocol_and_no_two_are_the_same() {
-        let mut names: Vec<_> = Seeded::all().map(Seeded::as_str).collect();
-        for seeded in Seeded::all() {
-            let name = match seeded {
-                Seeded::Engine(fault) => serde_json::to_value(fault),
-                Seeded::Client(fault) => serde_json::to_value(fault),
+        let mut names: Vec<_> = Mutant::all().map(Mutant::as_str).collect();
+        for mutant in Mutant::all() {
+            let name = match mutant {
+                Mutant::Engine(fault) => serde_json::to_value(fault),
+                Mutant::Client(fault) => serde_json::to_value(fault),
             };
-            assert_eq!(name.unwrap(), seeded.as_str());
+            assert_eq!(name.unwrap(), mutant.as_str());
         }
         let count = names.len();
         names.sort_unstable();

@@ -1,33 +1,37 @@
-//! The faults of an attempt: which are due when, and what shows that they struck.
+//! The faults of an attempt: when each is due, and the proofs that it was injected.
 //!
-//! Pure. Making them happen is the executor's.
+//! Pure. [`super::injections`] injects them.
 
 use inference_wasm::client::machine::State;
 use inference_wasm::protocol::Shim;
 use serde_json::json;
 
 use super::visit::Visit;
+use crate::judge::outcome::Failed;
 use crate::judge::proof::FaultProof;
 use crate::spec::fault::{FaultPhase, FaultPlan, Means};
 use crate::spec::scenario::{ClientScenario, ClientStep};
 
+/// The phase of trouble with an injection.
+pub(super) const INJECT: &str = "inject fault";
+
 /// A fault that the scenario plans.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Planned {
-    /// Its name in this attempt, that of its shim too.
+    /// Its name in this attempt, and that of its shim.
     pub(super) id: String,
-    /// It.
+    /// The fault plan.
     pub(super) plan: FaultPlan,
     /// The step that it is for, from 1; 0 for all visits.
     pub(super) step: usize,
-    /// What was seen of each strike.
-    pub(super) strikes: Vec<String>,
-    /// Those that were seen before the step at hand.
+    /// The proof of each injection.
+    pub(super) proofs: Vec<String>,
+    /// The number of proofs before the current step.
     pub(super) earlier: usize,
-    /// Those that a shim has told of in the visit at hand.
-    pub(super) told: usize,
-    /// How often the driver was at it, in the step at hand.
-    pub(super) at_it: usize,
+    /// The number of injections that a shim has reported in the current visit.
+    pub(super) reported: usize,
+    /// Injection attempts of the driver in the current step.
+    pub(super) attempts: usize,
 }
 
 /// All faults of a scenario.
@@ -48,16 +52,16 @@ pub(super) fn planned(scenario: &ClientScenario) -> Vec<Planned> {
             id,
             plan: *plan,
             step,
-            strikes: Vec::new(),
+            proofs: Vec::new(),
             earlier: 0,
-            told: 0,
-            at_it: 0,
+            reported: 0,
+            attempts: 0,
         });
     }
     all
 }
 
-/// The shims that a visit begins with. Those of its later steps strike once they are armed.
+/// The shims that a visit begins with. Those of its later steps inject once they are armed.
 pub(super) fn shims(
     planned: &[Planned],
     scenario: &ClientScenario,
@@ -90,14 +94,14 @@ pub(super) fn shims(
     shims.collect()
 }
 
-/// Whether it is time for the driver. `mark` is the number of transitions before the step, and
-/// `tokens` those of the step's request, if it has one.
+/// Whether the driver has to inject a fault now. `mark` is the number of transitions before the
+/// step; `tokens` is the number of tokens of the step's request, if it has one.
 pub(super) fn is_due(one: &Planned, visit: &Visit, mark: usize, tokens: Option<usize>) -> bool {
     let FaultPlan { at, token, times, .. } = one.plan;
-    if one.at_it as u64 >= u64::from(times) {
+    if one.attempts as u64 >= u64::from(times) {
         return false;
     }
-    let entered = |state| visit.entered(state, mark) > one.at_it;
+    let entered = |state| visit.entered(state, mark) > one.attempts;
     match at {
         FaultPhase::Start | FaultPhase::Idle => false,
         FaultPhase::Probe => entered(State::Probe),
@@ -113,37 +117,43 @@ pub(super) fn is_due(one: &Planned, visit: &Visit, mark: usize, tokens: Option<u
 impl Planned {
     /// Its step begins, perhaps once more.
     pub(super) fn begin_step(&mut self) {
-        self.at_it = 0;
-        self.earlier = self.strikes.len();
+        self.attempts = 0;
+        self.earlier = self.proofs.len();
     }
 
-    /// It has struck in the step at hand.
-    pub(super) fn has_struck(&self) -> bool {
-        self.strikes.len() > self.earlier
+    /// It was injected in the current step.
+    pub(super) fn is_injected(&self) -> bool {
+        self.proofs.len() > self.earlier
     }
 
-    /// Another page begins, with shims that have told of nothing.
+    /// Another page begins, whose shims have not reported anything yet.
     pub(super) fn begin_visit(&mut self) {
-        self.told = 0;
+        self.reported = 0;
     }
 
-    /// Takes in what the page at hand has told of it.
-    pub(super) fn look(&mut self, visit: &Visit) {
+    /// Takes over what its shim has reported in the current visit.
+    pub(super) fn collect(&mut self, visit: &Visit) {
         let own = visit.injected.iter().filter(|(shim, _)| *shim == self.id);
-        let new: Vec<_> = own.skip(self.told).map(|(_, detail)| detail.clone()).collect();
-        self.told += new.len();
-        self.strikes.extend(new);
+        let new: Vec<_> = own.skip(self.reported).map(|(_, detail)| detail.clone()).collect();
+        self.reported += new.len();
+        self.proofs.extend(new);
     }
-}
 
-/// The evidence of a fault that struck.
-pub(super) fn proof(one: &Planned) -> Option<FaultProof> {
-    let fault = one.plan.fault;
-    (!one.strikes.is_empty()).then(|| FaultProof {
-        fault: fault.as_str().to_owned(),
-        nature: fault.nature().as_str().to_owned(),
-        strikes: one.strikes.clone(),
-    })
+    /// The failure of an attempt without a proof of this fault.
+    pub(super) fn not_injected(&self) -> Failed {
+        let (name, at) = (self.plan.fault.as_str(), self.plan.at.as_str());
+        Failed::trouble(INJECT, format!("there is no proof that `{name}` was injected at `{at}`"))
+    }
+
+    /// The proof of the fault; `None` if it was not injected.
+    pub(super) fn proof(&self) -> Option<FaultProof> {
+        let fault = self.plan.fault;
+        (!self.proofs.is_empty()).then(|| FaultProof {
+            fault: fault.as_str().to_owned(),
+            nature: fault.nature().as_str().to_owned(),
+            strikes: self.proofs.clone(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -221,7 +231,7 @@ fault = { fault = "shard-evicted" }
     }
 
     #[test]
-    fn the_driver_strikes_when_the_client_is_there() {
+    fn the_driver_injects_when_the_client_reaches_the_phase() {
         let mut visit = Visit::default();
         let mut one = Planned {
             id: "gpu-crashed-2".to_owned(),
@@ -233,29 +243,29 @@ fault = { fault = "shard-evicted" }
                 value: None,
             },
             step: 2,
-            strikes: Vec::new(),
+            proofs: Vec::new(),
             earlier: 0,
-            told: 0,
-            at_it: 0,
+            reported: 0,
+            attempts: 0,
         };
         visit.take(transition(State::Ready, State::Running, Reason::Requested));
-        // That was of a request before.
+        // That transition belongs to an earlier request.
         assert!(!is_due(&one, &visit, 1, Some(3)));
         assert!(!is_due(&one, &visit, 0, Some(2)));
         assert!(!is_due(&one, &visit, 0, None));
         assert!(is_due(&one, &visit, 0, Some(3)));
-        // A second time, once it runs again; and not a third time.
-        one.at_it = 1;
+        // A second time once it runs again, but not a third time.
+        one.attempts = 1;
         assert!(!is_due(&one, &visit, 0, Some(3)));
         visit.take(transition(State::Recover, State::Running, Reason::Replayed));
         assert!(is_due(&one, &visit, 0, Some(3)));
-        one.at_it = 2;
+        one.attempts = 2;
         visit.take(transition(State::Recover, State::Running, Reason::Replayed));
         assert!(!is_due(&one, &visit, 0, Some(3)));
-        one = Planned { plan: FaultPlan { at: FaultPhase::Load, ..one.plan }, at_it: 0, ..one };
+        one = Planned { plan: FaultPlan { at: FaultPhase::Load, ..one.plan }, attempts: 0, ..one };
         assert!(!is_due(&one, &visit, 0, None));
         visit.take(transition(State::Cache, State::Load, Reason::Cached));
         assert!(is_due(&one, &visit, 0, None));
-        assert_eq!(proof(&one), None);
+        assert_eq!(one.proof(), None);
     }
 }

@@ -1,28 +1,28 @@
-//! Holds what came out of one step against what its scenario and its golden expect.
+//! Compares the answer of one step with what its scenario and its golden expect.
 //!
-//! Pure: an answer in, comparisons or the first mismatch out. Carrying steps out is the
-//! executor's, numbers are [`crate::judge::compare`]'s.
+//! Pure: an answer in, comparisons or the first mismatch out. Numbers are compared in
+//! [`crate::judge::compare`].
 
 use inference_wasm::protocol::{FinishReason, Generated, OpTally, OpsReport};
 
-use super::conversation::{End, TokenSeen};
 use crate::judge::compare::{Comparison, Extent, MeasuredTokens, Mismatch, compare_tokens};
 use crate::judge::golden::{GoldenCase, Rows};
+use crate::run::conversation::{End, TokenSeen};
 use crate::spec::scenario::{GenerateExpectation, GenerateStep};
 use crate::spec::tolerance::ToleranceClass;
 
-/// What a generation answered.
+/// The answer of a generation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answer<'a> {
-    /// Its result.
+    /// The result.
     pub(crate) generated: &'a Generated,
-    /// Its tokens as they were streamed.
+    /// The tokens as they were streamed.
     pub(crate) tokens: &'a [TokenSeen],
-    /// Its logits, row after row.
+    /// The logits, row after row.
     pub(crate) rows: Option<&'a [f32]>,
 }
 
-/// Where something was compared, ready to print.
+/// The place of a comparison, ready to print.
 pub(crate) fn place(step: &str, case: Option<&GoldenCase>) -> String {
     match case {
         Some(case) => format!("step {step}, case `{}`", case.id),
@@ -46,7 +46,7 @@ pub(crate) fn generation(
         let cancelled = finish_name(FinishReason::Cancelled);
         comparisons.push(equal(place, "finish reason", cancelled, found)?);
     }
-    // Worth a line only where they differ.
+    // Reported only where they differ.
     let streamed: Vec<u32> = tokens.iter().map(|token| token.id).collect();
     let ids = format!("{:?}", generated.generated_ids);
     equal(place, "tokens that were streamed", &ids, &format!("{streamed:?}"))?;
@@ -89,10 +89,10 @@ pub(crate) fn error(place: &str, end: &End, expected: &str) -> Result<Comparison
     })
 }
 
-/// Failures of an op suite that a mismatch shows; all of them are counted.
+/// The number of failures of an op suite that a mismatch shows; all are counted.
 const FAILURES_SHOWN: usize = 20;
 
-/// Judges an op suite: no case may be wrong, and some have to be right.
+/// Judges an op suite: no case may be wrong, and at least one has to be right.
 pub(crate) fn ops(place: &str, report: &OpsReport) -> Result<Vec<Comparison>, Box<Mismatch>> {
     let wrong = report.failed().to_string();
     let wrong =
@@ -110,7 +110,7 @@ pub(crate) fn ops(place: &str, report: &OpsReport) -> Result<Vec<Comparison>, Bo
     Ok(vec![wrong, right])
 }
 
-/// What an op suite came to: a line for each op, with the case that came nearest to its bound.
+/// The results of an op suite: a line for each op, with the case that came nearest to its bound.
 pub(crate) fn ops_notes(report: &OpsReport) -> Vec<String> {
     let mut notes = vec![format!(
         "{} of {} cases right in {:.1} s",
@@ -140,7 +140,7 @@ pub(crate) fn ops_notes(report: &OpsReport) -> Vec<String> {
     notes
 }
 
-pub(super) fn equal(
+pub(in crate::run) fn equal(
     place: &str,
     what: &str,
     expected: &str,
@@ -150,7 +150,7 @@ pub(super) fn equal(
     if expected == measured { Ok(comparison) } else { Err(missed(place, comparison)) }
 }
 
-pub(super) fn at_least(
+pub(in crate::run) fn at_least(
     place: &str,
     what: &str,
     least: u32,
@@ -160,7 +160,7 @@ pub(super) fn at_least(
     if measured >= least { Ok(comparison) } else { Err(missed(place, comparison)) }
 }
 
-pub(super) fn at_most(
+pub(in crate::run) fn at_most(
     place: &str,
     what: &str,
     most: u64,
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_error_and_no_error_are_told_apart() {
+    fn another_error_and_no_error_are_distinguished() {
         let failed =
             |kind| End::Failed(EngineError { kind, message: "because".to_owned(), hint: None });
         let expected = EngineErrorKind::ContextOverflow.as_str();
