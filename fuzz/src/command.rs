@@ -1,5 +1,6 @@
 //! The files that `tierproof run` is told what to do by.
 
+use tierproof::engines;
 use tierproof::plan::Plan;
 use tierproof::plan::expectation::Facts;
 use tierproof::spec::matrix::{Known, Matrix, ModelFacts};
@@ -29,7 +30,9 @@ pub fn matrix(input: &[u8]) -> bool {
         is_present: true,
     }];
     let today = jiff::civil::date(2026, 11, 21);
-    let known = Known { fixtures: &fixtures, models: &models, today, tolerances: &[] };
+    let engines = engines::facts();
+    let known =
+        Known { fixtures: &fixtures, models: &models, engines: &engines, today, tolerances: &[] };
     let Ok(matrix) = Matrix::parse("fuzz.toml", matrix, &known) else { return false };
     Plan::new(&matrix, &[], &Facts::default()).is_ok_and(|plan| !plan.cells.is_empty())
 }

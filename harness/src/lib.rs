@@ -20,6 +20,7 @@ pub mod judge;
 pub mod drive;
 pub mod plan;
 
+pub mod engines;
 pub mod serve;
 
 pub mod run;

@@ -61,7 +61,7 @@ fn a_record_has_every_sample_and_says_what_it_was_measured_on() {
     let baseline = out.path().join("bench.json");
     let (ended, _) = bench(&["--baseline", baseline.to_str().expect("a path in UTF-8")]);
     let output = ended.with(0).stdout;
-    assert!(output.contains("against the baseline"), "{output}");
+    assert!(output.contains("compared with the baseline"), "{output}");
     assert_eq!(output.matches("[too few runs] (undecided)").count(), 4, "{output}");
 }
 
@@ -73,9 +73,9 @@ fn contradictory_arguments_are_refused_before_anything_runs() {
         (&["--require", "llama.cpp:decode=2"], "`llama.cpp` is not measured"),
         (&["--require", "webgl/wasm:decode=2"], "`webgl` is not measured"),
         (&["--engine", "wllama@webgpu"], "`wllama` can't be measured on `webgpu`"),
-        (&["--engine", "wllama", "--backend", "webgl"], "`--backend webgl` has none of that"),
+        (&["--engine", "wllama", "--backend", "webgl"], "`--backend webgl` has none of these"),
         (&["--bandwidth=-1"], "expected gigabytes a second above 0"),
-        (&["--engine", "tierproof-native,tierproof-native"], "is there twice"),
+        (&["--engine", "tierproof-native,tierproof-native"], "is listed twice"),
         (&["--browser", "native"], "`native` is not a browser"),
         (&["--baseline", "nowhere.json"], "nowhere.json"),
         (&["--pairs", "0"], "0 is not in"),

@@ -1,16 +1,15 @@
-//! Bars with their intervals, laid out as plain numbers; the template only draws them.
+//! Lays out bars and their intervals as plain numbers; the template only draws them.
 
 use serde::Serialize;
 
-use super::comparison::Metric;
-use super::record::Series;
+use super::record::{Metric, Series};
 use super::statistics::Estimate;
 
 /// Width of the drawing, in its own units.
 const WIDTH: f64 = 720.0;
-/// Where bars begin: names stand before it.
+/// Bars begin here; names are to the left.
 const LEFT: f64 = 190.0;
-/// Where the longest bar ends: figures stand behind it.
+/// The longest bar ends here; figures are to the right.
 const RIGHT: f64 = 560.0;
 const ROW: f64 = 22.0;
 const HEAD: f64 = 26.0;
@@ -18,9 +17,9 @@ const HEAD: f64 = 26.0;
 /// One metric of a series: a group of bars for each prompt length, a bar for each engine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Chart {
-    /// What it shows.
+    /// The metric.
     pub(super) title: String,
-    /// All of its figures, for those who hear it.
+    /// All of its figures, for screen readers.
     pub(super) description: String,
     pub(super) width: f64,
     pub(super) height: f64,
@@ -41,7 +40,7 @@ pub(super) struct Group {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Bar {
     pub(super) engine: String,
-    /// Place of the engine in the series: 0 is the subject, which has a colour of its own.
+    /// Place of the engine in the series; 0 is the subject, which has its own colour.
     pub(super) place: usize,
     pub(super) figure: String,
     pub(super) y: f64,
@@ -49,7 +48,7 @@ pub(super) struct Bar {
     pub(super) length: f64,
     /// Ends of the interval.
     pub(super) interval: Option<(f64, f64)>,
-    /// Where the figure stands.
+    /// Position of the figure.
     pub(super) figure_x: f64,
 }
 
@@ -73,7 +72,7 @@ pub(super) fn chart(series: &Series, metric: Metric) -> Option<Chart> {
     }
     let scale = |rate: f64| LEFT + rate / most * (RIGHT - LEFT);
     let mut y = 0.0;
-    let mut told = Vec::new();
+    let mut figures = Vec::new();
     let mut groups = Vec::new();
     for (context, estimates) in measured {
         let label = format!("prompt of {context} tokens");
@@ -87,7 +86,7 @@ pub(super) fn chart(series: &Series, metric: Metric) -> Option<Chart> {
                 }
                 None => format!("{:.1}", estimate.median),
             };
-            told.push(format!("{label}, {engine}: {figure}"));
+            figures.push(format!("{label}, {engine}: {figure}"));
             let end = estimate.interval.map_or(estimate.median, |range| range.high);
             bars.push(Bar {
                 engine,
@@ -104,7 +103,7 @@ pub(super) fn chart(series: &Series, metric: Metric) -> Option<Chart> {
     }
     Some(Chart {
         title: format!("{}, in tokens a second", title(metric)),
-        description: told.join("; "),
+        description: figures.join("; "),
         width: WIDTH,
         height: y + 4.0,
         left: LEFT,
@@ -129,11 +128,11 @@ mod tests {
         let record = fixture::record();
         let chart = chart(&record.series[0], Metric::Decode).unwrap();
         let [group] = &chart.groups[..] else { panic!("{chart:?}") };
-        let told: Vec<_> =
+        let bars: Vec<_> =
             group.bars.iter().map(|bar| (&bar.engine[..], bar.length, bar.place)).collect();
         // 100, 50 and 20 tokens a second; what was not measured has no bar.
         assert_eq!(
-            told,
+            bars,
             [
                 ("tierproof@wasm", RIGHT - LEFT, 0),
                 ("wllama@wasm", (RIGHT - LEFT) / 2.0, 1),
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_no_chart() {
+    fn without_samples_there_is_no_chart() {
         let mut record = fixture::record();
         for engine in &mut record.series[0].engines {
             engine.samples.clear();

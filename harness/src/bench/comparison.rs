@@ -1,81 +1,26 @@
-//! The subject against each of the other engines, and against an earlier record.
+//! Compares the subject with each of the other engines, and with an earlier record.
 //!
-//! A ratio above 1 always means that the subject is faster. Within a run, ratios are made pair by
-//! pair: both engines worked through the same prompt, one right after the other. Against an
-//! earlier record there are no pairs, and medians are compared.
+//! A ratio above 1 means that the subject is faster. Within a run, each pair gives a ratio: both
+//! engines processed the same prompt, one right after the other. Against an earlier record there
+//! are no pairs, and medians are compared.
 
-use serde::{Deserialize, Serialize};
-
-use super::record::{BenchRecord, Engine, Sample, Series};
+use super::record::{BenchRecord, Comparison, Engine, Metric, Sample, Series, contexts};
 use super::statistics::Estimate;
 
-/// What is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metric {
-    /// Prompt tokens a second, over the time to the first token.
-    Prefill,
-    /// Generated tokens a second after the first.
-    Decode,
-}
-
-impl Metric {
-    /// Every metric.
-    pub const ALL: [Self; 2] = [Self::Prefill, Self::Decode];
-
-    /// The name as it stands on the command line and in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Prefill => "prefill",
-            Self::Decode => "decode",
-        }
-    }
-
-    /// The rate of a sample, in tokens a second.
-    pub fn of(self, sample: &Sample) -> Option<f64> {
-        match self {
-            Self::Prefill => sample.prefill_rate(),
-            Self::Decode => sample.decode_rate(),
-        }
-    }
-
-    /// The rates of an engine's counted samples.
-    pub fn rates(self, engine: &Engine, context: u32) -> Vec<f64> {
-        engine.counted(context).filter_map(|sample| self.of(sample)).collect()
-    }
-}
-
-/// The subject against one other engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// The engine whose speed is told.
-    pub subject: String,
-    /// The other one.
-    pub peer: String,
-    /// Tokens of the prompt.
-    pub context: u32,
-    /// What is compared.
-    pub metric: Metric,
-    /// The subject's rate by the peer's, pair by pair, in order of time.
-    pub ratios: Vec<f64>,
-    /// Their median.
-    pub estimate: Estimate,
-}
-
-/// All comparisons of a series: the first engine with each of the others, and ours on a further
-/// backend with the peers on the same one.
-pub fn comparisons(series: &Series) -> Vec<Comparison> {
-    let Some((first, others)) = series.engines.split_first() else { return Vec::new() };
+/// All comparisons in a series: the first engine with each of the others, and ours on another
+/// backend with the peers on that backend.
+pub fn comparisons(engines: &[Engine]) -> Vec<Comparison> {
+    let Some((first, others)) = engines.split_first() else { return Vec::new() };
     let mut pairs: Vec<_> = others.iter().map(|other| (first, other)).collect();
     for ours in others.iter().filter(|engine| engine.is_ours()) {
         let peers = others.iter().filter(|peer| !peer.is_ours() && peer.backend == ours.backend);
         pairs.extend(peers.map(|peer| (ours, peer)));
     }
-    let contexts = series.contexts();
+    let contexts = contexts(engines);
     pairs.into_iter().flat_map(|(subject, peer)| compare(subject, peer, &contexts)).collect()
 }
 
-/// One engine against another, at every prompt length and by every metric that both have.
+/// Compares two engines at every prompt length and by every metric that both have.
 pub(super) fn compare(subject: &Engine, peer: &Engine, contexts: &[u32]) -> Vec<Comparison> {
     let mut all = Vec::new();
     for context in contexts.iter().copied() {
@@ -89,7 +34,7 @@ pub(super) fn compare(subject: &Engine, peer: &Engine, contexts: &[u32]) -> Vec<
     all
 }
 
-/// One ratio for each round that both have run.
+/// A ratio for each round that both have run.
 fn ratios(metric: Metric, context: u32, subject: &Engine, peer: &Engine) -> Vec<f64> {
     let pairs = subject.counted(context).filter_map(|ours| {
         let theirs = peer.counted(context).find(|sample| sample.round == ours.round)?;
@@ -98,7 +43,7 @@ fn ratios(metric: Metric, context: u32, subject: &Engine, peer: &Engine) -> Vec<
     pairs.collect()
 }
 
-/// An engine against itself in an earlier record.
+/// An engine compared with itself in an earlier record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// Browser, model and engine.
@@ -111,8 +56,8 @@ pub struct Change {
     pub estimate: Estimate,
 }
 
-/// What has changed since an earlier record, wherever both measured the same: browser, model by
-/// its hash, engine, prompt length.
+/// The changes since an earlier record, where both measured the same browser, model (by its hash),
+/// engine and prompt length.
 pub fn changes(new: &BenchRecord, old: &BenchRecord) -> Vec<Change> {
     let mut changes = Vec::new();
     for series in &new.series {
@@ -140,17 +85,17 @@ pub fn changes(new: &BenchRecord, old: &BenchRecord) -> Vec<Change> {
     changes
 }
 
-/// In what an earlier record was made otherwise, so that a change may not be the engine's.
+/// Differences in how an earlier record was made, which may explain a change.
 pub fn differences(new: &BenchRecord, old: &BenchRecord) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut differences = Vec::new();
     let mut compare = |what: &str, new: String, old: String| {
         if new != old {
-            told.push(format!("{what}: `{new}` now, `{old}` in the baseline"));
+            differences.push(format!("{what}: `{new}` now, `{old}` in the baseline"));
         }
     };
     compare("processor", new.machine.cpu.clone(), old.machine.cpu.clone());
     compare("cores", new.machine.cores.to_string(), old.machine.cores.to_string());
-    compare("threads", new.settings.threads_told(), old.settings.threads_told());
+    compare("threads", new.settings.threads_text(), old.settings.threads_text());
     compare("tokens", new.settings.tokens.to_string(), old.settings.tokens.to_string());
     for series in &new.series {
         if let Some(earlier) = old.series.iter().find(|old| old.browser == series.browser) {
@@ -168,24 +113,24 @@ pub fn differences(new: &BenchRecord, old: &BenchRecord) -> Vec<String> {
         }
     }
     if old.machine.was_busy {
-        told.push("the baseline was measured on a busy machine".to_owned());
+        differences.push("the baseline was measured on a busy machine".to_owned());
     }
-    told.dedup();
-    told
+    differences.dedup();
+    differences
 }
 
-/// How far two answers to one prompt agree.
+/// How far the answers of two engines agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
-    /// Answers that are the same to the end.
+    /// Identical answers.
     pub same: u32,
-    /// All answers that both gave.
+    /// Prompts that both answered.
     pub answers: u32,
     /// The first difference, ready to print.
     pub difference: Option<String>,
 }
 
-/// Holds a peer's answers against the subject's: by id where both tell ids, else by text.
+/// Compares a peer's answers with the subject's: by id where both report ids, otherwise by text.
 pub fn agreement(subject: &Engine, peer: &Engine) -> Agreement {
     let mut agreement = Agreement { same: 0, answers: 0, difference: None };
     for ours in &subject.samples {
@@ -194,17 +139,17 @@ pub fn agreement(subject: &Engine, peer: &Engine) -> Agreement {
         agreement.answers += 1;
         match difference(ours, theirs) {
             None => agreement.same += 1,
-            Some(told) => {
+            Some(difference) => {
                 let (context, round) = (ours.context, ours.round);
-                let told = format!("prompt of {context}, round {round}: {told}");
-                agreement.difference.get_or_insert(told);
+                let text = format!("prompt of {context}, round {round}: {difference}");
+                agreement.difference.get_or_insert(text);
             }
         }
     }
     agreement
 }
 
-/// Where two answers part; `None` if they don't.
+/// Where two answers diverge; `None` if they don't.
 fn difference(ours: &Sample, theirs: &Sample) -> Option<String> {
     if !ours.ids.is_empty() && !theirs.ids.is_empty() {
         let at = ours.ids.iter().zip(&theirs.ids).position(|(ours, theirs)| ours != theirs);

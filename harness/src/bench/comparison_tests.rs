@@ -6,11 +6,11 @@ use crate::bench::statistics::Verdict;
 fn pairs_are_those_of_one_round() {
     let record = fixture::record();
     let series = &record.series[0];
-    let all = comparisons(series);
-    let told: Vec<_> = all.iter().map(|one| (one.metric.as_str(), one.context)).collect();
+    let all = comparisons(&series.engines);
+    let pairs: Vec<_> = all.iter().map(|one| (one.metric.as_str(), one.context)).collect();
     let pair = [("prefill", 32), ("decode", 32)];
-    assert_eq!(told, [pair, pair].concat());
-    // The warm-up of the fixture is ten times slower, and no part of it.
+    assert_eq!(pairs, [pair, pair].concat());
+    // The warm-up of the fixture is ten times slower and does not count.
     for (comparison, expected) in all.iter().zip([4.0, 2.0, 5.0, 5.0]) {
         assert_eq!(comparison.ratios.len(), 7);
         assert!((comparison.estimate.median - expected).abs() < 1e-9, "{comparison:?}");
@@ -26,7 +26,7 @@ fn ours_is_compared_with_peers_on_its_own_backend_too() {
     series.engines[3].name = "tierproof@webgpu".to_owned();
     series.engines[3].backend = "webgpu".to_owned();
     let pairs: std::collections::BTreeSet<_> =
-        comparisons(series).into_iter().map(|one| (one.subject, one.peer)).collect();
+        comparisons(&series.engines).into_iter().map(|one| (one.subject, one.peer)).collect();
     let expected = [
         ("tierproof@wasm", "tierproof@webgpu"),
         ("tierproof@wasm", "transformers-js@webgpu"),
@@ -41,11 +41,11 @@ fn ours_is_compared_with_peers_on_its_own_backend_too() {
 fn a_round_that_only_one_has_run_makes_no_pair() {
     let mut record = fixture::record();
     record.series[0].engines[1].samples.truncate(3);
-    assert_eq!(comparisons(&record.series[0])[0].ratios.len(), 2);
+    assert_eq!(comparisons(&record.series[0].engines)[0].ratios.len(), 2);
     for peer in &mut record.series[0].engines[1..] {
         peer.samples.clear();
     }
-    assert_eq!(comparisons(&record.series[0]), []);
+    assert_eq!(comparisons(&record.series[0].engines), []);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_baseline_is_matched_by_browser_model_and_engine() {
     for sample in &mut new.series[0].engines[0].samples {
         sample.decode_ms *= 2.0;
     }
-    let told: Vec<_> = changes(&new, &old)
+    let found: Vec<_> = changes(&new, &old)
         .iter()
         .map(|change| {
             let (metric, verdict) = (change.metric.as_str(), change.estimate.verdict());
@@ -63,7 +63,7 @@ fn a_baseline_is_matched_by_browser_model_and_engine() {
         })
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             "chrome tiny tierproof@wasm prefill undecided",
             "chrome tiny tierproof@wasm decode slower",
@@ -78,7 +78,7 @@ fn a_baseline_is_matched_by_browser_model_and_engine() {
 }
 
 #[test]
-fn a_baseline_of_another_machine_is_told() {
+fn a_baseline_of_another_machine_is_reported() {
     let new = fixture::record();
     let mut old = fixture::record();
     assert_eq!(differences(&new, &old), [""; 0]);
@@ -98,7 +98,7 @@ fn a_baseline_of_another_machine_is_told() {
 }
 
 #[test]
-fn the_first_difference_of_answers_is_told() {
+fn the_first_difference_of_answers_is_reported() {
     let sample = |ids: &[u32], text: &str| Sample {
         ids: ids.to_vec(),
         text: text.to_owned(),
@@ -132,7 +132,7 @@ fn agreement_counts_every_answer_that_both_gave() {
     let mut record = fixture::record();
     let engines = &mut record.series[0].engines;
     engines[1].samples[2].text = "nonsense".to_owned();
-    let told = agreement(&engines[0], &engines[1]);
-    assert_eq!((told.same, told.answers), (7, 8));
-    assert!(told.difference.unwrap().starts_with("prompt of 32, round 2: alike for 0"));
+    let found = agreement(&engines[0], &engines[1]);
+    assert_eq!((found.same, found.answers), (7, 8));
+    assert!(found.difference.unwrap().starts_with("prompt of 32, round 2: alike for 0"));
 }

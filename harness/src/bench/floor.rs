@@ -1,23 +1,23 @@
-//! `--require`: what a ratio has to reach, so that a CI can hold a claim.
+//! `--require`: the least that a ratio has to reach, so that CI can check a claim.
 //!
-//! A floor holds where the median reaches it; the interval is told beside. A floor that nothing
-//! was held against is missed, too: green because nothing ran is impossible.
+//! A floor holds if the median reaches it. A floor without any measured pair is missed too, so that
+//! a bench can't pass because nothing ran.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::comparison::{Comparison, Metric, compare};
-use super::engine::EngineName;
-use super::record::{BenchRecord, Engine, Series};
+use super::comparison::compare;
+use super::record::{BenchRecord, Comparison, Engine, Metric, Series};
+use crate::engines;
 
-/// The floors of one pair: `wllama:decode=1.5,prefill=3`, or `webgl/webgpu:decode=0.6`.
+/// The floors for one pair: `wllama:decode=1.5,prefill=3`, or `webgl/webgpu:decode=0.6`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Floors {
-    /// The engine whose speed has to reach the floor; the first of the series where none is named.
+    /// The engine whose speed has to reach the floor; `None` for the first of the series.
     pub subject: Option<Side>,
-    /// The engine whose speed is the measure.
+    /// The engine that it is compared with.
     pub peer: Side,
-    /// What the median of the ratio has to reach.
+    /// The least median of the ratio, by metric.
     pub least: Vec<(Metric, f64)>,
 }
 
@@ -25,19 +25,16 @@ pub struct Floors {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side(String);
 
-/// Our engine, which need not be named.
-const OURS: &str = EngineName::Tierproof.as_str();
-
 impl Side {
-    /// It means this engine: by its full name, or without what a name ends in (the threads, or the
-    /// backend too); if it is ours, also without what its name begins with.
+    /// It names this engine: by its full name, or without the threads, or without the backend too; for
+    /// our engine also without the engine's name.
     pub fn means(&self, name: &str) -> bool {
         let Self(text) = self;
         let begins = |name: &str| {
             name.strip_prefix(text.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
         };
-        let place = name.split_once('@').filter(|(engine, _)| *engine == OURS);
+        let place = name.split_once('@').filter(|(engine, _)| *engine == engines::TIERPROOF.name);
         begins(name) || place.is_some_and(|(_, place)| begins(place))
     }
 }
@@ -48,7 +45,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// A text that is no floor.
+/// A text that is not a floor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}`: {problem}\n  (hint: as in `wllama:decode=1.5,prefill=3`, or \
@@ -106,42 +103,42 @@ impl fmt::Display for Floors {
     }
 }
 
-/// What came of the floors.
+/// The result of checking floors.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Held {
-    /// A comparison that does not reach its floor, one line each.
+pub struct Checked {
+    /// A line for each comparison that does not reach its floor.
     pub missed: Vec<String>,
-    /// A floor that no comparison was held against, one line each.
-    pub unheld: Vec<String>,
+    /// A line for each floor without a measured pair.
+    pub unmeasured: Vec<String>,
 }
 
-/// Holds every pair of a record against the floors that mean it.
-pub fn hold(record: &BenchRecord, floors: &[Floors]) -> Held {
-    let mut held = Held::default();
+/// Checks every pair of a record against the floors that name it.
+pub fn check(record: &BenchRecord, floors: &[Floors]) -> Checked {
+    let mut checked = Checked::default();
     for floors in floors {
         let measured: Vec<_> =
             record.series.iter().map(|series| (series, measured(floors, series))).collect();
         for (metric, least) in &floors.least {
-            let mut is_held = false;
+            let mut is_measured = false;
             for (series, comparisons) in &measured {
                 for comparison in comparisons.iter().filter(|one| one.metric == *metric) {
-                    is_held = true;
+                    is_measured = true;
                     let found = comparison.estimate.median;
                     if found < *least || found.is_nan() {
-                        held.missed.push(missed(series, comparison, *least));
+                        checked.missed.push(missed(series, comparison, *least));
                     }
                 }
             }
-            if !is_held {
+            if !is_measured {
                 let floor = Floors { least: vec![(*metric, *least)], ..floors.clone() };
-                held.unheld.push(format!("{floor}: nothing was compared so"));
+                checked.unmeasured.push(format!("{floor}: no such pair was measured"));
             }
         }
     }
-    held
+    checked
 }
 
-/// The comparisons of a series that floors mean.
+/// The comparisons in a series that floors name.
 fn measured(floors: &Floors, series: &Series) -> Vec<Comparison> {
     let is_subject = |at: usize, engine: &Engine| match &floors.subject {
         Some(side) => side.means(&engine.name),
@@ -177,7 +174,7 @@ mod tests {
     use crate::bench::fixture;
 
     #[test]
-    fn floors_are_read_and_told_alike() {
+    fn floors_are_parsed_and_printed_alike() {
         for text in [
             "wllama:decode=1.5,prefill=3",
             "llama.cpp:decode=0.4",
@@ -202,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_be_left_off_at_either_end() {
+    fn a_name_may_be_shortened_at_either_end() {
         for (text, meant, not_meant) in [
             ("wasm", &["tierproof@wasm", "tierproof@wasm@2"][..], &["wllama@wasm"][..]),
             ("wasm@2", &["tierproof@wasm@2"], &["tierproof@wasm", "tierproof@wasm@20"]),
@@ -221,19 +218,19 @@ mod tests {
     }
 
     #[test]
-    fn a_floor_is_held_missed_or_held_by_nothing() {
+    fn a_floor_holds_or_is_missed_or_has_no_pair() {
         // The fixture's subject prefills 4 times and decodes 2 times as fast as its peer.
         let record = fixture::record();
-        let held = |text: &str| hold(&record, &[text.parse().unwrap()]);
-        assert_eq!(held("wllama:decode=2,prefill=4"), Held::default());
+        let checked = |text: &str| check(&record, &[text.parse().unwrap()]);
+        assert_eq!(checked("wllama:decode=2,prefill=4"), Checked::default());
         assert_eq!(
-            held("wllama:decode=2.5").missed,
+            checked("wllama:decode=2.5").missed,
             ["chrome tiny, prompt of 32: decode of tierproof@wasm is 2.00 times that of \
                  wllama@wasm, required 2.5"]
         );
         assert_eq!(
-            held("llama.cpp:decode=1").unheld,
-            ["llama.cpp:decode=1: nothing was compared so"]
+            checked("llama.cpp:decode=1").unmeasured,
+            ["llama.cpp:decode=1: no such pair was measured"]
         );
     }
 
@@ -241,16 +238,16 @@ mod tests {
     fn any_two_engines_make_a_pair() {
         // The fixture's engine on WebGL prefills and decodes in 5 times the time.
         let record = fixture::record();
-        let held = |text: &str| hold(&record, &[text.parse().unwrap()]);
-        assert_eq!(held("webgl/wasm:decode=0.2,prefill=0.2"), Held::default());
-        assert_eq!(held("tierproof@webgl/wllama:decode=0.4"), Held::default());
-        assert_eq!(held("wasm/webgl:decode=5"), Held::default());
-        // A name on every backend that it stands on, and never against itself.
-        assert_eq!(held("tierproof/wllama@wasm:decode=0.5").missed.len(), 1);
-        assert_eq!(held("webgl/tierproof:decode=0.21").missed.len(), 1);
-        assert_eq!(held("webgl/webgl:decode=1").unheld.len(), 1);
-        // A bare backend is ours on it.
-        assert_eq!(held("webgl/wasm:decode=1").missed.len(), 1);
-        assert_eq!(held("webgl/webgpu:decode=0.6").unheld.len(), 1);
+        let checked = |text: &str| check(&record, &[text.parse().unwrap()]);
+        assert_eq!(checked("webgl/wasm:decode=0.2,prefill=0.2"), Checked::default());
+        assert_eq!(checked("tierproof@webgl/wllama:decode=0.4"), Checked::default());
+        assert_eq!(checked("wasm/webgl:decode=5"), Checked::default());
+        // A name means all of its backends, and an engine is never compared with itself.
+        assert_eq!(checked("tierproof/wllama@wasm:decode=0.5").missed.len(), 1);
+        assert_eq!(checked("webgl/tierproof:decode=0.21").missed.len(), 1);
+        assert_eq!(checked("webgl/webgl:decode=1").unmeasured.len(), 1);
+        // A bare backend means our engine on it.
+        assert_eq!(checked("webgl/wasm:decode=1").missed.len(), 1);
+        assert_eq!(checked("webgl/webgpu:decode=0.6").unmeasured.len(), 1);
     }
 }

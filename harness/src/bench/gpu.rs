@@ -1,10 +1,10 @@
-//! Where a token's time goes on a GPU, and how much of it the memory's bandwidth explains.
+//! The parts of a token's time on a GPU, and the share of the memory's bandwidth that it uses.
 //!
-//! The whole time is the page's clock, as everywhere in a bench; its parts are what the engine
-//! says of itself. What it does not account for is told as the rest: choosing the token, text,
-//! messages, waiting. The bandwidth is the user's word, never a measurement of ours.
+//! The total is the page's clock, as everywhere in a bench; the parts are the engine's own account.
+//! Everything that it does not account for is reported as the rest: choosing the token, text,
+//! messages, waiting. The user states the bandwidth; it is never measured.
 
-use inference_wasm::engine::model::{Gguf, HyperParameters, Weights};
+use inference_wasm::engine::model::{Gguf, HyperParameters, ModelError, Weights};
 
 use super::record::{Engine, Model, Sample};
 use super::statistics::Estimate;
@@ -14,7 +14,7 @@ use super::statistics::Estimate;
 pub(super) struct TokenTime {
     /// Milliseconds in all, on the page's clock.
     pub(super) total_ms: f64,
-    /// Milliseconds in parts, by the engine's account; `None` where it tells none.
+    /// Milliseconds in parts, by the engine's account; `None` if it has none.
     pub(super) parts: Option<Parts>,
     /// Dispatches or draws.
     pub(super) dispatches: f64,
@@ -27,11 +27,11 @@ pub(super) struct Parts {
     pub(super) encode_ms: f64,
     pub(super) compute_ms: f64,
     pub(super) readback_ms: f64,
-    /// What is left of the whole.
+    /// The remainder of the total.
     pub(super) rest_ms: f64,
 }
 
-/// Of an engine on a GPU; `None` on a CPU, or where nothing was measured.
+/// The time of an engine on a GPU; `None` on a CPU, or without samples.
 pub(super) fn token_time(engine: &Engine, context: u32) -> Option<TokenTime> {
     engine.adapter.as_ref()?;
     let each = |of: &dyn Fn(&Sample) -> Option<f64>| {
@@ -60,15 +60,13 @@ pub(super) fn token_time(engine: &Engine, context: u32) -> Option<TokenTime> {
 }
 
 /// Bytes of weights that each token has to read, as they are stored: all of them, less the token
-/// embeddings where the output has a matrix of its own, since then a single row is looked up.
+/// embeddings if the output has a matrix of its own, since then only one row is looked up.
 ///
 /// # Errors
-/// It is no model that our engine reads.
-pub fn read_bytes(gguf: &[u8]) -> Result<u64, String> {
-    let told = |error: inference_wasm::engine::model::ModelError| error.to_string();
-    let gguf = Gguf::open(gguf).map_err(told)?;
-    let hyper = HyperParameters::read(&gguf).map_err(told)?;
-    let weights = Weights::find(&gguf, &hyper).map_err(told)?;
+/// It is not a model that our engine reads.
+pub fn read_bytes(gguf: &[u8]) -> Result<u64, ModelError> {
+    let gguf = Gguf::open(gguf)?;
+    let weights = Weights::find(&gguf, &HyperParameters::read(&gguf)?)?;
     let mut bytes = 0;
     weights.each(&mut |tensor| bytes += tensor.bytes.len() as u64);
     if weights.output.is_some() {
@@ -77,13 +75,13 @@ pub fn read_bytes(gguf: &[u8]) -> Result<u64, String> {
     Ok(bytes)
 }
 
-/// Tokens a second that a bandwidth in gigabytes (10⁹) a second allows: what a token has to read is
-/// read once, and nothing else takes time. `None` where it is not known what that is.
+/// Tokens a second that a bandwidth in gigabytes (10⁹) a second allows if each token reads the
+/// weights once and nothing else takes time. `None` if the bytes are unknown.
 pub(super) fn bandwidth_bound(model: &Model, gb_s: f64) -> Option<f64> {
     (model.read_bytes > 0).then(|| gb_s * 1e9 / model.read_bytes as f64)
 }
 
-/// `Example GPU`, with `, software` where it is; a name that a browser keeps to itself is said so.
+/// The adapter's name and kind: `Example GPU, software`.
 pub(super) fn adapter(engine: &Engine) -> Option<String> {
     let name = engine.adapter.as_deref()?.trim();
     let name = if name.is_empty() { "not reported by the browser" } else { name };
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_tells_no_parts_has_its_whole_time() {
+    fn an_engine_that_reports_no_parts_has_a_total() {
         let mut record = fixture::record();
         let webgl = &mut record.series[0].engines[3];
         for sample in &mut webgl.samples {
@@ -136,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_is_the_bandwidth_over_what_is_read() {
+    fn the_bound_is_the_bandwidth_over_the_bytes() {
         let model = fixture::record().series[0].model.clone();
         // 800 kB a token at 4 GB/s.
         assert_eq!(bandwidth_bound(&model, 4.0), Some(5000.0));

@@ -1,6 +1,5 @@
-//! A record as one self-contained page: charts, tables, and how it was measured.
-//!
-//! No network and no script. The style is the one of a run's report.
+//! A record as one self-contained page: charts, tables and the method, without network or scripts,
+//! in the style of a run's report.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -8,9 +7,9 @@ use minijinja::{Environment, context};
 use serde::Serialize;
 
 use super::chart::{Chart, chart};
-use super::comparison::{Metric, agreement};
+use super::comparison::agreement;
 use super::gpu::{adapter, bandwidth_bound, token_time};
-use super::record::{BenchRecord, Engine, Series};
+use super::record::{BenchRecord, Engine, Metric, Series};
 use super::table::with_interval;
 
 const TEMPLATE: &str = include_str!("bench.html");
@@ -37,28 +36,28 @@ struct EngineView {
     unsupported: Option<String>,
 }
 
-/// A row of the table of GPUs: an engine with one prompt length.
+/// A row of the GPU table: an engine with one prompt length.
 #[derive(Debug, Serialize)]
 struct GpuView {
     name: String,
     adapter: String,
     context: u32,
-    /// Milliseconds a token: in all, encode, GPU, readback, the rest.
+    /// Milliseconds a token: total, encode, GPU, readback, rest.
     times: [String; 5],
     dispatches: String,
-    /// Percent of what the bandwidth allows.
+    /// Percent of the rate that the bandwidth allows.
     share: Option<String>,
 }
 
-/// Renders the page. `changes` are lines against a baseline, as the terminal tells them.
+/// Renders the page. `changes` are the lines of the comparison with a baseline.
 pub fn render(record: &BenchRecord, changes: Option<&str>) -> Result<String, minijinja::Error> {
     let bandwidth = record.settings.bandwidth_gb_s;
     let mut environment = Environment::new();
-    // Lines of the template that hold nothing but a tag leave nothing in the page.
+    // A line of the template with only a tag adds nothing to the page.
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
     environment.set_syntax(syntax);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    // The name's ending turns escaping on.
+    // The extension turns escaping on.
     environment.add_template("bench.html", TEMPLATE)?;
     environment.get_template("bench.html")?.render(context! {
         record => Serde(record),
@@ -73,10 +72,10 @@ fn view(series: &Series, bandwidth_gb_s: Option<f64>) -> View {
     let mut notes = series.left_out.clone();
     if let Some((subject, peers)) = series.engines.split_first() {
         for peer in peers {
-            let told = agreement(subject, peer);
-            if told.answers > 0 {
-                let (name, same, answers) = (&peer.name, told.same, told.answers);
-                let difference = told.difference.map_or_else(String::new, |difference| {
+            let agreement = agreement(subject, peer);
+            if agreement.answers > 0 {
+                let (name, same, answers) = (&peer.name, agreement.same, agreement.answers);
+                let difference = agreement.difference.map_or_else(String::new, |difference| {
                     format!("; first difference: {difference}")
                 });
                 notes.push(format!("{name}: {same} of {answers} answers are the same{difference}"));
@@ -154,7 +153,7 @@ mod tests {
     use crate::bench::fixture;
 
     #[test]
-    fn the_page_has_charts_that_can_be_heard_and_needs_no_script() {
+    fn charts_have_descriptions_and_the_page_needs_no_script() {
         let html = render(&fixture::record(), Some("a line")).unwrap();
         assert_eq!(html.matches("<svg").count(), 2);
         assert_eq!(html.matches("role=\"img\"").count(), 2);
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_a_bandwidth_stands_beside_the_times() {
+    fn the_share_of_a_bandwidth_is_reported() {
         let mut record = fixture::record();
         record.settings.bandwidth_gb_s = Some(4.0);
         let html = render(&record, None).unwrap();
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_engine_said_is_escaped() {
+    fn an_engines_text_is_escaped() {
         let mut record = fixture::record();
         record.series[0].engines[1].unsupported = Some("<b>no</b>".to_owned());
         let html = render(&record, None).unwrap();

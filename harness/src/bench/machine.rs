@@ -1,11 +1,11 @@
-//! What a record says of the machine.
+//! The machine, for a record.
 
 use sysinfo::System;
 
-use super::busy::load_average;
+use super::quiet::load_average;
 use super::record::Machine;
 
-/// The machine, with the cores that were busy in a look at it.
+/// The machine, with the cores that were busy before the first series.
 pub fn machine(busy_cores: f64, was_busy: bool) -> Result<Machine, sysinfo::Error> {
     let mut system = System::new()?;
     system.refresh_cpu_usage();

@@ -1,4 +1,4 @@
-//! Resident memory of a process tree: a figure that can be had of every engine alike.
+//! Resident memory of a process tree, a figure that every engine has.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(super) fn resident_bytes(root: u32, with_descendants: bool) -> u64 {
 fn sum(root: u32, processes: &BTreeMap<u32, (Option<u32>, u64)>) -> u64 {
     let belongs = |id: u32| {
         let mut at = Some(id);
-        // No chain of parents is longer than there are processes, even if ids were used again.
+        // A chain of parents is never longer than the number of processes, unless ids were reused.
         for _ in 0..=processes.len() {
             match at {
                 Some(id) if id == root => return true,
@@ -47,14 +47,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_is_summed_with_all_of_its_branches() {
+    fn a_sum_has_all_branches_of_a_tree() {
         let processes = BTreeMap::from([
             (1, (None, 1)),
             (2, (Some(1), 10)),
             (3, (Some(2), 100)),
             (4, (Some(3), 1000)),
             (5, (Some(1), 10_000)),
-            // A circle, as ids that are used again can make one.
+            // A circle, which reused ids can make.
             (6, (Some(7), 1)),
             (7, (Some(6), 1)),
         ]);

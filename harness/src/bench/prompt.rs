@@ -1,20 +1,19 @@
-//! The prompts: as many tokens as asked for, another text for every round, the same for every
-//! engine.
+//! The prompts: of the requested length, another text for every round, the same for every engine.
 //!
-//! Every prompt exists as token ids and as a text of which the model's own tokenizer makes these
-//! very ids, for peers that take nothing but text. Two prompts in a row part with their first token
-//! (after a beginning-of-sequence token, where the model wants one), so that no engine can take any
-//! of it from its cache of the round before.
+//! Every prompt exists as token ids and as a text that the model's own tokenizer turns into exactly
+//! these ids, for peers that take only text. Two prompts in a row differ in their first token (after
+//! a beginning-of-sequence token, if the model wants one), so that no engine can take any of it from
+//! its cache of the round before.
 
-use inference_wasm::engine::model::{Gguf, HyperParameters};
+use inference_wasm::engine::model::{Gguf, HyperParameters, ModelError};
 use inference_wasm::engine::tokenizer::Tokenizer;
-use inference_wasm::protocol::Prompt;
+use inference_wasm::protocol::{EngineError, Prompt};
 use serde::Deserialize;
 
-/// How many places are tried for a prompt that its text gives back. One in a few is right.
+/// Places that are tried for a prompt whose text gives the same ids; one in a few does.
 const PLACES: usize = 2000;
 
-/// One prompt, in both shapes.
+/// One prompt, as ids and as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BenchPrompt {
     /// As token ids.
@@ -23,7 +22,30 @@ pub struct BenchPrompt {
     pub text: String,
 }
 
-/// What prompts are taken from, endlessly.
+/// Why there is no prompt.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptsError {
+    /// The model can't be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The model's tokenizer can't be read, or can't encode a prompt.
+    #[error(transparent)]
+    Tokenizer(#[from] EngineError),
+    /// A line of the eval set is not an object with `prompt`.
+    #[error("the eval set: {0}")]
+    Eval(#[from] serde_json::Error),
+    /// The eval set is empty.
+    #[error("the eval set has no text")]
+    NoText,
+    /// No text of this length was found.
+    #[error("no text of {tokens} tokens was found in the eval set")]
+    NoPrompt {
+        /// Tokens of the prompt.
+        tokens: u32,
+    },
+}
+
+/// An endless supply of prompts.
 pub struct Prompts {
     tokenizer: Tokenizer,
     ids: Vec<u32>,
@@ -34,21 +56,20 @@ pub struct Prompts {
 }
 
 impl Prompts {
-    /// Of a model file, with the prompts of an eval set as text: an object a line, with `prompt`.
-    pub fn of(gguf: &[u8], eval: &str) -> Result<Self, String> {
+    /// The prompts for a model file, out of an eval set: an object with `prompt` on each line.
+    pub fn of(gguf: &[u8], eval: &str) -> Result<Self, PromptsError> {
         #[derive(Deserialize)]
         struct Line {
             prompt: String,
         }
-        let gguf = Gguf::open(gguf).map_err(|error| error.to_string())?;
-        let context = HyperParameters::read(&gguf).map_err(|error| error.to_string())?.context;
-        let tokenizer = Tokenizer::from_gguf(&gguf.metadata).map_err(|error| error.to_string())?;
+        let gguf = Gguf::open(gguf)?;
+        let context = HyperParameters::read(&gguf)?.context;
+        let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         let lines: Result<Vec<Line>, _> = eval.lines().map(serde_json::from_str).collect();
-        let lines = lines.map_err(|error| format!("the eval set: {error}"))?;
-        let texts: Vec<_> = lines.into_iter().map(|line| line.prompt).collect();
+        let texts: Vec<_> = lines?.into_iter().map(|line| line.prompt).collect();
         let ids = tokenizer.encode(&texts.join("\n"), false);
         if ids.is_empty() {
-            return Err("the eval set has no text".to_owned());
+            return Err(PromptsError::NoText);
         }
         Ok(Self { tokenizer, ids, context: context as u32, at: 0, last: None })
     }
@@ -66,18 +87,18 @@ impl Prompts {
     /// The next prompt, of `tokens` tokens.
     ///
     /// # Errors
-    /// No text of so many tokens was found.
-    pub fn next(&mut self, tokens: u32) -> Result<BenchPrompt, String> {
+    /// No text of `tokens` tokens was found.
+    pub fn next(&mut self, tokens: u32) -> Result<BenchPrompt, PromptsError> {
         let raw = |text: &str| self.tokenizer.prompt_ids(&Prompt::Raw(text.to_owned()));
-        let empty = raw("a").map_err(|error| error.to_string())?;
-        // What the model puts around any text.
+        let empty = raw("a")?;
+        // Tokens that the model adds around any text.
         let around = empty.len() - self.tokenizer.encode("a", false).len();
         let wanted = (tokens as usize).saturating_sub(around).max(1);
         let mut at = self.at;
         for _ in 0..PLACES {
             let (start, window) = window(&self.ids, at, self.last, wanted);
             let text = self.text(&window);
-            let ids = raw(&text).map_err(|error| error.to_string())?;
+            let ids = raw(&text)?;
             if self.tokenizer.encode(&text, false) == window && ids.len() == tokens as usize {
                 self.at = start + wanted;
                 self.last = window.first().copied();
@@ -85,12 +106,12 @@ impl Prompts {
             }
             at = start + 1;
         }
-        Err(format!("no text of {tokens} tokens was found in the eval set"))
+        Err(PromptsError::NoPrompt { tokens })
     }
 }
 
-/// `tokens` ids from `at` on, around and around, the first one not `last` if that can be had;
-/// and where they begin.
+/// The next `tokens` ids from `at` on, cyclically, and where they begin; the first one is not `last`
+/// if any other exists.
 fn window(ids: &[u32], at: usize, last: Option<u32>, tokens: usize) -> (usize, Vec<u32>) {
     let cycle = |from: usize| ids.iter().copied().cycle().skip(from % ids.len().max(1));
     let skipped = cycle(at).take(ids.len()).position(|id| Some(id) != last).unwrap_or(0);
@@ -103,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prompts_text_is_made_of_its_very_ids() {
+    fn a_prompts_text_gives_exactly_its_ids() {
         let gguf = include_bytes!("../../../fixtures/models/scribe-low-Q8_0.gguf");
         let eval = include_str!("../../../fixtures/models/eval.jsonl");
         let mut prompts = Prompts::of(gguf, eval).unwrap();
@@ -122,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_go_around_and_never_begin_alike() {
+    fn prompts_are_cyclic_and_begin_differently() {
         let ids = [1, 2, 2, 3];
         for (at, last, tokens, expected) in [
             (0, None, 3, (0, vec![1, 2, 2])),
@@ -133,7 +154,7 @@ mod tests {
         ] {
             assert_eq!(window(&ids, at, last, tokens), expected);
         }
-        // Nothing else is there to begin with.
+        // There is no other id to begin with.
         assert_eq!(window(&[7], 5, Some(7), 2), (5, vec![7, 7]));
     }
 }

@@ -1,8 +1,7 @@
-//! Which engine runs when: A B C, then C B A, and so on.
+//! The order of engines in each round: A B C, then C B A, and so on.
 //!
-//! Runs that are compared stand next to each other, so that what changes slowly (clock rate,
-//! temperature, a neighbour) hits both; and each comes first as often as last, so that a drift
-//! favours neither.
+//! Runs that are compared follow each other, so that slow changes (clock rate, temperature, other
+//! programs) affect both. Each engine runs first as often as last, so that a drift favours neither.
 
 /// The order of `engines` engines in round `round`, by index.
 pub fn order(round: u32, engines: usize) -> Vec<usize> {
@@ -23,7 +22,7 @@ mod tests {
     }
 
     #[test]
-    fn in_two_rounds_every_engine_stands_in_the_middle_on_average() {
+    fn over_two_rounds_every_engine_has_the_same_average_place() {
         let engines = 4;
         let place = |round, engine| order(round, engines).iter().position(|at| *at == engine);
         for engine in 0..engines {

@@ -1,10 +1,10 @@
-//! A record as text: what each engine did, then the subject against the others.
+//! A record as text: each engine's figures, then the subject compared with the others.
 
 use std::fmt::Write as _;
 
-use super::comparison::{Change, Comparison, Metric, agreement, changes, differences};
+use super::comparison::{Agreement, Change, agreement, changes, differences};
 use super::gpu::{Parts, TokenTime, adapter, bandwidth_bound, token_time};
-use super::record::{BenchRecord, Engine, Series};
+use super::record::{BenchRecord, Comparison, Engine, Metric, Series};
 use super::statistics::Estimate;
 
 /// The whole record.
@@ -21,14 +21,14 @@ pub fn render(record: &BenchRecord) -> String {
         record.tierproof,
         record.settings.pairs,
         record.settings.tokens,
-        record.settings.threads_told(),
+        record.settings.threads_text(),
     );
     let _ = writeln!(
         text,
-        "before it began {:.2} cores were busy, load average {:.2}{}",
+        "{:.2} cores were busy before the run, load average {:.2}{}",
         machine.busy_cores,
         machine.load_average,
-        if machine.was_busy { ": BUSY, and allowed; don't trust these figures" } else { "" }
+        if machine.was_busy { ": BUSY, which was allowed; don't trust these figures" } else { "" }
     );
     for series in &record.series {
         text.push('\n');
@@ -83,26 +83,27 @@ fn render_series(text: &mut String, series: &Series, bandwidth_gb_s: Option<f64>
     for comparison in &series.comparisons {
         let _ = writeln!(text, "  {}", compared(comparison));
     }
-    if let Some((subject, peers)) = series.engines.split_first() {
-        for peer in peers {
-            let told = agreement(subject, peer);
-            let Some(difference) = &told.difference else {
-                if told.answers > 0 {
-                    let answers = told.answers;
-                    let _ = writeln!(text, "  {}: all {answers} answers are the same", peer.name);
-                }
-                continue;
-            };
-            let (name, same, answers) = (&peer.name, told.same, told.answers);
-            let _ = writeln!(
+    render_agreement(text, series);
+}
+
+/// How far each peer's answers agree with the subject's.
+fn render_agreement(text: &mut String, series: &Series) {
+    let Some((subject, peers)) = series.engines.split_first() else { return };
+    for peer in peers {
+        let Agreement { same, answers, difference } = agreement(subject, peer);
+        let name = &peer.name;
+        let _ = match difference {
+            None if answers == 0 => Ok(()),
+            None => writeln!(text, "  {name}: all {answers} answers are the same"),
+            Some(difference) => writeln!(
                 text,
                 "  {name}: {same} of {answers} answers are the same; first difference: {difference}"
-            );
-        }
+            ),
+        };
     }
 }
 
-/// Where the time after the first token goes on GPUs; nothing if none was measured.
+/// The parts of the time after the first token on GPUs; nothing if no GPU was measured.
 fn render_gpu(text: &mut String, series: &Series, bandwidth_gb_s: Option<f64>, width: usize) {
     let engines = || series.engines.iter().filter_map(|engine| Some((engine, adapter(engine)?)));
     if engines().next().is_none() {
@@ -151,7 +152,7 @@ fn render_gpu(text: &mut String, series: &Series, bandwidth_gb_s: Option<f64>, w
         let megabytes = series.model.read_bytes as f64 / 1e6;
         let _ = writeln!(
             text,
-            "  {gb_s} GB/s, as told, allow {bound:.0} tokens/s: each reads {megabytes:.1} MB of \
+            "  {gb_s} GB/s, as stated, allow {bound:.0} tokens/s: each reads {megabytes:.1} MB of \
              weights"
         );
     }
@@ -196,12 +197,12 @@ fn compared(comparison: &Comparison) -> String {
     )
 }
 
-/// What has changed since a baseline, and in what the two differ besides.
+/// The changes since a baseline, and the other differences between the two.
 pub fn render_changes(new: &BenchRecord, old: &BenchRecord) -> String {
     let mut text =
-        format!("\nagainst the baseline of {}, tierproof {}\n", old.began, old.tierproof);
+        format!("\ncompared with the baseline of {}, tierproof {}\n", old.began, old.tierproof);
     for difference in differences(new, old) {
-        let _ = writeln!(text, "  not alike: {difference}");
+        let _ = writeln!(text, "  different: {difference}");
     }
     let changes = changes(new, old);
     for Change { what, context, metric, estimate } in &changes {
@@ -214,12 +215,12 @@ pub fn render_changes(new: &BenchRecord, old: &BenchRecord) -> String {
         );
     }
     if changes.is_empty() {
-        text.push_str("  nothing was measured in both\n");
+        text.push_str("  no engine was measured in both\n");
     }
     text
 }
 
-/// `12.3 [11.9, 12.8]`, or `12.3 [too few pairs]`.
+/// `12.3 [11.9, 12.8]`, or `12.3 [too few runs]`.
 pub(super) fn with_interval(estimate: &Estimate, digits: usize) -> String {
     let median = estimate.median;
     match estimate.interval {
@@ -236,12 +237,12 @@ mod tests {
     use crate::bench::fixture;
 
     #[test]
-    fn a_record_is_told_whole() {
+    fn the_whole_record_is_reported() {
         insta::assert_snapshot!(render(&fixture::record()));
     }
 
     #[test]
-    fn all_numbers_of_threads_are_told() {
+    fn all_numbers_of_threads_are_reported() {
         let mut record = fixture::record();
         assert!(render(&record).contains("tokens, 1 thread\n"));
         record.settings.threads = 2;
@@ -250,24 +251,27 @@ mod tests {
     }
 
     #[test]
-    fn with_a_bandwidth_its_share_is_told() {
+    fn the_share_of_a_bandwidth_is_reported() {
         let mut record = fixture::record();
         record.settings.bandwidth_gb_s = Some(4.0);
-        let told = render(&record);
+        let text = render(&record);
         // 20 tokens a second of 5,000.
-        assert!(told.contains("  40            0.40 %\n"), "{told}");
-        assert!(told.contains("4 GB/s, as told, allow 5000 tokens/s: each reads 0.8 MB"), "{told}");
+        assert!(text.contains("  40            0.40 %\n"), "{text}");
+        assert!(
+            text.contains("4 GB/s, as stated, allow 5000 tokens/s: each reads 0.8 MB"),
+            "{text}"
+        );
     }
 
     #[test]
-    fn a_busy_machine_is_told_beside_the_figures() {
+    fn a_busy_machine_is_reported_with_the_figures() {
         let mut record = fixture::record();
         record.machine.was_busy = true;
         assert!(render(&record).contains("BUSY"));
     }
 
     #[test]
-    fn changes_are_told_with_what_differs_besides() {
+    fn changes_are_reported_with_other_differences() {
         let new = fixture::record();
         let mut old = fixture::record();
         old.machine.cpu = "Abacus".to_owned();

@@ -33,7 +33,7 @@ pub(crate) struct Package {
 
 /// Why a package can't be installed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NpmError {
+pub enum NpmError {
     /// npm is not installed.
     #[error(
         "no `npm` on PATH, which is needed to find `{package}`\n  \

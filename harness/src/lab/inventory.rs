@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{LabError, Project};
 use crate::drive::browser::{Overrides, installation};
+use crate::engines;
 use crate::fetch::models::{Catalogue, Entry};
 use crate::plan::ModelFile;
 use crate::plan::expectation::Facts;
@@ -57,7 +58,8 @@ impl Inventory {
         let models: Vec<_> = self.catalogue.entries().iter().map(facts).collect();
         let path = if path.exists() { path.to_owned() } else { project.root().join(path) };
         let today = jiff::Zoned::now().date();
-        let (matrix, fixtures) = Matrix::load(&path, project.root(), &models, today)?;
+        let (matrix, fixtures) =
+            Matrix::load(&path, project.root(), &models, &engines::facts(), today)?;
         Ok(ResolvedMatrix { matrix, fixtures })
     }
 

@@ -4,7 +4,8 @@
 //! probing browsers is done elsewhere.
 //!
 //! The first of these that applies decides:
-//! 1. the browser never has the backend, or does not exist on this platform;
+//! 1. the browser or the engine never has the backend, the browser does not exist on this platform,
+//!    or the engine can't be judged yet;
 //! 2. the scenario switches the backend off, or injects a fault, in a way that is impossible there;
 //! 3. the browser's probe report lacks something that the backend needs;
 //! 4. the browser is not installed, or the model is not fetched (both are reported);
@@ -43,6 +44,7 @@ pub struct Facts {
 pub fn disposition(cell: &CellId, matrix: &Matrix, facts: &Facts) -> Disposition {
     let unsupported = unsupported_platform(cell.browser, facts.is_macos)
         .or_else(|| cell.unsupported_pair())
+        .or_else(|| matrix.engines.get(&cell.engine)?.unsupported(cell.backend))
         .or_else(|| unsupported_launch(cell, matrix))
         .or_else(|| matrix.client(cell)?.unsupported(cell.browser, cell.backend))
         .or_else(|| {
@@ -345,6 +347,29 @@ tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin =
                 Disposition::Unavailable { reason } => format!("unavailable: {reason}"),
             };
             assert_eq!(found, expected, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_cell_of_an_engine_that_can_not_be_judged_is_unsupported() {
+        let matrix = parse(
+            r#"
+browsers = ["chrome"]
+backends = ["webgl", "wasm"]
+engines = ["peer"]
+models = ["scribe-low-F16"]
+scenarios = ["tokens/greedy"]
+tolerance = [{ name = "t", mean_kld = 1, max_kld = 1, max_abs = 1, flip_margin = 1, reason = "test" }]
+"#,
+        )
+        .unwrap();
+        for (backend, expected) in [
+            ("webgl", "`peer` does not run on `webgl`: it has none"),
+            ("wasm", "`peer` can't be judged yet"),
+        ] {
+            let cell = format!("chrome/{backend}/peer/scribe-low-F16/tokens/greedy");
+            let found = disposition(&cell.parse().unwrap(), &matrix, &Facts::default());
+            assert_eq!(found, Disposition::Unsupported { reason: expected.to_owned() });
         }
     }
 

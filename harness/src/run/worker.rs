@@ -18,9 +18,10 @@ use super::event::{Evidence, RunEventKind};
 use super::probe::probe;
 use super::schedule::Group;
 use crate::drive::browser::{Browser, Trouble};
-use crate::drive::page::{BrowserPage, NativePage, Page};
+use crate::drive::page::{BrowserPage, Page};
 use crate::drive::server::EngineThread;
-use crate::drive::server::PageSetup;
+use crate::drive::server::{PageHandle, PageSetup};
+use crate::engines::EnginePage;
 use crate::judge::outcome::{Disposition, Failed, Outcome};
 use crate::plan::ResolvedCell;
 use crate::spec::bundle::BundleChoice;
@@ -141,11 +142,12 @@ impl Worker<'_> {
     /// of a run that knows which kind of page an engine has.
     async fn engine_attempt(&self, attempt: Attempt<'_>) -> Result<(Outcome, Evidence), Trouble> {
         let ResolvedCell { id, bundle, .. } = attempt.cell;
-        if id.browser == BrowserName::Native {
-            return Ok(self.in_page(attempt, NativePage::open(PageSetup::default())?).await);
-        }
-        let thread = EngineThread::of(id.backend, attempt.probed);
-        Ok(self.in_page(attempt, self.page(*bundle, thread).await?).await)
+        let browser = match id.browser {
+            BrowserName::Native => None,
+            _ => Some(self.place(*bundle, EngineThread::of(id.backend, attempt.probed))?),
+        };
+        let page = EnginePage::judged(&id.engine, browser).await?;
+        Ok(self.in_page(attempt, page).await)
     }
 
     async fn in_page(&self, attempt: Attempt<'_>, mut page: impl Page) -> (Outcome, Evidence) {
@@ -161,15 +163,16 @@ impl Worker<'_> {
         (outcome, evidence)
     }
 
-    async fn page(
+    /// The browser, and a place on the server for a page in it.
+    fn place(
         &self,
         bundle: BundleChoice,
         thread: EngineThread,
-    ) -> Result<BrowserPage<'_>, Trouble> {
+    ) -> Result<(&Browser, PageHandle), Trouble> {
         let browser = self.browser.as_ref().ok_or_else(Trouble::not_launched)?;
         let handle = self.context.server.open(PageSetup::default());
-        let handle = handle.map_err(|error| Trouble::server(&error))?.choosing(bundle, thread);
-        BrowserPage::open(browser, handle).await
+        let handle = handle.map_err(|error| Trouble::server(&error))?;
+        Ok((browser, handle.choosing(bundle, thread)))
     }
 
     async fn launched(&mut self) -> Result<(), Trouble> {
@@ -239,7 +242,8 @@ impl Worker<'_> {
     }
 
     async fn probe(&self, cell: &ResolvedCell<'_>) -> Result<CapabilityReport, Failed> {
-        let mut page = self.page(cell.bundle, EngineThread::Worker).await?;
+        let (browser, handle) = self.place(cell.bundle, EngineThread::Worker)?;
+        let mut page = BrowserPage::open(browser, handle).await?;
         let report = probe(&mut page, cell.timeouts).await?;
         page.close().await?;
         Ok(report)

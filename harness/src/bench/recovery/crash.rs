@@ -1,6 +1,5 @@
 //! Crashing a browser's GPU process in the middle of answers of the hybrid client.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use inference_wasm::client::machine::{
@@ -13,19 +12,17 @@ use inference_wasm::protocol::{
 };
 use tokio::time::Instant;
 
-use super::Lap;
-use crate::drive::browser::{Browser, Trouble};
+use super::lap::Lap;
+use super::trial::{Crash, RecoveryError, SILENCE, Trial};
+use crate::drive::browser::Browser;
 use crate::drive::injection;
 use crate::drive::page::BrowserPage;
-use crate::drive::server::{PageSetup, ServedModel, Server};
+use crate::drive::server::{PageSetup, Server};
 use crate::judge::outcome::Failed;
 use crate::run::Conversation;
 use crate::serve::variant_of;
 use crate::spec::fault::DriverFault;
 use crate::spec::matrix::Timeouts;
-
-/// How long each awaited event may take.
-const SILENCE: Duration = Duration::from_mins(1);
 
 /// How long a whole trial may take: no limit in practice, since every wait has its own.
 const WHOLE: Duration = Duration::from_hours(24);
@@ -35,63 +32,6 @@ const TOKENS_BEFORE: u32 = 3;
 
 /// More tokens than are ever generated: the request is cancelled after the recovery.
 const MAX_TOKENS: u32 = 400;
-
-/// The inputs of a trial.
-#[derive(Debug, Clone)]
-pub struct Trial {
-    /// The model, in shards.
-    pub model: Arc<ServedModel>,
-    /// The tier.
-    pub backend: BackendName,
-    /// The number of crashes.
-    pub crashes: u32,
-}
-
-/// The result of one crash.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Crash {
-    /// The client has recovered on the same tier.
-    Recovered(Lap),
-    /// The client went to another tier, or to none.
-    OtherWay,
-}
-
-/// Why a trial could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RecoveryError {
-    /// The page or its browser failed.
-    #[error(transparent)]
-    Page(#[from] Failed),
-    /// The server can't open a place for the page.
-    #[error("the page can't be served: {0}")]
-    Server(#[from] std::io::Error),
-    /// The model's file can't be described to the client.
-    #[error("the model can't be offered: {message}")]
-    Model {
-        /// Why.
-        message: String,
-    },
-    /// The client does not run on the tier that is to be measured.
-    #[error("`{backend}` is not available here: the client went on to `{tier}`")]
-    OtherTier {
-        /// The tier that was asked for.
-        backend: BackendName,
-        /// The tier that the client chose.
-        tier: Tier,
-    },
-    /// The client is alive, but an event did not come.
-    #[error("{what} did not come within {} s", SILENCE.as_secs())]
-    Missing {
-        /// The event.
-        what: &'static str,
-    },
-}
-
-impl From<Trouble> for RecoveryError {
-    fn from(trouble: Trouble) -> Self {
-        Self::Page(trouble.into())
-    }
-}
 
 /// Crashes the GPU process of a browser that was launched for any number of crashes. `each` is
 /// called after every crash.

@@ -1,4 +1,4 @@
-//! The arguments of `tierproof bench`, and checks that need nothing else.
+//! The arguments of `tierproof bench`, checked before anything is measured.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use inference_wasm::protocol::BackendName;
 
+use crate::bench::entry::{EngineWord, Entry, entries};
 use crate::bench::floor::Floors;
-use crate::bench::lineup::{EngineWord, Entrant, line_up};
 use crate::bench::{self, Method};
 use crate::cli::arguments::{GpuArgs, LaunchArgs, backend, browser};
 use crate::cli::failure::Failure;
@@ -18,49 +18,51 @@ use crate::spec::matrix::Timeouts;
 
 const AFTER_HELP: &str = "\
 Method:
-  All engines of a series are loaded, each in its own browser or process, and compute one at a time;
-  bench checks that the waiting ones are idle. In each round every engine gets the same prompt as
-  token ids and generates the same number of tokens greedily; the next round has another prompt and
-  the reverse order (A B, B A, ...). A warm-up round is not counted. Times come from the page's clock
-  (performance.now) for every engine: prefill is the prompt over the time to the first token, decode
-  the other tokens over the time from the first to the last. Figures that an engine reports itself
-  are kept in bench.json but not used. All other settings are each engine's defaults, including the
-  type of its key-value cache.
+  All engines of a series are loaded, each in a browser (or process) of its own, and compute one at
+  a time. The others are idle, which is checked. Each round gives every engine the same prompt as
+  token ids and asks for the same number of tokens, greedily; the next round uses another prompt and
+  the reverse order (A B, B A, ...). The first round is a warm-up and does not count. Times are the
+  page's clock (performance.now) for every engine: prefill is the prompt over the time to the first
+  token, decode the other tokens over the time from the first to the last. An engine's own figures
+  are recorded in bench.json and decide nothing. All other settings are each engine's defaults,
+  including the type of its key-value cache.
 
-  Each round gives a ratio. The report has their median, with the exact interval between two order
-  statistics that holds at 95% for any noise. An interval needs 6 pairs (7 against a baseline).
-  \"faster\" and \"slower\" mean that the whole interval is on one side of 1.
+  Each round gives a ratio. The report has the median over the rounds, with the exact interval
+  between two order statistics that holds at 95% whatever the noise is like. An interval needs 6
+  pairs (7 with a baseline). \"faster\" and \"slower\" mean that the whole interval is on one side
+  of 1.
 
-  If more than 0.25 cores are in use while the engines are idle, the machine is busy, and bench fails.
+  A machine with more than 0.25 cores in use while the engines are idle is busy, and is refused.
 
-Engines, and what each computes on:
+Engines and their backends:
   tierproof         ours, in a browser                                    webgpu, webgl, wasm
   tierproof-native  our kernels, built natively
   wllama            llama.cpp as WebAssembly                              wasm
   llama.cpp         llama.cpp natively (Python)
   transformers-js   ONNX Runtime Web, f32 weights; models that have an
                     export in fixtures/models/onnx                        webgpu, wasm
-  Each backend of `--backend` that an engine supports is measured as a separate entry;
-  `tierproof@webgpu` names an entry. With `--threads 2,1` an engine on the CPU has an entry for each
-  number, as in `tierproof@wasm@2`. The first entry is compared with each of the others, and our
-  entries on further backends with the peers on the same backend. The user's own npm and pip fetch
-  peers into the cache, pinned by version and hash.
+  Each backend of `--backend` that an engine has is measured as a separate entry, and pairs compare
+  backends as they compare engines. `tierproof@webgpu` names an engine with a backend of its own.
+  With `--threads 2,1`, each number of threads is an entry of an engine on the CPU, such as
+  `tierproof@wasm@2`. The first entry is compared with each of the others, and ours on another
+  backend with the peers on that backend. The user's own npm and pip fetch peers into the cache,
+  pinned by version and hash.
 
 GPUs:
-  Adapters are named, and software is marked. The time of a token has parts, as the engine reports
-  them: encode (building commands), gpu, readback, and the rest; dispatches are those of one token.
-  `--bandwidth` is the read bandwidth of the GPU's memory: with it, the rate of decoding is also given
-  as a percentage of the rate at which each token reads the weights once.
+  The report names the adapter and says if it is software. The time of a token has parts: encode
+  (assembling commands), gpu, readback, and the rest, by the engine's own account; dispatches are
+  those of one token. `--bandwidth` states how fast the GPU's memory can be read. The report then has
+  the tokens a second in percent of the rate that it allows if each token reads the weights once.
 
 Floors:
-  `--require [ENGINE/]PEER:METRIC=RATIO[,METRIC=RATIO]` requires a speed of ENGINE (default: the first
-  entry) relative to PEER, wherever both were measured. Each is a full name
-  (`tierproof@webgl`, `tierproof@wasm@2`), a name (`wllama`: on all of its backends), or a backend
-  alone (`webgl`, `wasm@2`: ours).
+  `--require [ENGINE/]PEER:METRIC=RATIO[,METRIC=RATIO]` compares the speed of ENGINE (default: the
+  first one) with that of PEER, wherever both were measured. Each is a full name (`tierproof@webgl`,
+  `tierproof@wasm@2`), a name (`wllama`: on all of its backends), or only a backend (`webgl`,
+  `wasm@2`: our engine on it).
 
 Exit codes:
   0  measured          1  slower than a floor of --require     2  wrong arguments
-  3  a floor without a measurement, or nothing measured     4  busy, or set-up trouble
+  3  no pair for a floor, or nothing measured     4  busy machine, or set-up trouble
 
 Examples:
   tierproof bench --engine tierproof,wllama --model smollm2-135m --context 32,128,512
@@ -93,7 +95,7 @@ pub(in crate::cli) struct BenchArgs {
         default_value = "scribe-low-Q8_0"
     )]
     pub(super) model: Vec<String>,
-    /// Also measure each model requantized to these weight types
+    /// Also measure each model converted to these weight types
     #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::TARGETS))]
     pub(super) requantize: Vec<String>,
     /// Browsers for the engines that need one, one after the other
@@ -121,10 +123,10 @@ pub(in crate::cli) struct BenchArgs {
     /// Bandwidth of the GPU's memory, to report the share that decoding uses
     #[arg(long, value_name = "GB/S", value_parser = bandwidth)]
     pub(super) bandwidth: Option<f64>,
-    /// Measure even if the machine is busy; the report notes it
+    /// Measure on a busy machine, too; the report says so
     #[arg(long)]
     pub(super) allow_busy: bool,
-    /// The folder of bench.json, index.html and logs
+    /// Folder for bench.json, index.html and logs
     #[arg(long, value_name = "DIR", default_value = "report/bench")]
     pub(super) out: PathBuf,
     /// Print bench.json to standard output instead of the table
@@ -133,11 +135,11 @@ pub(in crate::cli) struct BenchArgs {
     /// Fetch what is missing without asking
     #[arg(long)]
     pub(super) yes: bool,
-    /// The only bundle that our page loads: scalar, base, relaxed or threads; with `auto` it takes the
-    /// best that its browser runs
+    /// The only bundle that our page loads: scalar, base, relaxed or threads; with `auto`, each page
+    /// loads the best that its browser runs
     #[arg(long, value_name = "NAME", default_value = AUTO)]
     pub(super) bundle: BundleWord,
-    /// Threads to compute with, or several numbers to compare; more than one needs
+    /// Threads to compute with, or several numbers to compare; more than one thread needs
     /// `--bundle threads`, or `auto` and a browser with threads
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_THREADS)))]
     pub(super) threads: Vec<u32>,
@@ -148,17 +150,19 @@ pub(in crate::cli) struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// The bundle with the most threads, which includes all bundles that any page needs.
+    /// The bundle of an entry without a number of threads of its own. It has the largest number, so
+    /// that every bundle that a page needs is built.
     pub(super) fn choice(&self) -> Result<BundleChoice, Failure> {
         let most = self.threads.iter().max().copied().unwrap_or(1);
         BundleChoice::new(self.bundle.0, most).map_err(Failure::invalid)
     }
 }
 
-/// Checks that clap can't make.
-pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
-    let entrants = line_up(&args.engine, &args.backend, &args.threads).map_err(Failure::invalid)?;
-    let names: Vec<_> = entrants.iter().map(Entrant::to_string).collect();
+/// The entries, with the checks that clap can't do.
+pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entry>, Failure> {
+    let entries = entries(&args.engine, &args.backend, &args.threads)
+        .map_err(|error| Failure::usage(miette::miette!("{error}")))?;
+    let names: Vec<_> = entries.iter().map(Entry::to_string).collect();
     for floors in &args.require {
         let others =
             if floors.subject.is_some() { &names[..] } else { names.get(1..).unwrap_or_default() };
@@ -169,7 +173,7 @@ pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
             });
         if let Some(side) = missing {
             let help = format!(
-                "the entries are {}; name the engine in `--engine`, or its backend in `--backend`",
+                "this run measures {}; name it in `--engine`, or its backend in `--backend`",
                 names.join(", ")
             );
             return Err(Failure::usage(miette::miette!(
@@ -184,12 +188,12 @@ pub(super) fn check(args: &BenchArgs) -> Result<Vec<Entrant>, Failure> {
             "`native` is not a browser"
         )));
     }
-    Ok(entrants)
+    Ok(entries)
 }
 
 pub(super) fn method(args: &BenchArgs, bundle: BundleChoice) -> Method {
     let longest = args.context.iter().max().map_or(0, |context| u64::from(*context));
-    // Slow peers process 10 tokens a second on slow machines, or slightly less.
+    // Slow peers process 10 tokens a second or fewer on slow machines.
     let prompt = Duration::from_secs(120 + longest);
     let timeouts = Timeouts {
         prefill: prompt,

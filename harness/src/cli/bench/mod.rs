@@ -9,16 +9,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Answer, Failure, note, say};
 use super::runtime;
-use crate::bench::busy;
-use crate::bench::engine::EngineName;
+use crate::bench::entry::Entry;
 use crate::bench::floor::{self, Floors};
-use crate::bench::lineup::Entrant;
 use crate::bench::record::{BenchRecord, FORMAT, Settings};
-use crate::bench::{
-    self, Method, Missing, Peers, Prepared, Prompts, Subject, Surroundings, html, table,
-};
+use crate::bench::{self, Contender, Method, Prompts, Subject, Surroundings, html, quiet, table};
 use crate::drive::browser::supervise::Supervisor;
 use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel};
+use crate::engines::{self, Installer, Missing};
 use crate::fetch::models::{FetchProgress, Model};
 use crate::lab::{Project, Session};
 use crate::run::exit::Exit;
@@ -31,7 +28,7 @@ use arguments::{check, method};
 pub(super) fn run(project: &Project, args: &BenchArgs) -> Answer {
     let baseline = args.baseline.as_deref().map(BenchRecord::load).transpose();
     let baseline = baseline.map_err(Failure::invalid)?;
-    let entrants = check(args)?;
+    let entries = check(args)?;
     let choice = args.choice()?;
     let lab = args.launch.lab(project)?;
     let cache = Project::cache()?;
@@ -39,15 +36,15 @@ pub(super) fn run(project: &Project, args: &BenchArgs) -> Answer {
     let mut step = |step: String| show(&bar, &step);
     let chosen = chosen_models(project, args, &cache, &mut step)?;
 
-    let bundle = if entrants.iter().any(|entrant| entrant.engine == EngineName::Tierproof) {
+    let bundle = if entries.iter().any(|entry| *entry.engine == engines::TIERPROOF) {
         Some(lab.bundle(choice, false, &mut note)?)
     } else {
         None
     };
-    let peers =
-        Peers { cache: cache.join("bench"), onnx: project.join("fixtures/models/onnx"), bundle };
-    consent(args, &entrants, &peers)?;
-    let prepared = prepare(&entrants, &peers, &bar)?;
+    let (cache, onnx) = (cache.join("bench"), project.join("fixtures/models/onnx"));
+    let installer = Installer { cache, onnx, bundle };
+    consent(args, &entries, &installer)?;
+    let contenders = prepare(&entries, &installer, &bar)?;
     let eval = fs_err::read_to_string(project.join("fixtures/models/eval.jsonl"))
         .map_err(Failure::setup)?;
 
@@ -56,7 +53,7 @@ pub(super) fn run(project: &Project, args: &BenchArgs) -> Answer {
     let measured = runtime::on_runtime(async {
         let session = lab.session(None, &args.out, method.timeouts.launch).await?;
         let measured = tokio::select! {
-            measured = measure(args, &method, &session, &prepared, &chosen, &peers, &eval, &bar) => {
+            measured = measure(args, &method, &session, &contenders, &chosen, &installer.onnx, &eval, &bar) => {
                 measured.map(Some)
             }
             () = runtime::interrupted() => Ok(None),
@@ -66,18 +63,18 @@ pub(super) fn run(project: &Project, args: &BenchArgs) -> Answer {
     });
     bar.finish_and_clear();
     let Some(record) = measured? else { return Ok(Exit::Interrupted) };
-    write(args, &record, baseline.as_ref())?;
+    report(args, &record, baseline.as_ref())?;
     Ok(judge(&record, &args.require))
 }
 
 /// A model to measure.
 struct Chosen {
-    /// The GGUF.
+    /// Its GGUF.
     file: PathBuf,
     name: String,
 }
 
-/// The models, each followed by its requantized versions.
+/// The models, each with its conversions.
 fn chosen_models(
     project: &Project,
     args: &BenchArgs,
@@ -91,7 +88,7 @@ fn chosen_models(
         let Model { name, path, .. } = resolved.map_err(Failure::invalid)?;
         if !path.is_file() {
             return Err(Failure::setup(format!(
-                "model `{name}` is not installed\n  (hint: `tierproof models fetch {name}`)"
+                "model `{name}` is not on this machine\n  (hint: `tierproof models fetch {name}`)"
             )));
         }
         let made = if args.requantize.is_empty() {
@@ -113,12 +110,12 @@ fn chosen_models(
     Ok(chosen)
 }
 
-/// Shows the missing downloads, and asks before large ones.
-fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), Failure> {
-    let mut engines: Vec<_> = entrants.iter().map(|entrant| entrant.engine).collect();
-    engines.sort_unstable();
-    engines.dedup();
-    let missing: Vec<_> = engines.into_iter().flat_map(|engine| peers.missing(engine)).collect();
+/// Lists the packages to fetch, and asks if they are large.
+fn consent(args: &BenchArgs, entries: &[Entry], installer: &Installer) -> Result<(), Failure> {
+    let is_measured =
+        |engine: &&&engines::Engine| entries.iter().any(|entry| entry.engine == **engine);
+    let engines = engines::ENGINES.iter().filter(is_measured);
+    let missing: Vec<_> = engines.flat_map(|engine| installer.missing(engine)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -130,13 +127,13 @@ fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), 
         );
     }
     let bytes: u64 = missing.iter().map(|missing| missing.bytes).sum();
-    if args.yes || bytes <= bench::UNASKED_BYTES {
+    if args.yes || bytes <= engines::UNASKED_BYTES {
         return Ok(());
     }
     if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         return Err(Failure::usage(miette::miette!(
             help = "pass `--yes`, or leave the engine out with `--engine`",
-            "{:.1} MB would have to be fetched, which needs consent",
+            "{:.1} MB would be fetched, and standard input is not a terminal to ask on",
             megabytes(bytes)
         )));
     }
@@ -149,46 +146,45 @@ fn consent(args: &BenchArgs, entrants: &[Entrant], peers: &Peers) -> Result<(), 
 }
 
 fn prepare(
-    entrants: &[Entrant],
-    peers: &Peers,
+    entries: &[Entry],
+    installer: &Installer,
     bar: &ProgressBar,
-) -> Result<Vec<Prepared>, Failure> {
+) -> Result<Vec<Contender>, Failure> {
     let mut progress = |progress: FetchProgress| match progress {
         FetchProgress::Step(step) => show(bar, &step),
         FetchProgress::Bytes(bytes, total) => {
             bar.set_prefix(format!("{}%", bytes * 100 / total.max(1)));
         }
     };
-    let prepare = |entrant: &Entrant| {
-        peers.prepare(*entrant, &mut progress).map_err(|error| {
-            Failure::setup(format!("engine `{entrant}` can't be prepared: {error}"))
-        })
+    let prepare = |entry: &Entry| match installer.prepare(entry.engine, &mut progress) {
+        Ok(prepared) => Ok(Contender { entry: *entry, prepared }),
+        Err(error) => Err(Failure::setup(format!("engine `{entry}` can't be prepared: {error}"))),
     };
-    let prepared = entrants.iter().map(prepare).collect();
+    let contenders = entries.iter().map(prepare).collect();
     bar.set_prefix("");
-    prepared
+    contenders
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything prepared comes together here")]
+#[expect(clippy::too_many_arguments, reason = "everything that was prepared meets here")]
 async fn measure(
     args: &BenchArgs,
     method: &Method,
     session: &Session,
-    prepared: &[Prepared],
+    contenders: &[Contender],
     chosen: &[Chosen],
-    peers: &Peers,
+    onnx: &Path,
     eval: &str,
     bar: &ProgressBar,
 ) -> Result<BenchRecord, Failure> {
     let began = jiff::Zoned::now().to_string();
-    show(bar, "checking that the machine is idle");
-    let busy_cores = busy::look(busy::LONG_LOOK).await;
-    busy::judge(busy_cores, args.allow_busy).map_err(Failure::setup)?;
-    let was_busy = busy::judge(busy_cores, false).is_err();
+    show(bar, "checking whether the machine is quiet");
+    let busy_cores = quiet::busy_cores(quiet::LONG_LOOK).await;
+    quiet::check(busy_cores, args.allow_busy).map_err(Failure::setup)?;
+    let was_busy = quiet::check(busy_cores, false).is_err();
     let supervisor = Supervisor::this_executable().map_err(Failure::setup)?;
     let logs = args.out.join("drivers");
     let surroundings = Surroundings { launcher: &session.launcher, supervisor: &supervisor, logs };
-    let needs_browser = prepared.iter().any(|prepared| prepared.entrant.engine.needs_browser());
+    let needs_browser = contenders.iter().any(|one| one.entry.engine.needs_browser());
     let profiles: Vec<Option<LaunchProfile>> = if needs_browser {
         let profile = |browser: &BrowserName| Some(args.gpu.profile(*browser, &args.launch));
         args.browser.iter().map(profile).collect()
@@ -203,16 +199,16 @@ async fn measure(
                 .map_err(Failure::setup)
         };
         let (sharded, whole) = (read(DEFAULT_SHARD_BYTES)?, read(u64::MAX)?);
-        let onnx = bench::onnx_name(&peers.onnx, &model.name);
+        let onnx = engines::onnx_name(onnx, &model.name);
         for profile in &profiles {
-            // The file's bytes are dropped before memory is measured.
+            // The file's bytes are freed before memory is measured.
             let (prompts, read_bytes) = {
                 let gguf = fs_err::read(&model.file).map_err(Failure::setup)?;
                 let prompts = Prompts::of(&gguf, eval).map_err(Failure::setup)?;
                 (prompts, bench::read_bytes(&gguf).map_err(Failure::setup)?)
             };
             let subject = Subject {
-                engines: prepared,
+                contenders,
                 profile: *profile,
                 model: sharded.clone(),
                 whole: whole.clone(),
@@ -241,7 +237,7 @@ async fn measure(
     })
 }
 
-fn write(
+fn report(
     args: &BenchArgs,
     record: &BenchRecord,
     baseline: Option<&BenchRecord>,
@@ -264,15 +260,15 @@ fn write(
 }
 
 fn judge(record: &BenchRecord, floors: &[Floors]) -> Exit {
-    let held = floor::hold(record, floors);
-    for line in held.missed.iter().chain(&held.unheld) {
+    let checked = floor::check(record, floors);
+    for line in checked.missed.iter().chain(&checked.unmeasured) {
         anstream::eprintln!("missed floor: {line}");
     }
     let engines = record.series.iter().flat_map(|series| &series.engines);
     let has_measured = engines.flat_map(|engine| &engine.samples).next().is_some();
-    if !held.missed.is_empty() {
+    if !checked.missed.is_empty() {
         Exit::Unexpected
-    } else if !held.unheld.is_empty() || !has_measured {
+    } else if !checked.unmeasured.is_empty() || !has_measured {
         Exit::NothingRan
     } else {
         Exit::Expected

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
+use super::engines::EngineFacts;
 use super::resolved::{Known, Matrix, ModelFacts, Tolerance};
 use super::{coverage, read, resolve};
 use crate::spec::document::{self, InvalidConfiguration, InvalidDocument};
@@ -20,11 +21,12 @@ impl Matrix {
         path: &Path,
         root: &Path,
         models: &[ModelFacts],
+        engines: &[EngineFacts],
         today: Date,
     ) -> Result<(Self, Fixtures), InvalidConfiguration> {
         let name = path.display().to_string();
         let (fixtures, mut invalid) = Fixtures::load(root);
-        let known = Known { fixtures: &fixtures, models, today, tolerances: &[] };
+        let known = Known { fixtures: &fixtures, models, engines, today, tolerances: &[] };
         let tolerances = Tolerance::shared(root, &known).unwrap_or_else(|error| {
             invalid.push(error);
             Vec::new()

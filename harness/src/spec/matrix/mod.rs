@@ -5,6 +5,7 @@
 //! and [`crate::plan::expectation`] decides which of them can run on this machine.
 
 mod coverage;
+mod engines;
 mod expand;
 mod floors;
 mod load;
@@ -18,10 +19,11 @@ mod spec;
 pub(crate) mod tests;
 mod timeouts;
 
+pub use engines::EngineFacts;
 pub use expand::{Excluded, Expansion, expand};
 pub use floors::{Axis, Floors};
 pub(crate) use pattern::Pattern;
 pub use pattern::When;
-pub use resolved::{Block, ENGINES, Exclude, Known, KnownFailure, Matrix, ModelFacts, Tolerance};
+pub use resolved::{Block, Exclude, Known, KnownFailure, Matrix, ModelFacts, Tolerance};
 pub use schema::schema;
 pub use timeouts::Timeouts;

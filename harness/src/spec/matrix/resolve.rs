@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::floors::Floors;
 use super::pattern::{Pattern, When};
-use super::resolved::{Block, ENGINES, Exclude, Known, KnownFailure, Matrix, Tolerance};
+use super::resolved::{Block, Exclude, Known, KnownFailure, Matrix, Tolerance};
 use super::spec::{IncludeSpec, MatrixSpec, TimeoutsSpec, ToleranceSpec, WhenSpec};
 use super::timeouts::Timeouts;
 use crate::spec::adapter::AdapterDemand;
@@ -47,7 +47,10 @@ pub(super) fn matrix(
     let product = Block {
         browsers: values(&spec.browsers),
         backends: values(&spec.backends),
-        engines: spec.engines.as_ref().map_or_else(default_engines, |all| resolver.engines(all)),
+        engines: match &spec.engines {
+            Some(entries) => resolver.engines(entries),
+            None => judged(known),
+        },
         models: resolver.models(&spec.models),
         scenarios: resolver.scenarios(&spec.scenarios),
     };
@@ -73,6 +76,7 @@ pub(super) fn matrix(
             .collect(),
         known_failures: resolver.known_failures(spec, known.today),
         models: known.models.iter().map(|model| (model.name.clone(), model.clone())).collect(),
+        engines: known.engines.iter().map(|one| (one.name.clone(), one.clone())).collect(),
         server_cost_per_1k_tokens: spec
             .routing
             .as_ref()
@@ -104,8 +108,10 @@ pub(super) fn tolerances(
     resolver.tolerances(written, known.today)
 }
 
-fn default_engines() -> Vec<String> {
-    ENGINES.map(str::to_owned).to_vec()
+/// The engines of a matrix that names none: those that can be judged.
+fn judged(known: &Known<'_>) -> Vec<String> {
+    let judged = known.engines.iter().filter(|engine| engine.not_judged.is_none());
+    judged.map(|engine| engine.name.clone()).collect()
 }
 
 fn values<T: Copy>(spanned: &[Spanned<T>]) -> Vec<T> {
@@ -130,7 +136,7 @@ impl Vocabulary {
         Self {
             browsers: BrowserName::ALL.map(|name| name.to_string()).to_vec(),
             backends: BackendName::ALL.map(|name| name.to_string()).to_vec(),
-            engines: default_engines(),
+            engines: known.engines.iter().map(|engine| engine.name.clone()).collect(),
             models: known.models.iter().map(|model| model.name.clone()).collect(),
             scenarios: known.fixtures.scenarios.keys().cloned().collect(),
             broken: known.fixtures.broken.iter().cloned().collect(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use inference_wasm::protocol::BackendName;
 use jiff::civil::Date;
 
+use super::engines::EngineFacts;
 use super::floors::Floors;
 use super::pattern::When;
 use super::timeouts::Timeouts;
@@ -14,9 +15,6 @@ use crate::spec::cell::{BrowserName, CellId};
 use crate::spec::launch::{Gpu, LaunchProfile, Variant};
 use crate::spec::scenario::{ClientScenario, Fixtures, Launch};
 use crate::spec::tolerance::ToleranceClass;
-
-/// The known engines; ours is the only one.
-pub const ENGINES: [&str; 1] = ["tierproof"];
 
 /// The facts about a model of the catalogue that a matrix needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +58,8 @@ pub struct Matrix {
     pub known_failures: Vec<KnownFailure>,
     /// The models of the catalogue, by name.
     pub models: BTreeMap<String, ModelFacts>,
+    /// The engines, by name.
+    pub engines: BTreeMap<String, EngineFacts>,
     /// Price of 1000 tokens of the server tier, in the operator's currency; `None` if it is unknown.
     pub server_cost_per_1k_tokens: Option<f64>,
     /// The launches of the scenarios' browsers, by the scenario's name.
@@ -196,6 +196,8 @@ pub struct Known<'a> {
     pub fixtures: &'a Fixtures,
     /// The catalogue.
     pub models: &'a [ModelFacts],
+    /// The registry of engines.
+    pub engines: &'a [EngineFacts],
     /// Today's date, for the expiry of known failures and relaxations.
     pub today: Date,
     /// Classes that apply where the matrix has none of its own.

@@ -1,5 +1,6 @@
 //! The shipped matrices are read, and broken ones are reported well.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -42,6 +43,18 @@ pub(crate) fn models() -> Vec<ModelFacts> {
     ]
 }
 
+/// Ours, and one that has `wasm` alone and can't be judged.
+pub(crate) fn engines() -> Vec<EngineFacts> {
+    let missing = BackendName::ALL.into_iter().filter(|backend| *backend != BackendName::Wasm);
+    let peer = EngineFacts {
+        name: "peer".to_owned(),
+        missing_backends: missing.map(|backend| (backend, "it has none".to_owned())).collect(),
+        not_judged: Some("`peer` can't be judged yet".to_owned()),
+    };
+    let name = "tierproof".to_owned();
+    vec![EngineFacts { name, missing_backends: BTreeMap::new(), not_judged: None }, peer]
+}
+
 /// A matrix out of its text, against the fixtures of the workspace.
 pub(crate) fn parse(text: &str) -> Result<Matrix, InvalidDocument> {
     let (fixtures, invalid) = Fixtures::load(root());
@@ -50,7 +63,8 @@ pub(crate) fn parse(text: &str) -> Result<Matrix, InvalidDocument> {
 }
 
 fn parse_with(fixtures: &Fixtures, text: &str) -> Result<Matrix, InvalidDocument> {
-    let known = Known { fixtures, models: &models(), today: today(), tolerances: &[] };
+    let known =
+        Known { fixtures, models: &models(), engines: &engines(), today: today(), tolerances: &[] };
     Matrix::parse("m.toml", text, &known)
 }
 
@@ -69,7 +83,7 @@ pub(crate) fn plain(report: &dyn miette::Diagnostic) -> String {
 /// A shipped matrix.
 pub(crate) fn load(name: &str) -> Matrix {
     let path = root().join("matrices").join(name);
-    match Matrix::load(&path, root(), &models(), today()) {
+    match Matrix::load(&path, root(), &models(), &engines(), today()) {
         Ok((matrix, _)) => matrix,
         Err(error) => panic!("{}", plain(&error)),
     }
@@ -141,7 +155,13 @@ fn a_relaxation_holds_on_its_adapter() {
         )
     };
     let (fixtures, _) = Fixtures::load(root());
-    let known = Known { fixtures: &fixtures, models: &models(), today: today(), tolerances: &[] };
+    let known = Known {
+        fixtures: &fixtures,
+        models: &models(),
+        engines: &engines(),
+        today: today(),
+        tolerances: &[],
+    };
     let link = "link = \"https://x.y/1\"\nexpires = 2026-11-21";
     let shared = class("general", "backends = [\"web*\"]", "")
         + &class("mali", "backends = [\"webgl\"], adapters = [\"*Mali-G?? *\"]", link);
@@ -170,7 +190,13 @@ fn the_examples_of_the_manual_hold() {
     let examples = text.replace("\n#| ", "\n");
     assert_ne!(examples, text, "the manual has examples");
     let (fixtures, _) = Fixtures::load(root());
-    let known = Known { fixtures: &fixtures, models: &models(), today: today(), tolerances: &[] };
+    let known = Known {
+        fixtures: &fixtures,
+        models: &models(),
+        engines: &engines(),
+        today: today(),
+        tolerances: &[],
+    };
     let shared = Tolerance::shared(root(), &known).map_err(|error| plain(&error)).unwrap();
     let known = Known { tolerances: &shared, ..known };
     let matrix = Matrix::parse("m.toml", &examples, &known).map_err(|error| plain(&error)).unwrap();
@@ -343,7 +369,8 @@ fn broken_matrices_are_reported() {
 
 #[test]
 fn a_missing_matrix_is_reported() {
-    let error = Matrix::load(Path::new("nowhere.toml"), root(), &models(), today()).unwrap_err();
+    let error = Matrix::load(Path::new("nowhere.toml"), root(), &models(), &engines(), today())
+        .unwrap_err();
     let text = plain(&error);
     assert!(text.contains("`nowhere.toml` can't be used"), "{text}");
     assert!(text.contains("it can't be read"), "{text}");

@@ -1,8 +1,8 @@
-//! A page that notes when things happened, by the page's own clock.
+//! A page that records the times of its events, by the page's own clock.
 //!
-//! Every event carries the moment at which the page's main thread saw it (`performance.now()` in a
-//! browser). These stamps are taken alike for every engine, ours included, so figures made of them
-//! compare; what an engine says of itself is kept beside them and decides nothing.
+//! The page's main thread stamps each event (`performance.now()` in a browser), for every engine
+//! alike, ours included, so that figures made of these stamps can be compared. An engine's own
+//! figures are recorded beside them and decide nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,9 +14,9 @@ use crate::drive::page::Page;
 use crate::drive::server::PageSetup;
 use crate::drive::server::PageSignal;
 
-/// When the parts of a command happened, in milliseconds since the page began.
+/// Times of the parts of a command, in milliseconds since the page began.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Laps {
+pub(super) struct Stamps {
     /// The page was ready for commands.
     pub(super) ready: Option<f64>,
     /// The first event of the latest command.
@@ -31,8 +31,8 @@ pub(super) struct Laps {
     pub(super) ended: Option<f64>,
 }
 
-impl Laps {
-    /// Takes an event in.
+impl Stamps {
+    /// Records an event.
     fn note(&mut self, event: &PageEvent) {
         let at = Some(event.at_ms);
         match event.kind {
@@ -61,8 +61,8 @@ impl Laps {
         }
     }
 
-    /// Milliseconds that a load took: until the page was ready, and from the command to its end.
-    /// What passed in between was the host's.
+    /// Milliseconds of a load: until the page was ready, and from the command to its end. The time
+    /// in between was the host's.
     pub(super) fn load_ms(&self) -> Option<f64> {
         Some(self.ready? + self.ended? - self.began?)
     }
@@ -78,32 +78,32 @@ impl Laps {
     }
 }
 
-/// The laps of a page that somebody else has in use.
+/// The stamps of a page, readable while a conversation uses the page.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Face(Arc<Mutex<Laps>>);
+pub(super) struct Times(Arc<Mutex<Stamps>>);
 
-impl Face {
-    /// The laps of the latest command.
-    pub(super) fn laps(&self) -> Laps {
+impl Times {
+    /// The stamps of the latest command.
+    pub(super) fn latest(&self) -> Stamps {
         *self.lock()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Laps> {
-        // Laps are plain numbers: no panic can leave them half changed.
+    fn lock(&self) -> MutexGuard<'_, Stamps> {
+        // Stamps are plain numbers: a panic can't leave them half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A page with its laps.
+/// A page with its stamps.
 #[derive(Debug)]
-pub(super) struct Stopwatch<P> {
+pub(super) struct Timed<P> {
     page: P,
-    face: Face,
+    times: Times,
 }
 
-impl<P> Stopwatch<P> {
+impl<P> Timed<P> {
     pub(super) fn new(page: P) -> Self {
-        Self { page, face: Face::default() }
+        Self { page, times: Times::default() }
     }
 
     /// The page itself.
@@ -111,21 +111,21 @@ impl<P> Stopwatch<P> {
         &self.page
     }
 
-    /// Where the laps can be read.
-    pub(super) fn face(&self) -> Face {
-        self.face.clone()
+    /// A handle to the stamps.
+    pub(super) fn times(&self) -> Times {
+        self.times.clone()
     }
 }
 
-impl<P: Page + Send> Page for Stopwatch<P> {
+impl<P: Page + Send> Page for Timed<P> {
     fn serve(&mut self, setup: PageSetup) {
         self.page.serve(setup);
     }
 
     async fn submit(&mut self, command: &Command) -> Result<(), Trouble> {
         {
-            let mut laps = self.face.lock();
-            *laps = Laps { ready: laps.ready, ..Laps::default() };
+            let mut stamps = self.times.lock();
+            *stamps = Stamps { ready: stamps.ready, ..Stamps::default() };
         }
         self.page.submit(command).await
     }
@@ -137,7 +137,7 @@ impl<P: Page + Send> Page for Stopwatch<P> {
     async fn next_signal(&mut self, deadline: Instant) -> Option<PageSignal> {
         let signal = self.page.next_signal(deadline).await;
         if let Some(PageSignal::Event(event)) = &signal {
-            self.face.lock().note(event);
+            self.times.lock().note(event);
         }
         signal
     }
@@ -160,9 +160,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn laps_are_those_of_the_events() {
-        let mut laps = Laps::default();
-        assert_eq!((laps.load_ms(), laps.first_token_ms(), laps.decode_ms()), (None, None, None));
+    fn stamps_are_those_of_the_events() {
+        let mut stamps = Stamps::default();
+        assert_eq!(
+            (stamps.load_ms(), stamps.first_token_ms(), stamps.decode_ms()),
+            (None, None, None)
+        );
         let ready = PageEventKind::Ready {
             protocol: 1,
             user_agent: String::new(),
@@ -185,10 +188,10 @@ mod tests {
             (230.0, token(2)),
             (235.0, PageEventKind::Failed { error }),
         ] {
-            laps.note(&PageEvent { seq: 0, at_ms, command: None, kind });
+            stamps.note(&PageEvent { seq: 0, at_ms, command: None, kind });
         }
-        assert_eq!(laps.load_ms(), Some(185.0));
-        assert_eq!(laps.first_token_ms(), Some(30.0));
-        assert_eq!(laps.decode_ms(), Some(40.0));
+        assert_eq!(stamps.load_ms(), Some(185.0));
+        assert_eq!(stamps.first_token_ms(), Some(30.0));
+        assert_eq!(stamps.decode_ms(), Some(40.0));
     }
 }

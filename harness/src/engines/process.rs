@@ -1,11 +1,11 @@
-//! A peer that runs in a process of its own, as a page: commands by HTTP to its port, events from
-//! our server, to which it posts as a page does.
+//! A peer in a process of its own, as a page: it takes commands by HTTP on its port and posts its
+//! events to our server, as a page does.
 //!
-//! The process says `listening on PORT` when it takes commands. It runs under a supervisor, so it
-//! dies with us.
+//! The process prints `listening on PORT` once it takes commands. It runs under a supervisor, which
+//! ends it when we end.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use inference_wasm::protocol::Command;
@@ -18,17 +18,17 @@ use crate::drive::page::Page;
 use crate::drive::server::PageSignal;
 use crate::drive::server::{PageHandle, PageSetup};
 
-/// How long the process may take until it listens: Python, and a library of tens of megabytes.
+/// Limit for the process to listen: it starts Python and loads tens of megabytes.
 const START_LIMIT: Duration = Duration::from_mins(1);
-/// How long it may take to take a command; it works on it afterwards.
+/// Limit for it to accept a command; it works on it afterwards.
 const SUBMIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a process is started with.
+/// How a process is started.
 #[derive(Debug, Clone)]
 pub(super) struct Driver {
     /// The interpreter.
     pub(super) python: PathBuf,
-    /// What it runs; gets the address of its place on the server, then the model's path.
+    /// The script; its arguments are the URL of its page on the server and the model's path.
     pub(super) script: PathBuf,
     /// The GGUF.
     pub(super) model: PathBuf,
@@ -38,7 +38,7 @@ pub(super) struct Driver {
 
 /// A running process that takes commands.
 #[derive(Debug)]
-pub(super) struct ProcessPage {
+pub(crate) struct ProcessPage {
     process: Supervised,
     handle: PageHandle,
     submit_url: String,
@@ -97,7 +97,7 @@ fn post(url: &str, command: &Command) -> Result<(), String> {
     let config = ureq::Agent::config_builder().timeout_global(Some(SUBMIT_LIMIT)).build();
     let agent = ureq::Agent::new_with_config(config);
     let sent = agent.post(url).content_type("application/json").send(json!(command).to_string());
-    sent.map(drop).map_err(|error| format!("the peer takes no command: {error}"))
+    sent.map(drop).map_err(|error| format!("the peer did not accept the command: {error}"))
 }
 
 impl Page for ProcessPage {
@@ -112,7 +112,7 @@ impl Page for ProcessPage {
         sent.map_err(|message| Trouble::new("submit command", TroubleKind::Http { message }))
     }
 
-    /// A peer can't be interrupted; its process is ended instead, when the page is dropped.
+    /// A peer can't be interrupted; its process ends when the page is dropped.
     async fn cancel(&mut self) -> Result<(), Trouble> {
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Page for ProcessPage {
     async fn diagnose(&mut self) -> Diagnosis {
         match self.process.has_exited() {
             Some(how) => Diagnosis::Crashed { message: format!("the peer ended: {how}") },
-            None => Diagnosis::Unresponsive { message: "the peer says nothing".to_owned() },
+            None => Diagnosis::Unresponsive { message: "the peer does not respond".to_owned() },
         }
     }
 
@@ -138,20 +138,12 @@ impl Page for ProcessPage {
     }
 }
 
-/// Writes a script of ours to where a peer's interpreter finds it.
-pub(super) fn write_script(folder: &Path, name: &str, text: &str) -> std::io::Result<PathBuf> {
-    fs_err::create_dir_all(folder)?;
-    let path = folder.join(name);
-    fs_err::write(&path, text)?;
-    Ok(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_port_is_read_from_one_line_alone() {
+    fn only_the_listening_line_gives_the_port() {
         assert_eq!(listening_port("listening on 8123"), Some(8123));
         assert_eq!(listening_port("listening on port"), None);
         assert_eq!(listening_port("llama: listening on 8123"), None);

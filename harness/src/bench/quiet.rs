@@ -1,29 +1,29 @@
 //! Is the machine quiet enough to compare speeds?
 //!
-//! Looks at the processor time of the whole machine while every engine of ours is idle: whatever
-//! is used then is somebody else's, or an engine's that does not rest, and either would blur the
-//! figures. The load average is recorded but judges nothing: it still holds what ran minutes ago.
+//! Measures the processor time of the whole machine while every engine is idle. Any use then comes
+//! from another program, or from an engine that is not idle, and would distort the figures. The load
+//! average is recorded but decides nothing, because it covers the last minutes.
 
 use std::time::Duration;
 
 use sysinfo::System;
 
-/// Cores that may be busy while we are idle. An idle desktop, and idle browsers with a heartbeat a
-/// second, stay well below.
+/// Cores that may be busy while engines are idle. An idle desktop and idle browsers with a heartbeat
+/// a second stay well below.
 pub const QUIET_CORES: f64 = 0.25;
-/// How long the machine is looked at before the first series.
+/// Length of the measurement before the first series.
 pub const LONG_LOOK: Duration = Duration::from_secs(2);
-/// How long it is looked at before each round.
+/// Length of the measurement before each round.
 pub const SHORT_LOOK: Duration = Duration::from_millis(400);
-/// How long a machine that is not quiet is waited for before a round.
+/// The longest wait for a quiet machine before a round.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The machine is not quiet, and that was not allowed.
+/// The machine is busy, which was not allowed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
     "the machine is busy: expected at most {QUIET_CORES} cores in use while the engines are idle, \
      found {found:.2} (load average {load:.2})\n  \
-     (hint: end what else runs, or pass `--allow-busy` and don't trust the figures)"
+     (hint: end other programs, or pass `--allow-busy` and don't trust the figures)"
 )]
 pub struct Busy {
     /// Cores in use.
@@ -32,8 +32,8 @@ pub struct Busy {
     pub load: f64,
 }
 
-/// Judges a look at the machine.
-pub fn judge(busy_cores: f64, is_allowed: bool) -> Result<(), Busy> {
+/// Checks a measurement of the machine.
+pub fn check(busy_cores: f64, is_allowed: bool) -> Result<(), Busy> {
     if busy_cores <= QUIET_CORES || is_allowed {
         Ok(())
     } else {
@@ -41,8 +41,8 @@ pub fn judge(busy_cores: f64, is_allowed: bool) -> Result<(), Busy> {
     }
 }
 
-/// Cores that are busy over a while, by the whole machine.
-pub async fn look(over: Duration) -> f64 {
+/// Cores that the whole machine uses, averaged over a time.
+pub async fn busy_cores(over: Duration) -> f64 {
     let Ok(mut system) = System::new() else { return 0.0 };
     system.refresh_cpu_usage();
     tokio::time::sleep(over.max(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL)).await;
@@ -50,16 +50,16 @@ pub async fn look(over: Duration) -> f64 {
     f64::from(system.global_cpu_usage()) / 100.0 * system.cpus().len() as f64
 }
 
-/// Runnable processes, on average over the last minute; 0 where the system does not tell.
+/// Runnable processes, on average over the last minute; 0 if the system does not report it.
 pub fn load_average() -> f64 {
     System::load_average().map_or(0.0, |load| load.one)
 }
 
-/// Looks until the machine is quiet, or patience ends; the last look.
-pub async fn wait_for_quiet(is_allowed: bool) -> f64 {
+/// Measures until the machine is quiet or patience ends; returns the last measurement.
+pub async fn wait(is_allowed: bool) -> f64 {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
-        let busy_cores = look(SHORT_LOOK).await;
+        let busy_cores = busy_cores(SHORT_LOOK).await;
         if busy_cores <= QUIET_CORES || is_allowed || tokio::time::Instant::now() >= deadline {
             return busy_cores;
         }
@@ -72,10 +72,10 @@ mod tests {
 
     #[test]
     fn a_busy_machine_is_refused_unless_allowed() {
-        assert_eq!(judge(0.0, false), Ok(()));
-        assert_eq!(judge(QUIET_CORES, false), Ok(()));
-        assert_eq!(judge(1.5, true), Ok(()));
-        let message = judge(1.5, false).unwrap_err().to_string();
+        assert_eq!(check(0.0, false), Ok(()));
+        assert_eq!(check(QUIET_CORES, false), Ok(()));
+        assert_eq!(check(1.5, true), Ok(()));
+        let message = check(1.5, false).unwrap_err().to_string();
         assert!(message.contains("at most 0.25 cores"), "{message}");
         assert!(message.contains("found 1.50"), "{message}");
         assert!(message.contains("--allow-busy"), "{message}");
