@@ -66,7 +66,7 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
     for part in findings.iter().flat_map(Finding::missing) {
         match fix(machine, part) {
             Fix::Apt(names) if platform.privilege == Privilege::None => {
-                let install = "apt-get install --no-install-recominstalls";
+                let install = "apt-get install --no-install-recommends";
                 plan.leave_to_the_user(
                     format!("as root, run: {install} {}", names.join(" ")),
                     part,
@@ -104,7 +104,7 @@ pub(crate) fn plan(machine: &dyn Machine, findings: &[Finding], root: &Path) -> 
             kind: StepKind::Packages,
             command: as_root(
                 platform,
-                ["apt-get", "install", "-y", "--no-install-recominstalls", "-o", LOCK]
+                ["apt-get", "install", "-y", "--no-install-recommends", "-o", LOCK]
                     .into_iter()
                     .chain(packages),
             ),
@@ -215,7 +215,7 @@ mod tests {
     fn a_bare_debian_as_root() {
         insta::assert_snapshot!(lines(&Fake::debian().without_lists(), Purpose::Test), @r"
         env DEBIAN_FRONTEND=noninteractive apt-get update -q
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recominstalls -o DPkg::Lock::Timeout=300 gcc libc6-dev chromium chromium-driver firefox-esr webkit2gtk-driver xvfb python3-pip
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 gcc libc6-dev chromium chromium-driver firefox-esr webkit2gtk-driver xvfb python3-pip
         bash /checkout/harness/setup/setup-wasm.sh --dir CACHE
         cargo install geckodriver --locked --version 0.37.1 --root /cargo
         bash /checkout/harness/setup/tokenizer-vocabularies.sh --dir /cache/tokenizers/0.3.36
@@ -228,7 +228,7 @@ mod tests {
             .user()
             .programs(&["cc", "chromium", "chromedriver", "firefox", "geckodriver"])
             .with_wasm();
-        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recominstalls -o DPkg::Lock::Timeout=300 webkit2gtk-driver xvfb");
+        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 webkit2gtk-driver xvfb");
     }
 
     #[test]
@@ -236,10 +236,10 @@ mod tests {
         let machine = Fake::debian().without_sudo().programs(&["cc", "Xvfb"]).with_wasm();
         insta::assert_snapshot!(lines(&machine, Purpose::Run), @r"
         cargo install geckodriver --locked --version 0.37.1 --root /cargo
-        by hand, chromium: as root, run: apt-get install --no-install-recominstalls chromium
-        by hand, chromedriver: as root, run: apt-get install --no-install-recominstalls chromium-driver
-        by hand, firefox: as root, run: apt-get install --no-install-recominstalls firefox-esr
-        by hand, WebKitWebDriver, MiniBrowser: as root, run: apt-get install --no-install-recominstalls webkit2gtk-driver
+        by hand, chromium: as root, run: apt-get install --no-install-recommends chromium
+        by hand, chromedriver: as root, run: apt-get install --no-install-recommends chromium-driver
+        by hand, firefox: as root, run: apt-get install --no-install-recommends firefox-esr
+        by hand, WebKitWebDriver, MiniBrowser: as root, run: apt-get install --no-install-recommends webkit2gtk-driver
         ");
     }
 
@@ -251,7 +251,7 @@ mod tests {
             .programs(&["cc", "Xvfb", "geckodriver"])
             .with_wasm();
         insta::assert_snapshot!(lines(&machine, Purpose::Run), @r"
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recominstalls -o DPkg::Lock::Timeout=300 webkit2gtk-driver
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 webkit2gtk-driver
         by hand, chromium, chromedriver: install Chrome or Chromium and the chromedriver of the same version (Ubuntu: `sudo snap install chromium`), or name them in `CHROME` and `CHROMEDRIVER`
         by hand, firefox: install Firefox (Ubuntu: `sudo snap install firefox`), or name it in `FIREFOX`
         ");
@@ -263,7 +263,7 @@ mod tests {
             .has_package("geckodriver")
             .programs(&["cc", "chromium", "chromedriver", "firefox", "Xvfb", "WebKitWebDriver"])
             .with_wasm();
-        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recominstalls -o DPkg::Lock::Timeout=300 geckodriver webkit2gtk-driver");
+        insta::assert_snapshot!(lines(&machine, Purpose::Run), @"env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 geckodriver webkit2gtk-driver");
     }
 
     #[test]
