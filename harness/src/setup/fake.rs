@@ -141,7 +141,7 @@ impl Environment for Fake {
     }
 
     fn home(&self) -> Option<PathBuf> {
-        Some("/home/user".into())
+        Some("/user".into())
     }
 }
 
