@@ -24,7 +24,7 @@ export interface PeerAnswer {
 
 export interface Gpu {
   name: string;
-  isSoftware: boolean;
+  isFallback: boolean;
 }
 
 export interface LoadOptions {

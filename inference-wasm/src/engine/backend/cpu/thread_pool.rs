@@ -4,7 +4,7 @@
 //! define the pieces: they cut a result into parts with one writer each, computed the same way on
 //! any thread, so that no answer depends on the number of threads.
 //!
-//! The caller works too: a pool of `n` threads has `n − 1` [`Workers`]. Natively they are threads
+//! The caller works too: a pool of `n` threads has `n − 1` workers. Natively they are threads
 //! of its own. In a page only a worker script can start a thread, so there they run on rayon's
 //! global pool, which the page starts before it loads a model.
 

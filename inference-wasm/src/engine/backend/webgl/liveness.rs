@@ -30,12 +30,11 @@ impl Liveness {
     /// [`Device::check`], and `device-lost` unless the GPU has carried out every command so far.
     /// Blocks the thread.
     pub(super) fn check(&mut self, device: &mut Device) -> Result<(), EngineError> {
-        let probe = match self.made.take() {
-            Some(probe) => probe,
-            None => {
-                let texture = device.texture(Texels::F32, (1, 1))?;
-                Probe { target: device.target(&[&texture])?, _texture: texture }
-            }
+        let probe = if let Some(probe) = self.made.take() {
+            probe
+        } else {
+            let texture = device.texture(Texels::F32, (1, 1))?;
+            Probe { target: device.target(&[&texture])?, _texture: texture }
         };
         self.writes = self.writes.wrapping_add(1);
         // Never what an untouched buffer holds.
