@@ -90,7 +90,7 @@ async fn one(session: &Session, trial: &Trial, args: &RecoveryArgs) -> Result<bo
             tracing::info!("{backend}: crash {round}: {:.0} ms", lap.total_ms());
         }
         Crash::OtherWay => {
-            tracing::warn!("{backend}: crash {round}: not recovered on the same tier")
+            tracing::warn!("{backend}: crash {round}: not recovered on the same tier");
         }
     };
     let crashes = recovery::crash(&browser, &session.server, trial, &mut each).await;

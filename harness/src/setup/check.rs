@@ -98,6 +98,7 @@ mod tests {
 
     /// For every vendor, `doctor` reports the files that a launch would start.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of every vendor and place")]
     fn doctor_and_launcher_find_the_same_files() {
         use BrowserName::{Chrome, Firefox, Safari, Webkit};
         const MINI: &str = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";

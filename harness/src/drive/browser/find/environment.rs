@@ -79,7 +79,9 @@ pub(super) fn matches(environment: &dyn Environment, pattern: &str) -> Vec<PathB
             found.retain(|path| path.file_name().is_some_and(|name| glob.is_match(name)));
             found.sort_unstable_by(|a, b| b.cmp(a));
         } else {
-            found.iter_mut().for_each(|path| path.push(part));
+            for path in &mut found {
+                path.push(part);
+            }
         }
     }
     found
