@@ -201,12 +201,11 @@ impl Reader {
                     let first = child.attrs.first().map_or(last, |first| first.pound_token.span);
                     let lines = (first.start().line, last.end().line);
                     self.modules[index].order.push((name.clone(), lines.0, lines.1));
-                    match &child.content {
-                        Some((_, items)) => self.module(file, Some(index), name, items),
-                        None => {
-                            let path = self.file_of(file, &child.attrs, &name);
-                            self.file(&path, Some(index), name);
-                        }
+                    if let Some((_, items)) = &child.content {
+                        self.module(file, Some(index), name, items);
+                    } else {
+                        let path = self.file_of(file, &child.attrs, &name);
+                        self.file(&path, Some(index), name);
                     }
                 }
                 Item::Use(import) => self.modules[index].import(import),

@@ -1,4 +1,4 @@
-//! The engines under test: a folder and one line below for each.
+//! The engines under test: a folder for each, and a line in [`ENGINES`].
 //!
 //! An engine is plain values ([`Engine`]): where it comes from, its backends, the form of its model,
 //! and whether a matrix can judge it. A matrix, a run and a bench look it up here by name. Every
@@ -6,9 +6,14 @@
 //! conversation with one set of deadlines serves them all.
 
 mod engine;
+mod llama_cpp;
 mod open;
 mod prepare;
 mod process;
+mod tierproof;
+mod tierproof_native;
+mod transformers_js;
+mod wllama;
 
 pub use engine::Engine;
 pub(crate) use engine::ModelForm;
@@ -16,24 +21,22 @@ pub(crate) use open::{EnginePage, Stage};
 pub use prepare::{Installer, Missing, PrepareError, UNASKED_BYTES, onnx_name};
 pub(crate) use prepare::{Parts, Prepared};
 
+/// Ours, in a browser.
+pub use self::tierproof::ENGINE as TIERPROOF;
+/// The peer that any GGUF can be measured on.
+pub use self::wllama::ENGINE as WLLAMA;
+
 use crate::spec::matrix::EngineFacts;
 use crate::spec::naming::did_you_mean;
 
-/// Declares the engines' folders and lists them in this order.
-macro_rules! registry {
-    ($($folder:ident),+ $(,)?) => {
-        $(mod $folder;)+
-        /// Every engine.
-        pub static ENGINES: &[&Engine] = &[$(&$folder::ENGINE),+];
-    };
-}
-
-registry!(tierproof, tierproof_native, wllama, transformers_js, llama_cpp);
-
-/// Ours, in a browser.
-pub use tierproof::ENGINE as TIERPROOF;
-/// The peer that any GGUF can be measured on.
-pub use wllama::ENGINE as WLLAMA;
+/// Every engine.
+pub static ENGINES: &[&Engine] = &[
+    &tierproof::ENGINE,
+    &tierproof_native::ENGINE,
+    &wllama::ENGINE,
+    &transformers_js::ENGINE,
+    &llama_cpp::ENGINE,
+];
 
 /// A name that no engine has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
