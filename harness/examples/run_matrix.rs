@@ -3,8 +3,7 @@
 
 use std::process::ExitCode;
 
-use tierproof::lab::{Lab, LabError, Options, Project, supervise_if_asked};
-use tierproof::plan::Filter;
+use tierproof::lab::{Filter, Lab, LabError, Options, Project, supervise_if_asked};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, LabError> {

@@ -6,29 +6,42 @@
 #![doc = include_str!("../examples/run_matrix.rs")]
 //! ```
 //!
-//! The modules are floors: each imports only from those above it in this list, and no two files
-//! import each other, which `tests/tests/floors.rs` checks. A matrix is read (`spec`), judged
-//! against goldens (`judge`), planned (`plan`), driven through browsers (`drive`) and run (`run`);
-//! reporters (`report`) and the command (`cli`) show the result.
+//! The other modules are hidden here. They are public only for the project's own command and tests,
+//! and may change at any time. They are floors: each imports only from those above it in `lib.rs`,
+//! and no two files import each other, which `tests/tests/floors.rs` checks. A matrix is read
+//! (`spec`), planned (`plan`), driven through browsers (`drive`) and run (`run`); answers are judged
+//! against goldens (`judge`); reporters (`report`) and the command (`cli`) show the result.
 
+#[doc(hidden)]
 pub mod spec;
 
+#[doc(hidden)]
 pub mod fetch;
 
+#[doc(hidden)]
 pub mod judge;
 
+#[doc(hidden)]
 pub mod drive;
+#[doc(hidden)]
 pub mod plan;
 
+#[doc(hidden)]
 pub mod engines;
+#[doc(hidden)]
 pub mod serve;
 
+#[doc(hidden)]
 pub mod run;
 
+#[doc(hidden)]
 pub mod bench;
+#[doc(hidden)]
 pub mod report;
+#[doc(hidden)]
 pub mod setup;
 
 pub mod lab;
 
+#[doc(hidden)]
 pub mod cli;

@@ -21,11 +21,15 @@ use inference_wasm::protocol::BundleName;
 
 use crate::drive::browser::supervise;
 use crate::plan::expectation::Facts;
-use crate::plan::{Filter, Plan, Sources, resolve};
+use crate::plan::{Sources, resolve};
 use crate::spec::bundle::BundleChoice;
 
 pub use crate::drive::browser::Overrides;
+pub use crate::judge::outcome::{Disposition, Outcome, Verdict};
+pub use crate::plan::{Filter, Plan, PlannedCell};
+pub use crate::run::event::{RunEvent, RunEventKind};
 pub use crate::run::exit::Exit;
+pub use crate::spec::cell::CellId;
 pub use error::LabError;
 use inventory::Inventory;
 pub use inventory::ResolvedMatrix;
