@@ -1,4 +1,4 @@
-//! The files that `tierproof run` is told what to do by.
+//! The files that `tierproof run` reads: matrices, scenarios and prompts.
 
 use tierproof::engines;
 use tierproof::plan::Plan;

@@ -75,6 +75,13 @@ const ALLOWED: &[(&str, &str)] = &[
     // Sent by pages: `{"of":"client-told"}`.
     ("told", "client-told"),
     ("told", "ClientTold"),
+    // Places: what lies behind something, and what is left there.
+    ("behind", "for other machines, behind TLS"),
+    ("behind", "hardware behind a renderer"),
+    ("behind", "leaves_nothing_behind"),
+    // Words of the golden traces.
+    ("behind", "never-behind-an-open-breaker"),
+    ("behind", "behind {} tokens"),
 ];
 
 #[test]

@@ -1,8 +1,8 @@
 //! Compares the subject with each of the other engines, and with an earlier record.
 //!
 //! A ratio above 1 means that the subject is faster. Within a run, each pair gives a ratio: both
-//! engines processed the same prompt, one right after the other. Against an earlier record there
-//! are no pairs, and medians are compared.
+//! engines processed the same prompt, one right after the other. Against an earlier record, medians
+//! are compared, without pairs.
 
 use super::record::{BenchRecord, Comparison, Engine, Metric, Sample, Series, contexts};
 use super::statistics::Estimate;

@@ -15,7 +15,7 @@ use tower_http::cors::CorsLayer;
 use super::api::Api;
 use super::problem::{Problem, ProblemKind};
 
-/// Refuses requests from pages of other origins than the allowed ones. Whoever is no page sends
+/// Refuses requests from pages of other origins than the allowed ones. A caller that is not a page sends
 /// no origin.
 pub(super) async fn check_origin(
     State(api): State<Arc<Api>>,

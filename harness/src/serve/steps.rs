@@ -16,7 +16,7 @@ pub(super) enum Step {
     End(Result<Box<Answer>, Problem>),
 }
 
-/// A generation as it goes on. Dropping it tells the engine that nobody wants it any more, so
+/// A generation in progress. Dropping it cancels the work of the engine, so
 /// that a caller who went away and a deadline that is over are one and the same to the engine.
 #[derive(Debug)]
 pub(super) struct Steps {

@@ -68,7 +68,7 @@ fn described(error: &ValidationError<'_>) -> Vec<FieldError> {
 }
 
 /// The one form of several that a value at `pointer` was meant as, by the errors of each: it is of
-/// the form's type, the word that tells forms apart is the form's, and if that is not enough, what
+/// the form's type, the word that distinguishes forms is the form's, and if that is not enough, what
 /// the form can't go without is there.
 fn meant<'e>(
     forms: &'e [Vec<ValidationError<'static>>],

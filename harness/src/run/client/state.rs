@@ -186,7 +186,7 @@ impl<'a> ClientRun<'a> {
         Ok(())
     }
 
-    /// Follows until the client enters a state, `after` so many transitions, or stands still in a
+    /// Follows until the client enters a state, past transition number `after`, or stands still in a
     /// state that it does not leave by itself.
     pub(super) async fn follow_to(&mut self, state: State, after: usize) -> Result<(), Failed> {
         let entered = |run: &Self| {

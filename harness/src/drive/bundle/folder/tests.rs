@@ -95,7 +95,7 @@ fn a_fresh_folder_takes_the_place_of_the_old() {
             fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [round]);
     }
-    assert_eq!(fs::read_dir(bundles.path()).unwrap().count(), 1, "nothing is left behind");
+    assert_eq!(fs::read_dir(bundles.path()).unwrap().count(), 1, "no temporary folder is left");
 }
 
 /// The page says a few things of its own where there is no module to ask; they must be the same.

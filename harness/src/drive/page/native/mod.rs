@@ -1,6 +1,6 @@
 //! The engine's native build as a page: the same commands and signals, without a browser.
 //!
-//! The engine's runner has a thread of its own, as it has a worker in a page. The host behind it
+//! The engine's runner has a thread of its own, as it has a worker in a page. The host below it
 //! reads the model from the file and applies the server's faults itself. A runner that hangs
 //! can't be ended from outside: its thread stays until the process ends.
 
