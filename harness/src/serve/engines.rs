@@ -19,7 +19,7 @@ use super::problem::{Problem, ProblemKind};
 use crate::drive::page::{NativePage, Page};
 use crate::drive::server::{PageSetup, PageSignal};
 
-/// How long a load may go on once nobody waits for it. The next request is glad of what it left.
+/// How long a load may go on once no request waits for it. The next request can use the loaded model.
 const LOAD_PATIENCE: Duration = Duration::from_mins(10);
 
 /// How long a generation may go on once it was cancelled: it looks up after each chunk of the

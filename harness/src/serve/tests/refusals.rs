@@ -236,7 +236,7 @@ async fn pages_call_only_from_allowed_origins() {
 }
 
 #[test]
-fn kinds_of_problems_are_told_apart() {
+fn kinds_of_problems_have_distinct_names() {
     let urns: BTreeSet<_> = ProblemKind::ALL.into_iter().map(ProblemKind::urn).collect();
     assert_eq!(urns.len(), ProblemKind::ALL.len());
     assert!(ProblemKind::ALL.into_iter().all(|kind| kind.status().as_u16() >= 400));
