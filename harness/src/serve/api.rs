@@ -40,7 +40,7 @@ pub struct Options {
 /// Why the API can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// There is nothing to answer with.
+    /// No model is configured.
     #[error("no model is on offer, expected one or more")]
     NoModel,
     /// A model's name can't stand in an address.
@@ -52,7 +52,7 @@ pub enum SetupError {
     /// The file for analytics; the message names it.
     #[error(transparent)]
     Analytics(#[from] std::io::Error),
-    /// A schema of ours is none.
+    /// One of the API's own schemas is not valid.
     #[error("the API's own schema is not valid: {0}")]
     Schema(String),
 }

@@ -79,7 +79,7 @@ fn default_max_tokens() -> u32 {
 }
 
 impl GenerateBody {
-    /// What the engine is asked for.
+    /// The request to the engine.
     pub(super) fn engine_request(&self, prompt: Prompt, max_tokens: u32) -> GenerateRequest {
         GenerateRequest {
             prompt,
@@ -112,12 +112,12 @@ pub(super) struct ModelList {
     pub(super) models: Vec<ModelVariant>,
 }
 
-/// How the server is.
+/// State of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
-    /// It answers.
+    /// Whether the server answers.
     pub status: Status,
-    /// Of tierproof.
+    /// Version of tierproof.
     pub version: String,
     /// Ids of the models on offer, the one that answers by default first.
     pub models: Vec<String>,
@@ -139,6 +139,6 @@ pub struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// It does.
+    /// The server answers.
     Ok,
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::problem::FieldError;
 use super::schema::MOST_ERRORS;
 
-/// The published schemas of bodies, ready to be held against.
+/// The published schemas of bodies, compiled.
 pub(super) struct Validators(BTreeMap<String, Validator>);
 
 impl fmt::Debug for Validators {

@@ -88,7 +88,7 @@ async fn an_answer_has_the_one_schema() {
 }
 
 #[tokio::test]
-async fn sampling_stops_and_limits_are_heard() {
+async fn sampling_stops_and_limits_are_applied() {
     let router = router(options()).unwrap();
     let ask = async |more: Value| {
         let mut body = json!({ "prompt": { "text": PROMPT } });
@@ -245,7 +245,7 @@ async fn what_does_not_fit_is_refused_before_a_stream_begins() {
 }
 
 #[tokio::test]
-async fn a_model_that_cannot_be_read_is_no_models_fault() {
+async fn a_model_that_cannot_be_read_leaves_the_others_on_offer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken.gguf");
     fs_err::write(&path, "GGUF? no").unwrap();
