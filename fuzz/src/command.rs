@@ -1,4 +1,4 @@
-//! The files that `tierproof run` is told what to do by.
+//! The files that `tierproof run` reads its instructions from.
 
 use tierproof::engines;
 use tierproof::plan::Plan;

@@ -75,6 +75,16 @@ const ALLOWED: &[(&str, &str)] = &[
     // Sent by pages: `{"of":"client-told"}`.
     ("told", "client-told"),
     ("told", "ClientTold"),
+    // A place: a server, hardware or a process out of sight.
+    ("behind", "for other machines, behind TLS"),
+    ("behind", "hardware behind a renderer"),
+    ("behind", "The host behind it"),
+    // Something that remains.
+    ("behind", "leaves_nothing_behind"),
+    ("behind", "nothing is left behind"),
+    // Names of scenarios and lines of their recorded traces.
+    ("behind", "never-behind-an-open-breaker"),
+    ("behind", "behind {} tokens"),
 ];
 
 #[test]

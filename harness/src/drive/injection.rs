@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use crate::drive::browser::{Browser, Trouble, TroubleKind};
 use crate::spec::fault::DriverFault;
 
-/// The phase that trouble is told with.
+/// The phase that trouble is reported with.
 const PHASE: &str = "inject fault";
 
-/// How long a process may take to be gone once it was told to.
+/// How long a process may take to exit once asked to.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A fault that has happened.
@@ -157,7 +157,7 @@ async fn clear(browser: &Browser) -> Result<String, Trouble> {
 
 async fn usage(browser: &Browser, origin: &str) -> Result<f64, Trouble> {
     let found = devtools(browser, "Storage.getUsageAndQuota", json!({ "origin": origin })).await?;
-    found["usage"].as_f64().ok_or_else(|| failed(format!("no usage is told: {found}")))
+    found["usage"].as_f64().ok_or_else(|| failed(format!("the answer has no `usage`: {found}")))
 }
 
 /// A loop of some dozen milliseconds on the page's main thread, timed by the page itself.

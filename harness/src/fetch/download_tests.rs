@@ -9,7 +9,7 @@ use super::*;
 const CONTENT: &[u8] = b"0123456789abcdefghij";
 
 /// Serves one connection for each entry, in order: the status line's code, and how many bytes of
-/// the body are sent before the connection is cut. Tells the ranges that were asked for.
+/// the body are sent before the connection is cut. Returns the requested ranges.
 fn serve(script: Vec<(u16, usize)>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/m.whl", listener.local_addr().unwrap());

@@ -46,7 +46,7 @@ pub enum SetupError {
     /// A model's name can't stand in an address.
     #[error("model `{0}` is on offer, expected a name of letters, digits, `.`, `-` and `_`")]
     Name(String),
-    /// Two models can't be told apart.
+    /// Two models can't be distinguished.
     #[error("two models are called `{0}`, expected each name once")]
     Twice(String),
     /// The file for analytics; the message names it.

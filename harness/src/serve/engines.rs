@@ -1,4 +1,4 @@
-//! The engines behind the server tier: threads of the native build, lent to one request at a time.
+//! The engines of the server tier: threads of the native build, lent to one request at a time.
 //!
 //! There are as many as may compute at a time; each keeps the model that it was last asked for.
 //! Whoever waits for an answer and goes away has its engine cancelled. An engine that does not
@@ -19,7 +19,7 @@ use super::problem::{Problem, ProblemKind};
 use crate::drive::page::{NativePage, Page};
 use crate::drive::server::{PageSetup, PageSignal};
 
-/// How long a load may go on once nobody waits for it. The next request is glad of what it left.
+/// How long a load may go on once no request waits for it. The next request reuses what it loaded.
 const LOAD_PATIENCE: Duration = Duration::from_mins(10);
 
 /// How long a generation may go on once it was cancelled: it looks up after each chunk of the
@@ -157,7 +157,7 @@ impl Engine {
         }
     }
 
-    /// Generates until the end, or until nobody wants it any more.
+    /// Generates until the end, or until the request is dropped.
     pub(super) async fn generate(
         &mut self,
         request: GenerateRequest,

@@ -113,7 +113,7 @@ impl Work<'_> {
             if let PageEventKind::Token { index, id, text } = event {
                 first_token_ms.get_or_insert_with(|| self.elapsed_ms());
                 let token = Token { index: index + offset, id, text };
-                // Nobody listens once the request is over.
+                // The receiver is gone once the request is over.
                 let _ = self.sender.send(Step::Token(token));
             }
         };

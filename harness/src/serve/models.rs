@@ -1,4 +1,4 @@
-//! The models on offer: as the server loads them, and as a page is told of them.
+//! The models on offer: as the server loads them, and as it describes them to a page.
 //!
 //! A model file is read and hashed when it is first asked for. What a page must know of it comes
 //! out of the file itself; nothing is written down twice.
@@ -41,7 +41,7 @@ pub(super) struct Offered {
 pub(super) struct Opened {
     /// The file in shards.
     pub(super) served: Arc<ServedModel>,
-    /// What a page is told.
+    /// The description sent to a page.
     pub(super) variant: ModelVariant,
     /// What a text begins with if it stands alone.
     pub(super) leading_token: Option<u32>,
@@ -83,11 +83,11 @@ impl Shelf {
         offered.open().await
     }
 
-    /// What pages are told: all models that can be read.
+    /// The descriptions sent to pages: all models that can be read.
     pub(super) async fn registry(&self) -> Vec<ModelVariant> {
         let mut registry = Vec::new();
         for offered in &self.models {
-            // One that can't be read was complained about, and is no reason to offer none.
+            // An unreadable model was reported already; the others are still offered.
             if let Ok(opened) = offered.open().await {
                 registry.push(opened.variant.clone());
             }
@@ -137,7 +137,7 @@ impl Opened {
     }
 }
 
-/// What a page must know of a model file, as far as the file itself tells. Blocks.
+/// What a page must know of a model file, as far as the file itself says. Blocks.
 pub(crate) fn variant_of(served: &ServedModel) -> Result<ModelVariant, OpenError> {
     let bytes = fs_err::read(&served.path)?;
     described(&served.manifest.name, &Gguf::open(&bytes)?, served.manifest.clone())
@@ -186,7 +186,7 @@ fn addressed(name: &str, mut manifest: ModelManifest) -> ModelManifest {
     manifest
 }
 
-/// The weakest device that a model of so many weights is for.
+/// The weakest device that can run a model with this number of weights.
 fn device_tier(parameters: u64) -> DeviceTier {
     match parameters {
         ..200_000_000 => DeviceTier::NoGpu,

@@ -16,8 +16,8 @@ pub(super) enum Step {
     End(Result<Box<Answer>, Problem>),
 }
 
-/// A generation as it goes on. Dropping it tells the engine that nobody wants it any more, so
-/// that a caller who went away and a deadline that is over are one and the same to the engine.
+/// A running generation. Dropping it cancels the engine's work, whether the caller went
+/// away or the deadline passed.
 #[derive(Debug)]
 pub(super) struct Steps {
     receiver: UnboundedReceiver<Step>,

@@ -126,7 +126,7 @@ impl Start<'_> {
     }
 }
 
-/// The last line of a log, to go behind another sentence: the file itself is often gone by the
+/// The last line of a log, to follow another sentence: the file itself is often gone by the
 /// time that somebody reads of it.
 fn last_words(log: &Path) -> String {
     let text = fs_err::read(log).unwrap_or_default();

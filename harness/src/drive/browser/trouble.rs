@@ -1,6 +1,6 @@
 //! What can go wrong between us and a browser, with the phase in which it did.
 //!
-//! A browser that crashed is told from a driver that died and from a driver that says no; what
+//! A crash of the browser, the death of a driver and a driver's refusal are distinguished; what
 //! that means for a cell is decided in [`crate::run`].
 
 use std::path::PathBuf;
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crashes_are_told_from_refusals() {
+    fn crashes_are_distinguished_from_refusals() {
         for (error, message, is_crash) in [
             ("invalid session id", "session deleted as the browser has closed", true),
             ("no such window", "target window already closed", true),

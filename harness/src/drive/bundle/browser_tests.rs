@@ -81,7 +81,7 @@ pub struct Setting<'s> {
 ///
 /// # Errors
 ///
-/// See [`BundleError`]; tests that fail are no error.
+/// See [`BundleError`]; failing tests are not an error.
 pub fn run(
     workspace: &Path,
     setting: &Setting<'_>,

@@ -57,7 +57,7 @@ pub(super) async fn file(
     let is_page =
         std::path::Path::new(&path).extension().is_some_and(|extension| extension == "html");
     let is_isolated = !is_page || attempt.site().is_none_or(|site| site.network().is_isolated());
-    // Whatever a URL can't hold is no name of a file of ours.
+    // None of our files has a name that a URL can't hold.
     let Ok(request) = Request::get(format!("/{path}")).body(Body::empty()) else {
         return StatusCode::NOT_FOUND.into_response();
     };

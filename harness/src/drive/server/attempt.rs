@@ -83,7 +83,7 @@ impl Attempt {
     }
 
     fn signal(&self, signal: PageSignal) {
-        // The attempt is over when nobody listens any more.
+        // The attempt is over when the receiver is gone.
         let _ = self.signals.send(signal);
     }
 
@@ -104,7 +104,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The sequence of a page's events. A repeat is a retry whose answer got lost, so it is dropped;
-/// a gap is told.
+/// a gap is reported.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     next: u64,
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_are_dropped_and_gaps_are_told() {
+    fn repeats_are_dropped_and_gaps_are_reported() {
         let mut sequence = Sequence::default();
         let mut admit = |seq| {
             let signals = sequence.admit(heartbeat(seq));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_protocol_is_told() {
+    fn a_page_of_another_protocol_is_reported() {
         let kind = PageEventKind::Ready {
             protocol: PROTOCOL_VERSION + 1,
             user_agent: String::new(),

@@ -88,7 +88,7 @@ pub struct PageHandle {
 }
 
 impl PageHandle {
-    /// The same place, for a page that is told which bundle to load, and on which thread.
+    /// The same place, for a page that gets its bundle and thread as parameters.
     #[must_use]
     pub fn choosing(mut self, choice: BundleChoice, thread: EngineThread) -> Self {
         self.url.push_str(&choice.query());

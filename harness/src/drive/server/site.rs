@@ -93,7 +93,7 @@ impl ClientSite {
         Response::from_parts(parts, body)
     }
 
-    /// The events of an answer, up to so many tokens. An answer that comes to its end is counted.
+    /// The events of an answer, up to a number of tokens. An answer that comes to its end is counted.
     fn watched(
         self: Arc<Self>,
         body: Body,

@@ -164,8 +164,8 @@ impl Adapter<'_> {
     /// Whether both can't describe one adapter. Names are compared by their words, since engine and
     /// page join the parts of a name differently.
     fn contradicts(&self, other: &Adapter<'_>) -> bool {
-        let is_told = |adapter: &Adapter<'_>| adapter.hardware != Hardware::Untold;
-        let is_other_kind = is_told(self) && is_told(other) && self.hardware != other.hardware;
+        let is_known = |adapter: &Adapter<'_>| adapter.hardware != Hardware::Untold;
+        let is_other_kind = is_known(self) && is_known(other) && self.hardware != other.hardware;
         let (ours, theirs) = (words(self.name), words(other.name));
         let has_names = !ours.is_empty() && !theirs.is_empty();
         is_other_kind || has_names && !ours.iter().any(|word| theirs.contains(word))

@@ -1,4 +1,4 @@
-//! A fake driver that writes down what it gets and answers as it is told.
+//! A fake driver that records its requests and gives prepared answers.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -238,7 +238,7 @@ async fn a_driver_that_hangs_is_timed_out_with_its_phase() {
 }
 
 #[tokio::test]
-async fn a_request_behind_one_that_hangs_still_gets_through() {
+async fn a_request_after_one_that_hangs_still_gets_through() {
     let fake = Fake::start(
         |method, path| {
             if path.ends_with("/url") { None } else { obliging(method, path) }
@@ -251,7 +251,7 @@ async fn a_request_behind_one_that_hangs_still_gets_through() {
 }
 
 #[tokio::test]
-async fn a_driver_that_exits_is_told_from_one_that_hangs() {
+async fn a_driver_that_exits_is_distinguished_from_one_that_hangs() {
     let fake =
         Fake::start(|method, path| if path == "/session" { obliging(method, path) } else { None })
             .await;

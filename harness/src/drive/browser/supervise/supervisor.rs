@@ -96,14 +96,14 @@ pub fn supervise(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(4)
         }
     };
-    // Gone already when nothing was ever put into it; nobody is left to tell otherwise.
+    // Gone already when nothing was ever put into it; any other failure has no reader left.
     let _ = fs_err::remove_dir_all(&order.scratch);
     code
 }
 
 fn run(order: &Order) -> std::io::Result<ExitCode> {
     let log = fs_err::OpenOptions::new().create(true).append(true).open(&order.log)?;
-    // What a dying process leaves behind becomes our child instead of init's.
+    // Orphans of a dying process become our children instead of init's.
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_child_subreaper(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -202,7 +202,7 @@ fn pump(mut pipe: BufReader<PipeReader>, mut log: File) {
     }
 }
 
-/// Lets the last words of a dead program arrive before its end is told. Descendants may hold the
+/// Lets the last words of a dead program arrive before its end is reported. Descendants may hold the
 /// pipe open, so this waits only a moment.
 fn drain(pump: &JoinHandle<()>) {
     let deadline = Instant::now() + Duration::from_millis(200);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn notices_are_told_from_anything_else() {
+    fn notices_are_distinguished_from_anything_else() {
         assert_eq!(Notice::parse("line a b"), Some(Notice::Line("a b")));
         assert_eq!(Notice::parse("exited signal: 9"), Some(Notice::Exited("signal: 9")));
         assert_eq!(Notice::parse("running 1 test"), None);

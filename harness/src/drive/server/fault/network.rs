@@ -23,7 +23,7 @@ pub(crate) enum ShardSent {
     Nothing,
     /// All of it, in pieces with pauses.
     Slowly(Duration),
-    /// So many bytes; then the connection breaks off.
+    /// The number of bytes sent before the connection breaks off.
     Cut(u64),
     /// A status without a body.
     Status(u16),
@@ -56,7 +56,7 @@ pub(crate) enum TierSent {
     Down,
     /// It is answered after that time.
     After(Duration),
-    /// The stream ends behind so many tokens.
+    /// The stream ends after this number of tokens.
     Half(u64),
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct ShardTraffic {
     pub(crate) requests: u32,
     /// Bytes of weights that were sent, as far as the server knows.
     pub(crate) bytes: u64,
-    /// Requests for the rest of a shard, behind its first bytes.
+    /// Requests for the rest of a shard, after its first bytes.
     pub(crate) resumed: u32,
     /// The last byte of it was sent.
     pub(crate) is_complete: bool,
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn visits_are_told_apart() {
+    fn visits_are_distinguished() {
         let mut network = Network::default();
         network.begin_visit();
         network.shard(1);

@@ -185,7 +185,7 @@ async fn faults_are_what_a_user_would_meet() {
 }
 
 #[tokio::test]
-async fn events_arrive_once_and_in_order_and_gaps_are_told() {
+async fn events_arrive_once_and_in_order_and_gaps_are_reported() {
     let scene = Scene::new().await;
     let mut page = scene.open(None);
     assert_eq!(post_events(&page, &[event(0), event(1)]).await, StatusCode::NO_CONTENT);
@@ -198,21 +198,21 @@ async fn events_arrive_once_and_in_order_and_gaps_are_told() {
     let url = format!("{}events", page.url);
     let answer = send(Method::POST, &url, None, b"[{\"seq\":".to_vec()).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let told = signals(&mut page).remove(0);
-    assert!(told.starts_with("a batch of events can't be read"), "{told}");
+    let reported = signals(&mut page).remove(0);
+    assert!(reported.starts_with("a batch of events can't be read"), "{reported}");
 }
 
 #[tokio::test]
-async fn a_page_of_another_version_is_told() {
+async fn a_page_of_another_version_is_reported() {
     let scene = Scene::new().await;
     let mut page = scene.open(None);
     let ready = json!({ "seq": 0, "at_ms": 0, "kind": {
         "type": "ready", "protocol": PROTOCOL_VERSION + 1, "user_agent": "",
         "cross_origin_isolated": true } });
     post_events(&page, &[ready]).await;
-    let told = signals(&mut page);
-    assert!(told[0].contains("hint: build the bundle again"), "{told:?}");
-    assert_eq!(told[1], "0");
+    let reported = signals(&mut page);
+    assert!(reported[0].contains("hint: build the bundle again"), "{reported:?}");
+    assert_eq!(reported[1], "0");
     assert!(page.signals.try_recv().is_err());
 }
 
@@ -232,7 +232,7 @@ async fn logits_arrive_bit_for_bit() {
     assert_eq!(send(Method::POST, &url, None, vec![0; 5]).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(
         signals(&mut page),
-        ["the logits of command 7 are 5 bytes, which is no number of f32"]
+        ["the logits of command 7 are 5 bytes, not a whole number of f32"]
     );
 }
 

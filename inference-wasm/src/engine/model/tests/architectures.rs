@@ -148,7 +148,7 @@ fn rows_give_the_defaults_of_keys() {
         .float("gemma2.final_logit_softcapping", 7.0);
     assert_eq!((hyper(&set).score_cap, hyper(&set).logit_cap), (None, Some(7.0)));
 
-    // The size with 46 layers scales by width / heads, here 2 like the head size: a head of 4 tells
+    // The size with 46 layers scales by width / heads, here 2 like the head size: a head of 4 shows
     // them apart.
     let large = Writer::named("gemma2")
         .number("gemma2.block_count", 46)
