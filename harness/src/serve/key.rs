@@ -1,7 +1,7 @@
 //! The bearer key that callers show.
 //!
 //! Of the key itself only a hash is kept. Hashes have one length and are compared in constant
-//! time, so that the time of an answer reveals neither the key's length nor how much of it is right.
+//! time, so that response times reveal neither the key's length nor how much of it is right.
 
 use std::fmt;
 
