@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::problem::{Problem, ProblemKind};
 
-/// Something that happened.
+/// A step of a generation.
 #[derive(Debug)]
 pub(super) enum Step {
     /// A token.

@@ -18,8 +18,8 @@ const PHASE: &str = "start driver";
 /// signature first, takes its time.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A port that is free when it is chosen may be taken by another program by the time the driver listens on
-/// it, also when the driver chooses: Chromium's wants the same number on IPv4 and on IPv6.
+/// A port that is free when chosen may be taken by another program by the time the driver listens
+/// on it, even when the driver chooses: Chromium's wants the same number on IPv4 and on IPv6.
 const ATTEMPTS: u32 = 3;
 
 /// A running driver that answers.

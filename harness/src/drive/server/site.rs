@@ -1,5 +1,5 @@
-//! Everything that a page of the hybrid client is served besides its bundle: weights, the server tier and
-//! shims, over all visits of an attempt, with the faults that its scenario plans.
+//! Everything that a page of the hybrid client is served besides its bundle: weights, the server
+//! tier and shims, over all visits of an attempt, with the faults that its scenario plans.
 //!
 //! The effect of a fault is decided in [`super::fault`].
 
