@@ -220,7 +220,7 @@ impl Browser {
         super::processes::memory_bytes(self.supervisor_id()?)
     }
 
-    /// Forces garbage collection in Chromium; the other browsers have no command for it.
+    /// Forces garbage collection in Chromium; other browsers collect when they decide to.
     ///
     /// # Errors
     /// The driver does not answer.

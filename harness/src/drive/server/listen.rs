@@ -96,8 +96,8 @@ impl PageHandle {
         self
     }
 
-    /// The same place, for a page that batches its events for this long before it sends them, unless
-    /// one is urgent. For after [`choosing`](Self::choosing).
+    /// The same place, for a page that batches its events for this long before it sends them,
+    /// unless one is urgent. For after [`choosing`](Self::choosing).
     #[must_use]
     pub(crate) fn gathering(mut self, time: Duration) -> Self {
         self.url.push_str(&format!("&gather={}", time.as_millis()));

@@ -202,7 +202,7 @@ fn pump(mut pipe: BufReader<PipeReader>, mut log: File) {
     }
 }
 
-/// Lets the last output of a dead program arrive before its exit is reported. Descendants may hold the
+/// Lets a dead program's last output arrive before its exit is reported. Descendants may hold the
 /// pipe open, so this waits only a moment.
 fn drain(pump: &JoinHandle<()>) {
     let deadline = Instant::now() + Duration::from_millis(200);

@@ -102,8 +102,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Arms a fault; `name` is its name in this attempt's plan. A fault that had ended gets its full
-    /// number of injections again.
+    /// Arms a fault; `name` is its name in this attempt's plan. A fault that had ended gets all of
+    /// its injections again.
     pub(crate) fn arm(&mut self, name: &str, plan: FaultPlan) {
         match self.faults.iter_mut().find(|fault| fault.name == name) {
             Some(fault) if fault.is_armed => {}
