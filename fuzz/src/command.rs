@@ -1,4 +1,4 @@
-//! The files that `tierproof run` reads: matrices, scenarios and prompts.
+//! The files that `tierproof run` reads its instructions from.
 
 use tierproof::engines;
 use tierproof::plan::Plan;

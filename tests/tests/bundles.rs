@@ -97,7 +97,7 @@ fn browser_chrome_two_threads_do_work() {
     assert_eq!(answer["proof"]["execution"]["effective_threads"], 2);
 }
 
-/// WebKitGTK had no relaxed SIMD when this was written: then it says so. It is never chosen without a request.
+/// WebKitGTK had no relaxed SIMD when this was written: then it says so. It is never built unasked.
 #[test]
 #[ignore = "needs a browser: run with `-- --ignored browser_webkit`"]
 fn browser_webkit_a_missing_feature_is_refused_by_name() {

@@ -20,7 +20,7 @@ const CASES: [[&str; 4]; 11] = [
     ["template-skew-ignored", "wasm", "storage-other-template", "server (version-skew)"],
     ["wrong-reason", "wasm", "breaker-opens", "g1 gpu-error"],
     ["breaker-never-opens", "wasm", "breaker-opens", "measured `ready (loaded)`, allowed `server`"],
-    ["prompt-in-telemetry", "wasm", "first-visit", "its record has"],
+    ["prompt-in-telemetry", "wasm", "first-visit", "its record contains"],
     ["silent-tier-change", "wasm", "worker-crashed-last", "in step 2 request` took longer"],
     ["swallowed-error", "wasm", "server-down-and-nothing-else", "in step 2 request` took longer"],
     ["fallback-skips-tier", "webgpu", "adapter-null", "webgpu>wasm:adapter-null"],

@@ -102,7 +102,7 @@ fn an_import_from_a_later_floor_is_found_with_its_rule() {
 }
 
 #[test]
-fn a_circle_is_found_and_re_exports_and_tests_are_no_part_of_one() {
+fn a_circle_is_found_without_counting_re_exports_and_tests() {
     let planted = Planted::new(&[
         ("lib.rs", "mod room;\n"),
         ("room/mod.rs", "mod first;\nmod second;\nmod third;\npub use third::Third;\n"),

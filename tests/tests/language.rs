@@ -75,11 +75,14 @@ const ALLOWED: &[(&str, &str)] = &[
     // Sent by pages: `{"of":"client-told"}`.
     ("told", "client-told"),
     ("told", "ClientTold"),
-    // Places: what lies behind something, and what is left there.
+    // A place: a server, hardware or a process out of sight.
     ("behind", "for other machines, behind TLS"),
     ("behind", "hardware behind a renderer"),
+    ("behind", "The host behind it"),
+    // Something that remains.
     ("behind", "leaves_nothing_behind"),
-    // Words of the golden traces.
+    ("behind", "nothing is left behind"),
+    // Names of scenarios and lines of their recorded traces.
     ("behind", "never-behind-an-open-breaker"),
     ("behind", "behind {} tokens"),
 ];

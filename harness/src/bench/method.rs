@@ -40,8 +40,8 @@ impl Method {
         self.contexts.iter().max().map_or(0, |context| context + self.tokens)
     }
 
-    /// The same without the prompts that exceed a model's `positions`, and why each of
-    /// them is left out.
+    /// The same without the prompts that don't fit a context of this length, and why each of them
+    /// is left out.
     pub(super) fn within(&self, positions: u32) -> (Self, Vec<String>) {
         let tokens = self.tokens;
         let fits = |context: &u32| context + tokens <= positions;

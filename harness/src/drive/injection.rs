@@ -1,7 +1,7 @@
-//! Faults that the driver or the system makes, in the middle of things.
+//! Faults that the driver or the system injects during a command.
 //!
-//! Each is seen to have happened before [`inject`] returns. What the page makes of
-//! it is not looked at here.
+//! Each is seen to have happened before [`inject`] returns. The page's
+//! reaction is not checked here.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,22 +16,22 @@ use crate::spec::fault::DriverFault;
 /// The phase that trouble is reported with.
 const PHASE: &str = "inject fault";
 
-/// How long a process may take to end after its signal.
+/// How long a process may take to exit once asked to.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A fault that has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Injected {
-    /// What was seen of it, for the evidence.
+    /// The observed effect, for the evidence.
     pub(crate) proof: String,
-    /// When it was asked for; what follows of it comes later.
+    /// When it was requested; its effects come later.
     pub(crate) at: SystemTime,
 }
 
-/// Makes it happen, and sees to it that it did. `value` is the fault's measure.
+/// Injects a fault and waits for its effect. `value` is the fault's measure.
 ///
 /// # Errors
-/// If the browser refuses, or nothing was seen of it within seconds.
+/// If the browser refuses, or no effect is observed within seconds.
 pub(crate) async fn inject(
     fault: DriverFault,
     browser: &Browser,
@@ -113,7 +113,7 @@ fn signal(pid: u32, signal: Signal) -> Result<(), Trouble> {
     sent.map_err(|error| failed(format!("GPU process {pid} did not get {signal}: {error}")))
 }
 
-/// Waits until another GPU process is there, or none.
+/// Waits until the GPU process is replaced or gone.
 async fn gone(browser: &Browser, pid: u32) -> Result<String, Trouble> {
     let deadline = Instant::now() + GONE_WITHIN;
     while browser.gpu_process() == Some(pid) {
@@ -157,7 +157,7 @@ async fn clear(browser: &Browser) -> Result<String, Trouble> {
 
 async fn usage(browser: &Browser, origin: &str) -> Result<f64, Trouble> {
     let found = devtools(browser, "Storage.getUsageAndQuota", json!({ "origin": origin })).await?;
-    found["usage"].as_f64().ok_or_else(|| failed(format!("no usage was reported: {found}")))
+    found["usage"].as_f64().ok_or_else(|| failed(format!("the answer has no `usage`: {found}")))
 }
 
 /// A loop of some dozen milliseconds on the page's main thread, timed by the page itself.

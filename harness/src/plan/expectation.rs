@@ -12,7 +12,7 @@
 //! 5. the matrix lists it as a known failure;
 //! 6. it runs.
 //!
-//! Reasons that no command can fix come first, so that no one installs a browser for a cell that
+//! Reasons that no command can fix come first, so that no user installs a browser for a cell that
 //! still won't run.
 
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@ pub enum Exit {
     Usage = 2,
     /// Nothing ran, or a floor of the matrix was missed.
     NothingRan = 3,
-    /// Set-up or infrastructure trouble: the run says nothing about the product.
+    /// Set-up or infrastructure trouble: the run proves nothing about the product.
     Setup = 4,
     /// The user stopped it.
     Interrupted = 130,

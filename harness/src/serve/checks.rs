@@ -1,4 +1,4 @@
-//! What no schema can say about a body.
+//! Checks of a body that no schema can express.
 
 use inference_wasm::client::machine::Begin;
 use inference_wasm::client::router::RoutingRequest;

@@ -1,8 +1,8 @@
 //! The engines of the server tier: threads of the native build, lent to one request at a time.
 //!
-//! There are as many as may compute at a time; each keeps the model that it was last asked for.
-//! Whoever waits for an answer and goes away has its engine cancelled. An engine that does not
-//! end even then is given up: a thread can't be ended from outside.
+//! There is one for each concurrent request; each keeps the model that it loaded last. When a
+//! caller goes away, its engine is cancelled. An engine that doesn't stop even then is abandoned,
+//! because a thread can't be ended from outside.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::problem::{Problem, ProblemKind};
 use crate::drive::page::{NativePage, Page};
 use crate::drive::server::{PageSetup, PageSignal};
 
-/// How long a load may go on once no request waits for it. The next request uses its result.
+/// How long a load may go on once no request waits for it. The next request reuses what it loaded.
 const LOAD_PATIENCE: Duration = Duration::from_mins(10);
 
 /// How long a generation may go on once it was cancelled: it looks up after each chunk of the
@@ -59,7 +59,7 @@ impl Engines {
         Self { slots, concurrency, queue_timeout, idle: Mutex::default() }
     }
 
-    /// Requests that compute now.
+    /// The number of requests that are computing.
     pub(super) fn running(&self) -> usize {
         self.concurrency - self.slots.available_permits()
     }
@@ -74,7 +74,7 @@ impl Engines {
     }
 
     /// An engine: one that has the model if there is one, else one that has none yet, else any.
-    /// Whoever has a turn is sure of one.
+    /// Every request with a turn gets one.
     pub(super) fn take(&self, _: &Turn, model: &Opened) -> Result<Engine, Problem> {
         let sha256 = &model.served.manifest.sha256;
         let mut idle = self.idle();
@@ -82,14 +82,14 @@ impl Engines {
         if let Some(index) = with_it {
             return Ok(idle.swap_remove(index));
         }
-        // Whoever else has a turn has an engine, or is about to take one.
+        // Every other request with a turn has an engine, or is about to take one.
         if idle.len() + self.running() <= self.concurrency {
             return Engine::start();
         }
         idle.pop().map_or_else(Engine::start, Ok)
     }
 
-    /// Takes an engine back, if it still is one.
+    /// Takes an engine back, unless it was abandoned.
     pub(super) fn put_back(&self, engine: Engine) {
         if engine.is_usable {
             self.idle().push(engine);
@@ -157,7 +157,7 @@ impl Engine {
         }
     }
 
-    /// Generates until the end, or until the caller is gone.
+    /// Generates until the end, or until the request is dropped.
     pub(super) async fn generate(
         &mut self,
         request: GenerateRequest,

@@ -15,8 +15,8 @@ use tower_http::cors::CorsLayer;
 use super::api::Api;
 use super::problem::{Problem, ProblemKind};
 
-/// Refuses requests from pages of other origins than the allowed ones. A caller that is not a page sends
-/// no origin.
+/// Refuses requests from pages of other origins than the allowed ones. A client that
+/// isn't a page sends no origin.
 pub(super) async fn check_origin(
     State(api): State<Arc<Api>>,
     request: Request,

@@ -34,7 +34,7 @@ pub(super) async fn generate(
     if !is_stream {
         return Ok(Json(steps.end().await?).into_response());
     }
-    // What fails before the first token can still have a status of its own.
+    // A failure before the first token can still set the response's status.
     let first = match steps.next().await {
         Step::End(Err(problem)) => return Err(problem),
         first => first,
@@ -42,7 +42,7 @@ pub(super) async fn generate(
     Ok(streamed(first, steps))
 }
 
-/// Begins a generation that goes on by itself, and ends when its steps are dropped.
+/// Starts a generation in the background. It ends when its steps are dropped.
 fn start(api: &Arc<Api>, turn: Turn, body: GenerateBody, began: Instant) -> Steps {
     let (sender, receiver) = mpsc::unbounded_channel();
     let steps = Steps::new(receiver, began + api.request_timeout);
@@ -83,7 +83,7 @@ struct Work<'w> {
     began: Instant,
 }
 
-/// What the user has seen before the server was asked.
+/// The part of the answer that the user saw before the request.
 struct Seen {
     prompt_tokens: usize,
     ids: Vec<u32>,
@@ -103,7 +103,7 @@ impl Work<'_> {
                 let prompt_tokens = prompt.len();
                 (Some(Seen { prompt_tokens, ids: ids.clone(), text: text.clone() }), whole)
             }
-            // A replay is a fresh run that comes to the same tokens.
+            // A replay is a fresh run that produces the same tokens.
             Some(Begin::Fresh | Begin::Replay) | None => (None, self.body.prompt.clone()),
         };
         let offset = seen.as_ref().map_or(0, |seen| seen.ids.len() as u32);
@@ -113,7 +113,7 @@ impl Work<'_> {
             if let PageEventKind::Token { index, id, text } = event {
                 first_token_ms.get_or_insert_with(|| self.elapsed_ms());
                 let token = Token { index: index + offset, id, text };
-                // There is no receiver once the request is over.
+                // The receiver is gone once the request is over.
                 let _ = self.sender.send(Step::Token(token));
             }
         };

@@ -1,7 +1,7 @@
 //! The bearer key that callers show.
 //!
 //! Of the key itself only a hash is kept. Hashes have one length and are compared in constant
-//! time, so that the time of an answer reveals neither the key's length nor how much of it is right.
+//! time, so that response times reveal neither the key's length nor how much of it is right.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub enum BadKey {
 }
 
 impl Key {
-    /// Parses the content of a key file, with or without a line break at its end.
+    /// Reads a key from the text of a file, with or without a trailing line break.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
         let key = text.trim();
         // The token of RFC 6750.

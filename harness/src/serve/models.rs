@@ -1,7 +1,7 @@
-//! The models on offer: as the server loads them, and as pages see them.
+//! The models on offer: as the server loads them, and as it describes them to a page.
 //!
-//! A model file is read and hashed when it is first asked for. What a page must know of it comes
-//! out of the file itself; nothing is written down twice.
+//! A model file is read and hashed when it is first asked for. The description for pages is
+//! derived from the file, so that no fact is written down twice.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::problem::{Problem, ProblemKind};
 use crate::drive::server::{DEFAULT_SHARD_BYTES, ServedModel};
 use crate::fetch::models::{self, Model, USUAL_POSITIONS};
 
-/// Positions of a cache on the server at most: memory is shared by all that is loaded.
+/// The most positions in a cache on the server: all loaded models share its memory.
 const MOST_POSITIONS: u32 = 4096;
 
 /// Key of the chat template in a model file.
@@ -41,7 +41,7 @@ pub(super) struct Offered {
 pub(super) struct Opened {
     /// The file in shards.
     pub(super) served: Arc<ServedModel>,
-    /// What a page sees.
+    /// The description sent to a page.
     pub(super) variant: ModelVariant,
     /// What a text begins with if it stands alone.
     pub(super) leading_token: Option<u32>,
@@ -64,12 +64,12 @@ impl Shelf {
         Self { models: models.into_iter().map(offer).collect() }
     }
 
-    /// Ids of the models.
+    /// The ids of the models.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.models.iter().map(|offered| offered.model.name.as_str())
     }
 
-    /// The model of a name.
+    /// The model with a name.
     pub(super) fn get(&self, name: &str) -> Option<&Offered> {
         self.models.iter().find(|offered| offered.model.name == name)
     }
@@ -83,11 +83,11 @@ impl Shelf {
         offered.open().await
     }
 
-    /// What pages see: all models that can be read.
+    /// The descriptions sent to pages: all models that can be read.
     pub(super) async fn registry(&self) -> Vec<ModelVariant> {
         let mut registry = Vec::new();
         for offered in &self.models {
-            // A model that can't be read was logged, and the others are still offered.
+            // An unreadable model was reported already; the others are still offered.
             if let Ok(opened) = offered.open().await {
                 registry.push(opened.variant.clone());
             }
@@ -137,7 +137,7 @@ impl Opened {
     }
 }
 
-/// What a page must know about a model file, from the file itself. Blocks.
+/// The description of a model file for pages, as far as the file itself says. Blocks.
 pub(crate) fn variant_of(served: &ServedModel) -> Result<ModelVariant, OpenError> {
     let bytes = fs_err::read(&served.path)?;
     described(&served.manifest.name, &Gguf::open(&bytes)?, served.manifest.clone())
@@ -186,7 +186,7 @@ fn addressed(name: &str, mut manifest: ModelManifest) -> ModelManifest {
     manifest
 }
 
-/// The weakest device for a model of this number of weights.
+/// The weakest device that can run a model with this number of weights.
 fn device_tier(parameters: u64) -> DeviceTier {
     match parameters {
         ..200_000_000 => DeviceTier::NoGpu,
@@ -196,8 +196,8 @@ fn device_tier(parameters: u64) -> DeviceTier {
     }
 }
 
-/// Weights, tokenizer and template are each known by a hash, so that a change of one is one of its
-/// version, whoever forgets to say so.
+/// Weights, tokenizer and template are each identified by a hash, so that changing one changes the
+/// version.
 fn versions(metadata: &Metadata<'_>, file_sha256: &str) -> Result<Versions, ModelError> {
     let mut tokenizer = Sha256::new();
     let is_tokenizer = |key: &&str| key.starts_with("tokenizer.") && *key != TEMPLATE;
@@ -220,7 +220,7 @@ fn versions(metadata: &Metadata<'_>, file_sha256: &str) -> Result<Versions, Mode
     })
 }
 
-/// A value in a form that is the same for equal ones; nothing where it is of another type.
+/// A canonical form of a value; empty if the value has another type.
 fn text_of<'a, T: FromValue<'a> + std::fmt::Debug>(metadata: &Metadata<'a>, key: &str) -> String {
     metadata.get::<T>(key).ok().flatten().map(|value| format!("{value:?}")).unwrap_or_default()
 }

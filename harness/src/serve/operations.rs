@@ -1,4 +1,4 @@
-//! Every operation of the API, once: the router and the OpenAPI document are made of this table.
+//! The table of the API's operations. The router and the OpenAPI document are generated from it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use super::problem::{Problem, ProblemKind};
 use super::schema::{GenerateBody, Health, ModelList, StreamEvent};
 use super::{generate, handlers};
 
-/// Makes a schema known and refers to it.
+/// Registers a schema and returns a reference to it.
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// An operation.
 pub(super) struct Operation {
-    /// Its path; `{name}` is a part of it that varies.
+    /// Its path; `{name}` is a parameter.
     pub(super) path: &'static str,
-    /// What answers it.
+    /// Its handler.
     pub(super) handler: MethodRouter<Arc<Api>>,
     /// It needs no key.
     pub(super) is_open: bool,
@@ -32,7 +32,7 @@ pub(super) struct Operation {
     id: &'static str,
     summary: &'static str,
     body: Option<SchemaOf>,
-    /// Status, media type and schema of a good answer.
+    /// Status, media type and schema of a successful answer.
     answers: Vec<(u16, &'static str, Option<SchemaOf>)>,
     problems: Vec<ProblemKind>,
 }
@@ -221,8 +221,8 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     described
 }
 
-/// Says of a schema what holds of ours without being written down: objects have no other fields
-/// than those named, and integers end where their Rust type does.
+/// Adds the constraints that all our schemas share: objects have no fields other than those named,
+/// and integers have the range of their Rust type.
 fn strictly(schema: &mut Schema) {
     let is_closed = schema.get("additionalProperties").is_some();
     if schema.get("properties").is_some() && !is_closed {

@@ -168,9 +168,9 @@ impl Problem {
         Self { errors, ..Self::new(ProblemKind::InvalidBody, detail) }
     }
 
-    /// All engines are at work.
+    /// All engines are busy.
     pub(super) fn busy(wait: Duration) -> Self {
-        // Whole seconds are all that the header holds, and 0 would be an invitation to hammer.
+        // The header holds whole seconds, and 0 would invite clients to retry at once.
         let retry_after = Some(wait.as_secs().max(1));
         let detail = "no engine became free in time; try again later";
         Self { retry_after, ..Self::new(ProblemKind::Busy, detail) }

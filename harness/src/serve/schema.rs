@@ -36,7 +36,7 @@ pub const LIMITS: Limits = Limits {
     stop_length: 256,
 };
 
-/// The most errors of a body that are reported.
+/// The most errors reported for one body; more would not help.
 pub(super) const MOST_ERRORS: usize = 32;
 
 /// A request to generate.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::problem::{Problem, ProblemKind};
 
-/// Something that happened.
+/// A step of a generation.
 #[derive(Debug)]
 pub(super) enum Step {
     /// A token.
@@ -16,8 +16,8 @@ pub(super) enum Step {
     End(Result<Box<Answer>, Problem>),
 }
 
-/// A generation in progress. Dropping it cancels the work of the engine, so
-/// that a caller who went away and a deadline that is over are one and the same to the engine.
+/// A running generation. Dropping it cancels the engine's work, whether the caller went
+/// away or the deadline passed.
 #[derive(Debug)]
 pub(super) struct Steps {
     receiver: UnboundedReceiver<Step>,

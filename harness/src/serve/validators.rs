@@ -67,9 +67,9 @@ fn described(error: &ValidationError<'_>) -> Vec<FieldError> {
     }
 }
 
-/// The one form of several that a value at `pointer` was meant as, by the errors of each: it is of
-/// the form's type, the word that distinguishes forms is the form's, and if that is not enough, what
-/// the form can't go without is there.
+/// The one form of several that a value at `pointer` was meant as, by the errors of each: its type
+/// and discriminating word are the form's and, if that is not enough, it has the form's required
+/// keys.
 fn meant<'e>(
     forms: &'e [Vec<ValidationError<'static>>],
     pointer: &str,

@@ -127,7 +127,7 @@ fn print_impossible(findings: &[Finding], out: &mut dyn Write) -> std::io::Resul
 }
 
 fn consent(arguments: &SetupArgs, plan: &Plan, findings: &[Finding]) -> Result<(), SetupError> {
-    if plan.steps.is_empty() || arguments.yes || crate::spec::environment::is_ci() {
+    if plan.steps.is_empty() || arguments.yes || crate::spec::environment::ci_agrees() {
         return Ok(());
     }
     let missing = || {

@@ -5,8 +5,8 @@
 //! setup` ([`setup`]) installs the rest. The decisions ([`check`], [`fix`], [`plan`]) are pure over
 //! a [`machine::Machine`]; only [`perform`] and the versions that `doctor` prints start programs.
 //!
-//! Of a browser this floor reports only that its files exist: whether a session opens is for
-//! `tierproof probe` to find out.
+//! For a browser, only the existence of its files is reported here; `tierproof probe` finds out
+//! whether a session opens.
 
 mod check;
 mod command;

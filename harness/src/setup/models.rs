@@ -14,7 +14,7 @@ pub(crate) struct ModelRow {
     pub(crate) name: String,
     /// Where it is, or belongs.
     pub(crate) path: PathBuf,
-    /// Bytes by the catalogue.
+    /// The size in bytes, according to the catalogue.
     pub(crate) bytes: u64,
     /// Only a matrix that names it needs it; every run needs those in the repository.
     pub(crate) is_optional: bool,
@@ -36,7 +36,7 @@ pub(crate) enum ModelState {
     },
 }
 
-/// Looks every model up.
+/// Looks up every model.
 pub(crate) fn rows(catalogue: &Catalogue, cache: &Path) -> Vec<ModelRow> {
     let row = |entry: &Entry| {
         let path = catalogue.path_of(entry, cache);

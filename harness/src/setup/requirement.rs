@@ -129,6 +129,6 @@ pub(crate) enum Otherwise {
     TokenizerVocabularies,
     /// `harness/setup/gate-tools.sh`.
     GateTools,
-    /// By the user; a whole sentence.
+    /// By the user: instructions in a whole sentence.
     ByHand(&'static str),
 }

@@ -1,7 +1,7 @@
 //! The table of requirements: what, why, for whom, where it is found, who packages it.
 //!
-//! Nothing here looks at a machine. Where a browser or its driver is found is the vendor's table's
-//! to say, in [`crate::drive::browser`].
+//! Nothing here looks at a machine. The table of vendors in
+//! [`crate::drive::browser`] says where a browser or its driver is found.
 
 use super::requirement::{Finder, OnlyOn, Otherwise, Packages, Part, Purpose, Requirement};
 use crate::spec::cell::BrowserName;

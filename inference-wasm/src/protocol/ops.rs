@@ -70,7 +70,7 @@ pub struct OpTally {
     pub failed: u32,
     /// Cases of an op that the backend does not implement; they do not count as passed.
     pub left_out: u32,
-    /// Cases that ran without guard space beyond their rows, in which a stray write would have
+    /// Cases that ran without guard space after their rows, in which a stray write would have
     /// shown.
     pub unguarded: u32,
 }

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_no_recovery_is_no_lap() {
+    fn a_step_without_recovery_gives_no_lap() {
         assert_eq!(Lap::of(100.0, &transitions(&WAY[..5]), 1650.0), None);
         assert_eq!(Lap::of(100.0, &transitions(&WAY[1..]), 1650.0), None);
     }

@@ -18,8 +18,8 @@ const PHASE: &str = "start driver";
 /// signature first, takes its time.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A port that is free when it is chosen may be somebody else's by the time the driver listens on
-/// it, also when the driver chooses: Chromium's wants the same number on IPv4 and on IPv6.
+/// A port that is free when chosen may be taken by another program by the time the driver listens
+/// on it, even when the driver chooses: Chromium's wants the same number on IPv4 and on IPv6.
 const ATTEMPTS: u32 = 3;
 
 /// A running driver that answers.
@@ -30,7 +30,7 @@ pub(crate) struct Driver {
     pub(crate) url: String,
 }
 
-/// What a driver is started with.
+/// The inputs for starting a driver.
 #[derive(Debug)]
 pub(crate) struct Start<'a> {
     pub(crate) vendor: &'static Vendor,
@@ -126,8 +126,8 @@ impl Start<'_> {
     }
 }
 
-/// The last line of a log, to be appended to a sentence: the file itself is often gone by the
-/// time that somebody reads of it.
+/// The last line of a log, to follow another sentence: the file itself is often gone by the
+/// time that a user reads the message.
 fn last_words(log: &Path) -> String {
     let text = fs_err::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

@@ -1,6 +1,6 @@
 //! Launching browsers for a run: display, driver and session as one thing.
 //!
-//! Grouping and reuse are the schedule's business; a launcher only starts what it is asked for.
+//! The schedule decides about grouping and reuse; a launcher only starts the requested browsers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use super::vendors::vendor;
 use crate::spec::cell::BrowserName;
 use crate::spec::launch::LaunchProfile;
 
-/// How long a page may take to answer when it is asked whether it lives.
+/// The time that a page has to answer a check that it is alive.
 const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often a page is asked that answers with an error, and the pause in between.
+/// The number of checks of a page that answers with an error, and the pause between them.
 const DIAGNOSIS_ATTEMPTS: u32 = 5;
 const DIAGNOSIS_PAUSE: Duration = Duration::from_millis(300);
 
@@ -155,14 +155,14 @@ fn is_unsandboxed() -> bool {
         || ["/.dockerenv", "/run/.containerenv"].iter().any(|path| Path::new(path).exists())
 }
 
-/// What is known of a page that has gone silent.
+/// The state of a page that has gone silent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Diagnosis {
     /// It answers: its main thread runs.
     Alive,
     /// Its main thread, or the browser, gives no answer.
     Unresponsive {
-        /// What happened when it was asked.
+        /// The outcome of the check.
         message: String,
     },
     /// The page or the browser is gone.
@@ -172,7 +172,7 @@ pub enum Diagnosis {
     },
     /// The driver is gone, so nothing can be known.
     DriverExited {
-        /// How it ended.
+        /// How the driver ended.
         message: String,
     },
 }
@@ -215,12 +215,12 @@ impl Browser {
         super::processes::gpu(self.profile.browser, self.supervisor_id()?)
     }
 
-    /// Bytes in memory of its processes and its driver's; what several share counts for each.
+    /// Bytes in memory of its processes and its driver's; shared memory counts for each.
     pub fn memory_bytes(&self) -> Option<u64> {
         super::processes::memory_bytes(self.supervisor_id()?)
     }
 
-    /// Has scripts' garbage collected, in Chromium; the others do so when they like.
+    /// Forces garbage collection in Chromium; other browsers collect when they decide to.
     ///
     /// # Errors
     /// The driver does not answer.

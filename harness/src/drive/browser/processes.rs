@@ -18,7 +18,7 @@ pub(super) fn gpu(browser: BrowserName, supervisor: u32) -> Option<u32> {
         .map(|(pid, _)| pid.as_u32())
 }
 
-/// Bytes in memory of all processes below a supervisor; what several share counts for each.
+/// Bytes in memory of all processes below a supervisor; shared memory counts for each.
 pub(super) fn memory_bytes(supervisor: u32) -> Option<u64> {
     let system = look(ProcessRefreshKind::nothing().with_memory())?;
     Some(below(&system, supervisor).map(|(_, process)| process.memory()).sum())
@@ -57,7 +57,7 @@ fn below(system: &System, supervisor: u32) -> impl Iterator<Item = (Pid, &Proces
     processes.into_iter().filter(move |(pid, _)| is_below(*pid))
 }
 
-/// By the words of a command line.
+/// Recognises a process by its command line.
 fn is_gpu<T: AsRef<str>>(browser: BrowserName, words: impl Iterator<Item = T>) -> bool {
     let words: Vec<T> = words.collect();
     let has = |word: &str| words.iter().any(|found| found.as_ref() == word);

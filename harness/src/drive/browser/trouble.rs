@@ -1,6 +1,6 @@
 //! What can go wrong between us and a browser, with the phase in which it did.
 //!
-//! Distinguishes a crashed browser from a dead driver and from a driver that refuses; what
+//! A crash of the browser, the death of a driver and a driver's refusal are distinguished; what
 //! that means for a cell is decided in [`crate::run`].
 
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use tower_http::services::ServeDir;
 
 use super::shared::Shared;
 
-/// Together these two make a page `crossOriginIsolated`: shared memory and fine timers.
+/// Together, these two headers make a page `crossOriginIsolated`: shared memory and fine timers.
 const ISOLATION: [(HeaderName, &str); 2] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
@@ -20,7 +20,7 @@ const ISOLATION: [(HeaderName, &str); 2] = [
 /// Headers of every answer, with the reason for each.
 const HEADERS: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    // Every attempt fetches for itself: a cache of the browser's would be a hidden input.
+    // Every attempt fetches for itself: the browser's cache would be a hidden input.
     (header::CACHE_CONTROL, "no-store"),
     // A wrong MIME type must fail here as it would on a strict site.
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -57,7 +57,7 @@ pub(super) async fn file(
     let is_page =
         std::path::Path::new(&path).extension().is_some_and(|extension| extension == "html");
     let is_isolated = !is_page || attempt.site().is_none_or(|site| site.network().is_isolated());
-    // None of our files has a name that a URL can't contain.
+    // None of our files has a name that a URL can't hold.
     let Ok(request) = Request::get(format!("/{path}")).body(Body::empty()) else {
         return StatusCode::NOT_FOUND.into_response();
     };

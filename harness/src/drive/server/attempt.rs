@@ -1,4 +1,4 @@
-//! What the server keeps for one attempt: the sequence of its events, and its logits.
+//! The server's state for one attempt: the sequence of its events, and its logits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,11 +16,11 @@ use crate::spec::fault::ShardFault;
 pub struct PageSetup {
     /// The model whose shards lie under `models/`.
     pub model: Option<Arc<ServedModel>>,
-    /// What goes wrong with it.
+    /// The fault in serving it.
     pub fault: Option<ShardFault>,
 }
 
-/// Something that a page said, or said wrongly.
+/// An event of a page, or a breach of the protocol.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every signal is an event")]
 pub enum PageSignal {
@@ -59,7 +59,7 @@ impl Attempt {
         self.site.clone()
     }
 
-    /// What the page is served now.
+    /// The model and faults served to the page now.
     pub(super) fn setup(&self) -> PageSetup {
         lock(&self.setup).clone()
     }
@@ -68,7 +68,7 @@ impl Attempt {
         *lock(&self.setup) = setup;
     }
 
-    /// Takes a batch of events in and passes on what is new in it.
+    /// Accepts a batch of events and passes on the new ones.
     pub(super) fn take_in(&self, batch: Vec<PageEvent>) {
         // One batch at a time, or their signals would mix.
         let mut sequence = lock(&self.sequence);
@@ -83,7 +83,7 @@ impl Attempt {
     }
 
     fn signal(&self, signal: PageSignal) {
-        // The attempt is over when there is no receiver.
+        // The attempt is over when the receiver is gone.
         let _ = self.signals.send(signal);
     }
 
@@ -111,7 +111,7 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// What an event comes to: nothing, itself, or itself after a breach.
+    /// The signals for an event: none, the event, or a breach and then the event.
     pub(crate) fn admit(&mut self, event: PageEvent) -> Vec<PageSignal> {
         let expected = self.next;
         if event.seq < expected {

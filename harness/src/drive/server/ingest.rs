@@ -41,7 +41,7 @@ pub(super) async fn logits(
     let Some(attempt) = shared.attempt(&token) else { return StatusCode::NOT_FOUND };
     if !body.len().is_multiple_of(size_of::<f32>()) {
         attempt.breach(format!(
-            "the logits of command {command} are {} bytes, which is not a whole number of f32",
+            "the logits of command {command} are {} bytes, not a whole number of f32",
             body.len()
         ));
         return StatusCode::BAD_REQUEST;

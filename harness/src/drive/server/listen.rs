@@ -78,9 +78,9 @@ impl Drop for Server {
 /// The host's end of one attempt. Dropping it closes the place.
 #[derive(Debug)]
 pub struct PageHandle {
-    /// Where the page is.
+    /// The page's URL.
     pub url: String,
-    /// What the page says, in order.
+    /// The page's signals, in order.
     pub signals: mpsc::UnboundedReceiver<PageSignal>,
     attempt: Arc<Attempt>,
     token: String,
@@ -88,7 +88,7 @@ pub struct PageHandle {
 }
 
 impl PageHandle {
-    /// The same place, for a page that loads a given bundle, on a given thread.
+    /// The same place, for a page that gets its bundle and thread as parameters.
     #[must_use]
     pub fn choosing(mut self, choice: BundleChoice, thread: EngineThread) -> Self {
         self.url.push_str(&choice.query());
@@ -96,20 +96,20 @@ impl PageHandle {
         self
     }
 
-    /// The same place, for a page that gathers its events for so long before it sends them, unless
-    /// one can't wait. For after [`choosing`](Self::choosing).
+    /// The same place, for a page that batches its events for this long before it sends them,
+    /// unless one is urgent. For after [`choosing`](Self::choosing).
     #[must_use]
     pub(crate) fn gathering(mut self, time: Duration) -> Self {
         self.url.push_str(&format!("&gather={}", time.as_millis()));
         self
     }
 
-    /// Replaces what the page is served, for a scenario that loads more than once.
+    /// Replaces the served model and faults, for a scenario that loads more than once.
     pub fn serve(&self, setup: PageSetup) {
         self.attempt.serve(setup);
     }
 
-    /// The logits that a command has delivered, row after row; once.
+    /// Takes the logits that a command has delivered, row after row.
     pub fn take_logits(&self, command: u32) -> Option<Vec<f32>> {
         self.attempt.take_logits(command)
     }

@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 
 use super::fault::{HTML, ShardSent};
 
-/// How long what was sent has to leave us before a connection breaks off.
+/// The time that sent data has to leave this process before a connection breaks off.
 const LEAVES_WITHIN: Duration = Duration::from_millis(50);
 
-/// Bytes between two pauses of weights that come slowly.
+/// Bytes between two pauses of slowed weights.
 const PIECE: usize = 16 << 10;
 
 /// Size of a shard in bytes where a scenario doesn't say.
@@ -29,7 +29,7 @@ pub const DEFAULT_SHARD_BYTES: u64 = 8 << 20;
 pub struct ServedModel {
     /// The file.
     pub path: PathBuf,
-    /// What a page needs to know of it; the shards are slices of the file, in order.
+    /// The manifest sent to a page; the shards are slices of the file, in order.
     pub manifest: ModelManifest,
 }
 
@@ -64,7 +64,7 @@ impl ServedModel {
         Ok(Self { path: path.to_owned(), manifest })
     }
 
-    /// The bytes of shard `index` as they lie in the file. Blocks.
+    /// The bytes of shard `index`, as stored in the file. Blocks.
     pub(crate) fn shard(&self, index: usize) -> std::io::Result<Vec<u8>> {
         let (before, rest) = self.manifest.shards.split_at_checked(index).unwrap_or_default();
         let Some(shard) = rest.first() else {
@@ -103,7 +103,7 @@ impl ModelShelf {
         shard_bytes: u64,
     ) -> std::io::Result<Arc<ServedModel>> {
         let key = (path.to_owned(), shard_bytes);
-        // Held while reading, so that nothing is hashed twice at a time.
+        // Held while reading, so that two threads never hash the same file.
         let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(model) = models.get(&key) {
             return Ok(model.clone());
@@ -181,8 +181,8 @@ pub(crate) async fn read(
     ranged(bytes, headers.get(header::RANGE).and_then(|range| range.to_str().ok()))
 }
 
-/// An answer with the range that was asked for, or with everything. Several ranges in one request
-/// are answered with everything, which the standard allows.
+/// An answer with the requested range, or with the whole shard. A request for several ranges gets
+/// the whole shard, which the standard allows.
 fn ranged(mut bytes: Vec<u8>, range: Option<&str>) -> Response {
     let common =
         [(header::CONTENT_TYPE, "application/octet-stream"), (header::ACCEPT_RANGES, "bytes")];

@@ -1,7 +1,7 @@
-//! What a page of the hybrid client is served besides its bundle: weights, the server tier and
-//! shims, over all visits of an attempt, with the faults that its scenario plans.
+//! Everything that a page of the hybrid client is served besides its bundle: weights, the server
+//! tier and shims, over all visits of an attempt, with the faults that its scenario plans.
 //!
-//! What a fault comes to is decided in [`super::fault`].
+//! The effect of a fault is decided in [`super::fault`].
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use super::model::{self, ServedModel};
 /// Where the one that is asked to generate is.
 const GENERATE: &str = "/api/v1/generate";
 
-/// What a page of the client finds, whichever visit it belongs to.
+/// The server's side of all visits of one attempt.
 #[derive(Debug)]
 pub(crate) struct ClientSite {
     model: Arc<ServedModel>,
@@ -93,7 +93,7 @@ impl ClientSite {
         Response::from_parts(parts, body)
     }
 
-    /// The events of an answer, up to `most_tokens` tokens. A complete answer is counted.
+    /// The events of an answer, cut off after a number of tokens. A complete answer is counted.
     fn watched(
         self: Arc<Self>,
         body: Body,
@@ -127,12 +127,12 @@ async fn answer(tier: Router, request: Request) -> Response {
     }
 }
 
-/// How often something stands in bytes.
+/// The number of occurrences in a byte string.
 fn count(bytes: &[u8], what: &[u8]) -> u64 {
     bytes.windows(what.len()).filter(|window| *window == what).count() as u64
 }
 
-/// The first byte of the range that a response has.
+/// The first byte of a response's range.
 fn range_start(parts: &http::response::Parts) -> u64 {
     let range = parts.headers.get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
     let start = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));

@@ -17,7 +17,7 @@ pub enum EngineThread {
 }
 
 impl EngineThread {
-    /// Where a backend can run, by a browser's report.
+    /// Where a backend can run, as far as a browser's report says.
     pub fn of(backend: BackendName, report: Option<&CapabilityReport>) -> Self {
         let is_barred = |report: &CapabilityReport| {
             backend == BackendName::Webgl && report.webgl2.present && !report.webgl2.in_worker

@@ -186,8 +186,8 @@ impl<'a> ClientRun<'a> {
         Ok(())
     }
 
-    /// Follows until the client enters a state, past transition number `after`, or stands still in a
-    /// state that it does not leave by itself.
+    /// Follows until the client enters a state, ignoring the first `after` transitions, or rests in
+    /// a state that it does not leave by itself.
     pub(super) async fn follow_to(&mut self, state: State, after: usize) -> Result<(), Failed> {
         let entered = |run: &Self| {
             let visit = run.page.as_ref().map(|page| &page.visit);

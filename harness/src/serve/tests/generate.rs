@@ -234,7 +234,7 @@ async fn two_requests_compute_at_a_time_if_two_may() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_refused_before_a_stream_begins() {
+async fn a_prompt_that_does_not_fit_is_refused_before_a_stream_begins() {
     let router = router(options()).unwrap();
     for is_stream in [false, true] {
         let body = json!({ "prompt": { "text": PROMPT }, "max_tokens": 512, "stream": is_stream });
@@ -245,7 +245,7 @@ async fn what_does_not_fit_is_refused_before_a_stream_begins() {
 }
 
 #[tokio::test]
-async fn a_model_that_cannot_be_read_leaves_the_others_on_offer() {
+async fn a_model_that_cannot_be_read_is_not_blamed_on_another() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken.gguf");
     fs_err::write(&path, "GGUF? no").unwrap();

@@ -1,4 +1,4 @@
-//! What is refused, with which status, and with which message.
+//! Refused requests: their statuses and their messages.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ async fn errors(router: &Router, path: &str, body: &Value) -> String {
 async fn all_errors_of_a_generation_are_reported_at_once() {
     let router = router(options()).unwrap();
     let good = json!({ "prompt": { "text": "x" } });
-    let mut reports = Vec::new();
+    let mut reported = Vec::new();
     for changes in [
         json!({ "prompt": null }),
         json!({ "temprature": 1, "max_tokens": 0, "stop": ["", 3], "stream": "yes" }),
@@ -74,19 +74,19 @@ async fn all_errors_of_a_generation_are_reported_at_once() {
         let shown: String = shown.chars().take(70).collect();
         let errors = errors(&router, GENERATE, &with(good.clone(), &changes)).await;
         assert!(!errors.contains("secret"), "content is not repeated: {errors}");
-        reports.push(format!("{shown}\n{errors}\n"));
+        reported.push(format!("{shown}\n{errors}\n"));
     }
     // An id that the model does not have is for the engine to find.
     let unknown = json!({ "prompt": { "ids": [4096] } });
-    reports.push(errors(&router, GENERATE, &unknown).await);
-    insta::assert_snapshot!(reports.join("\n"));
+    reported.push(errors(&router, GENERATE, &unknown).await);
+    insta::assert_snapshot!(reported.join("\n"));
 }
 
 #[tokio::test]
 async fn a_record_with_anything_of_a_users_is_refused() {
     let router = router(options()).unwrap();
     assert_eq!(post(&router, ANALYTICS, &record()).await.status, StatusCode::ACCEPTED);
-    let mut reports = Vec::new();
+    let mut reported = Vec::new();
     for changes in [
         json!({ "prompt": "secret words" }),
         json!({ "model_id": "secret words", "cohort": "Secret words", "cache_hit_rate": 1.5 }),
@@ -98,10 +98,10 @@ async fn a_record_with_anything_of_a_users_is_refused() {
         let shown = changes.to_string();
         let errors = errors(&router, ANALYTICS, &with(record(), &changes)).await;
         assert!(!errors.contains("secret"), "content is not repeated: {errors}");
-        reports.push(format!("{shown}\n{errors}\n"));
+        reported.push(format!("{shown}\n{errors}\n"));
     }
     assert_eq!(health_of(&router, "analytics_records").await, 1);
-    insta::assert_snapshot!(reports.join("\n"));
+    insta::assert_snapshot!(reported.join("\n"));
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn unknown_fields_of_a_device_are_refused_at_every_depth() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_refused_before_it_is_looked_at() {
+async fn a_body_that_is_not_json_is_refused_before_it_is_validated() {
     let router = router(options()).unwrap();
     let send = async |media: Option<&str>, body: Vec<u8>| {
         let mut request = Request::post(GENERATE);
@@ -136,8 +136,8 @@ async fn what_is_no_json_is_refused_before_it_is_looked_at() {
     let good = br#"{"prompt":{"text":"x"},"max_tokens":1}"#.to_vec();
     let refused = |status: u16, kind: &str| (status, kind.to_owned());
     for media in [None, Some("text/plain"), Some("application/jsonp"), Some("")] {
-        let answer = send(media, good.clone()).await;
-        assert_eq!(answer, refused(415, "unsupported-media-type"), "{media:?}");
+        let reported = send(media, good.clone()).await;
+        assert_eq!(reported, refused(415, "unsupported-media-type"), "{media:?}");
     }
     let json = Some("application/json; charset=utf-8");
     for body in [&b""[..], b"{", b"{\"prompt\":{\"text\":\"\xff\"}}", b"{}{}"] {
@@ -236,7 +236,7 @@ async fn pages_call_only_from_allowed_origins() {
 }
 
 #[test]
-fn kinds_of_problems_are_distinct() {
+fn kinds_of_problems_are_distinguished() {
     let urns: BTreeSet<_> = ProblemKind::ALL.into_iter().map(ProblemKind::urn).collect();
     assert_eq!(urns.len(), ProblemKind::ALL.len());
     assert!(ProblemKind::ALL.into_iter().all(|kind| kind.status().as_u16() >= 400));

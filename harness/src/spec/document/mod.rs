@@ -2,7 +2,7 @@
 //! that all of them can be fixed at once. Serde would stop at the first.
 //!
 //! The meaning of a document is not known here. [`crate::spec::matrix`] and
-//! [`crate::spec::scenario`] ask for their keys, and a key that none of them asked for is unknown. So a
+//! [`crate::spec::scenario`] ask for their keys, and a key that no reader reads is unknown. So a
 //! reader can't forget to list one.
 
 mod problem;

@@ -4,7 +4,7 @@
 //!
 //! No number here is measured. Each is a count of roundings, ours and the reference's, scaled by
 //! the magnitude at which they happen. For a sum that is `Σ |a·b|` and not the sum itself: terms
-//! that cancel still leave their roundings.
+//! that cancel leave their rounding errors in the result.
 //!
 //! | op | ULP | of | source |
 //! |---|---|---|---|

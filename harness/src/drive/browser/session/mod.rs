@@ -94,7 +94,7 @@ impl Session {
         Ok(Self { driver, limits, wire, client, id, capabilities })
     }
 
-    /// The browser's version, as the driver reports it.
+    /// Version of the browser, as the driver reports it.
     pub fn browser_version(&self) -> &str {
         self.capabilities.get("browserVersion").and_then(Value::as_str).unwrap_or("unknown")
     }
@@ -208,7 +208,7 @@ impl DriverLink {
     }
 }
 
-/// Waits until the driver is dead. `None` when its supervisor is gone, too.
+/// Waits until the driver is dead. `None` when the supervisor is gone too.
 async fn death(exit: &mut watch::Receiver<Option<Exit>>) -> Option<Exit> {
     exit.wait_for(Option::is_some).await.ok()?.clone()
 }

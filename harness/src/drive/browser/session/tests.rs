@@ -1,4 +1,4 @@
-//! A fake driver that records its requests and gives the answers of a script.
+//! A fake driver that records its requests and gives prepared answers.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Plain WebDriver requests, for what must go over the wire exactly as we say.
 //!
 //! Everything else goes through `fantoccini`, which adds capabilities of its own to a New Session
-//! request and serialises its requests, so nothing gets through after one that hangs.
+//! request and serialises its requests, so that nothing gets through after one that hangs.
 
 use axum::body::{Body, Bytes, to_bytes};
 use http::{Method, Request};

@@ -96,7 +96,7 @@ pub fn supervise(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(4)
         }
     };
-    // Already gone if nothing was ever put into it; an error has no receiver.
+    // Gone already when nothing was ever put into it; any other failure has no reader left.
     let _ = fs_err::remove_dir_all(&order.scratch);
     code
 }
@@ -202,7 +202,7 @@ fn pump(mut pipe: BufReader<PipeReader>, mut log: File) {
     }
 }
 
-/// Lets the last output of a dead program arrive before its end is reported. Descendants may hold the
+/// Lets a dead program's last output arrive before its exit is reported. Descendants may hold the
 /// pipe open, so this waits only a moment.
 fn drain(pump: &JoinHandle<()>) {
     let deadline = Instant::now() + Duration::from_millis(200);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn notices_are_distinguished_from_other_lines() {
+    fn notices_are_distinguished_from_anything_else() {
         assert_eq!(Notice::parse("line a b"), Some(Notice::Line("a b")));
         assert_eq!(Notice::parse("exited signal: 9"), Some(Notice::Exited("signal: 9")));
         assert_eq!(Notice::parse("running 1 test"), None);

@@ -44,7 +44,7 @@ impl BundleOptions {
 pub struct BundleFolder {
     /// Where it is: `index.html`, the page's scripts, `bundle.json`, and a folder a bundle.
     pub dir: PathBuf,
-    /// What it says about itself.
+    /// Its manifest.
     pub manifest: Manifest,
 }
 
@@ -59,7 +59,7 @@ pub struct Manifest {
     pub seeded_faults: bool,
     /// The bundles, each in a folder of its name.
     pub bundles: Vec<BundleEntry>,
-    /// SHA-256 of everything that went in, in hex: a folder with the same is up to date.
+    /// SHA-256 of all inputs, in hex: a folder with the same hash is up to date.
     pub inputs_sha256: String,
 }
 
@@ -239,7 +239,7 @@ fn replace(dir: &Path, fresh: tempfile::TempDir, bundles: &Path) -> Result<(), B
         fs::rename(dir, away.path().join("old"))?;
     }
     fs::rename(fresh.path(), dir)?;
-    // It is not there any more under its old name.
+    // The old name no longer exists.
     let _ = fresh.keep();
     Ok(())
 }

@@ -72,7 +72,7 @@ impl Shared {
             inner.state = State::Idle;
         }
         let event = PageEvent { seq, at_ms: self.now_ms(), command, kind };
-        // There is no receiver once the page is closed.
+        // The receiver is gone once the page is closed.
         let _ = self.signals.send(PageSignal::Event(event));
     }
 

@@ -1,6 +1,6 @@
 //! What the server sends under a fault of the network, and the log that proves it.
 //!
-//! Pure: requests in, what is sent out. The native page applies the same faults.
+//! Pure: requests in, responses out. The native page applies the same faults.
 
 mod network;
 

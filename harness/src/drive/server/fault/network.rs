@@ -1,39 +1,39 @@
 //! Faults of the network that a scenario of the hybrid client plans, and the log that proves them.
 //!
-//! Pure: requests in, what is sent out. Sending is [`super::super::site`]'s.
+//! Pure: requests in, responses out. [`super::super::site`] sends them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::spec::fault::{Fault, FaultPlan};
 
-/// Between pieces of weights that come slowly, where the plan does not say.
+/// The pause between pieces of slowed weights, unless the plan sets it.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// How long the server tier says nothing, where the plan does not say: longer than any deadline of
-/// the client's.
+/// How long the server tier stalls, unless the plan sets it: longer than any deadline of the
+/// client.
 const SILENT: Duration = Duration::from_mins(5);
 
-/// What is sent in place of a shard.
+/// The response to a request for a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShardSent {
-    /// What was asked for.
+    /// The requested bytes.
     Whole,
     /// Nothing: the connection breaks off before the first byte.
     Nothing,
     /// All of it, in pieces with pauses.
     Slowly(Duration),
-    /// This number of bytes; then the connection breaks off.
+    /// The number of bytes sent before the connection breaks off.
     Cut(u64),
     /// A status without a body.
     Status(u16),
     /// A web page.
     Html,
-    /// Half of the bytes, as if they were all.
+    /// Half of the bytes, as if the shard were complete.
     Short,
 }
 
-/// What is sent for a shard under a fault; `None` if the fault is not about weights.
+/// The response for a shard under a fault; `None` if the fault doesn't affect weights.
 pub(super) fn shard_sent(fault: Fault, value: Option<u64>) -> Option<ShardSent> {
     Some(match fault {
         Fault::WeightsOffline => ShardSent::Nothing,
@@ -47,14 +47,14 @@ pub(super) fn shard_sent(fault: Fault, value: Option<u64>) -> Option<ShardSent> 
     })
 }
 
-/// What becomes of a request to the server tier.
+/// The outcome of a request to the server tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TierSent {
     /// It is answered.
     Answer,
     /// Status 503.
     Down,
-    /// It is answered after that time.
+    /// It is answered after this delay.
     After(Duration),
     /// The stream ends after this number of tokens.
     Half(u64),
@@ -74,7 +74,7 @@ pub(crate) struct Traffic {
 /// What was served of one shard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ShardTraffic {
-    /// Requests, whatever came of them.
+    /// All requests, answered or not.
     pub(crate) requests: u32,
     /// Bytes of weights that were sent, as far as the server knows.
     pub(crate) bytes: u64,
@@ -90,7 +90,7 @@ struct Armed {
     plan: FaultPlan,
     is_armed: bool,
     strikes: Vec<String>,
-    /// Those that came before it was armed anew.
+    /// Injections before it was armed again.
     earlier: usize,
 }
 
@@ -102,8 +102,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Has a fault strike from now on; `name` is the plan's in this attempt. One that had ended
-    /// strikes as often as the first time.
+    /// Arms a fault; `name` is its name in this attempt's plan. A fault that had ended gets all of
+    /// its injections again.
     pub(crate) fn arm(&mut self, name: &str, plan: FaultPlan) {
         match self.faults.iter_mut().find(|fault| fault.name == name) {
             Some(fault) if fault.is_armed => {}
@@ -134,12 +134,12 @@ impl Network {
         fault.map_or(&[], |fault| &fault.strikes)
     }
 
-    /// What is served from now on belongs to the next visit.
+    /// Starts the log of the next visit.
     pub(crate) fn begin_visit(&mut self) {
         self.visits.push(Traffic::default());
     }
 
-    /// What was served in the visit at hand.
+    /// The log of the current visit.
     pub(crate) fn traffic(&mut self) -> &mut Traffic {
         if self.visits.is_empty() {
             self.begin_visit();
@@ -148,7 +148,7 @@ impl Network {
         &mut self.visits[last]
     }
 
-    /// What a request for a shard gets.
+    /// The response to a request for a shard.
     pub(crate) fn shard(&mut self, index: usize) -> ShardSent {
         let sent = self.strike(
             |plan| shard_sent(plan.fault, plan.value),
@@ -159,7 +159,7 @@ impl Network {
         sent.unwrap_or(ShardSent::Whole)
     }
 
-    /// What a request to generate gets.
+    /// The outcome of a request to generate.
     pub(crate) fn server(&mut self) -> TierSent {
         let sent = self.strike(
             |plan| {
@@ -184,7 +184,7 @@ impl Network {
         self.strike(without, |()| "the page came without its headers".to_owned()).is_none()
     }
 
-    /// The first fault that is for this request and not used up.
+    /// The first fault that applies to this request and has injections left.
     fn strike<T>(
         &mut self,
         sent: impl Fn(&FaultPlan) -> Option<T>,
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn visits_are_counted_separately() {
+    fn visits_are_distinguished() {
         let mut network = Network::default();
         network.begin_visit();
         network.shard(1);

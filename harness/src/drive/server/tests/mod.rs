@@ -198,8 +198,8 @@ async fn events_arrive_once_and_in_order_and_gaps_are_reported() {
     let url = format!("{}events", page.url);
     let answer = send(Method::POST, &url, None, b"[{\"seq\":".to_vec()).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let signal = signals(&mut page).remove(0);
-    assert!(signal.starts_with("a batch of events can't be read"), "{signal}");
+    let reported = signals(&mut page).remove(0);
+    assert!(reported.starts_with("a batch of events can't be read"), "{reported}");
 }
 
 #[tokio::test]
@@ -210,9 +210,9 @@ async fn a_page_of_another_version_is_reported() {
         "type": "ready", "protocol": PROTOCOL_VERSION + 1, "user_agent": "",
         "cross_origin_isolated": true } });
     post_events(&page, &[ready]).await;
-    let found = signals(&mut page);
-    assert!(found[0].contains("hint: build the bundle again"), "{found:?}");
-    assert_eq!(found[1], "0");
+    let reported = signals(&mut page);
+    assert!(reported[0].contains("hint: build the bundle again"), "{reported:?}");
+    assert_eq!(reported[1], "0");
     assert!(page.signals.try_recv().is_err());
 }
 
@@ -232,7 +232,7 @@ async fn logits_arrive_bit_for_bit() {
     assert_eq!(send(Method::POST, &url, None, vec![0; 5]).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(
         signals(&mut page),
-        ["the logits of command 7 are 5 bytes, which is not a whole number of f32"]
+        ["the logits of command 7 are 5 bytes, not a whole number of f32"]
     );
 }
 

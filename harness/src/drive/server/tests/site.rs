@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::spec::fault::{Fault, FaultPhase, FaultPlan};
 
-/// A place for a visit, and the site that it shows.
+/// A place for a visit, and the answer that it serves.
 fn open(scene: &Scene, tier: Option<Router>) -> (PageHandle, Arc<ClientSite>) {
     let site = Arc::new(ClientSite::new(scene.model.clone(), tier));
     (scene.server.open_client(site.clone()).unwrap(), site)

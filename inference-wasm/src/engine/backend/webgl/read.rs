@@ -3,7 +3,7 @@
 //! `readPixels` waits for queued work, and blocks the thread meanwhile. Polling a fence in turns of
 //! the event loop would not, but then the browser spends the processor on polling that a software
 //! adapter computes on: a token of scribe-low took 80 ms in place of 22 in Chromium, 26 in place of
-//! 15 in Firefox, and reading through a buffer did not help. The engine yields to messages between
+//! 15 in Firefox, and reading through a buffer wasn't faster. The engine yields to messages between
 //! tokens.
 
 use super::passes::Webgl;
