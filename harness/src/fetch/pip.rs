@@ -1,7 +1,7 @@
 //! The address of a wheel, by the user's own pip.
 //!
 //! pip knows the user's index, mirror, proxy and certificates, so tierproof contains no registry's
-//! address. [`super::download()`] fetches the bytes, since pip can't resume a download.
+//! address. [`super::download`](mod@super::download) fetches the bytes, since pip can't resume a download.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

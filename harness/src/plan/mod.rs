@@ -1,7 +1,7 @@
 //! The plan: which cells a run settles, in which order, and what is expected of each.
 //!
 //! A plan is the same on every machine except for the dispositions, which
-//! [`crate::plan::expectation`] decides. [`resolve`] reads what its runnable cells need from disk;
+//! [`crate::plan::expectation`] decides. `resolve` reads what its runnable cells need from disk;
 //! nothing is launched or fetched here.
 
 pub mod expectation;
