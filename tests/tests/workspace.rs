@@ -162,6 +162,26 @@ fn some_facts_have_one_owner() {
     }
 }
 
+/// A map that names files which were moved leads nowhere.
+#[test]
+fn documents_name_files_that_exist() {
+    let roots = ["harness/", "inference-wasm/", "tests/", "fixtures/", "matrices/", "golden/"];
+    let mut missing = Vec::new();
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs_err::read_to_string(root().join(document)).expect("a tracked file is there");
+        // Every second part lies between backticks.
+        for path in text.split('`').skip(1).step_by(2) {
+            let is_path = roots.iter().any(|folder| path.starts_with(folder))
+                && !path.contains(|c: char| "*{<\n ".contains(c))
+                && !path.contains("NAME");
+            if is_path && !root().join(path).exists() {
+                missing.push(format!("{document}: `{path}`"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "these paths lead nowhere:\n  {}", missing.join("\n  "));
+}
+
 /// Files that git tracks, without those that it calls binary.
 fn tracked_text_files() -> Vec<PathBuf> {
     // A pattern that every line matches: `git grep -I` leaves binary files out.

@@ -1,8 +1,8 @@
 //! Real browsers, driven over WebDriver: found, launched, supervised, and ended on every path.
 //!
-//! A [`Launcher`] serves one run: it starts the driver and browser that a [`LaunchProfile`](crate::spec::launch::LaunchProfile) asks
-//! for, with a display where one is needed, and hands out a [`Browser`] that can be used for one
-//! page after the other. What a page says goes over HTTP to [`crate::drive::server`], never over
+//! A [`Launcher`] serves one run: it starts the driver and browser that a
+//! [launch profile](crate::spec::launch) asks for, with a display where one is needed, and hands out
+//! a [`Browser`] that can be used for one page after the other. What a page says goes over HTTP to [`crate::drive::server`], never over
 //! WebDriver; which cell runs where is decided in [`crate::run`].
 
 mod chrome;
